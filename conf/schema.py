@@ -1,0 +1,189 @@
+"""Typed schema of everything under ``conf/``; an unknown key or a wrong value is refused by name."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+
+class Strict(BaseModel):
+    """Base of all settings: frozen, and nothing undeclared gets in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# --- a source: one file per CRM ---------------------------------------------------------------
+
+
+class Csv(Strict):
+    """Dialect of a CSV export."""
+
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    quote: str = Field('"', min_length=1, max_length=1)
+    encoding: str = Field("utf-8", description="name of a Python codec")
+    nulls: list[str] = Field([""], description="tokens that mean: no value")
+
+
+class Export(Strict):
+    """One kind of file the CRM drops, under ``exports/<path>``; ``{date}`` is the day of the drop."""
+
+    path: str = Field(description="glob with {date}, relative to the export folder")
+    format: Literal["csv", "jsonl", "parquet"]
+    schedule: str = Field(
+        pattern=r"^(daily|weekly:(mon|tue|wed|thu|fri|sat|sun)|monthly:([1-9]|1\d|2[0-8])|optional)$",
+        description="when a file must be there; optional: whenever there is something to tell",
+    )
+    columns: list[str] = Field(min_length=1, description="the contract: exactly these columns, in any order")
+    csv: Csv = Csv()
+    may_be_empty: bool = Field(False, description="a file with no row is no fault")
+    max_bytes: int = Field(4 << 30, gt=0, description="largest size of a file, decompressed, in bytes")
+
+
+class Part(Strict):
+    """One export that feeds a table; ``snapshot`` replaces all that came before, ``upsert`` merges by key."""
+
+    export: str
+    mode: Literal["snapshot", "upsert"] = "upsert"
+    where: str | None = Field(None, description="Spark SQL condition on the export's columns")
+    columns: dict[str, str] = Field(description="canonical column: Spark SQL expression over the export")
+
+
+class SourceTable(Strict):
+    """How a canonical table is made from exports, and how much bad data it bears."""
+
+    parts: list[Part] = Field(min_length=1)
+    personal: list[str] = Field([], description="further canonical columns that hold personal data here")
+    max_rejected: Share = Field(0.01, description="share of a night's rows that may be quarantined")
+    max_volume_change: float = Field(
+        3.0, gt=1, description="a night's rows against the median of recent nights, as a factor up or down"
+    )
+    references: dict[str, Share] = Field({}, description="column: least share of its values found in its table")
+
+
+class Consent(Strict):
+    """Whether the source records consent, and what silence means."""
+
+    recorded: bool
+    assume: Literal["granted", "refused"] = "refused"
+    why: str = Field("", description="reason for the assumption, shown in the report")
+
+
+class Source(Strict):
+    """A CRM: where its exports lie and how they become the canonical model."""
+
+    name: Slug
+    title: str
+    timezone: str = Field(description="IANA zone of the business day")
+    currency: str = Field(min_length=3, max_length=3)
+    history_starts: date = Field(description="day of the first drop")
+    closed_days: list[str] = Field([], description="days without drops: MM-DD of every year, or YYYY-MM-DD")
+    consent: Consent
+    exports: dict[Slug, Export]
+    tables: dict[str, SourceTable]
+
+
+# --- offers, policy, segments, models ------------------------------------------------------------
+
+
+class ProductTypeOffers(Strict):
+    """Product types offered by the house itself, without a campaign."""
+
+    min_buyers: int = Field(gt=0, description="customers who ever bought the type")
+    exclude_departments: list[str] = []
+    margin: Share = Field(description="assumption: share of the spend that stays")
+    cost: float = Field(ge=0, description="assumption: cost of making the offer, in the source's currency")
+
+
+class CouponOffers(Strict):
+    """Coupons of the source's campaigns."""
+
+    margin: Share = Field(description="assumption: share of the spend that stays")
+    discount: float = Field(ge=0, description="assumption where the source has none: money off")
+    max_per_customer: int = Field(ge=0, description="coupons among a customer's offers")
+
+
+class Offers(Strict):
+    """What can be proposed; every margin, cost and discount here is an assumption and shown as one."""
+
+    per_customer: int = Field(5, gt=0, le=50)
+    product_types: ProductTypeOffers
+    coupons: CouponOffers
+
+
+class Policy(Strict):
+    """Who may be contacted, and how often."""
+
+    control_share: Share = Field(0.1, description="customers never contacted, by a salted hash, for ever")
+    control_salt: str = Field(min_length=8)
+    repeat_days: int = Field(7, ge=0, description="days before the same offer may go out again")
+    max_contacts: int = Field(3, gt=0, description="contacts in contact_window_days, all channels")
+    contact_window_days: int = Field(14, gt=0)
+    channel: str = "mail"
+
+
+class Segment(Strict):
+    """A segment file: customers of the night that a condition picks."""
+
+    slug: Slug
+    title: str
+    about: str = Field(description="one sentence for the marketer")
+    where: str = Field(description="SQL condition on the columns of the night's customer_scores")
+    offer_where: str | None = Field(
+        None, description="SQL condition on the night's next_best_offer; the customer's best such offer is written"
+    )
+    order_by: str = Field("customer_id", description="SQL order of the rows")
+
+
+class Segments(Strict):
+    """All segment files and how they are written."""
+
+    bom: bool = Field(True, description="byte order mark, so that Excel reads UTF-8")
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    segments: list[Segment]
+
+
+class Models(Strict):
+    """Windows and sizes of what is trained; hyperparameters stand in each model's config class."""
+
+    seed: int = 20260101
+    train_windows: int = Field(6, gt=0, description="training days, each horizon_days before the other")
+    churn_active_days: int = Field(84, gt=0, description="a customer is active with a purchase in these days")
+    characteristic_min_buyers: int = Field(100, gt=0)
+    max_epochs: int = Field(30, gt=0)
+    bootstrap_rounds: int = Field(1000, gt=0)
+
+
+# --- the pipeline ------------------------------------------------------------------------------
+
+
+class Spark(Strict):
+    """The Spark session of every stage."""
+
+    master: str = "local[*]"
+    driver_memory: str = "4g"
+    shuffle_partitions: int = Field(4, gt=0)
+    conf: dict[str, str] = Field({}, description="further Spark settings")
+
+
+class Settings(Strict):
+    """One installation; made by :func:`conf.load.load` from ``conf/nbo.yml``."""
+
+    home: str = Field(description="local folder for database, MLflow, Airflow, reports and locks")
+    lake: str = Field(description="URI or folder of the lake's root")
+    exports: str = Field(description="folder the CRM drops its exports in")
+    database: str = Field(description="SQLAlchemy URL of the score database")
+    mlflow: str = Field(description="MLflow tracking URI")
+    horizon_days: int = Field(28, gt=0, description="days after ds in which outcomes count")
+    keep_versions: int = Field(3, gt=0, description="nights kept when nothing newer refers to them")
+    gx_spark_rows: int = Field(20_000_000, gt=0, description="from so many rows on GX runs on Spark, not pandas")
+    spark: Spark = Spark()
+    source: Source
+    offers: Offers
+    policy: Policy
+    segments: Segments
+    models: Models

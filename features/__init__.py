@@ -1,0 +1,1 @@
+"""Pure Spark features: DataFrames in, DataFrame out."""

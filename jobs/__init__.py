@@ -1,0 +1,1 @@
+"""Stages: read tables, call a pure function, publish tables; the nbo command line."""

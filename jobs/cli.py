@@ -1,0 +1,135 @@
+"""The ``nbo`` command line: every stage of a night, and what people ask of its results."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import importlib
+import json
+import logging
+import os
+import signal
+import sys
+import traceback
+from datetime import date
+from pathlib import Path
+
+from conf.errors import NboError
+from conf.load import load
+from jobs.stages import Stage
+
+STAGES: dict[Stage, tuple[str, str]] = {
+    Stage.INGEST: ("jobs.ingest", "pull the exports that are new into the lake's raw layer"),
+    Stage.VALIDATE: ("jobs.validate", "map to the canonical model, quarantine bad rows, stop bad exports"),
+    Stage.FEATURES: ("jobs.build_features", "build customer, product and pair features in Spark"),
+    Stage.TRAIN: ("jobs.train_models", "pin the night's champions; train what has none"),
+    Stage.SCORE: ("jobs.score_offers", "score every customer and choose the offers"),
+    Stage.PUBLISH: ("jobs.publish_scores", "write the night to the database in one transaction"),
+    Stage.SEGMENTS: ("jobs.write_segments", "write the marketers' segment files"),
+    Stage.MEASURE: ("jobs.measure_outcomes", "measure what earlier nights' offers brought"),
+    Stage.REPORT: ("jobs.write_report", "write the nightly report"),
+}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "doctor": ("jobs.doctor", "check Java, packages, folders and databases, and say the remedy"),
+    "demo": ("jobs.lay_out_demo", "lay out the demonstration CRM's exports"),
+    "show": ("jobs.show", "print where a night's results are, its key figures and some offers"),
+    "offers": ("jobs.show", "print one customer's offers with their reasons"),
+    "sweep": ("jobs.sweep", "remove old versions from the lake"),
+    "dictionary": ("jobs.write_dictionary", "write the data dictionary from the declarations"),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--conf", metavar="FILE", help="settings (default: NBO_CONF, else the shipped conf/nbo.yml)")
+    night = argparse.ArgumentParser(add_help=False, parents=[shared])
+    night.add_argument(
+        "--ds", required=True, type=date.fromisoformat, metavar="YYYY-MM-DD", help="the night: last day whose data counts"
+    )
+    stage = argparse.ArgumentParser(add_help=False, parents=[night])
+    stage.add_argument("--force", action="store_true", help="run even when nothing changed")
+
+    top = argparse.ArgumentParser(
+        prog="nbo",
+        description="Nightly next-best-offer pipeline for CRM data.",
+        epilog="Exit codes: 0 done, 1 failed, 2 wrong configuration or command, 3 bad data, 4 the night is locked "
+        "by another process, 75 a connection was lost (try again).",
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, about: str, parent: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".", parents=[parent])
+
+    for name, (_, about) in STAGES.items():
+        command = add(str(name), about, stage)
+        if name is Stage.TRAIN:
+            command.add_argument("--retrain", action="store_true", help="train challengers for all models")
+    add("nightly", "run all stages of a night, one child process each, without Airflow", stage)
+    add("show", COMMANDS["show"][1], night)
+    offers = add("offers", COMMANDS["offers"][1], shared)
+    offers.add_argument("customer", metavar="CUSTOMER", help="the CRM's key of the customer")
+    offers.add_argument("--ds", type=date.fromisoformat, metavar="YYYY-MM-DD", help="the night (default: the newest)")
+    add("doctor", COMMANDS["doctor"][1], shared)
+    demo = add("demo", COMMANDS["demo"][1], shared)
+    demo.add_argument("--households", type=int, metavar="N", help="about so many households (default: all)")
+    add("sweep", COMMANDS["sweep"][1], shared)
+    dictionary = add("dictionary", COMMANDS["dictionary"][1], shared)
+    dictionary.add_argument("--check", action="store_true", help="only tell whether the written file is up to date")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    _die_with_parent()
+    args = parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
+    )
+    for noisy in ("py4j", "great_expectations", "alembic", "mlflow", "h5py", "absl", "matplotlib"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        return _run(args)
+    except NboError as error:
+        logging.getLogger("nbo").error("%s", error)
+        _result({"error": str(error)})
+        return error.exit_code
+    except Exception as error:
+        traceback.print_exc()
+        _result({"error": f"{type(error).__name__}: {error}"[:2000]})
+        return 1
+
+
+def _run(args: argparse.Namespace) -> int:
+    settings = load(args.conf)
+    if args.command == "nightly":
+        from jobs.nightly import run_night
+
+        return run_night(args.ds, args.conf, args.force)
+    if args.command in list(Stage):
+        stage = Stage(args.command)
+        options = {"retrain": args.retrain} if stage is Stage.TRAIN else {}
+        manifest = importlib.import_module(STAGES[stage][0]).run(settings, args.ds, force=args.force, **options)
+        _result(manifest.summary())
+        return 0
+    return int(importlib.import_module(COMMANDS[args.command][0]).command(settings, args) or 0)
+
+
+def _result(summary: dict[str, object]) -> None:
+    """Hand a summary to the process that started this one, when there is one."""
+    if os.environ.get("NBO_RESULT"):
+        Path(os.environ["NBO_RESULT"]).write_text(json.dumps(summary))
+
+
+def _die_with_parent() -> None:
+    """Let the kernel kill this process when the task that started it dies, so that no retry runs beside it."""
+    parent = os.environ.get("NBO_PARENT_PID")
+    if parent and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != int(parent):
+            os._exit(137)
+        del os.environ["NBO_PARENT_PID"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""The stages of a night and the one place that starts them as child processes.
+
+Standard library only: DAG files import this module and must stay light.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class Stage(StrEnum):
+    """The stages in the order a night runs them; each is a subcommand of ``nbo``."""
+
+    INGEST = "ingest"
+    VALIDATE = "validate"
+    FEATURES = "features"
+    TRAIN = "train"
+    SCORE = "score"
+    PUBLISH = "publish"
+    SEGMENTS = "segments"
+    MEASURE = "measure"
+    REPORT = "report"
+
+
+#: exit codes after which a retry makes no sense: configuration, data
+FINAL = (2, 3)
+#: seconds a child gets to stop after SIGTERM
+GRACE = 10
+
+
+class StageFailed(Exception):
+    """A stage's process ended badly; ``final`` says that a retry will not help."""
+
+    def __init__(self, stage: str, code: int, message: str) -> None:
+        """Keep the exit code beside the message the stage gave."""
+        super().__init__(f"stage {stage} ended with exit code {code}: {message}")
+        self.code = code
+        self.final = code in FINAL
+
+
+def command(stage: Stage, ds: str, conf: str | None = None, force: bool = False, retrain: bool = False) -> list[str]:
+    """Return the command line that runs ``stage`` for the night ``ds``."""
+    line = [sys.executable, "-m", "jobs.cli", str(stage), "--ds", ds]
+    line += ["--conf", conf] if conf else []
+    line += ["--force"] if force else []
+    line += ["--retrain"] if retrain else []
+    return line
+
+
+def run_stage(
+    stage: Stage, ds: str, conf: str | None = None, force: bool = False, retrain: bool = False
+) -> dict[str, Any]:
+    """Run a stage in a child that dies with this process, and return its manifest's summary.
+
+    Raises:
+        StageFailed: the child ended with a code other than 0.
+    """
+    with tempfile.TemporaryDirectory(prefix="nbo-") as folder:
+        result = Path(folder, "result.json")
+        environment = {**os.environ, "NBO_PARENT_PID": str(os.getpid()), "NBO_RESULT": str(result)}
+        child = subprocess.Popen(command(stage, ds, conf, force, retrain), env=environment)
+        with _forward_sigterm(child):
+            code = child.wait()
+        summary: dict[str, Any] = json.loads(result.read_text()) if result.exists() else {}
+    if code != 0:
+        raise StageFailed(stage, code, summary.get("error", "the process was killed; see the log above"))
+    return summary
+
+
+@contextlib.contextmanager
+def _forward_sigterm(child: subprocess.Popen[bytes]) -> Any:
+    """Stop the child when this process is asked to stop (time-outs, "mark failed")."""
+
+    def stop(number: int, frame: Any) -> None:
+        child.terminate()
+        try:
+            child.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            child.kill()
+        raise SystemExit(128 + number)
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread: the parent-death signal alone has to do
+        yield
+        return
+    try:
+        yield
+    except BaseException:  # an execution time-out is raised in here
+        child.kill()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,1 @@
+"""Candidates, ranking, policy, reasons and segments; pure."""

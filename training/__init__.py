@@ -1,0 +1,1 @@
+"""Data sets, models, evaluation, tracking and promotion."""
