@@ -1,0 +1,195 @@
+"""Tables of the features layer: what Spark builds each night, and what models and scoring read.
+
+All windows are counted in local days up to and including ``as_of`` (the night's ``ds``); ``_28`` means the last 28
+days. A basket is an order with at least one line that is no return.
+"""
+
+from __future__ import annotations
+
+from conf.tables import Column, Table
+
+WINDOWS = (28, 30, 60, 84, 90, 365)
+
+PROFILE = Table(
+    "profile",
+    "one customer known to the CRM by as_of, with or without a purchase",
+    ("customer_id",),
+    (
+        Column("customer_id", "string", "customer"),
+        Column("tenure_days", "int", "days since the first basket; null without one"),
+        Column("recency_days", "int", "days since the last basket; null without one"),
+        Column("baskets_total", "long", "baskets ever"),
+        *(Column(f"baskets_{days}", "long", f"baskets in the last {days} days") for days in WINDOWS),
+        *(Column(f"spend_{days}", "double", f"amount paid in the last {days} days") for days in WINDOWS),
+        Column("spend_total", "double", "amount paid ever"),
+        *(Column(f"discount_share_{d}", "double", f"discount over list value in {d} days; null without a line") for d in WINDOWS),
+        Column("lines_84", "long", "order lines in the last 84 days"),
+        Column("types_84", "long", "distinct product types in the last 84 days"),
+        Column("types_total", "long", "distinct product types ever"),
+        Column("stores_84", "long", "distinct stores in the last 84 days"),
+        Column("main_store_share_84", "double", "share of baskets in the customer's main store; null without one"),
+        Column("basket_value_84", "double", "mean amount of a basket; null without one"),
+        Column("basket_lines_84", "double", "mean lines of a basket; null without one"),
+        Column("basket_pieces_84", "double", "mean counted pieces of a basket (fuel left out); null without one"),
+        Column("private_brand_share_84", "double", "share of spend on private brands; null where brands are unknown"),
+        Column("interval_days", "double", "mean days between baskets; null under two baskets"),
+        Column("interval_deviation_days", "double", "standard deviation of the days between baskets; null under three"),
+        Column("overdue_ratio", "double", "recency over mean interval; null under two baskets"),
+        Column("trend_28", "double", "baskets in 28 days against a third of those in 84: log((1+3a)/(1+b))"),
+        Column("weekend_share_84", "double", "share of baskets on Saturday and Sunday; null without one"),
+        Column("evening_share_84", "double", "share of baskets at 18 h or later, local time; null without one"),
+        Column("campaigns_total", "long", "campaigns that targeted the customer"),
+        Column("responses_total", "long", "responses (redemptions) ever"),
+        Column("responses_84", "long", "responses in the last 84 days"),
+        Column("top_department", "string", "department with the most spend in 365 days; null without one"),
+        Column("department_affinity", "map<string,string>", "department -> share of spend over base share, shrunk"),
+        Column("age_band", "string", "as recorded"),
+        Column("income_band", "string", "as recorded"),
+        Column("household_size", "string", "as recorded"),
+        Column("is_cold", "boolean", "fewer than two baskets"),
+    ),
+)
+
+PRODUCT_TYPES = Table(
+    "product_types",
+    "one product type that is sold and offerable: the dictionary of characteristics",
+    ("product_type",),
+    (
+        Column("product_type", "string", "value of the characteristic"),
+        Column("department", "string", "department with most of its sales"),
+        Column("products", "long", "products of the type sold ever"),
+        Column("buyers", "long", "customers who ever bought it"),
+        Column("buyers_28", "long", "customers who bought it in 28 days"),
+        Column("buyers_84", "long", "customers who bought it in 84 days"),
+        Column("baskets_84", "long", "baskets with it in 84 days"),
+        Column("popularity_28", "double", "share of the customers active in 84 days who bought it in 28 days"),
+        Column("spend_per_buyer_28", "double", "mean spend on it in 28 days by those who bought it then (84 days / 3 where none)"),
+        Column("repeat_share_84", "double", "share of its buyers in 84 days with two or more baskets of it"),
+    ),
+)
+
+AFFINITY = Table(
+    "affinity",
+    "one customer and product type bought at least once by as_of",
+    ("customer_id", "product_type"),
+    (
+        Column("customer_id", "string", "customer"),
+        Column("product_type", "string", "product type"),
+        Column("baskets_28", "long", "baskets with it in 28 days"),
+        Column("baskets_84", "long", "baskets with it in 84 days"),
+        Column("baskets_total", "long", "baskets with it ever"),
+        Column("spend_84", "double", "spend on it in 84 days"),
+        Column("spend_total", "double", "spend on it ever"),
+        Column("days_since_last", "int", "days since the last basket with it"),
+        Column("days_since_first", "int", "days since the first basket with it"),
+        Column("interval_days", "double", "mean days between baskets with it; null under two"),
+    ),
+)
+
+BOUGHT_TOGETHER = Table(
+    "bought_together",
+    "an ordered pair of product types found in the same basket (last 365 days), the strongest per product type",
+    ("product_type", "other"),
+    (
+        Column("product_type", "string", "product type in the basket"),
+        Column("other", "string", "product type found with it"),
+        Column("baskets", "long", "baskets with both"),
+        Column("confidence", "double", "share of the baskets with product_type that hold other"),
+        Column("lift", "double", "confidence over the share of all baskets with other"),
+        Column("llr", "double", "log-likelihood ratio (Dunning 1993), signed: negative when seldom together"),
+        Column("rank", "int", "1 is the strongest by llr"),
+    ),
+)
+
+ALS_USERS = Table(
+    "als_users",
+    "one customer with a purchase",
+    ("customer_id",),
+    (
+        Column("customer_id", "string", "customer"),
+        Column("factors", "array<float>", "latent factors of implicit ALS"),
+    ),
+)
+
+ALS_ITEMS = Table(
+    "als_items",
+    "one product type",
+    ("product_type",),
+    (
+        Column("product_type", "string", "product type"),
+        Column("factors", "array<float>", "latent factors of implicit ALS"),
+    ),
+)
+
+SEGMENTS = Table(
+    "segments",
+    "one customer; cold ones are in the segment 'cold'",
+    ("customer_id",),
+    (
+        Column("customer_id", "string", "customer"),
+        Column("segment_id", "string", "stable id of the segment"),
+        Column("segment_name", "string", "name in a marketer's words"),
+        Column("silhouette", "double", "simplified silhouette of the customer, -1..1; null for cold"),
+    ),
+)
+
+SEGMENT_PROFILES = Table(
+    "segment_profiles",
+    "one segment",
+    ("segment_id",),
+    (
+        Column("segment_id", "string", "stable id of the segment"),
+        Column("segment_name", "string", "name in a marketer's words"),
+        Column("customers", "long", "members"),
+        Column("silhouette", "double", "mean simplified silhouette of the members; null for cold"),
+        Column("portrait", "string", "what is over- and under-represented, in a sentence"),
+        Column("recency_days", "double", "mean of the members"),
+        Column("baskets_84", "double", "mean of the members"),
+        Column("spend_84", "double", "mean of the members"),
+        Column("discount_share_84", "double", "mean of the members"),
+    ),
+)
+
+COUPON_AFFINITY = Table(
+    "coupon_affinity",
+    "one customer and coupon: the coupon is valid on the day after as_of and its campaign targets the customer",
+    ("customer_id", "offer_id"),
+    (
+        Column("customer_id", "string", "customer"),
+        Column("offer_id", "string", "coupon"),
+        Column("campaign_id", "string", "campaign"),
+        Column("campaign_kind", "string", "kind of the campaign"),
+        Column("valid_to", "date", "last day it can be taken"),
+        Column("days_left", "int", "days from as_of to valid_to"),
+        Column("days_running", "int", "days since valid_from"),
+        Column("scope_products", "long", "products in the coupon's scope"),
+        Column("scope_types", "long", "product types in the coupon's scope"),
+        Column("scope_main_type", "string", "product type with most sales in the scope"),
+        Column("scope_baskets_28", "long", "the customer's baskets with a product of the scope in 28 days"),
+        Column("scope_baskets_84", "long", "the same in 84 days"),
+        Column("scope_baskets_total", "long", "the same ever"),
+        Column("scope_spend_84", "double", "the customer's spend in the scope in 84 days"),
+        Column("scope_days_since_last", "int", "days since the customer's last purchase in the scope; null: never"),
+        Column("scope_buyers_28", "long", "customers who bought in the scope in 28 days"),
+        Column("scope_spend_per_buyer_28", "double", "mean spend in the scope in 28 days by those who bought; 0: none"),
+        Column("offer_responses", "long", "responses to this coupon by as_of, by anyone"),
+        Column("customer_responses_total", "long", "responses of the customer by as_of, to anything"),
+        Column("customer_responses_campaign", "long", "responses of the customer to this campaign"),
+        Column("already_redeemed", "boolean", "the customer has taken this very coupon"),
+    ),
+)
+
+FEATURES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        PROFILE,
+        PRODUCT_TYPES,
+        AFFINITY,
+        BOUGHT_TOGETHER,
+        ALS_USERS,
+        ALS_ITEMS,
+        SEGMENTS,
+        SEGMENT_PROFILES,
+        COUPON_AFFINITY,
+    )
+}

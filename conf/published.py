@@ -1,0 +1,176 @@
+"""Tables that a night publishes to the database (schema ``nbo``; without the prefix in SQLite).
+
+Score tables hold no run ids, durations, time stamps or registry version numbers: the same night, configuration,
+code and champions give the same rows. Those stand in ``nightly_runs`` and ``model_versions``.
+"""
+
+from __future__ import annotations
+
+from conf.tables import Column, Table
+
+DS = Column("ds", "date", "the night: last local day whose data counts", nullable=False)
+CUSTOMER = Column("customer_id", "string", "the CRM's key of the customer", nullable=False)
+
+NEXT_BEST_OFFER = Table(
+    "next_best_offer",
+    "one offer of one customer on one night",
+    ("ds", "customer_id", "rank"),
+    (
+        DS,
+        CUSTOMER,
+        Column("rank", "int", "1 is the best", nullable=False),
+        Column("offer_id", "string", "coupon's key, or type:<product type>", nullable=False),
+        Column("offer_kind", "string", "coupon or product_type", nullable=False),
+        Column("offer_title", "string", "what the customer would read", nullable=False),
+        Column("channel", "string", "channel the policy names", nullable=False),
+        Column("propensity", "double", "P(buys in the offer's scope within the horizon)", nullable=False),
+        Column("response_probability", "double", "coupons: P(redeems within the horizon); else null"),
+        Column("expected_spend", "double", "expected spend in the scope if the customer buys, in the source's currency"),
+        Column("expected_value", "double", "propensity x expected_spend x margin - cost; margin and cost are assumptions"),
+        Column("uplift", "double", "incremental probability; null while no trustworthy uplift model exists"),
+        Column("is_discovery", "boolean", "the customer never bought in the scope", nullable=False),
+        Column("candidate_source", "string", "where the candidate came from", nullable=False),
+        Column("reason_codes", "string", "codes of the reasons, joined by ;", nullable=False),
+        Column("reason", "string", "the reasons as a plain sentence", nullable=False),
+        Column("valid_to", "date", "last day the offer can be taken; null: no end"),
+        Column("models", "string", "name:hash of the models that scored it, joined by ;", nullable=False),
+        Column("treatment", "string", "treated or control: control customers are never contacted", nullable=False),
+        Column("contactable", "boolean", "consent and contact limits allow it tonight", nullable=False),
+        Column("blocked_by", "string", "why the customer may not be contacted; null where contactable"),
+    ),
+)
+
+CUSTOMER_SCORES = Table(
+    "customer_scores",
+    "one customer on one night",
+    ("ds", "customer_id"),
+    (
+        DS,
+        CUSTOMER,
+        Column("segment_id", "string", "segment", nullable=False),
+        Column("segment_name", "string", "segment in a marketer's words", nullable=False),
+        Column("is_cold", "boolean", "fewer than two baskets", nullable=False),
+        Column("recency_days", "int", "days since the last basket; null without one"),
+        Column("baskets_84", "long", "baskets in the last 84 days"),
+        Column("spend_84", "double", "amount paid in the last 84 days"),
+        Column("spend_365", "double", "amount paid in the last 365 days"),
+        Column("discount_share_365", "double", "discount over list value in 365 days"),
+        Column("top_department", "string", "department with the most spend in 365 days"),
+        Column("churn_probability", "double", "P(no purchase within the horizon); null unless active in the last 84 days"),
+        Column("churn_band", "string", "high, middle or low by the night's deciles (top, next two, rest); null unscored"),
+        Column("churn_reasons", "string", "what drives the churn probability most, in words"),
+        Column("expected_spend", "double", "spend expected in 84 days; until a value model exists, spend of the last 90"),
+        Column("is_valuable", "boolean", "top quarter by expected_spend", nullable=False),
+        Column("treatment", "string", "treated or control: control customers are never contacted", nullable=False),
+        Column("contactable", "boolean", "consent and contact limits allow it tonight", nullable=False),
+        Column("blocked_by", "string", "why the customer may not be contacted; null where contactable"),
+    ),
+)
+
+CHARACTERISTIC_RECOMMENDATIONS = Table(
+    "characteristic_recommendations",
+    "one product characteristic recommended for one customer on one night",
+    ("ds", "customer_id", "rank"),
+    (
+        DS,
+        CUSTOMER,
+        Column("rank", "int", "1 is the most probable", nullable=False),
+        Column("kind", "string", "kind of characteristic", nullable=False),
+        Column("characteristic", "string", "value of the characteristic", nullable=False),
+        Column("probability", "double", "P(buys a product with it within the horizon)", nullable=False),
+        Column("above_threshold", "boolean", "at or above the characteristic's own threshold", nullable=False),
+        Column("is_discovery", "boolean", "the customer never bought a product with it", nullable=False),
+        Column("standing", "string", "champion or challenger: whether the model beat its baseline", nullable=False),
+        Column("model", "string", "name:hash of the model", nullable=False),
+    ),
+)
+
+OFFER_OUTCOMES = Table(
+    "offer_outcomes",
+    "one figure on what the offers of a past night brought within the horizon",
+    ("ds", "offers_of", "offer_kind", "slice", "method", "metric"),
+    (
+        DS,
+        Column("offers_of", "date", "the night that made the offers", nullable=False),
+        Column("offer_kind", "string", "product_type, coupon or characteristic", nullable=False),
+        Column("slice", "string", "all, repeat, discovery, treated or control", nullable=False),
+        Column("method", "string", "nbo, popularity or personal_frequency", nullable=False),
+        Column("metric", "string", "hit_rate@5, ndcg@5, redemptions@2, coverage, ...", nullable=False),
+        Column("value", "double", "value of the metric"),
+        Column("customers", "long", "customers it is taken over"),
+        Column("low", "double", "lower end of the 95 % bootstrap interval; null where none"),
+        Column("high", "double", "upper end of the 95 % bootstrap interval; null where none"),
+        Column("is_replay", "boolean", "the night was replayed, nobody was contacted: no lift is claimed", nullable=False),
+    ),
+)
+
+MODEL_VERSIONS = Table(
+    "model_versions",
+    "one model considered on one night",
+    ("ds", "name", "sha256"),
+    (
+        DS,
+        Column("name", "string", "registered model", nullable=False),
+        Column("sha256", "string", "hash of the model's files", nullable=False),
+        Column("version", "string", "version in the MLflow registry", nullable=False),
+        Column("kind", "string", "what sort of model it is", nullable=False),
+        Column("standing", "string", "champion or challenger", nullable=False),
+        Column("decision", "string", "why it was promoted or refused", nullable=False),
+        Column("trained_through", "date", "last day it has seen, labels included", nullable=False),
+        Column("metric", "string", "metric of the gate, on held-out time", nullable=False),
+        Column("value", "double", "the model's value"),
+        Column("baseline", "string", "name of the baseline", nullable=False),
+        Column("baseline_value", "double", "the baseline's value on the same window"),
+        Column("low", "double", "lower end of the 95 % paired interval of value - baseline_value"),
+        Column("high", "double", "upper end of the 95 % paired interval of value - baseline_value"),
+        Column("run_id", "string", "MLflow run", nullable=False),
+    ),
+)
+
+DATA_QUALITY = Table(
+    "data_quality",
+    "one check of one table on one night",
+    ("ds", "table_name", "check_name"),
+    (
+        DS,
+        Column("table_name", "string", "table of the clean layer", nullable=False),
+        Column("check_name", "string", "expectation and column", nullable=False),
+        Column("kind", "string", "row: quarantines rows; table: stops the night; note: is only reported", nullable=False),
+        Column("passed", "boolean", "the check holds", nullable=False),
+        Column("rows_checked", "long", "rows the check saw"),
+        Column("rows_failed", "long", "rows that broke it; null where it is not about rows"),
+        Column("observed", "string", "what was found, without personal values"),
+        Column("expected", "string", "what was expected"),
+    ),
+)
+
+NIGHTLY_RUNS = Table(
+    "nightly_runs",
+    "one published night",
+    ("ds",),
+    (
+        DS,
+        Column("published_at", "timestamp", "moment of publishing (UTC)", nullable=False),
+        Column("scores_version", "string", "version of the scores in the lake", nullable=False),
+        Column("scores_content", "string", "content hash of the scores", nullable=False),
+        Column("code_version", "string", "hash of the code", nullable=False),
+        Column("config_hash", "string", "hash of the configuration", nullable=False),
+        Column("customers", "long", "customers scored", nullable=False),
+        Column("offers", "long", "offers made", nullable=False),
+        Column("order_lines", "long", "order lines known", nullable=False),
+        Column("quarantined_rows", "long", "rows quarantined this night", nullable=False),
+    ),
+)
+
+PUBLISHED: dict[str, Table] = {
+    table.name: table
+    for table in (
+        NEXT_BEST_OFFER,
+        CUSTOMER_SCORES,
+        CHARACTERISTIC_RECOMMENDATIONS,
+        OFFER_OUTCOMES,
+        MODEL_VERSIONS,
+        DATA_QUALITY,
+        NIGHTLY_RUNS,
+    )
+}
