@@ -359,7 +359,9 @@ class Draft:
 
     def _audit(self, info: pafs.FileInfo) -> File:
         data = pads.dataset(info.path, filesystem=self.lake.fs, format="parquet", partitioning=None)
-        rows, total = duckdb.sql("select count(*), coalesce(sum(hash(data)), 0) from data").fetchone() or (0, 0)
+        with duckdb.connect() as engine:
+            engine.register("data", data)
+            rows, total = engine.execute("select count(*), coalesce(sum(hash(data)), 0) from data").fetchone()
         part = next((p.split("=", 1)[1] for p in info.path.split("/")[:-1] if p.startswith("_part=")), None)
         return File(info.path[len(self.lake.base) + 1 :], int(rows), info.size, int(total) % 2**64, part)
 
