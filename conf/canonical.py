@@ -66,12 +66,18 @@ PRODUCTS = Table(
         Column("title", "string", "title as shown to customers"),
         Column("department", "string", "first level of the category path"),
         Column("category", "string", "second level of the category path"),
-        Column("product_type", "string", "third level of the category path; a characteristic and an offer's scope"),
+        Column(
+            "product_type",
+            "string",
+            "third level of the category path; a characteristic and an offer's scope",
+        ),
         Column("brand", "string", "brand"),
         Column("manufacturer", "string", "manufacturer"),
         Column("size", "string", "package size as recorded"),
         Column("price", MONEY, "list price"),
-        Column("counted", "boolean", "quantities are pieces (false: litres of fuel and the like)", nullable=False),
+        Column(
+            "counted", "boolean", "quantities are pieces (false: litres of fuel and the like)", nullable=False
+        ),
         Column("offerable", "boolean", "may be offered to customers", nullable=False),
         Column("attributes", "map<string,string>", "further attributes of the source"),
     ),

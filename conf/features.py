@@ -22,27 +22,50 @@ PROFILE = Table(
         *(Column(f"baskets_{days}", "long", f"baskets in the last {days} days") for days in WINDOWS),
         *(Column(f"spend_{days}", "double", f"amount paid in the last {days} days") for days in WINDOWS),
         Column("spend_total", "double", "amount paid ever"),
-        *(Column(f"discount_share_{d}", "double", f"discount over list value in {d} days; null without a line") for d in WINDOWS),
+        *(
+            Column(
+                f"discount_share_{d}", "double", f"discount over list value in {d} days; null without a line"
+            )
+            for d in WINDOWS
+        ),
         Column("lines_84", "long", "order lines in the last 84 days"),
         Column("types_84", "long", "distinct product types in the last 84 days"),
         Column("types_total", "long", "distinct product types ever"),
         Column("stores_84", "long", "distinct stores in the last 84 days"),
-        Column("main_store_share_84", "double", "share of baskets in the customer's main store; null without one"),
+        Column(
+            "main_store_share_84", "double", "share of baskets in the customer's main store; null without one"
+        ),
         Column("basket_value_84", "double", "mean amount of a basket; null without one"),
         Column("basket_lines_84", "double", "mean lines of a basket; null without one"),
-        Column("basket_pieces_84", "double", "mean counted pieces of a basket (fuel left out); null without one"),
-        Column("private_brand_share_84", "double", "share of spend on private brands; null where brands are unknown"),
+        Column(
+            "basket_pieces_84", "double", "mean counted pieces of a basket (fuel left out); null without one"
+        ),
+        Column(
+            "private_brand_share_84",
+            "double",
+            "share of spend on private brands; null where brands are unknown",
+        ),
         Column("interval_days", "double", "mean days between baskets; null under two baskets"),
-        Column("interval_deviation_days", "double", "standard deviation of the days between baskets; null under three"),
+        Column(
+            "interval_deviation_days",
+            "double",
+            "standard deviation of the days between baskets; null under three",
+        ),
         Column("overdue_ratio", "double", "recency over mean interval; null under two baskets"),
         Column("trend_28", "double", "baskets in 28 days against a third of those in 84: log((1+3a)/(1+b))"),
         Column("weekend_share_84", "double", "share of baskets on Saturday and Sunday; null without one"),
-        Column("evening_share_84", "double", "share of baskets at 18 h or later, local time; null without one"),
+        Column(
+            "evening_share_84", "double", "share of baskets at 18 h or later, local time; null without one"
+        ),
         Column("campaigns_total", "long", "campaigns that targeted the customer"),
         Column("responses_total", "long", "responses (redemptions) ever"),
         Column("responses_84", "long", "responses in the last 84 days"),
         Column("top_department", "string", "department with the most spend in 365 days; null without one"),
-        Column("department_affinity", "map<string,string>", "department -> share of spend over base share, shrunk"),
+        Column(
+            "department_affinity",
+            "map<string,string>",
+            "department -> share of spend over base share, shrunk",
+        ),
         Column("age_band", "string", "as recorded"),
         Column("income_band", "string", "as recorded"),
         Column("household_size", "string", "as recorded"),
@@ -62,8 +85,14 @@ PRODUCT_TYPES = Table(
         Column("buyers_28", "long", "customers who bought it in 28 days"),
         Column("buyers_84", "long", "customers who bought it in 84 days"),
         Column("baskets_84", "long", "baskets with it in 84 days"),
-        Column("popularity_28", "double", "share of the customers active in 84 days who bought it in 28 days"),
-        Column("spend_per_buyer_28", "double", "mean spend on it in 28 days by those who bought it then (84 days / 3 where none)"),
+        Column(
+            "popularity_28", "double", "share of the customers active in 84 days who bought it in 28 days"
+        ),
+        Column(
+            "spend_per_buyer_28",
+            "double",
+            "mean spend on it in 28 days by those who bought it then (84 days / 3 where none)",
+        ),
         Column("repeat_share_84", "double", "share of its buyers in 84 days with two or more baskets of it"),
     ),
 )
@@ -169,9 +198,17 @@ COUPON_AFFINITY = Table(
         Column("scope_baskets_84", "long", "the same in 84 days"),
         Column("scope_baskets_total", "long", "the same ever"),
         Column("scope_spend_84", "double", "the customer's spend in the scope in 84 days"),
-        Column("scope_days_since_last", "int", "days since the customer's last purchase in the scope; null: never"),
+        Column(
+            "scope_days_since_last",
+            "int",
+            "days since the customer's last purchase in the scope; null: never",
+        ),
         Column("scope_buyers_28", "long", "customers who bought in the scope in 28 days"),
-        Column("scope_spend_per_buyer_28", "double", "mean spend in the scope in 28 days by those who bought; 0: none"),
+        Column(
+            "scope_spend_per_buyer_28",
+            "double",
+            "mean spend in the scope in 28 days by those who bought; 0: none",
+        ),
         Column("offer_responses", "long", "responses to this coupon by as_of, by anyone"),
         Column("customer_responses_total", "long", "responses of the customer by as_of, to anything"),
         Column("customer_responses_campaign", "long", "responses of the customer to this campaign"),

@@ -25,8 +25,16 @@ NEXT_BEST_OFFER = Table(
         Column("channel", "string", "channel the policy names", nullable=False),
         Column("propensity", "double", "P(buys in the offer's scope within the horizon)", nullable=False),
         Column("response_probability", "double", "coupons: P(redeems within the horizon); else null"),
-        Column("expected_spend", "double", "expected spend in the scope if the customer buys, in the source's currency"),
-        Column("expected_value", "double", "propensity x expected_spend x margin - cost; margin and cost are assumptions"),
+        Column(
+            "expected_spend",
+            "double",
+            "expected spend in the scope if the customer buys, in the source's currency",
+        ),
+        Column(
+            "expected_value",
+            "double",
+            "propensity x expected_spend x margin - cost; margin and cost are assumptions",
+        ),
         Column("uplift", "double", "incremental probability; null while no trustworthy uplift model exists"),
         Column("is_discovery", "boolean", "the customer never bought in the scope", nullable=False),
         Column("candidate_source", "string", "where the candidate came from", nullable=False),
@@ -34,7 +42,9 @@ NEXT_BEST_OFFER = Table(
         Column("reason", "string", "the reasons as a plain sentence", nullable=False),
         Column("valid_to", "date", "last day the offer can be taken; null: no end"),
         Column("models", "string", "name:hash of the models that scored it, joined by ;", nullable=False),
-        Column("treatment", "string", "treated or control: control customers are never contacted", nullable=False),
+        Column(
+            "treatment", "string", "treated or control: control customers are never contacted", nullable=False
+        ),
         Column("contactable", "boolean", "consent and contact limits allow it tonight", nullable=False),
         Column("blocked_by", "string", "why the customer may not be contacted; null where contactable"),
     ),
@@ -56,12 +66,26 @@ CUSTOMER_SCORES = Table(
         Column("spend_365", "double", "amount paid in the last 365 days"),
         Column("discount_share_365", "double", "discount over list value in 365 days"),
         Column("top_department", "string", "department with the most spend in 365 days"),
-        Column("churn_probability", "double", "P(no purchase within the horizon); null unless active in the last 84 days"),
-        Column("churn_band", "string", "high, middle or low by the night's deciles (top, next two, rest); null unscored"),
+        Column(
+            "churn_probability",
+            "double",
+            "P(no purchase within the horizon); null unless active in the last 84 days",
+        ),
+        Column(
+            "churn_band",
+            "string",
+            "high, middle or low by the night's deciles (top, next two, rest); null unscored",
+        ),
         Column("churn_reasons", "string", "what drives the churn probability most, in words"),
-        Column("expected_spend", "double", "spend expected in 84 days; until a value model exists, spend of the last 90"),
+        Column(
+            "expected_spend",
+            "double",
+            "spend expected in 84 days; until a value model exists, spend of the last 90",
+        ),
         Column("is_valuable", "boolean", "top quarter by expected_spend", nullable=False),
-        Column("treatment", "string", "treated or control: control customers are never contacted", nullable=False),
+        Column(
+            "treatment", "string", "treated or control: control customers are never contacted", nullable=False
+        ),
         Column("contactable", "boolean", "consent and contact limits allow it tonight", nullable=False),
         Column("blocked_by", "string", "why the customer may not be contacted; null where contactable"),
     ),
@@ -78,9 +102,16 @@ CHARACTERISTIC_RECOMMENDATIONS = Table(
         Column("kind", "string", "kind of characteristic", nullable=False),
         Column("characteristic", "string", "value of the characteristic", nullable=False),
         Column("probability", "double", "P(buys a product with it within the horizon)", nullable=False),
-        Column("above_threshold", "boolean", "at or above the characteristic's own threshold", nullable=False),
+        Column(
+            "above_threshold", "boolean", "at or above the characteristic's own threshold", nullable=False
+        ),
         Column("is_discovery", "boolean", "the customer never bought a product with it", nullable=False),
-        Column("standing", "string", "champion or challenger: whether the model beat its baseline", nullable=False),
+        Column(
+            "standing",
+            "string",
+            "champion or challenger: whether the model beat its baseline",
+            nullable=False,
+        ),
         Column("model", "string", "name:hash of the model", nullable=False),
     ),
 )
@@ -100,7 +131,12 @@ OFFER_OUTCOMES = Table(
         Column("customers", "long", "customers it is taken over"),
         Column("low", "double", "lower end of the 95 % bootstrap interval; null where none"),
         Column("high", "double", "upper end of the 95 % bootstrap interval; null where none"),
-        Column("is_replay", "boolean", "the night was replayed, nobody was contacted: no lift is claimed", nullable=False),
+        Column(
+            "is_replay",
+            "boolean",
+            "the night was replayed, nobody was contacted: no lift is claimed",
+            nullable=False,
+        ),
     ),
 )
 
@@ -135,7 +171,12 @@ DATA_QUALITY = Table(
         DS,
         Column("table_name", "string", "table of the clean layer", nullable=False),
         Column("check_name", "string", "expectation and column", nullable=False),
-        Column("kind", "string", "row: quarantines rows; table: stops the night; note: is only reported", nullable=False),
+        Column(
+            "kind",
+            "string",
+            "row: quarantines rows; table: stops the night; note: is only reported",
+            nullable=False,
+        ),
         Column("passed", "boolean", "the check holds", nullable=False),
         Column("rows_checked", "long", "rows the check saw"),
         Column("rows_failed", "long", "rows that broke it; null where it is not about rows"),

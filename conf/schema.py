@@ -62,7 +62,9 @@ class SourceTable(Strict):
     max_volume_change: float = Field(
         3.0, gt=1, description="a night's rows against the median of recent nights, as a factor up or down"
     )
-    references: dict[str, Share] = Field({}, description="column: least share of its values found in its table")
+    references: dict[str, Share] = Field(
+        {}, description="column: least share of its values found in its table"
+    )
 
 
 class Consent(Strict):
@@ -134,7 +136,8 @@ class Segment(Strict):
     about: str = Field(description="one sentence for the marketer")
     where: str = Field(description="SQL condition on the columns of the night's customer_scores")
     offer_where: str | None = Field(
-        None, description="SQL condition on the night's next_best_offer; the customer's best such offer is written"
+        None,
+        description="SQL condition on the night's next_best_offer; the customer's best such offer is written",
     )
     order_by: str = Field("customer_id", description="SQL order of the rows")
 
@@ -180,7 +183,9 @@ class Settings(Strict):
     mlflow: str = Field(description="MLflow tracking URI")
     horizon_days: int = Field(28, gt=0, description="days after ds in which outcomes count")
     keep_versions: int = Field(3, gt=0, description="nights kept when nothing newer refers to them")
-    gx_spark_rows: int = Field(20_000_000, gt=0, description="from so many rows on GX runs on Spark, not pandas")
+    gx_spark_rows: int = Field(
+        20_000_000, gt=0, description="from so many rows on GX runs on Spark, not pandas"
+    )
     spark: Spark = Spark()
     source: Source
     offers: Offers

@@ -96,7 +96,9 @@ class Manifest:
     @property
     def content(self) -> str:
         """A hash of all tables' rows, for the fingerprint of the stages that read them."""
-        joined = ";".join(f"{name}={table.content}/{table.rows}" for name, table in sorted(self.tables.items()))
+        joined = ";".join(
+            f"{name}={table.content}/{table.rows}" for name, table in sorted(self.tables.items())
+        )
         return uuid.uuid5(uuid.NAMESPACE_OID, joined).hex
 
     def summary(self) -> dict[str, Any]:
@@ -106,7 +108,9 @@ class Manifest:
             "ds": self.ds,
             "version": self.version,
             "seconds": round(self.seconds, 1),
-            "tables": {name: {"rows": t.rows, "content": t.content} for name, t in sorted(self.tables.items())},
+            "tables": {
+                name: {"rows": t.rows, "content": t.content} for name, t in sorted(self.tables.items())
+            },
         }
 
     def to_json(self) -> str:
@@ -118,7 +122,8 @@ class Manifest:
         """Read what :meth:`to_json` wrote."""
         raw = json.loads(text)
         raw["tables"] = {
-            name: TableVersion(tuple(File(**file) for file in table["files"])) for name, table in raw["tables"].items()
+            name: TableVersion(tuple(File(**file) for file in table["files"]))
+            for name, table in raw["tables"].items()
         }
         return Manifest(**raw)
 

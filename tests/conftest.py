@@ -1,0 +1,57 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conf.load import load
+from conf.schema import Settings, Spark
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+#: public data sets for tests and benchmarks; tests that need one are skipped, and say so, where it is absent
+DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The shipped settings in a home of the test's own."""
+    monkeypatch.setenv("NBO_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("NBO_DATABASE_URL", raising=False)
+    loaded = load()
+    return loaded.model_copy(
+        update={"spark": Spark(master="local[2]", driver_memory="1g", shuffle_partitions=2)}
+    )
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """One Spark session for the whole run, started by the first test that asks."""
+    from jobs.spark import session
+
+    home = tmp_path_factory.mktemp("spark")
+    before = os.environ.get("NBO_HOME")
+    os.environ["NBO_HOME"] = str(home)
+    try:
+        small = Spark(master="local[2]", driver_memory="1g", shuffle_partitions=2)
+        started = session(load().model_copy(update={"spark": small}), "tests")
+    finally:
+        os.environ.pop("NBO_HOME")
+        if before is not None:
+            os.environ["NBO_HOME"] = before
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def data() -> Path:
+    """The folder of public data sets, or a skip that says where it was looked for."""
+    if not DATA.is_dir():
+        pytest.skip(f"public data sets are not at {DATA}; set NBO_DATA")
+    return DATA
