@@ -75,9 +75,7 @@ PRODUCTS = Table(
         Column("manufacturer", "string", "manufacturer"),
         Column("size", "string", "package size as recorded"),
         Column("price", MONEY, "list price"),
-        Column(
-            "counted", "boolean", "quantities are pieces (false: litres of fuel and the like)", nullable=False
-        ),
+        Column("counted", "boolean", "quantities are pieces (false: litres of fuel and the like)", nullable=False),
         Column("offerable", "boolean", "may be offered to customers", nullable=False),
         Column("attributes", "map<string,string>", "further attributes of the source"),
     ),

@@ -23,23 +23,17 @@ PROFILE = Table(
         *(Column(f"spend_{days}", "double", f"amount paid in the last {days} days") for days in WINDOWS),
         Column("spend_total", "double", "amount paid ever"),
         *(
-            Column(
-                f"discount_share_{d}", "double", f"discount over list value in {d} days; null without a line"
-            )
+            Column(f"discount_share_{d}", "double", f"discount over list value in {d} days; null without a line")
             for d in WINDOWS
         ),
         Column("lines_84", "long", "order lines in the last 84 days"),
         Column("types_84", "long", "distinct product types in the last 84 days"),
         Column("types_total", "long", "distinct product types ever"),
         Column("stores_84", "long", "distinct stores in the last 84 days"),
-        Column(
-            "main_store_share_84", "double", "share of baskets in the customer's main store; null without one"
-        ),
+        Column("main_store_share_84", "double", "share of baskets in the customer's main store; null without one"),
         Column("basket_value_84", "double", "mean amount of a basket; null without one"),
         Column("basket_lines_84", "double", "mean lines of a basket; null without one"),
-        Column(
-            "basket_pieces_84", "double", "mean counted pieces of a basket (fuel left out); null without one"
-        ),
+        Column("basket_pieces_84", "double", "mean counted pieces of a basket (fuel left out); null without one"),
         Column(
             "private_brand_share_84",
             "double",
@@ -54,9 +48,7 @@ PROFILE = Table(
         Column("overdue_ratio", "double", "recency over mean interval; null under two baskets"),
         Column("trend_28", "double", "baskets in 28 days against a third of those in 84: log((1+3a)/(1+b))"),
         Column("weekend_share_84", "double", "share of baskets on Saturday and Sunday; null without one"),
-        Column(
-            "evening_share_84", "double", "share of baskets at 18 h or later, local time; null without one"
-        ),
+        Column("evening_share_84", "double", "share of baskets at 18 h or later, local time; null without one"),
         Column("campaigns_total", "long", "campaigns that targeted the customer"),
         Column("responses_total", "long", "responses (redemptions) ever"),
         Column("responses_84", "long", "responses in the last 84 days"),
@@ -85,9 +77,7 @@ PRODUCT_TYPES = Table(
         Column("buyers_28", "long", "customers who bought it in 28 days"),
         Column("buyers_84", "long", "customers who bought it in 84 days"),
         Column("baskets_84", "long", "baskets with it in 84 days"),
-        Column(
-            "popularity_28", "double", "share of the customers active in 84 days who bought it in 28 days"
-        ),
+        Column("popularity_28", "double", "share of the customers active in 84 days who bought it in 28 days"),
         Column(
             "spend_per_buyer_28",
             "double",

@@ -28,9 +28,7 @@ def _mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]
     keys = [loader.construct_object(key) for key, _ in node.value]
     twice = {key for key in keys if keys.count(key) > 1}
     if twice:
-        raise yaml.constructor.ConstructorError(
-            None, None, f"key(s) given twice: {sorted(twice)}", node.start_mark
-        )
+        raise yaml.constructor.ConstructorError(None, None, f"key(s) given twice: {sorted(twice)}", node.start_mark)
     return loader.construct_mapping(node, deep=True)
 
 

@@ -42,9 +42,7 @@ NEXT_BEST_OFFER = Table(
         Column("reason", "string", "the reasons as a plain sentence", nullable=False),
         Column("valid_to", "date", "last day the offer can be taken; null: no end"),
         Column("models", "string", "name:hash of the models that scored it, joined by ;", nullable=False),
-        Column(
-            "treatment", "string", "treated or control: control customers are never contacted", nullable=False
-        ),
+        Column("treatment", "string", "treated or control: control customers are never contacted", nullable=False),
         Column("contactable", "boolean", "consent and contact limits allow it tonight", nullable=False),
         Column("blocked_by", "string", "why the customer may not be contacted; null where contactable"),
     ),
@@ -83,9 +81,7 @@ CUSTOMER_SCORES = Table(
             "spend expected in 84 days; until a value model exists, spend of the last 90",
         ),
         Column("is_valuable", "boolean", "top quarter by expected_spend", nullable=False),
-        Column(
-            "treatment", "string", "treated or control: control customers are never contacted", nullable=False
-        ),
+        Column("treatment", "string", "treated or control: control customers are never contacted", nullable=False),
         Column("contactable", "boolean", "consent and contact limits allow it tonight", nullable=False),
         Column("blocked_by", "string", "why the customer may not be contacted; null where contactable"),
     ),
@@ -102,9 +98,7 @@ CHARACTERISTIC_RECOMMENDATIONS = Table(
         Column("kind", "string", "kind of characteristic", nullable=False),
         Column("characteristic", "string", "value of the characteristic", nullable=False),
         Column("probability", "double", "P(buys a product with it within the horizon)", nullable=False),
-        Column(
-            "above_threshold", "boolean", "at or above the characteristic's own threshold", nullable=False
-        ),
+        Column("above_threshold", "boolean", "at or above the characteristic's own threshold", nullable=False),
         Column("is_discovery", "boolean", "the customer never bought a product with it", nullable=False),
         Column(
             "standing",

@@ -23,10 +23,10 @@ class Strict(BaseModel):
 class Csv(Strict):
     """Dialect of a CSV export."""
 
-    delimiter: str = Field(",", min_length=1, max_length=1)
-    quote: str = Field('"', min_length=1, max_length=1)
-    encoding: str = Field("utf-8", description="name of a Python codec")
-    nulls: list[str] = Field([""], description="tokens that mean: no value")
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    quote: str = Field(default='"', min_length=1, max_length=1)
+    encoding: str = Field(default="utf-8", description="name of a Python codec")
+    nulls: list[str] = Field(default=[""], description="tokens that mean: no value")
 
 
 class Export(Strict):
@@ -40,8 +40,8 @@ class Export(Strict):
     )
     columns: list[str] = Field(min_length=1, description="the contract: exactly these columns, in any order")
     csv: Csv = Csv()
-    may_be_empty: bool = Field(False, description="a file with no row is no fault")
-    max_bytes: int = Field(4 << 30, gt=0, description="largest size of a file, decompressed, in bytes")
+    may_be_empty: bool = Field(default=False, description="a file with no row is no fault")
+    max_bytes: int = Field(default=4 << 30, gt=0, description="largest size of a file, decompressed, in bytes")
 
 
 class Part(Strict):
@@ -49,7 +49,7 @@ class Part(Strict):
 
     export: str
     mode: Literal["snapshot", "upsert"] = "upsert"
-    where: str | None = Field(None, description="Spark SQL condition on the export's columns")
+    where: str | None = Field(default=None, description="Spark SQL condition on the export's columns")
     columns: dict[str, str] = Field(description="canonical column: Spark SQL expression over the export")
 
 
@@ -57,14 +57,12 @@ class SourceTable(Strict):
     """How a canonical table is made from exports, and how much bad data it bears."""
 
     parts: list[Part] = Field(min_length=1)
-    personal: list[str] = Field([], description="further canonical columns that hold personal data here")
-    max_rejected: Share = Field(0.01, description="share of a night's rows that may be quarantined")
+    personal: list[str] = Field(default=[], description="further canonical columns that hold personal data here")
+    max_rejected: Share = Field(default=0.01, description="share of a night's rows that may be quarantined")
     max_volume_change: float = Field(
         3.0, gt=1, description="a night's rows against the median of recent nights, as a factor up or down"
     )
-    references: dict[str, Share] = Field(
-        {}, description="column: least share of its values found in its table"
-    )
+    references: dict[str, Share] = Field({}, description="column: least share of its values found in its table")
 
 
 class Consent(Strict):
@@ -72,7 +70,7 @@ class Consent(Strict):
 
     recorded: bool
     assume: Literal["granted", "refused"] = "refused"
-    why: str = Field("", description="reason for the assumption, shown in the report")
+    why: str = Field(default="", description="reason for the assumption, shown in the report")
 
 
 class Source(Strict):
@@ -83,7 +81,7 @@ class Source(Strict):
     timezone: str = Field(description="IANA zone of the business day")
     currency: str = Field(min_length=3, max_length=3)
     history_starts: date = Field(description="day of the first drop")
-    closed_days: list[str] = Field([], description="days without drops: MM-DD of every year, or YYYY-MM-DD")
+    closed_days: list[str] = Field(default=[], description="days without drops: MM-DD of every year, or YYYY-MM-DD")
     consent: Consent
     exports: dict[Slug, Export]
     tables: dict[str, SourceTable]
@@ -112,7 +110,7 @@ class CouponOffers(Strict):
 class Offers(Strict):
     """What can be proposed; every margin, cost and discount here is an assumption and shown as one."""
 
-    per_customer: int = Field(5, gt=0, le=50)
+    per_customer: int = Field(default=5, gt=0, le=50)
     product_types: ProductTypeOffers
     coupons: CouponOffers
 
@@ -120,11 +118,11 @@ class Offers(Strict):
 class Policy(Strict):
     """Who may be contacted, and how often."""
 
-    control_share: Share = Field(0.1, description="customers never contacted, by a salted hash, for ever")
+    control_share: Share = Field(default=0.1, description="customers never contacted, by a salted hash, for ever")
     control_salt: str = Field(min_length=8)
-    repeat_days: int = Field(7, ge=0, description="days before the same offer may go out again")
-    max_contacts: int = Field(3, gt=0, description="contacts in contact_window_days, all channels")
-    contact_window_days: int = Field(14, gt=0)
+    repeat_days: int = Field(default=7, ge=0, description="days before the same offer may go out again")
+    max_contacts: int = Field(default=3, gt=0, description="contacts in contact_window_days, all channels")
+    contact_window_days: int = Field(default=14, gt=0)
     channel: str = "mail"
 
 
@@ -139,14 +137,14 @@ class Segment(Strict):
         None,
         description="SQL condition on the night's next_best_offer; the customer's best such offer is written",
     )
-    order_by: str = Field("customer_id", description="SQL order of the rows")
+    order_by: str = Field(default="customer_id", description="SQL order of the rows")
 
 
 class Segments(Strict):
     """All segment files and how they are written."""
 
-    bom: bool = Field(True, description="byte order mark, so that Excel reads UTF-8")
-    delimiter: str = Field(",", min_length=1, max_length=1)
+    bom: bool = Field(default=True, description="byte order mark, so that Excel reads UTF-8")
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
     segments: list[Segment]
 
 
@@ -154,11 +152,11 @@ class Models(Strict):
     """Windows and sizes of what is trained; hyperparameters stand in each model's config class."""
 
     seed: int = 20260101
-    train_windows: int = Field(6, gt=0, description="training days, each horizon_days before the other")
-    churn_active_days: int = Field(84, gt=0, description="a customer is active with a purchase in these days")
-    characteristic_min_buyers: int = Field(100, gt=0)
-    max_epochs: int = Field(30, gt=0)
-    bootstrap_rounds: int = Field(1000, gt=0)
+    train_windows: int = Field(default=6, gt=0, description="training days, each horizon_days before the other")
+    churn_active_days: int = Field(default=84, gt=0, description="a customer is active with a purchase in these days")
+    characteristic_min_buyers: int = Field(default=100, gt=0)
+    max_epochs: int = Field(default=30, gt=0)
+    bootstrap_rounds: int = Field(default=1000, gt=0)
 
 
 # --- the pipeline ------------------------------------------------------------------------------
@@ -169,8 +167,8 @@ class Spark(Strict):
 
     master: str = "local[*]"
     driver_memory: str = "4g"
-    shuffle_partitions: int = Field(4, gt=0)
-    conf: dict[str, str] = Field({}, description="further Spark settings")
+    shuffle_partitions: int = Field(default=4, gt=0)
+    conf: dict[str, str] = Field(default={}, description="further Spark settings")
 
 
 class Settings(Strict):
@@ -181,11 +179,9 @@ class Settings(Strict):
     exports: str = Field(description="folder the CRM drops its exports in")
     database: str = Field(description="SQLAlchemy URL of the score database")
     mlflow: str = Field(description="MLflow tracking URI")
-    horizon_days: int = Field(28, gt=0, description="days after ds in which outcomes count")
-    keep_versions: int = Field(3, gt=0, description="nights kept when nothing newer refers to them")
-    gx_spark_rows: int = Field(
-        20_000_000, gt=0, description="from so many rows on GX runs on Spark, not pandas"
-    )
+    horizon_days: int = Field(default=28, gt=0, description="days after ds in which outcomes count")
+    keep_versions: int = Field(default=3, gt=0, description="nights kept when nothing newer refers to them")
+    gx_spark_rows: int = Field(20_000_000, gt=0, description="from so many rows on GX runs on Spark, not pandas")
     spark: Spark = Spark()
     source: Source
     offers: Offers

@@ -42,9 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument(
-        "--conf", metavar="FILE", help="settings (default: NBO_CONF, else the shipped conf/nbo.yml)"
-    )
+    shared.add_argument("--conf", metavar="FILE", help="settings (default: NBO_CONF, else the shipped conf/nbo.yml)")
     night = argparse.ArgumentParser(add_help=False, parents=[shared])
     night.add_argument(
         "--ds",
@@ -65,9 +63,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, about: str, parent: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        return commands.add_parser(
-            name, help=about, description=about[0].upper() + about[1:] + ".", parents=[parent]
-        )
+        return commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".", parents=[parent])
 
     for name, (_, about) in STAGES.items():
         command = add(str(name), about, stage)
@@ -77,17 +73,13 @@ def parser() -> argparse.ArgumentParser:
     add("show", COMMANDS["show"][1], night)
     offers = add("offers", COMMANDS["offers"][1], shared)
     offers.add_argument("customer", metavar="CUSTOMER", help="the CRM's key of the customer")
-    offers.add_argument(
-        "--ds", type=date.fromisoformat, metavar="YYYY-MM-DD", help="the night (default: the newest)"
-    )
+    offers.add_argument("--ds", type=date.fromisoformat, metavar="YYYY-MM-DD", help="the night (default: the newest)")
     add("doctor", COMMANDS["doctor"][1], shared)
     demo = add("demo", COMMANDS["demo"][1], shared)
     demo.add_argument("--households", type=int, metavar="N", help="about so many households (default: all)")
     add("sweep", COMMANDS["sweep"][1], shared)
     dictionary = add("dictionary", COMMANDS["dictionary"][1], shared)
-    dictionary.add_argument(
-        "--check", action="store_true", help="only tell whether the written file is up to date"
-    )
+    dictionary.add_argument("--check", action="store_true", help="only tell whether the written file is up to date")
     return top
 
 
@@ -124,9 +116,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.command in list(Stage):
         stage = Stage(args.command)
         options = {"retrain": args.retrain} if stage is Stage.TRAIN else {}
-        manifest = importlib.import_module(STAGES[stage][0]).run(
-            settings, args.ds, force=args.force, **options
-        )
+        manifest = importlib.import_module(STAGES[stage][0]).run(settings, args.ds, force=args.force, **options)
         _result(manifest.summary())
         return 0
     return int(importlib.import_module(COMMANDS[args.command][0]).command(settings, args) or 0)

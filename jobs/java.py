@@ -57,9 +57,7 @@ def _has_vector_module(java: Path) -> bool:
     """A trimmed run time without the module Spark names does not boot."""
     if (java / "bin" / "java").read_bytes()[:2] == b"#!":  # our launcher
         return True
-    listing = subprocess.run(
-        [java / "bin" / "java", "--list-modules"], capture_output=True, text=True, check=False
-    )
+    listing = subprocess.run([java / "bin" / "java", "--list-modules"], capture_output=True, text=True, check=False)
     return "jdk.incubator.vector" in listing.stdout
 
 

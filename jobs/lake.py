@@ -96,9 +96,7 @@ class Manifest:
     @property
     def content(self) -> str:
         """A hash of all tables' rows, for the fingerprint of the stages that read them."""
-        joined = ";".join(
-            f"{name}={table.content}/{table.rows}" for name, table in sorted(self.tables.items())
-        )
+        joined = ";".join(f"{name}={table.content}/{table.rows}" for name, table in sorted(self.tables.items()))
         return uuid.uuid5(uuid.NAMESPACE_OID, joined).hex
 
     def summary(self) -> dict[str, Any]:
@@ -108,9 +106,7 @@ class Manifest:
             "ds": self.ds,
             "version": self.version,
             "seconds": round(self.seconds, 1),
-            "tables": {
-                name: {"rows": t.rows, "content": t.content} for name, t in sorted(self.tables.items())
-            },
+            "tables": {name: {"rows": t.rows, "content": t.content} for name, t in sorted(self.tables.items())},
         }
 
     def to_json(self) -> str:
@@ -122,8 +118,7 @@ class Manifest:
         """Read what :meth:`to_json` wrote."""
         raw = json.loads(text)
         raw["tables"] = {
-            name: TableVersion(tuple(File(**file) for file in table["files"]))
-            for name, table in raw["tables"].items()
+            name: TableVersion(tuple(File(**file) for file in table["files"])) for name, table in raw["tables"].items()
         }
         return Manifest(**raw)
 
@@ -366,7 +361,7 @@ class Draft:
         data = pads.dataset(info.path, filesystem=self.lake.fs, format="parquet", partitioning=None)
         with duckdb.connect() as engine:
             engine.register("data", data)
-            rows, total = engine.execute("select count(*), coalesce(sum(hash(data)), 0) from data").fetchone()
+            rows, total = engine.execute("select count(*), coalesce(sum(hash(data)), 0) from data").fetchall()[0]
         part = next((p.split("=", 1)[1] for p in info.path.split("/")[:-1] if p.startswith("_part=")), None)
         return File(info.path[len(self.lake.base) + 1 :], int(rows), info.size, int(total) % 2**64, part)
 

@@ -99,9 +99,7 @@ def lock(settings: Settings, day: date) -> Iterator[None]:
                 if time.monotonic() > deadline:
                     handle.seek(0)
                     owner = handle.read().strip() or "unknown"
-                    raise LockedError(
-                        f"the night {day} is locked by process {owner}; wait for it or end it"
-                    ) from None
+                    raise LockedError(f"the night {day} is locked by process {owner}; wait for it or end it") from None
                 time.sleep(0.2)
         handle.truncate(0)
         handle.write(str(os.getpid()))
@@ -125,9 +123,7 @@ def peak_mb() -> float:
     for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
         try:
             status = Path(f"/proc/{process.pid}/status").read_text()
-            total += (
-                next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
-            )
+            total += next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
         except (OSError, StopIteration, psutil.Error):
             continue
     return total

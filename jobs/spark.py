@@ -39,9 +39,7 @@ def session(settings: Settings, name: str) -> SparkSession:
     local = settings.spark.master.startswith("local")
     if local:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    warnings.filterwarnings(
-        "ignore", message="PySpark does not yet fully support pandas", category=FutureWarning
-    )
+    warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
 
     from pyspark.sql import SparkSession
 

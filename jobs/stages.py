@@ -47,9 +47,7 @@ class StageFailed(Exception):
         self.final = code in FINAL
 
 
-def command(
-    stage: Stage, ds: str, conf: str | None = None, force: bool = False, retrain: bool = False
-) -> list[str]:
+def command(stage: Stage, ds: str, conf: str | None = None, force: bool = False, retrain: bool = False) -> list[str]:
     """Return the command line that runs ``stage`` for the night ``ds``."""
     line = [sys.executable, "-m", "jobs.cli", str(stage), "--ds", ds]
     line += ["--conf", conf] if conf else []

@@ -25,9 +25,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("NBO_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("NBO_DATABASE_URL", raising=False)
     loaded = load()
-    return loaded.model_copy(
-        update={"spark": Spark(master="local[2]", driver_memory="1g", shuffle_partitions=2)}
-    )
+    return loaded.model_copy(update={"spark": Spark(master="local[2]", driver_memory="1g", shuffle_partitions=2)})
 
 
 @pytest.fixture(scope="session")
