@@ -1,4 +1,4 @@
-"""The stages of a night and the one place that starts them as child processes.
+"""The stages of a night, which night a DAG run means, and the one place that starts stages as child processes.
 
 Standard library only: DAG files import this module and must stay light.
 """
@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
+
+log = logging.getLogger(__name__)
 
 
 class Stage(StrEnum):
@@ -45,6 +51,36 @@ class StageFailed(Exception):
         super().__init__(f"stage {stage} ended with exit code {code}: {message}")
         self.code = code
         self.final = code in FINAL
+
+
+def night_of(context: Mapping[str, Any]) -> str:
+    """Return the night an Airflow run means, as an ISO date.
+
+    It is the parameter ``run_date``; else, for a run by schedule or backfill, the day its interval starts; else the
+    logical date; else (runs by API or asset, which have none) the last day that was complete when the run came up.
+
+    Args:
+        context: the task's context; ``params``, ``logical_date``, ``data_interval_start`` and ``dag_run`` are read.
+    """
+    params, run = context["params"], context["dag_run"]
+    if params.get("run_date"):
+        return date.fromisoformat(params["run_date"]).isoformat()
+    moment: datetime | None = context.get("logical_date")
+    if run.run_type in ("scheduled", "backfill"):
+        moment = context.get("data_interval_start") or moment
+    if moment is not None:
+        return moment.date().isoformat()
+    return (run.run_after.astimezone(ZoneInfo(params["timezone"])).date() - timedelta(days=1)).isoformat()
+
+
+def tell_failure(context: Mapping[str, Any]) -> None:
+    """Write one line about a failed task to the log and to ``$NBO_HOME/alerts.log``, for whoever watches that file."""
+    instance = context["task_instance"]
+    line = f"{instance.dag_id} {instance.run_id} task {instance.task_id} failed: {context.get('exception')}"
+    log.error(line)
+    if os.environ.get("NBO_HOME"):
+        with Path(os.environ["NBO_HOME"], "alerts.log").open("a", encoding="utf-8") as alerts:
+            alerts.write(line.replace("\n", " ") + "\n")
 
 
 def command(stage: Stage, ds: str, conf: str | None = None, force: bool = False, retrain: bool = False) -> list[str]:
