@@ -1,0 +1,159 @@
+"""Candidates of a block of customers, computed with matrices instead of joins.
+
+b = customers of a block, t = product types, d = latent factors. Everything here is NumPy and Arrow: it runs inside
+Spark's workers, holds b x t numbers at a time and costs O(b x t x d).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import sparse
+
+#: in order of precedence where two sources rank a type alike; the popular ones count only where no other does
+SOURCES = ("personal_frequency", "bought_together", "similar_customers", "popular_in_segment", "popular")
+PERSONAL = 3
+#: columns of the purchase history that travel with a candidate
+HISTORY = (
+    "baskets_28",
+    "baskets_84",
+    "baskets_total",
+    "spend_84",
+    "days_since_last",
+    "days_since_first",
+    "interval_days",
+)
+_NONE = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True)
+class CandidateConfig:
+    """Candidates that each source gives a customer, and how much a segment is believed."""
+
+    personal_frequency: int = 40
+    bought_together: int = 20
+    similar_customers: int = 30
+    popular_in_segment: int = 15
+    popular: int = 15
+    recent_days: int = field(default=84, metadata={"about": "purchases that vote in bought_together"})
+    segment_prior: int = field(default=50, metadata={"about": "customers the overall popularity weighs"})
+    block: int = field(default=512, metadata={"about": "customers of a block"})
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What is known of the product types (t), the same for all customers; travels to every worker.
+
+    Attributes:
+        names: product types, sorted.
+        factors: (t, d) latent factors; zero rows where a type has none.
+        together: (t, t) how strongly the type of the row speaks for that of the column.
+        popularity: (t,) share of active customers who bought it in 28 days.
+        by_segment: segment -> (t,) the same within the segment, shrunk towards ``popularity``.
+    """
+
+    names: list[str]
+    factors: np.ndarray
+    together: sparse.csr_matrix
+    popularity: np.ndarray
+    by_segment: dict[str, np.ndarray]
+
+
+def candidate_blocks(
+    catalogue: Catalogue, config: CandidateConfig, schema: pa.Schema
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Return the function that Spark's ``mapInArrow`` applies to batches of customers.
+
+    Its input has a row per customer: ``customer_id``, ``is_cold``, ``segment_id``, ``factors`` and ``history`` (a
+    list of structs ``product_type`` and :data:`HISTORY`). Its output, of ``schema``, has a row per candidate.
+    """
+
+    def apply(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for start in range(0, batch.num_rows, config.block):
+                yield _block(batch.slice(start, config.block), catalogue, config).cast(schema)
+
+    return apply
+
+
+def _block(batch: pa.RecordBatch, catalogue: Catalogue, config: CandidateConfig) -> pa.RecordBatch:
+    shape = (batch.num_rows, len(catalogue.names))
+    history = _history(batch.column("history"), catalogue.names)
+    als = np.round(_factors(batch.column("factors"), catalogue.factors.shape[1]) @ catalogue.factors.T, 6)
+    recent = (history["baskets_84"] > 0) & (history["days_since_last"] < config.recent_days)
+    together = np.round((sparse.csr_matrix(recent, dtype=float) @ catalogue.together).toarray(), 6)
+    segments = batch.column("segment_id").to_pylist()
+    segment = np.stack([catalogue.by_segment.get(name, catalogue.popularity) for name in segments])
+
+    warm = ~np.asarray(batch.column("is_cold").to_numpy(zero_copy_only=False), dtype=bool)[:, None]
+    frequency = 2 * np.nan_to_num(history["baskets_84"]) + np.nan_to_num(history["baskets_total"])
+    bought = frequency > 0
+    recency = np.where(bought, history["days_since_last"], 0) / 1e5  # breaks ties, never more than one basket
+    ranks = np.full((len(SOURCES), *shape), _NONE, dtype=np.int32)
+    ranks[0] = _ranks(frequency - recency, bought & warm, config.personal_frequency)
+    free = (ranks[0] == _NONE) & warm
+    ranks[1] = _ranks(together, free & (together > 0), config.bought_together)
+    ranks[2] = _ranks(als, free & (als > 0), config.similar_customers)
+    if catalogue.by_segment:
+        ranks[3] = _ranks(segment, np.ones(shape, bool), config.popular_in_segment)
+    ranks[4] = _ranks(np.broadcast_to(catalogue.popularity, shape), np.ones(shape, bool), config.popular)
+    extra = {"als_score": als, "together_score": together, "segment_popularity": segment}
+    return _rows(batch.column("customer_id"), catalogue.names, ranks, {**history, **extra})
+
+
+def _rows(customers: pa.Array, names: list[str], ranks: np.ndarray, values: dict[str, np.ndarray]) -> pa.RecordBatch:
+    """Turn the cells that any source picked into rows."""
+    row, column = np.nonzero((ranks < _NONE).any(axis=0))
+    picked = ranks[:, row, column]
+    contest = picked.astype(np.int64)
+    contest[PERSONAL:][contest[PERSONAL:] < _NONE] += _NONE // 2
+    ranked = [pa.array(picked[number], mask=picked[number] == _NONE, type=pa.int32()) for number in range(len(SOURCES))]
+    cells = {name: (matrix[row, column], np.isnan(matrix[row, column])) for name, matrix in sorted(values.items())}
+    columns = {
+        "customer_id": customers.take(pa.array(row)),
+        "product_type": pa.array(names, pa.string()).take(pa.array(column)),
+        "source": pa.array(SOURCES, pa.string()).take(pa.array(contest.argmin(axis=0))),
+        **{f"{source}_rank": rank for source, rank in zip(SOURCES, ranked, strict=True)},
+        **{name: pa.array(cell, mask=missing, type=pa.float64()) for name, (cell, missing) in cells.items()},
+    }
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _ranks(score: np.ndarray, allowed: np.ndarray, most: int) -> np.ndarray:
+    """Rank the ``most`` best allowed cells of each row from 1; ties go to the type that sorts first."""
+    ranks = np.full(score.shape, _NONE, dtype=np.int32)
+    most = min(most, score.shape[1])
+    order = np.argsort(np.where(allowed, -score, np.inf), axis=1, kind="stable")[:, :most]
+    kept = np.take_along_axis(allowed, order, axis=1)
+    np.put_along_axis(ranks, order, np.where(kept, np.arange(1, most + 1, dtype=np.int32), _NONE), axis=1)
+    return ranks
+
+
+def _history(lists: pa.ListArray, names: list[str]) -> dict[str, np.ndarray]:
+    """Return :data:`HISTORY` as matrices (b, t) with NaN where a customer never bought a type."""
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    entries = lists.flatten()
+    row = np.repeat(np.arange(len(lists)), lengths)
+    where = pc.index_in(entries.field("product_type"), value_set=pa.array(names, pa.string()))
+    known = where.is_valid().to_numpy(zero_copy_only=False)
+    column = pc.fill_null(where, 0).to_numpy(zero_copy_only=False)[known]
+    matrices = {}
+    for name in HISTORY:
+        matrix = np.full((len(lists), len(names)), np.nan)
+        values = entries.field(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        matrix[row[known], column] = values[known]
+        matrices[name] = matrix
+    return matrices
+
+
+def _factors(lists: pa.ListArray, size: int) -> np.ndarray:
+    """Return latent factors (b, d); zeros where a customer has none."""
+    matrix = np.zeros((len(lists), size))
+    valid = lists.is_valid().to_numpy(zero_copy_only=False)
+    if valid.any() and size:
+        matrix[valid] = lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, size)
+    return matrix

@@ -1,0 +1,80 @@
+"""Rows of the coupon models: a customer and a coupon that targets him, as numbers."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window, functions as F
+
+_COUPON = (
+    "days_left",
+    "days_running",
+    "scope_products",
+    "scope_types",
+    "scope_baskets_28",
+    "scope_baskets_84",
+    "scope_baskets_total",
+    "scope_spend_84",
+    "scope_days_since_last",
+    "scope_buyers_28",
+    "scope_spend_per_buyer_28",
+    "offer_responses",
+    "customer_responses_total",
+    "customer_responses_campaign",
+)
+_CUSTOMER = (
+    "recency_days",
+    "baskets_28",
+    "baskets_84",
+    "baskets_total",
+    "spend_84",
+    "basket_value_84",
+    "interval_days",
+    "overdue_ratio",
+    "discount_share_84",
+    "campaigns_total",
+    "responses_84",
+)
+#: numeric columns of :func:`coupon_rows` that the coupon models take; null where there is nothing to know
+COUPON_INPUTS: tuple[str, ...] = (
+    *_COUPON,
+    "scope_share_84",
+    "scope_share_total",
+    "scope_spend_share_84",
+    "response_rate",
+    "campaign_coupons",
+    "open_coupons",
+    *(f"customer_{name}" for name in _CUSTOMER),
+)
+
+
+def coupon_rows(coupon_affinity: DataFrame, profile: DataFrame) -> DataFrame:
+    """Return what the coupon models know of each customer and coupon.
+
+    Args:
+        coupon_affinity: ``COUPON_AFFINITY``; drop coupons the customer has already redeemed before training or
+            scoring, not before this call: they count among the customer's coupons.
+        profile: ``PROFILE`` of the same day.
+
+    Returns:
+        The columns of ``COUPON_AFFINITY`` and :data:`COUPON_INPUTS` (doubles), one row per customer and coupon.
+    """
+    customer = profile.select(
+        "customer_id", *(F.col(name).cast("double").alias(f"customer_{name}") for name in _CUSTOMER)
+    )
+    rows = coupon_affinity.join(customer, "customer_id", "left")
+    by_customer, by_campaign = Window.partitionBy("customer_id"), Window.partitionBy("customer_id", "campaign_id")
+    return rows.withColumns(
+        {
+            **{name: F.col(name).cast("double") for name in _COUPON},
+            "scope_share_84": _ratio("scope_baskets_84", "customer_baskets_84"),
+            "scope_share_total": _ratio("scope_baskets_total", "customer_baskets_total"),
+            "scope_spend_share_84": _ratio("scope_spend_84", "customer_spend_84"),
+            "response_rate": _ratio("customer_responses_total", "customer_campaigns_total"),
+            "campaign_coupons": F.count("*").over(by_campaign).cast("double"),
+            "open_coupons": F.count("*").over(by_customer).cast("double"),
+        }
+    )
+
+
+def _ratio(above: str, below: str) -> F.Column:
+    """Divide, with null where there is nothing to divide by."""
+    return F.col(above).cast("double") / F.nullif(F.col(below).cast("double"), F.lit(0.0))
