@@ -27,8 +27,8 @@ PROFILE = Table(
             for d in WINDOWS
         ),
         Column("lines_84", "long", "order lines in the last 84 days"),
-        Column("types_84", "long", "distinct product types in the last 84 days"),
-        Column("types_total", "long", "distinct product types ever"),
+        Column("types_84", "long", "distinct offerable product types in the last 84 days"),
+        Column("types_total", "long", "distinct offerable product types ever"),
         Column("stores_84", "long", "distinct stores in the last 84 days"),
         Column("main_store_share_84", "double", "share of baskets in the customer's main store; null without one"),
         Column("basket_value_84", "double", "mean amount of a basket; null without one"),
@@ -37,7 +37,7 @@ PROFILE = Table(
         Column(
             "private_brand_share_84",
             "double",
-            "share of spend on private brands; null where brands are unknown",
+            "share of spend on brands named private (own brand); null where brands are unknown",
         ),
         Column("interval_days", "double", "mean days between baskets; null under two baskets"),
         Column(
@@ -56,7 +56,7 @@ PROFILE = Table(
         Column(
             "department_affinity",
             "map<string,string>",
-            "department -> share of spend over base share, shrunk",
+            "department -> share of spend over base share, shrunk to 1; counted products, 365 days",
         ),
         Column("age_band", "string", "as recorded"),
         Column("income_band", "string", "as recorded"),
@@ -81,7 +81,7 @@ PRODUCT_TYPES = Table(
         Column(
             "spend_per_buyer_28",
             "double",
-            "mean spend on it in 28 days by those who bought it then (84 days / 3 where none)",
+            "mean spend on it in 28 days by those who bought it then (84 days / 3 where none; else of a basket)",
         ),
         Column("repeat_share_84", "double", "share of its buyers in 84 days with two or more baskets of it"),
     ),
@@ -89,7 +89,7 @@ PRODUCT_TYPES = Table(
 
 AFFINITY = Table(
     "affinity",
-    "one customer and product type bought at least once by as_of",
+    "one customer and offerable product type bought at least once by as_of",
     ("customer_id", "product_type"),
     (
         Column("customer_id", "string", "customer"),
