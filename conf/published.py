@@ -197,6 +197,20 @@ NIGHTLY_RUNS = Table(
     ),
 )
 
+CONTACTS = Table(
+    "contacts",
+    "one customer in one segment file that was delivered on a live night",
+    ("ds", "customer_id", "segment"),
+    (
+        DS,
+        CUSTOMER,
+        Column("segment", "string", "slug of the segment file", nullable=False),
+        Column("offer_id", "string", "offer the file carries for the customer; null where it carries none"),
+        Column("channel", "string", "channel the policy names", nullable=False),
+        Column("contacted_on", "date", "day from which contact limits count it", nullable=False),
+    ),
+)
+
 PUBLISHED: dict[str, Table] = {
     table.name: table
     for table in (
@@ -207,5 +221,6 @@ PUBLISHED: dict[str, Table] = {
         MODEL_VERSIONS,
         DATA_QUALITY,
         NIGHTLY_RUNS,
+        CONTACTS,
     )
 }

@@ -1,0 +1,130 @@
+"""Brings the score database's tables, views, comments and partitions to what ``conf.published`` declares."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateSchema, SetColumnComment, SetTableComment
+from sqlalchemy.types import TypeEngine
+
+from conf.published import PUBLISHED
+from conf.tables import Table
+
+SCHEMA = "nbo"
+#: tables that grow with the customers; PostgreSQL keeps each of their nights in a partition
+PARTITIONED = ("next_best_offer", "customer_scores", "characteristic_recommendations")
+#: SQLite has neither dates nor time stamps: 'YYYY-MM-DD' and 'YYYY-MM-DD HH:MM:SS' sort and compare rightly
+_SQL: dict[str, TypeEngine[Any]] = {
+    "string": sa.Text(),
+    "int": sa.Integer(),
+    "long": sa.BigInteger(),
+    "double": sa.Double(),
+    "boolean": sa.Boolean(),
+    "date": sa.Date().with_variant(sa.Text(), "sqlite"),
+    "timestamp": sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite"),
+}
+_ARROW: dict[str, pa.DataType] = {
+    "string": pa.string(),
+    "int": pa.int32(),
+    "long": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", "UTC"),
+}
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """Return the Arrow schema of ``table``."""
+    return pa.schema([pa.field(column.name, _ARROW[column.type]) for column in table.columns])
+
+
+def metadata(schema: str | None) -> sa.MetaData:
+    """Return all published tables as SQLAlchemy tables in ``schema``."""
+    known = sa.MetaData(schema=schema)
+    for table in PUBLISHED.values():
+        options: dict[str, Any] = {"postgresql_partition_by": "LIST (ds)"} if table.name in PARTITIONED else {}
+        columns = [sa.Column(c.name, _SQL[c.type], nullable=c.nullable, comment=c.about) for c in table.columns]
+        made = sa.Table(
+            table.name, known, *columns, sa.PrimaryKeyConstraint(*table.key), comment=table.grain, **options
+        )
+        if "customer_id" in table.names:
+            sa.Index(f"ix_{table.name}_customer_id", made.c.customer_id)
+    return known
+
+
+def migrate(connection: sa.Connection, day: date) -> None:
+    """Create what is missing for the night ``day``; does nothing, and locks next to nothing, the second time.
+
+    Columns that a newer declaration adds are added to old tables, nullable; nothing is ever dropped.
+    """
+    postgresql = connection.dialect.name == "postgresql"
+    if postgresql:  # two nights may come here at once
+        connection.execute(sa.text("select pg_advisory_xact_lock(hashtext('nbo migration'))"))
+    else:
+        connection.exec_driver_sql("begin immediate")
+    schema = SCHEMA if postgresql else None
+    if postgresql and not sa.inspect(connection).has_schema(SCHEMA):
+        connection.execute(CreateSchema(SCHEMA))
+    tables = metadata(schema)
+    tables.create_all(connection)
+    inspector = sa.inspect(connection)
+    views = set(inspector.get_view_names(schema=schema))
+    for table in tables.sorted_tables:
+        _update_columns(connection, table, inspector)
+        _update_view(connection, table, views)
+        if postgresql and table.name in PARTITIONED:
+            _add_partition(connection, table.name, day, inspector)
+
+
+def _update_columns(connection: sa.Connection, table: sa.Table, inspector: sa.Inspector) -> None:
+    """Add missing columns; on PostgreSQL also renew comments that changed."""
+    there: dict[str, Any] = {
+        column["name"]: column for column in inspector.get_columns(table.name, schema=table.schema)
+    }
+    quote = connection.dialect.identifier_preparer
+    for column in table.columns:
+        if column.name not in there:
+            kind = column.type.compile(connection.dialect)
+            connection.exec_driver_sql(
+                f"alter table {quote.format_table(table)} add column {quote.format_column(column)} {kind}"
+            )
+    if connection.dialect.supports_comments:
+        if inspector.get_table_comment(table.name, schema=table.schema)["text"] != table.comment:
+            connection.execute(SetTableComment(table))
+        for column in table.columns:
+            if there.get(column.name, {}).get("comment") != column.comment:
+                connection.execute(SetColumnComment(column))
+
+
+def _update_view(connection: sa.Connection, table: sa.Table, views: set[str]) -> None:
+    """Create ``current_<table>``, the rows of the newest night, or widen it by the columns just added."""
+    prefix = f"{table.schema}." if table.schema else ""
+    name = f"current_{table.name}"
+    if name in views:
+        inspector = sa.inspect(connection)
+        had, has = (
+            {column["name"] for column in inspector.get_columns(relation, schema=table.schema)}
+            for relation in (name, table.name)
+        )
+        if had == has:
+            return
+        connection.exec_driver_sql(f"create or replace view {prefix}{name} as {_newest(prefix, table.name)}")
+    else:
+        connection.exec_driver_sql(f"create view {prefix}{name} as {_newest(prefix, table.name)}")
+
+
+def _newest(prefix: str, name: str) -> str:
+    return f"select * from {prefix}{name} where ds = (select max(ds) from {prefix}nightly_runs)"
+
+
+def _add_partition(connection: sa.Connection, name: str, day: date, inspector: sa.Inspector) -> None:
+    """Attach the night's partition, made aside: that way readers of the table are not blocked."""
+    part = f"{name}_{day:%Y%m%d}"
+    if inspector.has_table(part, schema=SCHEMA):
+        return
+    connection.exec_driver_sql(f"create table {SCHEMA}.{part} (like {SCHEMA}.{name} including all)")
+    connection.exec_driver_sql(f"alter table {SCHEMA}.{name} attach partition {SCHEMA}.{part} for values in ('{day}')")

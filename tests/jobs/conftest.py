@@ -1,0 +1,272 @@
+"""A small night that is scored and measured, made from literals: no Spark, no models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from conf.published import PUBLISHED
+from conf.schema import Settings
+from jobs.database_schema import arrow_schema
+from jobs.lake import Lake, Manifest
+from jobs.stages import Stage
+
+DAY = date(2017, 12, 3)
+#: title of an offer that a spreadsheet would run
+EVIL = '=HYPERLINK("http://evil.example","go")'
+TYPES = ("YOGURT", "BANANAS", "SOFT DRINKS", "CHEESE", "BEEF", "CANDY", "BREAD", EVIL, "TOYS", 'SALT, "FINE"')
+
+
+def rows(table: str, columns: dict[str, object]) -> pa.Table:
+    """A published table with ``ds`` and the declared types; columns not given are null."""
+    schema = arrow_schema(PUBLISHED[table])
+    size = max(len(values) for values in columns.values() if isinstance(values, list))
+    full = {
+        name: value if isinstance(value, list) else [value] * size
+        for name, value in {**dict.fromkeys(schema.names), **columns}.items()
+    }
+    return pa.table(full, schema=schema)
+
+
+def offers(day: date, customers: int, seed: int = 1) -> pa.Table:
+    """Five offers a customer, the first two of every fourth customer coupons."""
+    rng = np.random.default_rng(seed)
+    who = [i for i in range(customers) for _ in range(5)]
+    rank = [r for _ in range(customers) for r in range(1, 6)]
+    coupon = [i % 4 == 0 and r <= 2 for i, r in zip(who, rank, strict=True)]
+    title = [TYPES[(i + r) % len(TYPES)] for i, r in zip(who, rank, strict=True)]
+    fresh = [(i + r) % 5 == 0 for i, r in zip(who, rank, strict=True)]
+    propensity = [round(float(p), 6) for p in rng.beta(2, 3, len(who)) / np.array(rank) ** 0.3]
+    return rows(
+        "next_best_offer",
+        {
+            "ds": day,
+            "customer_id": [f"c{i:04d}" for i in who],
+            "rank": rank,
+            "offer_id": [
+                f"10{n % 97:04d}" if c else f"type:{t}" for n, (c, t) in enumerate(zip(coupon, title, strict=True))
+            ],
+            "offer_kind": ["coupon" if c else "product_type" for c in coupon],
+            "offer_title": [f"Coupon: {t}" if c and t != EVIL else t for c, t in zip(coupon, title, strict=True)],
+            "channel": "mail",
+            "propensity": propensity,
+            "response_probability": [0.04 if c else None for c in coupon],
+            "expected_spend": [round(3 + p * 20, 6) for p in propensity],
+            "expected_value": [round(p * (3 + p * 20) * 0.25 - 0.02, 6) for p in propensity],
+            "is_discovery": fresh,
+            "candidate_source": [
+                ("als", "bought_together", "personal_frequency", "popularity")[(i + r) % 4]
+                for i, r in zip(who, rank, strict=True)
+            ],
+            "reason_codes": ["NEW" if f else "OFTEN" for f in fresh],
+            "reason": ["Customers who buy alike buy it" if f else "Bought 4 times in 12 weeks" for f in fresh],
+            "valid_to": [day + timedelta(days=20) if c else None for c in coupon],
+            "models": "offer_ranker:abc123",
+            "treatment": ["control" if i % 10 == 9 else "treated" for i in who],
+            "contactable": [i % 7 != 5 for i in who],
+            "blocked_by": [("no_consent" if i % 2 else "contact_limit") if i % 7 == 5 else None for i in who],
+        },
+    )
+
+
+def scores(day: date, customers: int, seed: int = 2) -> pa.Table:
+    """One row a customer; every eighth is cold, every fifth in the top churn band."""
+    rng = np.random.default_rng(seed)
+    spend = [round(float(s), 2) for s in rng.gamma(1.2, 180, customers)]
+    cold = [i % 8 == 3 for i in range(customers)]
+    churn = [None if c else round(float(p), 6) for c, p in zip(cold, rng.beta(1, 6, customers), strict=True)]
+    cuts = np.quantile([c for c in churn if c is not None], [0.7, 0.9])
+    band = [None if c is None else ("low", "middle", "high")[int(np.searchsorted(cuts, c))] for c in churn]
+    names = ("Weekly families", "Bargain hunters", "Top-up shoppers")
+    return rows(
+        "customer_scores",
+        {
+            "ds": day,
+            "customer_id": [f"c{i:04d}" for i in range(customers)],
+            "segment_id": ["cold" if c else f"s{i % 3}" for i, c in enumerate(cold)],
+            "segment_name": ["New and cold" if c else names[i % 3] for i, c in enumerate(cold)],
+            "is_cold": cold,
+            "recency_days": [None if c else int(d) for c, d in zip(cold, rng.exponential(14, customers), strict=True)],
+            "baskets_84": [int(s / 30) for s in spend],
+            "spend_84": spend,
+            "spend_365": [round(s * 4, 2) for s in spend],
+            "discount_share_365": [round(float(d), 4) for d in rng.beta(2, 9, customers)],
+            "top_department": "GROCERY",
+            "churn_probability": churn,
+            "churn_band": band,
+            "churn_reasons": [None if c is None else "long since the last visit" for c in churn],
+            "expected_spend": spend,
+            "is_valuable": [i % 3 == 0 for i in range(customers)],
+            "treatment": ["control" if i % 10 == 9 else "treated" for i in range(customers)],
+            "contactable": [i % 7 != 5 for i in range(customers)],
+            "blocked_by": [
+                ("no_consent" if i % 2 else "contact_limit") if i % 7 == 5 else None for i in range(customers)
+            ],
+        },
+    )
+
+
+def characteristics(day: date, customers: int) -> pa.Table:
+    """Three product types a customer."""
+    return rows(
+        "characteristic_recommendations",
+        {
+            "ds": day,
+            "customer_id": [f"c{i:04d}" for i in range(customers) for _ in range(3)],
+            "rank": [r for _ in range(customers) for r in (1, 2, 3)],
+            "kind": "product_type",
+            "characteristic": [TYPES[r] for _ in range(customers) for r in (1, 2, 3)],
+            "probability": [p for _ in range(customers) for p in (0.8, 0.6, 0.4)],
+            "above_threshold": [p for _ in range(customers) for p in (True, True, False)],
+            "is_discovery": False,
+            "standing": "challenger",
+            "model": "characteristic_network:def456",
+        },
+    )
+
+
+def model_versions(day: date) -> pa.Table:
+    """A champion that beats its baseline and a challenger that does not."""
+    return rows(
+        "model_versions",
+        {
+            "ds": day,
+            "name": ["characteristics", "churn", "offer_ranker"],
+            "sha256": ["a" * 64, "b" * 64, "c" * 64],
+            "version": ["1", "1", "2"],
+            "kind": ["keras", "logistic regression", "lightgbm"],
+            "standing": ["challenger", "champion", "champion"],
+            "decision": ["refused: does not beat the baseline", "promoted: first champion", "promoted: beats it"],
+            "trained_through": day,
+            "metric": ["ndcg@5", "roc_auc", "ndcg@5"],
+            "value": [0.401, 0.855, 0.437],
+            "baseline": ["personal_frequency", "recency", "personal_frequency"],
+            "baseline_value": [0.411, 0.765, 0.411],
+            "low": [-0.016, 0.071, 0.014],
+            "high": [-0.004, 0.109, 0.038],
+            "run_id": ["r1", "r2", "r3"],
+        },
+    )
+
+
+def data_quality(day: date) -> pa.Table:
+    """A check that holds, one that quarantined rows and a note that failed."""
+    return rows(
+        "data_quality",
+        {
+            "ds": day,
+            "table_name": ["order_lines", "order_lines", "products"],
+            "check_name": ["unique(order_id, line_id)", "quantity_or_amount", "not_null(product_type)"],
+            "kind": ["table", "row", "note"],
+            "passed": [True, False, False],
+            "rows_checked": [1_350_000, 1_350_000, 92_331],
+            "rows_failed": [0, 8_820, 553],
+            "observed": ["0 duplicates", "0.65 % without quantity and amount", "0.6 % null"],
+            "expected": ["no duplicates", "quantity or amount", "no nulls"],
+        },
+    )
+
+
+def outcomes(day: date) -> pa.Table:
+    """What the offers of four weeks ago brought, beside two baselines."""
+    methods = ("nbo", "personal_frequency", "popularity")
+    values = {"hit_rate@5": (0.871, 0.857, 0.796), "ndcg@5": (0.437, 0.411, 0.243)}
+    lines = [
+        (kind, part, method, metric, round(value * scale, 4))
+        for kind, part, scale in (("product_type", "all", 1.0), ("product_type", "discovery", 0.4))
+        for metric, triple in values.items()
+        for method, value in zip(methods, triple, strict=True)
+    ] + [("coupon", "all", "nbo", "redemptions@2", 0.031)]
+    kind, part, method, metric, value = (list(column) for column in zip(*lines, strict=True))
+    return rows(
+        "offer_outcomes",
+        {
+            "ds": day,
+            "offers_of": day - timedelta(days=28),
+            "offer_kind": kind,
+            "slice": part,
+            "method": method,
+            "metric": metric,
+            "value": value,
+            "customers": 1997,
+            "low": [v - 0.01 for v in value],
+            "high": [v + 0.01 for v in value],
+            "is_replay": True,
+        },
+    )
+
+
+def put(
+    lake: Lake, stage: Stage, day: date, tables: dict[str, pa.Table], facts: dict[str, object] | None = None
+) -> None:
+    """Publish ``tables`` as ``stage`` would."""
+    with lake.draft(stage, day) as draft:
+        for name, data in tables.items():
+            draft.arrow(name, data)
+        draft.facts = dict(facts or {})
+        number = list(Stage).index(stage)
+        draft.commit(Manifest(str(stage), str(day), "", seconds=4.0 + 9 * number, peak_mb=300.0 + 250 * number))
+
+
+def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int = 1) -> Lake:
+    """Publish all tables of a night up to its scores and outcomes."""
+    lake = Lake(settings.lake)
+    orders = pa.table({"order_id": ["o1", "o2"], "line_id": ["1", "1"]})
+    put(lake, Stage.INGEST, day, {"raw/orders": orders})
+    put(
+        lake,
+        Stage.VALIDATE,
+        day,
+        {
+            "clean/order_lines": orders,
+            "quarantine/order_lines": pa.table({"_rule": ["quantity_or_amount"] * 3}),
+            "quality/data_quality": data_quality(day),
+        },
+    )
+    scored = scores(day, customers)
+    sizes = scored.group_by(["segment_id", "segment_name"]).aggregate([("customer_id", "count")]).sort_by("segment_id")
+    count = sizes.num_rows
+    profiles = pa.table(
+        {
+            "segment_id": sizes["segment_id"],
+            "segment_name": sizes["segment_name"],
+            "customers": sizes["customer_id_count"],
+            "silhouette": pa.array([None, 0.41, 0.33, 0.28][:count], pa.float64()),
+            "portrait": ["Buys often on weekends; little discount; much dairy and produce."] * count,
+            "recency_days": [40.0, 4.0, 9.0, 12.5][:count],
+            "baskets_84": [1.0, 22.0, 9.1, 14.0][:count],
+            "spend_84": [12.5, 410.0, 95.5, 180.0][:count],
+            "discount_share_84": [0.1, 0.08, 0.31, 0.15][:count],
+        }
+    )
+    types = pa.table({"product_type": list(TYPES), "buyers": [900 - 80 * i for i in range(len(TYPES))]})
+    put(lake, Stage.FEATURES, day, {"features/segment_profiles": profiles, "features/product_types": types})
+    put(lake, Stage.TRAIN, day, {"models/model_versions": model_versions(day)})
+    put(
+        lake,
+        Stage.SCORE,
+        day,
+        {
+            "scores/next_best_offer": offers(day, customers, seed),
+            "scores/customer_scores": scored,
+            "scores/characteristic_recommendations": characteristics(day, customers),
+        },
+    )
+    put(lake, Stage.MEASURE, day, {"outcomes/offer_outcomes": outcomes(day)})
+    return lake
+
+
+@pytest.fixture
+def make_night(settings: Settings) -> Callable[..., Lake]:
+    """Lay out a night in the test's own lake."""
+    return lambda day=DAY, **options: lay_out(settings, day, **options)
+
+
+@pytest.fixture
+def night(settings: Settings) -> Lake:
+    """The night 2017-12-03 with 40 customers, scored and measured, not yet delivered anywhere."""
+    return lay_out(settings)

@@ -1,0 +1,77 @@
+"""Publishing a night: what reaches the database, and when it is skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+import sqlalchemy as sa
+
+from conf.errors import DataError
+from conf.schema import Settings
+from jobs import database, publish_scores
+from jobs.lake import Lake
+
+DAY = date(2017, 12, 3)
+
+
+def test_all_tables_of_the_night_are_published(settings: Settings, night: Lake) -> None:
+    manifest = publish_scores.run(settings, DAY)
+    assert manifest.tables == {}
+    assert manifest.facts["rows"] == {
+        "next_best_offer": 200,
+        "customer_scores": 40,
+        "characteristic_recommendations": 120,
+        "model_versions": 3,
+        "data_quality": 3,
+        "nightly_runs": 1,
+    }
+    run = database.rows(settings.database, "nightly_runs", ds=DAY)[0]
+    figures = (run["customers"], run["offers"], run["order_lines"], run["quarantined_rows"])
+    assert figures == (40, 200, 2, 3)
+    first = database.rows(settings.database, "next_best_offer", ds=DAY, customer_id="c0000")
+    assert [row["rank"] for row in first] == [1, 2, 3, 4, 5]
+    assert (first[0]["offer_kind"], first[0]["valid_to"], first[0]["uplift"]) == ("coupon", "2017-12-23", None)
+
+
+def test_nothing_is_written_again_when_nothing_changed(settings: Settings, night: Lake) -> None:
+    first = publish_scores.run(settings, DAY)
+    assert publish_scores.run(settings, DAY).version == first.version
+    assert publish_scores.run(settings, DAY, force=True).version != first.version
+
+
+def test_a_night_that_is_gone_from_the_database_is_published_again(settings: Settings, night: Lake) -> None:
+    publish_scores.run(settings, DAY)
+    with database.connect(settings.database) as connection:
+        connection.execute(sa.text("delete from nightly_runs"))
+        connection.commit()
+    publish_scores.run(settings, DAY)
+    assert database.newest(settings.database) == DAY
+
+
+def test_another_database_gets_the_night_too(settings: Settings, night: Lake) -> None:
+    publish_scores.run(settings, DAY)
+    elsewhere = settings.model_copy(update={"database": f"sqlite:///{settings.home}/other.db"})
+    publish_scores.run(elsewhere, DAY)
+    assert len(database.rows(elsewhere.database, "customer_scores")) == 40
+
+
+def test_new_scores_replace_the_night(settings: Settings, make_night: Callable[..., Lake]) -> None:
+    make_night()
+    publish_scores.run(settings, DAY)
+    make_night(customers=12, seed=7)
+    publish_scores.run(settings, DAY)
+    assert len(database.rows(settings.database, "next_best_offer", ds=DAY)) == 60
+
+
+def test_two_runs_publish_equal_scores(settings: Settings, night: Lake) -> None:
+    publish_scores.run(settings, DAY)
+    before = {name: database.rows(settings.database, name) for name in publish_scores.TABLES}
+    publish_scores.run(settings, DAY, force=True)
+    assert {name: database.rows(settings.database, name) for name in publish_scores.TABLES} == before
+
+
+def test_a_night_without_scores_says_what_to_run(settings: Settings) -> None:
+    with pytest.raises(DataError, match="2017-12-03 has no published score; run `nbo score --ds 2017-12-03` first"):
+        publish_scores.run(settings, DAY)
