@@ -90,9 +90,7 @@ def _pairs(small: DataFrame, numbered: DataFrame) -> DataFrame:
 def _directed(pairs: DataFrame, numbered: DataFrame) -> DataFrame:
     """Give every pair in both directions, with names and the baskets of each type."""
     low, high = F.col("pair").bitwiseAND(0xFFFFFFFF), F.shiftright("pair", 32)
-    directions = F.explode(
-        F.array(F.struct(low.alias("a"), high.alias("b")), F.struct(high.alias("a"), low.alias("b")))
-    )
+    pair = F.struct(low.alias("a"), high.alias("b")), F.struct(high.alias("a"), low.alias("b"))
     named = {
         side: F.broadcast(
             numbered.select(
