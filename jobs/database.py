@@ -79,17 +79,31 @@ def rows(url: str, table: str, **where: object) -> list[dict[str, Any]]:
 
     def work() -> list[dict[str, Any]]:
         with connect(url) as connection:
-            source = metadata(_schema(connection)).tables[_name(connection, table)]
-            if not sa.inspect(connection).has_table(table, schema=source.schema):
-                raise DataError(f"{describe(url)} has no table {table}; run `nbo publish` first")
-            query = sa.select(source).order_by(*source.primary_key)
-            for column, value in where.items():
-                text = isinstance(value, date) and source.schema is None
-                query = query.where(source.c[column] == (str(value) if text else value))
+            source = _source(connection, url, table)
+            query = _matching(sa.select(source), source, where).order_by(*source.primary_key)
             found = connection.execute(query).mappings()
             return [{key: str(v) if isinstance(v, date) else v for key, v in row.items()} for row in found]
 
     return _with_patience(url, work)
+
+
+def count(url: str, table: str, **where: object) -> int:
+    """Return how many rows of a published table equal ``where``; 0 where the table is not there yet.
+
+    Raises:
+        TransientError: the database cannot be reached.
+    """
+
+    def work() -> int:
+        with connect(url) as connection:
+            source = _source(connection, url, table)
+            query = _matching(sa.select(sa.func.count()).select_from(source), source, where)
+            return int(connection.execute(query).scalar_one())
+
+    try:
+        return _with_patience(url, work)
+    except DataError:
+        return 0
 
 
 def newest(url: str) -> date | None:
@@ -289,6 +303,20 @@ def _without_password(url: str, text: str) -> str:
     if password:
         text = text.replace(str(password), "***")
     return re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", text)
+
+
+def _source(connection: sa.Connection, url: str, table: str) -> sa.Table:
+    source = metadata(_schema(connection)).tables[_name(connection, table)]
+    if not sa.inspect(connection).has_table(table, schema=source.schema):
+        raise DataError(f"{describe(url)} has no table {table}; run `nbo publish` first")
+    return source
+
+
+def _matching(query: sa.Select[Any], source: sa.Table, where: dict[str, object]) -> sa.Select[Any]:
+    for column, value in where.items():
+        text = isinstance(value, date) and source.schema is None
+        query = query.where(source.c[column] == (str(value) if text else value))
+    return query
 
 
 def _schema(connection: sa.Connection) -> str | None:

@@ -1,0 +1,180 @@
+"""Segments: the marketers' files of a night, delivered as one folder or not at all.
+
+Only customers who may be contacted leave: treated, with consent, within the contact limits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import pyarrow as pa
+
+from conf.published import CONTACTS
+from conf.schema import Segment, Settings
+from jobs import database
+from jobs.database_schema import arrow_schema
+from jobs.delivery import link_newest, new_folder
+from jobs.lake import Draft, Lake, Manifest
+from jobs.night import publish
+from jobs.stages import Stage
+from scoring.segment_files import Selection, columns, neutralised, select
+
+log = logging.getLogger(__name__)
+#: days after which a night is a replay: nobody acts on its files, so they are no contact
+LIVE_DAYS = 3
+README = """Segment files of the night {ds} ({title}, currency {currency})
+
+A file holds customers that may be contacted. Control customers, customers without consent and customers who heard
+from us too often are left out; manifest.json says how many. {note}
+
+Open a file in a spreadsheet as UTF-8 with the delimiter "{delimiter}". A text that a spreadsheet would run as a
+formula has an apostrophe before it. Probabilities are between 0 and 1. Money that an offer brings rests on assumed
+margins and costs.
+
+{segments}
+
+Columns
+{columns}
+"""
+
+
+def run(settings: Settings, day: date, force: bool = False) -> Manifest:
+    """Deliver the segment files of ``day`` under ``{home}/outbox/<day>/``; equal scores give equal bytes.
+
+    Raises:
+        ConfigError: a segment's rule is no plain condition.
+        DataError: the night is not scored.
+        NboError: the disk refuses to write.
+    """
+    lake = Lake(settings.lake)
+    scores = lake.need(Stage.SCORE, day)
+    outbox = Path(settings.home, "outbox")
+
+    def build(draft: Draft) -> None:
+        found = {
+            segment.slug: select(
+                segment, lake.dataset("scores/customer_scores", day), lake.dataset("scores/next_best_offer", day)
+            )
+            for segment in settings.segments.segments
+        }
+        live = is_live(settings, day)
+        with new_folder(outbox, str(day)) as folder:
+            facts = write(folder, settings, day, found, scores.content, live)
+        link_newest(outbox)
+        if live:
+            database.replace(settings.database, day, {"contacts": contacts(settings, day, found)})
+        draft.facts = {"folder": str(outbox / str(day)), **facts}
+        for file in facts["files"]:
+            log.info("segments %s: %s, %s rows", day, file["file"], f"{file['rows']:,}")
+
+    return publish(
+        settings, Stage.SEGMENTS, day, {"scores": scores.content}, build, force, lambda m: is_whole(outbox / str(day))
+    )
+
+
+def write(
+    folder: Path, settings: Settings, day: date, found: dict[str, Selection], scores_content: str, live: bool
+) -> dict[str, Any]:
+    """Write files, manifest and README into ``folder`` and return the manifest."""
+    files = [_write_file(folder, settings, day, s, found[s.slug]) for s in settings.segments.segments]
+    note = (
+        "Who is in a file counts as contacted."
+        if live
+        else "The night was replayed: nobody was contacted, and nothing counts as a contact."
+    )
+    manifest = {
+        "ds": str(day),
+        "source": settings.source.name,
+        "scores_content": scores_content,
+        "live": live,
+        "note": note,
+        "files": files,
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "README.txt").write_text(_readme(settings, day, files, note), encoding="utf-8")
+    return manifest
+
+
+def contacts(settings: Settings, day: date, found: dict[str, Selection]) -> pa.Table:
+    """Return the contacts that delivering the files means, as of the day after ``day``."""
+    schema = arrow_schema(CONTACTS)
+    parts = []
+    for slug, selection in found.items():
+        size = selection.rows.num_rows
+        given: dict[str, Any] = {
+            "ds": pa.repeat(day, size),
+            "customer_id": selection.rows["customer_id"],
+            "segment": pa.repeat(slug, size),
+            "offer_id": selection.rows["offer_id"] if "offer_id" in selection.rows.schema.names else pa.nulls(size),
+            "channel": pa.repeat(settings.policy.channel, size),
+            "contacted_on": pa.repeat(day + timedelta(days=1), size),
+        }
+        parts.append(pa.table([given[field.name].cast(field.type) for field in schema], schema=schema))
+    return pa.concat_tables(parts) if parts else schema.empty_table()
+
+
+def is_live(settings: Settings, day: date) -> bool:
+    """Tell whether somebody will act on the night's files, or already has."""
+    age = today(settings) - day
+    return timedelta(0) <= age <= timedelta(days=LIVE_DAYS) or database.count(settings.database, "contacts", ds=day) > 0
+
+
+def today(settings: Settings) -> date:
+    """Return the local day of the source."""
+    return datetime.now(ZoneInfo(settings.source.timezone)).date()
+
+
+def is_whole(folder: Path) -> bool:
+    """Tell whether every file in the folder's manifest is there, byte for byte."""
+    try:
+        files = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
+        return all(_sha256(folder / file["file"]) == file["sha256"] for file in files)
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _write_file(folder: Path, settings: Settings, day: date, segment: Segment, selection: Selection) -> dict[str, Any]:
+    path = folder / f"segment_{segment.slug}_{day}.csv"
+    frame = neutralised(selection.rows).to_pandas(types_mapper=pd.ArrowDtype)
+    frame.to_csv(
+        path,
+        sep=settings.segments.delimiter,
+        index=False,
+        encoding="utf-8-sig" if settings.segments.bom else "utf-8",
+        lineterminator="\r\n",
+    )
+    return {
+        "slug": segment.slug,
+        "title": segment.title,
+        "about": segment.about,
+        "file": path.name,
+        "rows": len(frame),
+        "columns": list(frame.columns),
+        "sha256": _sha256(path),
+        "suppressed": selection.suppressed,
+    }
+
+
+def _readme(settings: Settings, day: date, files: list[dict[str, Any]], note: str) -> str:
+    known = {c.name: c.about for segment in settings.segments.segments for c in columns(segment).values()}
+    return README.format(
+        ds=day,
+        title=settings.source.title,
+        currency=settings.source.currency,
+        note=note,
+        delimiter=settings.segments.delimiter,
+        segments="\n\n".join(f"{f['title']} ({f['rows']:,} customers)\n  {f['file']}\n  {f['about']}" for f in files),
+        columns="\n".join(f"  {name}: {about}" for name, about in known.items()),
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
