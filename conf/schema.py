@@ -40,6 +40,9 @@ class Export(Strict):
     )
     columns: list[str] = Field(min_length=1, description="the contract: exactly these columns, in any order")
     csv: Csv = Csv()
+    skipped_days: list[str] = Field(
+        default=[], description="days without this file, by agreement: MM-DD of every year, or YYYY-MM-DD"
+    )
     may_be_empty: bool = Field(default=False, description="a file with no row is no fault")
     max_bytes: int = Field(default=4 << 30, gt=0, description="largest size of a file, decompressed, in bytes")
 
@@ -157,6 +160,10 @@ class Models(Strict):
     characteristic_min_buyers: int = Field(default=100, gt=0)
     max_epochs: int = Field(default=30, gt=0)
     bootstrap_rounds: int = Field(default=1000, gt=0)
+    min_history_days: int = Field(default=84, gt=0, description="days of orders a window needs up to its as_of")
+    ranker_windows: int = Field(default=3, gt=0, description="training windows of the offer ranker, the newest")
+    max_customers: int = Field(default=50_000, gt=0, description="customers of a training window, sampled by a hash")
+    max_ranker_customers: int = Field(default=4_000, gt=0, description="the same for the offer ranker's candidates")
 
 
 # --- the pipeline ------------------------------------------------------------------------------

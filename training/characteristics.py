@@ -1,0 +1,281 @@
+"""The product-characteristic network: which product types a customer buys in the days after ``as_of``.
+
+A fully connected network with one sigmoid per characteristic. It starts as personal frequency, its own baseline, and
+learns from there what profile, organisation and the rest of the history add; see :mod:`training.network`.
+n = customers, l = characteristics.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame, functions as F
+from sklearn.linear_model import LogisticRegression
+
+from conf.features import PROFILE
+from training.artifacts import META, Meta, Model, from_bytes, to_bytes
+from training.evaluation import log_likelihoods, ranking_metrics, top_ranks
+from training.fitting import Candidate
+from training.network import LISTS, Encoded, Network, encode, label_matrix
+
+log = logging.getLogger(__name__)
+NAME = "characteristics"
+NUMBERS: tuple[str, ...] = tuple(column.name for column in PROFILE.columns if column.type in ("int", "long", "double"))
+CATEGORIES = ("top_department", "age_band", "income_band", "household_size")
+#: fields of a customer's organisation, where the source has organisations
+ORGANIZATION = ("organization_industry", "organization_size_band", "organization_region")
+#: columns a model may take
+DECLARED = (*NUMBERS, *CATEGORIES, *ORGANIZATION, *LISTS)
+#: values of a category that get an input of their own
+_MOST_VALUES = 40
+#: recommendations that count
+K = 5
+_BATCH = 4096
+#: customers that the baseline's three numbers are fitted on
+_BASELINE_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class CharacteristicsConfig:
+    """Everything that changes the fitted network."""
+
+    hidden: tuple[int, ...] = (128,)
+    dropout: float = 0.3
+    learning_rate: float = 1e-3
+    batch: int = 256
+    epochs: int = 30
+    patience: int = 3
+    least_threshold: float = 0.05
+    seed: int = 20260101
+
+
+def organization_fields(customers: DataFrame, organizations: DataFrame) -> DataFrame:
+    """Return what is known of each customer's organisation: ``customer_id`` and :data:`ORGANIZATION`."""
+    fields = [F.col(name.removeprefix("organization_")).alias(name) for name in ORGANIZATION]
+    known = customers.where("organization_id is not null").select("customer_id", "organization_id")
+    return known.join(organizations.select("organization_id", *fields), "organization_id").drop("organization_id")
+
+
+def examples(profile: DataFrame, affinity: DataFrame, organizations: DataFrame | None = None) -> DataFrame:
+    """Return what the network takes: one row per customer.
+
+    Args:
+        profile: ``PROFILE``.
+        affinity: ``AFFINITY`` of the same day.
+        organizations: result of :func:`organization_fields`, where the source has organisations.
+
+    Returns:
+        ``customer_id``, :data:`NUMBERS` (doubles), :data:`CATEGORIES`, :data:`ORGANIZATION` (null without), and the
+        lists ``types``, ``type_baskets_84`` and ``type_baskets_total`` (null without a purchase), sorted by type.
+    """
+    each = F.sort_array(F.collect_list(F.struct("product_type", "baskets_84", "baskets_total")))
+    history = affinity.groupBy("customer_id").agg(each.alias("history"))
+    rows = profile.join(history, "customer_id", "left")
+    if organizations is not None:
+        rows = rows.join(organizations, "customer_id", "left")
+    return rows.select(
+        "customer_id",
+        *(F.col(name).cast("double").alias(name) for name in NUMBERS),
+        *CATEGORIES,
+        *((F.col(name) if organizations is not None else F.lit(None).cast("string").alias(name))
+          for name in ORGANIZATION),
+        F.col("history.product_type").alias(LISTS[0]),
+        F.col("history.baskets_84").alias(LISTS[1]),
+        F.col("history.baskets_total").alias(LISTS[2]),
+    )  # fmt: skip
+
+
+def baseline(train: pd.DataFrame, validation: pd.DataFrame, dictionary: Sequence[str], seed: int) -> Candidate:
+    """Fit personal frequency: one slope for all characteristics, and a prior for each.
+
+    log-odds = a + b log1p(2 baskets_84 + baskets_total) + c log-odds of the share of customers who buy it
+
+    Args:
+        train: rows of :func:`examples` with the list ``bought``, of all training windows.
+        validation: the same of the validation window; thresholds are chosen on it.
+        dictionary: characteristics in the order of their index.
+        seed: of the rows that the three numbers are fitted on.
+    """
+    coded, bought = encode(train, (), {}, dictionary), label_matrix(train["bought"], None, pd.Index(dictionary))
+    buyers = np.asarray(bought.sum(axis=0)).ravel()
+    prior = np.log((buyers + 1) / (bought.shape[0] - buyers + 1))
+    rows = np.sort(np.random.default_rng(seed).permutation(bought.shape[0])[:_BASELINE_ROWS])
+    frequency = np.log1p(2 * coded.recent[rows].toarray() + coded.total[rows].toarray())
+    x = np.stack([frequency.ravel(), np.tile(prior, len(rows))], axis=1)
+    fitted = LogisticRegression(C=1e6).fit(x, bought[rows].toarray().ravel() > 0)
+    (slope, weight), constant = fitted.coef_[0], fitted.intercept_[0]
+    model = build(CharacteristicsConfig(hidden=()), 0, 0, len(dictionary))
+    kernel = np.zeros((len(dictionary), 3), dtype="float32")
+    kernel[:, 2] = slope
+    model.get_layer("own_history").set_weights([kernel, (constant + weight * prior).astype("float32")])
+    files = _files(model, "personal frequency", dictionary, (), {})
+    return Candidate(_with_thresholds(files, validation, CharacteristicsConfig().least_threshold))
+
+
+def fit(
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    dictionary: Sequence[str],
+    start: Candidate,
+    config: CharacteristicsConfig,
+) -> Candidate:
+    """Train the network from its baseline on; the epoch that ranks the validation window best is kept.
+
+    Args:
+        train: rows of :func:`examples` with the list ``bought``, of all training windows.
+        validation: the same of the validation window: when to stop, and thresholds.
+        dictionary: characteristics in the order of their index.
+        start: result of :func:`baseline`.
+        config: sizes and seed.
+    """
+    keras, categories = _keras(config.seed), _vocabulary(train)
+    coded, valid = (encode(frame, NUMBERS, categories, dictionary) for frame in (train, validation))
+    bought = label_matrix(train["bought"], None, pd.Index(dictionary))
+    model = build(config, len(NUMBERS), coded.categories.shape[1], len(dictionary))
+    begun = Network.of(start.model)
+    model.get_layer("own_history").set_weights([begun.kernel, begun.bias])
+    model.get_layer("scaled").adapt(_filled(np.arcsinh(coded.numbers)))
+    model.compile(optimizer=keras.optimizers.Adam(config.learning_rate), loss="binary_crossentropy")
+    truth = truth_of(validation)
+    generator = np.random.default_rng(config.seed)
+    curves: dict[str, list[float]] = {"loss": [], "validation_loss": [], "validation_ndcg": []}
+    best, kept, waited = -1.0, model.get_weights(), 0
+    for epoch in range(config.epochs):
+        rows = np.array_split(generator.permutation(len(train)), max(1, len(train) // config.batch))
+        losses = [model.train_on_batch(coded.batch(part), bought[part].toarray()) for part in rows]
+        probability = _predict(model, valid)
+        ranked = top_ranks(validation["customer_id"].to_numpy(), np.asarray(dictionary), probability, K)
+        ndcg = float(ranking_metrics(ranked, truth, K)["ndcg"].mean())
+        happened = label_matrix(validation["bought"], None, pd.Index(dictionary)).toarray()
+        for name, value in zip(
+            curves, (float(np.mean(losses)), -float(log_likelihoods(happened, probability).mean()), ndcg), strict=True
+        ):
+            curves[name].append(value)
+        log.info("characteristics epoch %d: loss %.5f, validation %.5f, ndcg@%d %.4f", epoch + 1,
+                 *(curves[name][-1] for name in ("loss", "validation_loss")), K, ndcg)  # fmt: skip
+        if ndcg > best:
+            best, kept, waited = ndcg, model.get_weights(), 0
+        elif (waited := waited + 1) >= config.patience:
+            break
+    model.set_weights(kept)
+    files = _files(model, "network", dictionary, NUMBERS, categories)
+    return Candidate(_with_thresholds(files, validation, config.least_threshold), asdict(config), curves)
+
+
+def build(config: CharacteristicsConfig, numbers: int, categories: int, labels: int) -> Any:
+    """Return the untrained Keras model; its four inputs are those of :class:`training.network.Encoded`."""
+    keras = _keras(config.seed)
+    sizes = {"numbers": numbers, "categories": categories, "recent": labels, "total": labels}
+    inputs = {name: keras.Input((size,), name=name) for name, size in sizes.items()}
+    log1p = keras.ops.log1p
+    recent, total = log1p(inputs["recent"]), log1p(inputs["total"])
+    history = keras.ops.stack([recent, total, log1p(2.0 * inputs["recent"] + inputs["total"])], axis=-1)
+    log_odds = keras.layers.EinsumDense("abc,bc->ab", output_shape=labels, bias_axes="b", name="own_history")(history)
+    if config.hidden:
+        scaled = keras.layers.Normalization(name="scaled")(keras.ops.arcsinh(inputs["numbers"]))
+        scaled = keras.ops.clip(keras.ops.where(keras.ops.isnan(scaled), 0.0, scaled), -5.0, 5.0)
+        hidden = keras.layers.Concatenate()([scaled, inputs["categories"], recent, total])
+        for units in config.hidden:
+            hidden = keras.layers.Dense(units, activation="relu")(keras.layers.Dropout(config.dropout)(hidden))
+        hidden = keras.layers.Dropout(config.dropout)(hidden)
+        log_odds = log_odds + keras.layers.Dense(labels, kernel_initializer="zeros")(hidden)
+    return keras.Model(inputs, keras.ops.sigmoid(log_odds))
+
+
+def truth_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return all product types that were bought, characteristics or not: ``customer_id``, ``item``."""
+    bought = frame[["customer_id", "bought"]].explode("bought").dropna(subset=["bought"])
+    return bought.rename(columns={"bought": "item"}).reset_index(drop=True)
+
+
+def seen_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return what customers had bought before: ``customer_id``, ``item``."""
+    seen = frame[["customer_id", LISTS[0]]].explode(LISTS[0]).dropna(subset=[LISTS[0]])
+    return seen.rename(columns={LISTS[0]: "item"}).reset_index(drop=True)
+
+
+def thresholds(probability: np.ndarray, happened: np.ndarray, least: float) -> np.ndarray:
+    """Choose for each characteristic the probability from which recommending it gives the best F1.
+
+    Args:
+        probability: (n, l).
+        happened: (n, l) of 0 and 1.
+        least: floor; it is also the threshold of a characteristic that nobody bought.
+
+    Returns:
+        (l,) rounded to 6 decimals.
+    """
+    order = np.argsort(-probability, axis=0, kind="stable")
+    hits = np.cumsum(np.take_along_axis(happened, order, axis=0), axis=0)
+    f1 = 2 * hits / (np.arange(1, len(happened) + 1)[:, None] + happened.sum(axis=0))
+    chosen = np.take_along_axis(probability, np.take_along_axis(order, f1.argmax(axis=0)[None], axis=0), axis=0)[0]
+    return np.round(np.where(happened.sum(axis=0) > 0, np.maximum(chosen, least), least), 6)
+
+
+def _keras(seed: int) -> Any:
+    """Import Keras on TensorFlow, made to give the same result every time."""
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import keras
+    import tensorflow
+
+    keras.utils.set_random_seed(seed)
+    tensorflow.config.experimental.enable_op_determinism()
+    return keras
+
+
+def _vocabulary(train: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the most frequent values of every category that holds any."""
+    found: dict[str, list[str]] = {}
+    for column in (*CATEGORIES, *ORGANIZATION):
+        values = train[column].dropna()
+        if len(values):
+            counts = values.value_counts().rename_axis("value").reset_index(name="rows")
+            counts = counts.sort_values(["rows", "value"], ascending=[False, True])
+            found[column] = sorted(counts["value"].head(_MOST_VALUES))
+    return found
+
+
+def _filled(values: np.ndarray) -> np.ndarray:
+    """Put each column's mean where there is no value; 0 where there is none at all."""
+    there = ~np.isnan(values)
+    mean = np.where(there, values, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+    return np.where(there, values, mean).astype("float32")
+
+
+def _predict(model: Any, coded: Encoded) -> np.ndarray:
+    starts = range(0, coded.numbers.shape[0], _BATCH)
+    parts = [np.asarray(model(coded.batch(slice(start, start + _BATCH)), training=False)) for start in starts]
+    return np.concatenate(parts).astype("float64")
+
+
+def _files(
+    model: Any,
+    family: str,
+    dictionary: Sequence[str],
+    numbers: Sequence[str],
+    categories: dict[str, list[str]],
+) -> dict[str, bytes]:
+    extra = {
+        "characteristic_kind": "product_type",
+        "numbers": list(numbers),
+        "categories": categories,
+        "thresholds": [0.5] * len(dictionary),
+    }
+    inputs = (*numbers, *categories, *LISTS)
+    return to_bytes(Meta(NAME, "keras", family, inputs, tuple(dictionary), extra), model)
+
+
+def _with_thresholds(files: dict[str, bytes], validation: pd.DataFrame, least: float) -> Model:
+    """Choose the thresholds by the very predictions that scoring will make."""
+    model = from_bytes(files)
+    happened = label_matrix(validation["bought"], None, pd.Index(model.meta.outputs)).toarray()
+    chosen = thresholds(model.predict(validation), happened, least)
+    meta = replace(model.meta, extra={**model.meta.extra, "thresholds": chosen.tolist()})
+    return from_bytes({**files, META: meta.to_json().encode()})

@@ -1,0 +1,138 @@
+"""Fits the two kinds of classifiers that tabular models are chosen from, and keeps the better on held-out time.
+
+n = rows, d = inputs. Training frames hold the inputs and the label as columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from training.artifacts import Meta, Model, from_bytes, matrix, to_bytes
+from training.evaluation import calibration_error
+
+#: from this calibration error on, probabilities are recalibrated on the validation window
+_UNCALIBRATED = 0.02
+
+
+@dataclass(frozen=True)
+class LogisticConfig:
+    """Everything that changes a logistic regression; ``strength`` is the inverse of the penalty."""
+
+    strength: float = 0.1
+    iterations: int = 1000
+
+
+@dataclass(frozen=True)
+class TreesConfig:
+    """Everything that changes gradient-boosted trees."""
+
+    leaves: int = 15
+    rounds: int = 400
+    patience: int = 30
+    learning_rate: float = 0.05
+    min_rows: int = 50
+    rows_share: float = 0.8
+    inputs_share: float = 0.8
+    l2: float = 5.0
+    threads: int = 2
+    seed: int = 20260101
+
+
+def logistic(
+    name: str, frame: pd.DataFrame, inputs: Sequence[str], label: str, config: LogisticConfig, family: str = ""
+) -> Model:
+    """Fit a regularised logistic regression on scaled ``arcsinh`` of the inputs.
+
+    ``arcsinh`` is a logarithm for large values and bears zeros and negative ones. A missing value becomes the median
+    and an indicator of its own.
+
+    Args:
+        name: of the model in the registry.
+        frame: training rows.
+        inputs: numeric columns.
+        label: boolean column.
+        config: penalty.
+        family: what sort of model it is, in words.
+    """
+    pipeline = make_pipeline(
+        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+        FunctionTransformer(np.arcsinh),
+        StandardScaler(),
+        LogisticRegression(C=config.strength, max_iter=config.iterations),
+    )
+    pipeline.fit(matrix(frame, inputs, name), frame[label].to_numpy(dtype=bool))
+    return _model(name, "sklearn", family or "logistic regression", inputs, pipeline)
+
+
+def trees(
+    name: str, train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], label: str, config: TreesConfig
+) -> Model:
+    """Fit gradient-boosted trees; the validation window says when to stop.
+
+    Args:
+        name: of the model in the registry.
+        train: training rows.
+        validation: rows of the validation window.
+        inputs: numeric columns.
+        label: boolean column.
+        config: sizes and seed.
+    """
+    import lightgbm
+
+    sets = [
+        lightgbm.Dataset(matrix(frame, inputs, name), frame[label].to_numpy(dtype=float), feature_name=list(inputs))
+        for frame in (train, validation)
+    ]
+    parameters = {
+        "objective": "binary",
+        "num_leaves": config.leaves,
+        "learning_rate": config.learning_rate,
+        "min_data_in_leaf": config.min_rows,
+        "bagging_fraction": config.rows_share,
+        "bagging_freq": 1,
+        "feature_fraction": config.inputs_share,
+        "lambda_l2": config.l2,
+        "num_threads": config.threads,
+        "seed": config.seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbose": -1,
+    }
+    stop = lightgbm.early_stopping(config.patience, verbose=False)
+    booster = lightgbm.train(parameters, sets[0], config.rounds, valid_sets=[sets[1]], callbacks=[stop])
+    short = booster.model_to_string(num_iteration=booster.best_iteration)
+    return _model(name, "lightgbm", "gradient-boosted trees", inputs, lightgbm.Booster(model_str=short))
+
+
+def calibrated(model: Model, validation: pd.DataFrame, label: str) -> Model:
+    """Recalibrate on the validation window where probabilities and shares differ too much.
+
+    Reference: Platt (1999), "Probabilistic Outputs for Support Vector Machines".
+    """
+    probability, truth = model.predict(validation), validation[label].to_numpy(dtype=bool)
+    if calibration_error(truth, probability) < _UNCALIBRATED or not 0 < truth.sum() < len(truth):
+        return model
+    clipped = np.clip(probability, 1e-7, 1 - 1e-7)
+    log_odds = np.log(clipped / (1 - clipped))
+    fitted = LogisticRegression(C=1e6).fit(log_odds[:, None], truth)
+    slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+    if slope <= 0:  # a model that ranks upside down is not mended by turning it
+        return model
+    meta = model.meta
+    extra = {**meta.extra, "calibration": [slope, intercept]}
+    files = model.to_bytes()
+    changed = Meta(meta.name, meta.kind, meta.family, meta.inputs, meta.outputs, extra)
+    return from_bytes({**files, "meta.json": changed.to_json().encode()})
+
+
+def _model(name: str, kind: str, family: str, inputs: Sequence[str], weights: Pipeline | object) -> Model:
+    meta = Meta(name, kind, family, tuple(inputs), ("probability",))  # type: ignore[arg-type]
+    return from_bytes(to_bytes(meta, weights))

@@ -1,0 +1,162 @@
+"""Metrics of rankings and of probabilities, and how sure one is of a difference.
+
+A ranking is a frame ``customer_id, item, rank`` (1 is best); the truth is a frame ``customer_id, item``, distinct.
+Ranking metrics come back a row per customer, so that models can be compared on the same customers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+#: cells that a bootstrap draws at once, so that its memory does not grow with the customers
+_CELLS = 4_000_000
+_TINY = 1e-7
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def ranking_metrics(ranked: pd.DataFrame, truth: pd.DataFrame, k: int) -> pd.DataFrame:
+    """Judge the first ``k`` of each customer's ranking.
+
+    Args:
+        ranked: ``customer_id``, ``item``, ``rank``; customers without truth are left out.
+        truth: ``customer_id``, ``item``; one row per item that the customer took.
+        k: ranks that count.
+
+    Returns:
+        A row per customer of ``truth`` (index ``customer_id``, sorted): ``hit_rate`` (0 or 1), ``ndcg`` (binary
+        relevance), ``recall`` and ``precision``. A customer without a ranking counts as a miss.
+    """
+    truth = truth[["customer_id", "item"]].drop_duplicates()
+    wanted = truth.groupby("customer_id").size()
+    first = ranked.loc[ranked["rank"] <= k, ["customer_id", "item", "rank"]]
+    hits = first.merge(truth, on=["customer_id", "item"])
+    gain = (1 / np.log2(hits["rank"] + 1)).groupby(hits["customer_id"]).sum()
+    best = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(k) + 2))])
+    found = hits.groupby("customer_id").size().reindex(wanted.index, fill_value=0)
+    return pd.DataFrame(
+        {
+            "hit_rate": (found > 0).astype(float),
+            "ndcg": gain.reindex(wanted.index, fill_value=0.0) / best[np.minimum(wanted, k)],
+            "recall": found / wanted,
+            "precision": found / k,
+        }
+    ).sort_index()
+
+
+def split_truth(truth: pd.DataFrame, seen: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split the truth into repeats and discoveries.
+
+    Args:
+        truth: ``customer_id``, ``item``.
+        seen: ``customer_id``, ``item`` that the customer had taken before.
+
+    Returns:
+        The truth that was seen before, and the truth that is new to the customer.
+    """
+    known = truth.merge(seen[["customer_id", "item"]].drop_duplicates(), how="left", indicator="_seen")
+    mask = (known["_seen"] == "both").to_numpy()
+    return truth[mask].reset_index(drop=True), truth[~mask].reset_index(drop=True)
+
+
+def ranks(frame: pd.DataFrame, score: np.ndarray, ties: str = "item") -> pd.DataFrame:
+    """Rank each customer's items by falling ``score``; ties go by rising ``ties``.
+
+    Returns:
+        ``customer_id``, ``item``, ``rank``.
+    """
+    ordered = frame[["customer_id", "item"]].assign(_score=-np.asarray(score), _tie=frame[ties])
+    ordered = ordered.sort_values(["customer_id", "_score", "_tie"], kind="stable")
+    rank = ordered.groupby("customer_id").cumcount() + 1
+    return ordered[["customer_id", "item"]].assign(rank=rank).reset_index(drop=True)
+
+
+def top_ranks(customers: np.ndarray, items: np.ndarray, scores: np.ndarray, k: int) -> pd.DataFrame:
+    """Rank the ``k`` best items of each customer from a matrix of scores (n, l); ties go to the first column.
+
+    Returns:
+        ``customer_id``, ``item``, ``rank``.
+    """
+    k = min(k, len(items))
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return pd.DataFrame(
+        {
+            "customer_id": np.repeat(customers, k),
+            "item": np.asarray(items)[order.ravel()],
+            "rank": np.tile(np.arange(1, k + 1), len(customers)),
+        }
+    )
+
+
+def log_likelihoods(truth: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Return each row's log-likelihood (n,): higher is better, 0 is perfect."""
+    p = np.clip(probability, _TINY, 1 - _TINY)
+    return np.where(np.asarray(truth, dtype=bool), np.log(p), np.log1p(-p))
+
+
+def binary_metrics(truth: np.ndarray, probability: np.ndarray) -> dict[str, float]:
+    """Return ``roc_auc``, ``average_precision``, ``log_loss``, ``ece`` and ``base_rate``.
+
+    The first two are NaN where the truth holds one class only.
+    """
+    truth = np.asarray(truth, dtype=bool)
+    both = 0 < truth.sum() < len(truth)
+    return {
+        "roc_auc": float(roc_auc_score(truth, probability)) if both else float("nan"),
+        "average_precision": float(average_precision_score(truth, probability)) if both else float("nan"),
+        "log_loss": float(-log_likelihoods(truth, probability).mean()),
+        "ece": calibration_error(truth, probability),
+        "base_rate": float(truth.mean()),
+    }
+
+
+def calibration_error(truth: np.ndarray, probability: np.ndarray, bins: int = 10) -> float:
+    """Return the expected calibration error over ``bins`` of equally many rows.
+
+    Reference: Naeini, Cooper and Hauskrecht (2015), "Obtaining Well Calibrated Probabilities Using Bayesian Binning".
+    """
+    order = np.argsort(probability, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    gaps = [abs(np.mean(truth[part]) - np.mean(probability[part])) * len(part) for part in parts]
+    return float(sum(gaps) / len(order))
+
+
+def paired_bootstrap(better: pd.Series, worse: pd.Series, rounds: int, seed: int) -> Interval:
+    """Return the mean of ``better - worse`` with its 95 % interval over resampled customers.
+
+    Args:
+        better: one value per customer (index).
+        worse: the same customers' values of the other model.
+        rounds: resamples.
+        seed: of the resampling.
+
+    Raises:
+        ValueError: the customers differ, or there are none.
+    """
+    if len(better) == 0 or not better.index.equals(worse.index):
+        raise ValueError(f"a paired comparison needs the same customers; got {len(better)} and {len(worse)}")
+    return bootstrap(better - worse, rounds, seed)
+
+
+def bootstrap(values: pd.Series, rounds: int, seed: int) -> Interval:
+    """Return the mean of ``values`` with its 95 % interval over resampled customers."""
+    each = values.to_numpy(dtype="float64")
+    size, generator = len(each), np.random.default_rng(seed)
+    step = max(1, _CELLS // size)
+    means = [
+        each[generator.integers(0, size, (min(step, rounds - start), size))].mean(axis=1)
+        for start in range(0, rounds, step)
+    ]
+    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
+    return Interval(float(each.mean()), float(low), float(high))

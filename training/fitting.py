@@ -1,0 +1,52 @@
+"""What every model's fit returns, and how its predictions are held against a window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from training.artifacts import Model
+from training.evaluation import binary_metrics, log_likelihoods
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fitted model with the parameters it was fitted with, and a value per epoch of what was watched."""
+
+    model: Model
+    params: Mapping[str, Any] = field(default_factory=dict)
+    curves: Mapping[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model's figures on a window.
+
+    Attributes:
+        each: the gate's metric per customer (index), higher is better.
+        metrics: further figures of the whole window.
+        probability: what it predicted, of any shape.
+        truth: what happened, of the same shape.
+    """
+
+    each: pd.Series
+    metrics: Mapping[str, float]
+    probability: np.ndarray
+    truth: np.ndarray
+
+
+def judge_binary(model: Model, frame: pd.DataFrame, label: str) -> Judged:
+    """Judge probabilities of one event: log-likelihood, the mean over a customer's rows."""
+    probability, truth = model.predict(frame), frame[label].to_numpy(dtype=bool)
+    rows = pd.Series(log_likelihoods(truth, probability)).groupby(frame["customer_id"].to_numpy()).mean()
+    return Judged(rows.sort_index(), binary_metrics(truth, probability), probability, truth)
+
+
+def better(candidates: Sequence[Candidate], validation: pd.DataFrame, label: str) -> Candidate:
+    """Return the candidate with the higher log-likelihood on the validation window; the first wins a tie."""
+    values = [float(judge_binary(candidate.model, validation, label).each.mean()) for candidate in candidates]
+    return candidates[int(np.argmax(values))]

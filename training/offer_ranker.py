@@ -1,0 +1,85 @@
+"""Ranks a customer's candidate product types by the probability that he buys them within the horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+import pandas as pd
+
+from training.artifacts import Model
+from training.classifiers import LogisticConfig, TreesConfig, calibrated, logistic, trees
+from training.evaluation import binary_metrics, ranking_metrics, ranks, split_truth
+from training.fitting import Candidate, Judged
+
+NAME = "offer_ranker"
+LABEL = "bought"
+K = 5
+#: of the baseline: personal frequency, and popularity where there is none
+FREQUENCY = ("pair_baskets_84", "pair_baskets_total", "type_popularity_28")
+
+
+@dataclass(frozen=True)
+class OfferRankerConfig:
+    """Everything that changes the fitted model."""
+
+    trees: TreesConfig = field(
+        default_factory=lambda: TreesConfig(leaves=31, rounds=300, learning_rate=0.08, min_rows=200, patience=20)
+    )
+
+
+def rows(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Add what the baseline is fitted on: ``frequency``, with zeros for what was never bought."""
+    return pairs.assign(
+        frequency=2 * pairs["pair_baskets_84"].fillna(0) + pairs["pair_baskets_total"].fillna(0),
+        item=pairs["product_type"],
+    )
+
+
+def baseline(train: pd.DataFrame) -> Candidate:
+    """Fit a logistic regression on personal frequency and popularity."""
+    filled = train.assign(**{name: train[name].fillna(0) for name in FREQUENCY[:2]})
+    return Candidate(logistic(NAME, filled, FREQUENCY, LABEL, LogisticConfig(strength=1e6), "personal frequency"))
+
+
+def fit(train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], config: OfferRankerConfig) -> Candidate:
+    """Fit gradient-boosted trees.
+
+    Args:
+        train: rows of candidates with :data:`LABEL`.
+        validation: the same of the validation window: when to stop.
+        inputs: columns the ranker takes.
+        config: sizes and seed.
+    """
+    model = trees(NAME, train, validation, inputs, LABEL, config.trees)
+    return Candidate(calibrated(model, validation, LABEL), asdict(config.trees))
+
+
+def judge(model: Model, pairs: pd.DataFrame, truth: pd.DataFrame, seen: pd.DataFrame) -> Judged:
+    """Judge the ranking of each customer's candidates against all that he bought.
+
+    Args:
+        model: the ranker.
+        pairs: candidates (:func:`rows`).
+        truth: ``customer_id``, ``item``: offerable types that were bought, candidates or not.
+        seen: ``customer_id``, ``item`` bought before.
+    """
+    probability = model.predict(pairs)
+    ranked = ranks(pairs, probability)
+    return Judged(
+        ranking_metrics(ranked, truth, K)["ndcg"],
+        {**ranking_figures(ranked, truth, seen), **binary_metrics(pairs[LABEL].to_numpy(bool), probability)},
+        probability,
+        pairs[LABEL].to_numpy(dtype=bool),
+    )
+
+
+def ranking_figures(ranked: pd.DataFrame, truth: pd.DataFrame, seen: pd.DataFrame, k: int = K) -> dict[str, float]:
+    """Return hit rate and NDCG at ``k``, overall and for repeats and discoveries apart."""
+    repeats, discoveries = split_truth(truth, seen)
+    figures = {}
+    for suffix, part in (("", truth), ("_repeat", repeats), ("_discovery", discoveries)):
+        found = ranking_metrics(ranked, part, k)
+        for name in ("hit_rate", "ndcg"):
+            figures[f"{name}_at_{k}{suffix}"] = float(found[name].mean()) if len(found) else float("nan")
+    return figures

@@ -1,0 +1,110 @@
+"""Which model serves: a challenger has to beat the champion and its baseline on the same held-out customers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from training.evaluation import Interval, paired_bootstrap
+
+#: no honest model of what people will do is as good as this
+TOO_GOOD = 0.999
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the gate decided; ``low`` and ``high`` bound ``value - baseline_value`` (95 %)."""
+
+    promote: bool
+    reason: str
+    value: float
+    baseline_value: float
+    low: float
+    high: float
+
+
+def decide(
+    challenger: pd.Series,
+    baseline: pd.Series,
+    champion: pd.Series | None = None,
+    faults: Sequence[str] = (),
+    rounds: int = 1000,
+    seed: int = 20260101,
+) -> Decision:
+    """Decide whether the challenger becomes champion.
+
+    Args:
+        challenger: its metric per held-out customer (index), higher is better.
+        baseline: the baseline's metric for the same customers.
+        champion: the standing champion's metric for the same customers; None where there is none.
+        faults: what :func:`faults` found; any of them refuses.
+        rounds: resamples of the bootstrap.
+        seed: of the bootstrap.
+    """
+    found = list(faults)
+    if not np.isfinite(challenger.to_numpy(dtype="float64")).all():
+        found.append("its metric is not a number for some customers")
+    value, baseline_value = float(challenger.mean()), float(baseline.mean())
+    if found:
+        return Decision(False, "refused: " + "; ".join(found), value, baseline_value, np.nan, np.nan)
+    gain = paired_bootstrap(challenger, baseline, rounds, seed)
+    reasons = [_compare("the baseline", gain)]
+    promote = gain.low > 0
+    if champion is not None:
+        over = paired_bootstrap(challenger, champion, rounds, seed)
+        reasons.insert(0, _compare("the champion", over))
+        promote = promote and over.low > 0
+    verdict = "promoted: " if promote else "refused: "
+    return Decision(promote, verdict + ", ".join(reasons), value, baseline_value, gain.low, gain.high)
+
+
+def faults(
+    probability: np.ndarray,
+    truth: np.ndarray,
+    inputs: Sequence[str],
+    declared: Sequence[str],
+) -> list[str]:
+    """Tell what makes a model untrustworthy whatever its metric says.
+
+    Args:
+        probability: its predictions on the gate window, of any shape.
+        truth: what happened, of the same shape.
+        inputs: columns the model takes.
+        declared: columns it may take.
+    """
+    found = []
+    undeclared = sorted(set(inputs) - set(declared))
+    if undeclared:
+        found.append(f"it takes inputs that are not declared: {undeclared}")
+    p = np.asarray(probability, dtype="float64").ravel()
+    if p.size == 0 or not np.isfinite(p).all():
+        found.append("its scores are not numbers" if p.size else "it gave no scores")
+    elif np.ptp(p) < 1e-9:
+        found.append(f"all its scores are {p[0]:.6f}")
+    else:
+        t = np.asarray(truth, dtype=bool).ravel()
+        if 0 < t.sum() < t.size and (auc := roc_auc_score(t, p)) >= TOO_GOOD:
+            found.append(f"ROC AUC {auc:.4f} is too good to be true: an input tells the label")
+    return found
+
+
+def leaks(as_of: Sequence[date], labels_from: Sequence[date], labels_until: Sequence[date], until: date) -> list[str]:
+    """Tell whether training rows see what they must not: labels up to ``as_of``, or days after ``until``."""
+    found = []
+    early = sum(label <= day for day, label in zip(as_of, labels_from, strict=True))
+    if early:
+        found.append(f"the labels of {early} window(s) start on or before their as_of")
+    late = sum(label > until for label in labels_until)
+    if late:
+        found.append(f"the labels of {late} window(s) end after {until}")
+    return found
+
+
+def _compare(what: str, gain: Interval) -> str:
+    verb = "beats" if gain.low > 0 else "does not beat"
+    return f"{verb} {what} by {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"

@@ -1,0 +1,50 @@
+"""Splits by time: what models are trained on, chosen on and judged on.
+
+Every window is named by its ``as_of``; its labels are the ``horizon`` days that follow. The windows of a night do not
+overlap: training < validation < gate, and the gate's labels end on the night itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Days of one training: ``training`` newest first; the gate is only ever scored."""
+
+    gate: date
+    validation: date
+    training: tuple[date, ...]
+
+    @property
+    def all(self) -> tuple[date, ...]:
+        """Every day, newest first."""
+        return (self.gate, self.validation, *self.training)
+
+
+def windows(day: date, horizon: int, count: int, first: date, history: int) -> Windows | None:
+    """Lay out the windows of a training on ``day``.
+
+    Args:
+        day: last day whose data may be seen, labels included.
+        horizon: days of a label.
+        count: most training windows.
+        first: first day with data.
+        history: days of data that a window needs up to its ``as_of``.
+
+    Returns:
+        The windows, or None where there is not enough history for a single training window.
+
+    >>> found = windows(date(2017, 12, 3), 28, 2, date(2017, 1, 1), 84)
+    >>> [str(day) for day in found.all]
+    ['2017-11-05', '2017-10-08', '2017-09-10', '2017-08-13']
+    >>> windows(date(2017, 5, 1), 28, 2, date(2017, 1, 1), 84) is None
+    True
+    """
+    back = [day - timedelta(days=horizon * (number + 1)) for number in range(count + 2)]
+    enough = [as_of for as_of in back if (as_of - first).days + 1 >= history]
+    if len(enough) < 3:
+        return None
+    return Windows(enough[0], enough[1], tuple(enough[2:]))
