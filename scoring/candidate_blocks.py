@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +28,7 @@ HISTORY = (
     "days_since_first",
     "interval_days",
 )
-_NONE = np.iinfo(np.int32).max
+UNRANKED = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
@@ -86,54 +87,56 @@ def _block(batch: pa.RecordBatch, catalogue: Catalogue, config: CandidateConfig)
     als = np.round(_factors(batch.column("factors"), catalogue.factors.shape[1]) @ catalogue.factors.T, 6)
     recent = (history["baskets_84"] > 0) & (history["days_since_last"] < config.recent_days)
     together = np.round((sparse.csr_matrix(recent, dtype=float) @ catalogue.together).toarray(), 6)
-    segments = batch.column("segment_id").to_pylist()
+    segments: list[Any] = batch.column("segment_id").to_pylist()
     segment = np.stack([catalogue.by_segment.get(name, catalogue.popularity) for name in segments])
 
     warm = ~np.asarray(batch.column("is_cold").to_numpy(zero_copy_only=False), dtype=bool)[:, None]
-    frequency = 2 * np.nan_to_num(history["baskets_84"]) + np.nan_to_num(history["baskets_total"])
+    frequency: np.ndarray = 2 * np.nan_to_num(history["baskets_84"]) + np.nan_to_num(history["baskets_total"])
     bought = frequency > 0
     recency = np.where(bought, history["days_since_last"], 0) / 1e5  # breaks ties, never more than one basket
-    ranks = np.full((len(SOURCES), *shape), _NONE, dtype=np.int32)
-    ranks[0] = _ranks(frequency - recency, bought & warm, config.personal_frequency)
-    free = (ranks[0] == _NONE) & warm
-    ranks[1] = _ranks(together, free & (together > 0), config.bought_together)
-    ranks[2] = _ranks(als, free & (als > 0), config.similar_customers)
+    ranks = np.full((len(SOURCES), *shape), UNRANKED, dtype=np.int32)
+    ranks[0] = ranks_of(frequency - recency, bought & warm, config.personal_frequency)
+    free = (ranks[0] == UNRANKED) & warm
+    ranks[1] = ranks_of(together, free & (together > 0), config.bought_together)
+    ranks[2] = ranks_of(als, free & (als > 0), config.similar_customers)
     if catalogue.by_segment:
-        ranks[3] = _ranks(segment, np.ones(shape, bool), config.popular_in_segment)
-    ranks[4] = _ranks(np.broadcast_to(catalogue.popularity, shape), np.ones(shape, bool), config.popular)
+        ranks[3] = ranks_of(segment, np.ones(shape, bool), config.popular_in_segment)
+    ranks[4] = ranks_of(np.broadcast_to(catalogue.popularity, shape), np.ones(shape, bool), config.popular)
     extra = {"als_score": als, "together_score": together, "segment_popularity": segment}
     return _rows(batch.column("customer_id"), catalogue.names, ranks, {**history, **extra})
 
 
 def _rows(customers: pa.Array, names: list[str], ranks: np.ndarray, values: dict[str, np.ndarray]) -> pa.RecordBatch:
     """Turn the cells that any source picked into rows."""
-    row, column = np.nonzero((ranks < _NONE).any(axis=0))
+    row, column = np.nonzero((ranks < UNRANKED).any(axis=0))
     picked = ranks[:, row, column]
     contest = picked.astype(np.int64)
-    contest[PERSONAL:][contest[PERSONAL:] < _NONE] += _NONE // 2
-    ranked = [pa.array(picked[number], mask=picked[number] == _NONE, type=pa.int32()) for number in range(len(SOURCES))]
+    contest[PERSONAL:][contest[PERSONAL:] < UNRANKED] += UNRANKED // 2
+    ranked = [
+        pa.array(picked[number], mask=picked[number] == UNRANKED, type=pa.int32()) for number in range(len(SOURCES))
+    ]
     cells = {name: (matrix[row, column], np.isnan(matrix[row, column])) for name, matrix in sorted(values.items())}
     columns = {
-        "customer_id": customers.take(pa.array(row)),
-        "product_type": pa.array(names, pa.string()).take(pa.array(column)),
-        "source": pa.array(SOURCES, pa.string()).take(pa.array(contest.argmin(axis=0))),
+        "customer_id": customers.take(row),
+        "product_type": pa.array(names, pa.string()).take(column),
+        "source": pa.array(SOURCES, pa.string()).take(contest.argmin(axis=0)),
         **{f"{source}_rank": rank for source, rank in zip(SOURCES, ranked, strict=True)},
         **{name: pa.array(cell, mask=missing, type=pa.float64()) for name, (cell, missing) in cells.items()},
     }
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _ranks(score: np.ndarray, allowed: np.ndarray, most: int) -> np.ndarray:
+def ranks_of(score: np.ndarray, allowed: np.ndarray, most: int) -> np.ndarray:
     """Rank the ``most`` best allowed cells of each row from 1; ties go to the type that sorts first."""
-    ranks = np.full(score.shape, _NONE, dtype=np.int32)
+    ranks = np.full(score.shape, UNRANKED, dtype=np.int32)
     most = min(most, score.shape[1])
     order = np.argsort(np.where(allowed, -score, np.inf), axis=1, kind="stable")[:, :most]
     kept = np.take_along_axis(allowed, order, axis=1)
-    np.put_along_axis(ranks, order, np.where(kept, np.arange(1, most + 1, dtype=np.int32), _NONE), axis=1)
+    np.put_along_axis(ranks, order, np.where(kept, np.arange(1, most + 1, dtype=np.int32), UNRANKED), axis=1)
     return ranks
 
 
-def _history(lists: pa.ListArray, names: list[str]) -> dict[str, np.ndarray]:
+def _history(lists: Any, names: list[str]) -> dict[str, np.ndarray]:
     """Return :data:`HISTORY` as matrices (b, t) with NaN where a customer never bought a type."""
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     entries = lists.flatten()
@@ -150,7 +153,7 @@ def _history(lists: pa.ListArray, names: list[str]) -> dict[str, np.ndarray]:
     return matrices
 
 
-def _factors(lists: pa.ListArray, size: int) -> np.ndarray:
+def _factors(lists: Any, size: int) -> np.ndarray:
     """Return latent factors (b, d); zeros where a customer has none."""
     matrix = np.zeros((len(lists), size))
     valid = lists.is_valid().to_numpy(zero_copy_only=False)

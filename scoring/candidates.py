@@ -188,16 +188,14 @@ def _by_segment(
     config: CandidateConfig,
 ) -> dict[str, np.ndarray]:
     """Share of each segment's members who bought a type in 28 days, shrunk towards all customers."""
-    members = dict(segments.groupBy("segment_id").count().toArrow().to_pandas().itertuples(index=False))
+    members: dict[str, int] = dict(segments.groupBy("segment_id").count().toArrow().to_pandas().itertuples(index=False))
     bought = affinity.where("baskets_28 > 0").join(segments.select("customer_id", "segment_id"), "customer_id")
     counts = bought.groupBy("segment_id", "product_type").count().toArrow().to_pydict()
-    shares = {segment: config.segment_prior * popularity for segment in members}
+    shares: dict[str, np.ndarray] = {segment: config.segment_prior * popularity for segment in members}
     for segment, name, buyers in zip(*counts.values(), strict=True):
         if name in place:
             shares[segment][place[name]] += buyers
-    return {
-        segment: np.round(share / (members[segment] + config.segment_prior), 9) for segment, share in shares.items()
-    }
+    return {name: np.round(share / (members[name] + config.segment_prior), 9) for name, share in shares.items()}
 
 
 def _ratio(above: F.Column, below: F.Column) -> F.Column:

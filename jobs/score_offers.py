@@ -1,0 +1,239 @@
+"""Score: every customer's offers, scores and characteristics, from the night's features and pinned models."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+from typing import Any
+
+import pyarrow.dataset as pads
+from pyspark.sql import DataFrame, SparkSession, functions as F
+
+from conf.errors import DataError
+from conf.features import FEATURES
+from conf.published import CHARACTERISTIC_RECOMMENDATIONS
+from conf.schema import Settings
+from features.schemas import conform, struct
+from jobs.lake import Draft, Lake, Manifest, TableVersion
+from jobs.night import publish
+from jobs.spark import session
+from jobs.stages import Stage
+from scoring.candidates import candidates, offerable
+from scoring.coupons import coupon_rows
+from scoring.customer_scores import churn_scores, customer_scores
+from scoring.next_best_offers import BASELINE, HASH, next_best_offers, product_type_ranking, scored_coupons
+from scoring.policy import contact_rights
+from scoring.predictions import label_ranking
+from scoring.sanity import faults, summary
+from training.artifacts import Model, load
+from training.characteristics import examples
+
+log = logging.getLogger(__name__)
+#: columns of the lake's ``scores/product_type_ranking``, from which past nights are measured
+RANKING = (
+    "customer_id",
+    "product_type",
+    "rank",
+    "rank_in_slice",
+    "is_discovery",
+    "propensity",
+    "expected_value",
+    "source",
+)
+
+
+def run(settings: Settings, day: date, force: bool = False) -> Manifest:
+    """Publish the scores of ``day``; the night before stays readable until these have passed their checks.
+
+    Raises:
+        DataError: features or models are missing or not the ones that were registered, or the scores make no sense.
+    """
+    lake = Lake(settings.lake)
+    features, clean, training = (lake.need(s, day) for s in (Stage.FEATURES, Stage.VALIDATE, Stage.TRAIN))
+    pins = training.facts.get("pins", {})
+    inputs = {"features": features.content, "clean": clean.content}
+    inputs |= {f"model {name}": pin["sha256"] for name, pin in sorted(pins.items())}
+
+    def build(draft: Draft) -> None:
+        _Night(settings, lake, day, pins, draft).score()
+
+    return publish(settings, Stage.SCORE, day, inputs, build, force)
+
+
+def load_models(pins: dict[str, dict[str, Any]], day: date) -> dict[str, Model]:
+    """Return the pinned models by name, every byte checked.
+
+    Raises:
+        DataError: a model is missing, changed, or has seen days after ``day``.
+    """
+    for name, pin in sorted(pins.items()):
+        if str(pin.get("trained_through", day)) > str(day):
+            raise DataError(
+                f"model {name} has seen days up to {pin['trained_through']} and may not score {day}; "
+                f"run `nbo train --ds {day}`"
+            )
+    return {name: load(pin["uri"].removeprefix("file://"), pin["sha256"]) for name, pin in sorted(pins.items())}
+
+
+class _Night:
+    """The frames of one night; each method writes what its name says."""
+
+    def __init__(
+        self, settings: Settings, lake: Lake, day: date, pins: dict[str, dict[str, Any]], draft: Draft
+    ) -> None:
+        self.settings, self.lake, self.day, self.pins, self.draft = settings, lake, day, pins, draft
+        self.models = load_models(pins, day)
+        self.tables: dict[str, TableVersion] = {}
+        self.spark: SparkSession = session(settings, "score")
+        self.contacts = self.clean("touches", "customer_id", "offer_id", "touched_on")
+        self.profile = self.feature("profile").persist()
+
+    def score(self) -> None:
+        """Write all tables of the night, and refuse to publish scores that make no sense."""
+        self.customers()
+        ranking = self.ranking()
+        coupons = self.coupons()
+        self.offers(ranking, coupons)
+        self.characteristics()
+        self.check()
+        self.facts(coupons)
+
+    def customers(self) -> None:
+        """Write ``scores/customer_scores``."""
+        settings = self.settings
+        consents = self.clean("consents")
+        rights = contact_rights(
+            self.profile, consents, self.contacts, settings.source.consent, settings.policy, self.day,
+            settings.source.timezone,
+        )  # fmt: skip
+        churn = churn_scores(self.profile, self.models.get("churn"), settings.models.churn_active_days)
+        scores = customer_scores(self.profile, self.feature("segments"), rights, churn, str(self.day))
+        self.scores = self.write("scores/customer_scores", scores)
+
+    def ranking(self) -> DataFrame:
+        """Write ``scores/product_type_ranking`` and return it with all that the offers need."""
+        settings = self.settings
+        self.types = offerable(self.feature("product_types"), settings.offers.product_types).persist()
+        found = candidates(
+            self.profile,
+            self.types,
+            self.feature("affinity"),
+            self.feature("bought_together"),
+            self.feature("als_users"),
+            self.feature("als_items"),
+            segments=self.feature("segments") if self.lake.has("features/segments", self.day) else None,
+        )
+        ranker = self.models.get("offer_ranker")
+        ranking = product_type_ranking(found, ranker, self.contacts, settings.offers, settings.policy, self.day)
+        ranking = ranking.persist()
+        self.write("scores/product_type_ranking", ranking.select(*RANKING))
+        return ranking
+
+    def coupons(self) -> DataFrame | None:
+        """Return the customers' coupons with their probabilities; None where the source has no coupons."""
+        if not self.lake.has("features/coupon_affinity", self.day):
+            return None
+        offers, targets = self.clean("offers"), self.clean("campaign_targets")
+        if offers is None or targets is None:
+            return None
+        rows = coupon_rows(self.feature("coupon_affinity"), self.profile)
+        response, scope = self.models.get("coupon_response"), self.models.get("coupon_scope")
+        settings = self.settings
+        return scored_coupons(
+            rows, response, scope, offers, targets, self.contacts, settings.offers, settings.policy, self.day
+        ).persist()
+
+    def offers(self, ranking: DataFrame, coupons: DataFrame | None) -> None:
+        """Write ``scores/next_best_offer``."""
+        of_customer = ("customer_id", "segment_name", "treatment", "contactable", "blocked_by")
+        chosen = next_best_offers(
+            ranking,
+            coupons,
+            self.feature("affinity"),
+            self.feature("bought_together"),
+            self.lake.spark_files(self.spark, self.scores.files).select(*of_customer),
+            {
+                "product_type": self.named("offer_ranker") or BASELINE,
+                "coupon": self.named("coupon_response", "coupon_scope") or BASELINE,
+            },
+            self.settings.offers,
+            self.settings.policy,
+            self.day,
+        )
+        self.write("scores/next_best_offer", chosen)
+
+    def characteristics(self) -> None:
+        """Write ``scores/characteristic_recommendations``, and the ranking that past nights are measured by."""
+        model = self.models.get("characteristics")
+        if model is None:
+            empty = self.spark.createDataFrame([], struct(CHARACTERISTIC_RECOMMENDATIONS))
+            self.write("scores/characteristic_recommendations", empty)
+            return
+        rows = label_ranking(examples(self.profile, self.feature("affinity")), model)
+        ranking = self.lake.spark_files(self.spark, self.write("scores/characteristic_ranking", rows).files)
+        published = ranking.where("rank <= 10").withColumns(
+            {
+                "ds": F.lit(self.day),
+                "kind": F.lit("product_type"),
+                "standing": F.lit(self.pins["characteristics"]["standing"]),
+                "model": F.lit(self.named("characteristics")),
+            }
+        )
+        self.write("scores/characteristic_recommendations", conform(published, CHARACTERISTIC_RECOMMENDATIONS))
+        self.draft.facts["characteristics"] = sorted(model.meta.outputs)
+
+    def check(self) -> None:
+        """Stop the night whose scores make no sense; nothing of it is published."""
+        found = faults(
+            self.written("scores/product_type_ranking"),
+            self.written("scores/next_best_offer"),
+            self.written("scores/customer_scores"),
+            self.settings.offers.per_customer,
+            self.types.count(),
+        )
+        if found:
+            listed = "\n".join(f"  {fault}" for fault in found)
+            raise DataError(
+                f"the scores of {self.day} make no sense and are not published:\n{listed}\n"
+                "look at the models of `nbo train` and at the features of the night; the scores before stay"
+            )
+
+    def facts(self, coupons: DataFrame | None) -> None:
+        """Count what the report tells: customers, control group, offers by kind and source, what was removed."""
+        counted = summary(self.written("scores/next_best_offer"), self.written("scores/customer_scores"))
+        self.draft.facts |= counted | {
+            "removed": {} if coupons is None else _removed(coupons),
+            "models": {name: pin["sha256"] for name, pin in sorted(self.pins.items())},
+        }
+
+    def write(self, table: str, frame: DataFrame) -> TableVersion:
+        """Write a table of the draft and remember its files."""
+        self.tables[table] = self.draft.spark(table, frame)
+        return self.tables[table]
+
+    def written(self, table: str) -> pads.Dataset:
+        """Return a table of the draft as an Arrow dataset."""
+        files = [f"{self.lake.base}/{file.path}" for file in self.tables[table].files]
+        return pads.dataset(files, filesystem=self.lake.fs, format="parquet", partitioning=None)
+
+    def feature(self, name: str) -> DataFrame:
+        """Return a table of the features layer; an empty one where the night has none."""
+        if not self.lake.has(f"features/{name}", self.day):
+            return self.spark.createDataFrame([], struct(FEATURES[name]))
+        return self.lake.spark(self.spark, f"features/{name}", self.day)
+
+    def clean(self, name: str, *columns: str) -> DataFrame | None:
+        """Return a table of the clean layer, or None where the source has none."""
+        if not self.lake.has(f"clean/{name}", self.day):
+            return None
+        return self.lake.spark(self.spark, f"clean/{name}", self.day).select(*(columns or "*"))
+
+    def named(self, *models: str) -> str:
+        """Return ``name:hash`` of the models that are there, joined by ``;``."""
+        return ";".join(f"{name}:{self.pins[name]['sha256'][:HASH]}" for name in models if name in self.pins)
+
+
+def _removed(coupons: DataFrame) -> dict[str, int]:
+    """Count the customers' coupons that a rule removed, by rule (at most a handful of rows)."""
+    rows = coupons.where("removed_by is not null").groupBy("removed_by").count().orderBy("removed_by").collect()
+    return {row["removed_by"]: row["count"] for row in rows}

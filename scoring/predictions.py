@@ -1,0 +1,120 @@
+"""Applies models to Spark frames: the model's bytes travel to the workers, rows come in Arrow batches.
+
+n = rows of a batch, l = labels. Each function returns what ``mapInArrow`` needs; a partition loads the model once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame, types as T
+
+from scoring.candidate_blocks import ranks_of
+from training.artifacts import Model, from_bytes
+
+Batches = Iterator[pa.RecordBatch]
+#: rows that a batch of predictions holds at most
+BLOCK = 4096
+
+
+def with_probability(rows: DataFrame, model: Model, name: str) -> DataFrame:
+    """Return ``rows`` with the model's probability in the new column ``name``; O(rows x inputs)."""
+    files = model.to_bytes()
+
+    def apply(batches: Batches) -> Batches:
+        loaded = from_bytes(files)
+        for batch in batches:
+            values = np.asarray(loaded.predict(batch.select(list(loaded.meta.inputs)).to_pandas()), dtype="float64")
+            yield batch.append_column(name, pa.array(values.reshape(-1), pa.float64()))
+
+    return rows.mapInArrow(apply, _extended(rows, T.StructField(name, T.DoubleType())))
+
+
+def with_drivers(rows: DataFrame, model: Model, name: str, most: int = 3) -> DataFrame:
+    """Return ``rows`` with the ``most`` inputs that raise the model's probability most, the strongest first.
+
+    Returns:
+        ``rows`` and the column ``name``, an array of input names; shorter where fewer inputs raise it.
+    """
+    files = model.to_bytes()
+
+    def apply(batches: Batches) -> Batches:
+        loaded = from_bytes(files)
+        inputs = np.array(loaded.meta.inputs, dtype=object)
+        for batch in batches:
+            added = np.round(loaded.contributions(batch.select(list(inputs)).to_pandas()), 6)
+            order = np.argsort(-added, axis=1, kind="stable")[:, :most]
+            raises = np.take_along_axis(added, order, axis=1) > 0
+            offsets = np.concatenate([[0], np.cumsum(raises.sum(axis=1))]).astype("int32")
+            names = pa.array(inputs[order[raises]], pa.string())
+            yield batch.append_column(name, pa.ListArray.from_arrays(pa.array(offsets), names))
+
+    return rows.mapInArrow(apply, _extended(rows, T.StructField(name, T.ArrayType(T.StringType()))))
+
+
+def label_ranking(rows: DataFrame, model: Model, top: int = 10, top_of_slice: int = 5) -> DataFrame:
+    """Rank the labels of a network with one output per label for every customer; O(customers x labels).
+
+    Args:
+        rows: ``customer_id``, ``types`` (labels the customer has had, may be null) and the model's inputs.
+        model: its outputs are the labels, ``extra["thresholds"]`` the probability from which each is recommended.
+        top: labels kept of each customer.
+        top_of_slice: labels kept among those the customer has had, and among the others.
+
+    Returns:
+        ``customer_id``, ``characteristic``, ``probability``, ``above_threshold``, ``is_discovery``, ``rank`` (among
+        all labels) and ``rank_in_slice``; ties go to the label that sorts first.
+    """
+    files = model.to_bytes()
+
+    def apply(batches: Batches) -> Batches:
+        loaded = from_bytes(files)
+        for batch in batches:
+            for start in range(0, batch.num_rows, BLOCK):
+                yield _labels(batch.slice(start, BLOCK), loaded, top, top_of_slice)
+
+    texts, flags = ("customer_id", "characteristic"), ("above_threshold", "is_discovery")
+    fields = [T.StructField(n, T.StringType()) for n in texts] + [T.StructField("probability", T.DoubleType())]
+    fields += [T.StructField(n, T.BooleanType()) for n in flags]
+    fields += [T.StructField(n, T.IntegerType()) for n in ("rank", "rank_in_slice")]
+    return rows.mapInArrow(apply, T.StructType(fields))
+
+
+def _labels(batch: pa.RecordBatch, model: Model, top: int, top_of_slice: int) -> pa.RecordBatch:
+    place = np.argsort(np.array(model.meta.outputs, dtype=str), kind="stable")
+    names = [model.meta.outputs[i] for i in place]
+    limit = np.asarray(model.meta.extra["thresholds"], dtype="float64")[place]
+    probability = np.round(np.asarray(model.predict(batch.to_pandas()), dtype="float64")[:, place], 6)
+    bought = _membership(batch.column("types"), names)
+    anything = np.ones_like(bought)
+    rank = ranks_of(probability, anything, len(names))
+    in_slice = np.where(bought, ranks_of(probability, bought, len(names)), ranks_of(probability, ~bought, len(names)))
+    row, column = np.nonzero((rank <= top) | (in_slice <= top_of_slice))
+    columns = {
+        "customer_id": batch.column("customer_id").take(row),
+        "characteristic": pa.array(names, pa.string()).take(column),
+        "probability": pa.array(probability[row, column]),
+        "above_threshold": pa.array((probability >= limit)[row, column]),
+        "is_discovery": pa.array(~bought[row, column]),
+        "rank": pa.array(rank[row, column], pa.int32()),
+        "rank_in_slice": pa.array(in_slice[row, column], pa.int32()),
+    }
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _membership(lists: Any, names: list[str]) -> np.ndarray:
+    """Return a matrix (n, l): the list of the row holds the name of the column."""
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    where = pc.index_in(lists.flatten(), value_set=pa.array(names, pa.string()))
+    known = where.is_valid().to_numpy(zero_copy_only=False)
+    member = np.zeros((len(lists), len(names)), dtype=bool)
+    member[np.repeat(np.arange(len(lists)), lengths)[known], where.drop_null().to_numpy(zero_copy_only=False)] = True
+    return member
+
+
+def _extended(rows: DataFrame, field: T.StructField) -> T.StructType:
+    return T.StructType([*rows.schema.fields, field])

@@ -1,0 +1,95 @@
+"""What scores must hold before anyone sees them, and what there is to count; scans of written tables in DuckDB."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+import pyarrow.dataset as pads
+
+
+def faults(
+    ranking: pads.Dataset, offers: pads.Dataset, customers: pads.Dataset, per_customer: int, types: int
+) -> list[str]:
+    """Return what is wrong with the scores of a night, in words; an empty list means they may be published.
+
+    Args:
+        ranking: product types ranked for each customer, with ``propensity``.
+        offers: ``NEXT_BEST_OFFER``.
+        customers: ``CUSTOMER_SCORES``.
+        per_customer: offers each customer gets.
+        types: product types that may be offered; fewer than ``per_customer`` make shorter lists.
+    """
+    found = []
+    with duckdb.connect() as engine:
+        for name, rows in (("ranking", ranking), ("offers", offers), ("customers", customers)):
+            engine.register(name, rows)
+        for table, column in (
+            ("ranking", "propensity"),
+            ("offers", "propensity"),
+            ("offers", "response_probability"),
+            ("offers", "expected_value"),
+            ("customers", "churn_probability"),
+        ):
+            found += _probabilities(engine, table, column)
+        short = engine.execute(
+            "select count(*), min(customer_id) from (select customer_id, count(distinct offer_id) as held "
+            "from customers left join offers using (customer_id) group by all) where held < ?",
+            [min(per_customer, types)],
+        ).fetchone()
+        if short and short[0]:
+            found.append(f"{short[0]} customer(s) have fewer than {min(per_customer, types)} offers, e.g. {short[1]}")
+        twice = engine.execute(
+            "select count(*) from (select 1 from offers group by customer_id, offer_id having count(*) > 1)"
+        ).fetchone()
+        if twice and twice[0]:
+            found.append(f"{twice[0]} offer(s) stand twice in a customer's list")
+    return found
+
+
+def summary(offers: pads.Dataset, customers: pads.Dataset) -> dict[str, Any]:
+    """Return how many customers and offers there are, by what the report asks.
+
+    Args:
+        offers: ``NEXT_BEST_OFFER``.
+        customers: ``CUSTOMER_SCORES``.
+    """
+    with duckdb.connect() as engine:
+        engine.register("offers", offers)
+        engine.register("customers", customers)
+
+        def grouped(column: str, table: str) -> dict[str, int]:
+            query = f"select {column}, count(*) from {table} where {column} is not null group by 1 order by 1"
+            return dict(engine.execute(query).fetchall())
+
+        total, cold, control, contactable, discoveries = engine.execute(
+            "select count(*), count_if(is_cold), count_if(treatment = 'control'), count_if(contactable), "
+            "(select count_if(is_discovery) from offers) from customers"
+        ).fetchone() or (0, 0, 0, 0, 0)
+        return {
+            "customers": total,
+            "cold_customers": cold,
+            "control_customers": control,
+            "control_share": round(control / total, 6) if total else 0.0,
+            "contactable_customers": contactable,
+            "discoveries": discoveries,
+            "blocked": grouped("blocked_by", "customers"),
+            "offers_by_kind": grouped("offer_kind", "offers"),
+            "offers_by_source": grouped("candidate_source", "offers"),
+        }
+
+
+def _probabilities(engine: duckdb.DuckDBPyConnection, table: str, column: str) -> list[str]:
+    """Find values that are no number, that lie outside 0..1, and a model that says the same of everyone."""
+    rows, broken, outside, kinds = engine.execute(
+        f"select count({column}), count_if(isnan({column}) or isinf({column})), "
+        f"count_if({column} < 0 or {column} > 1), count(distinct {column}) from {table}"
+    ).fetchone() or (0, 0, 0, 0)
+    found = [f"{table}.{column}: {broken:,} of {rows:,} values are NaN or infinite"] if broken else []
+    if column == "expected_value":
+        return found
+    if outside and not broken:
+        found.append(f"{table}.{column}: {outside:,} of {rows:,} values lie outside 0..1")
+    if rows > 1 and kinds == 1 and column != "response_probability":
+        found.append(f"{table}.{column}: all {rows:,} values are the same")
+    return found
