@@ -58,17 +58,17 @@ def nightly_next_best_offer() -> None:
         """Resolve the night once, so that all stages agree on it."""
         return night_of(get_current_context())
 
-    def stage_task(stage: Stage, night: Any) -> Any:
+    def stage_task(stage: Stage, chosen: Any) -> Any:
         @task(
             task_id=str(stage),
             outlets=[ASSETS[stage]],
             execution_timeout=LONG.get(stage, timedelta(hours=1)),
             doc_md=f"Runs `nbo {stage} --ds <night>` in a child process; its outlet carries rows and content hashes.",
         )
-        def run(ds: str) -> dict[str, Any]:
+        def run(night: str) -> dict[str, Any]:
             context = get_current_context()
             try:
-                summary = run_stage(stage, ds, CONF, force=bool(context["params"]["force"]))
+                summary = run_stage(stage, night, CONF, force=bool(context["params"]["force"]))
             except StageFailed as failure:
                 if failure.final:
                     raise AirflowFailException(str(failure)) from None
@@ -76,7 +76,7 @@ def nightly_next_best_offer() -> None:
             context["outlet_events"][ASSETS[stage]].extra = summary
             return summary
 
-        return run(night)
+        return run(chosen)
 
     night = choose_night()
 

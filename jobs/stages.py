@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -104,7 +105,7 @@ def run_stage(
         result = Path(folder, "result.json")
         environment = {**os.environ, "NBO_PARENT_PID": str(os.getpid()), "NBO_RESULT": str(result)}
         child = subprocess.Popen(command(stage, ds, conf, force, retrain), env=environment)
-        with _forward_sigterm(child):
+        with _stops(child):
             code = child.wait()
         summary: dict[str, Any] = json.loads(result.read_text()) if result.exists() else {}
     if code != 0:
@@ -113,26 +114,23 @@ def run_stage(
 
 
 @contextlib.contextmanager
-def _forward_sigterm(child: subprocess.Popen[bytes]) -> Any:
-    """Stop the child when this process is asked to stop (time-outs, "mark failed")."""
+def _stops(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Stop the child when this process is asked to stop (SIGTERM, "mark failed") or runs out of its time."""
 
-    def stop(number: int, frame: Any) -> None:
+    def leave(number: int, frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, leave) if main else None
+    try:
+        yield
+    except BaseException:
         child.terminate()
         try:
             child.wait(GRACE)
         except subprocess.TimeoutExpired:
             child.kill()
-        raise SystemExit(128 + number)
-
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread: the parent-death signal alone has to do
-        yield
-        return
-    try:
-        yield
-    except BaseException:  # an execution time-out is raised in here
-        child.kill()
         raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if main:
+            signal.signal(signal.SIGTERM, before)
