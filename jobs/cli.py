@@ -34,6 +34,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("jobs.lay_out_demo", "lay out the demonstration CRM's exports"),
     "show": ("jobs.show", "print where a night's results are, its key figures and some offers"),
     "offers": ("jobs.show", "print one customer's offers with their reasons"),
+    "evaluate": ("jobs.evaluate", "measure the nights of a range against the 28 days after them, as a table"),
+    "days": ("jobs.evaluate", "print the days of a range, one a line"),
+    "rollback": ("jobs.roll_back", "take a model's newest champion back; the one before it serves again"),
     "sweep": ("jobs.sweep", "remove old versions from the lake"),
     "dictionary": ("jobs.write_dictionary", "write the data dictionary from the declarations"),
 }
@@ -74,7 +77,15 @@ def parser() -> argparse.ArgumentParser:
     offers = add("offers", COMMANDS["offers"][1], shared)
     offers.add_argument("customer", metavar="CUSTOMER", help="the CRM's key of the customer")
     offers.add_argument("--ds", type=date.fromisoformat, metavar="YYYY-MM-DD", help="the night (default: the newest)")
-    add("doctor", COMMANDS["doctor"][1], shared)
+    doctor = add("doctor", COMMANDS["doctor"][1], shared)
+    doctor.add_argument("--quiet", action="store_true", help="print only what is wrong")
+    evaluate = add("evaluate", COMMANDS["evaluate"][1], shared)
+    evaluate.add_argument("--from", dest="first", required=True, type=date.fromisoformat, metavar="YYYY-MM-DD")
+    evaluate.add_argument("--to", dest="last", required=True, type=date.fromisoformat, metavar="YYYY-MM-DD")
+    days = add("days", COMMANDS["days"][1], shared)
+    days.add_argument("first", type=date.fromisoformat, metavar="FROM")
+    days.add_argument("last", type=date.fromisoformat, metavar="TO")
+    add("rollback", COMMANDS["rollback"][1], shared).add_argument("model", metavar="MODEL")
     demo = add("demo", COMMANDS["demo"][1], shared)
     demo.add_argument("--households", type=int, metavar="N", help="about so many households (default: all)")
     add("sweep", COMMANDS["sweep"][1], shared)
