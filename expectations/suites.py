@@ -1,0 +1,35 @@
+"""The suites of all canonical tables by name, each with the rule on casts that every table has."""
+
+from __future__ import annotations
+
+from expectations import (
+    campaign_targets,
+    campaigns,
+    consents,
+    customers,
+    offer_products,
+    offers,
+    order_lines,
+    organizations,
+    products,
+    responses,
+    touches,
+)
+from expectations.rules import CAST, Rule
+
+SUITES: dict[str, tuple[Rule, ...]] = {
+    room.TABLE.name: (CAST, *room.EXPECTATIONS)
+    for room in (
+        customers,
+        organizations,
+        consents,
+        products,
+        order_lines,
+        campaigns,
+        campaign_targets,
+        offers,
+        offer_products,
+        touches,
+        responses,
+    )
+}
