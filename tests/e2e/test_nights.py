@@ -1,0 +1,170 @@
+"""Whole nights on a slice of the demonstration: repeated, continued, and killed in the middle of every stage."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from conf.load import DEFAULT
+from jobs.lake import Lake, Manifest
+from jobs.stages import Stage, command
+
+pytestmark = pytest.mark.slow
+FIRST, SECOND = date(2017, 12, 2), date(2017, 12, 3)
+HOUSEHOLDS = "150"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A home with its configuration, worked on as a user would: by the command line."""
+
+    home: Path
+    conf: Path
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(str(self.home / "lake"))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "NBO_HOME": str(self.home), "NBO_CONF": str(self.conf), "PYTHONWARNINGS": "ignore"}
+
+    def nbo(self, *arguments: str) -> str:
+        line = [sys.executable, "-m", "jobs.cli", *arguments]
+        done = subprocess.run(line, env=self.environment, capture_output=True, text=True, check=False, timeout=600)
+        assert done.returncode == 0, f"nbo {' '.join(arguments)}: {done.returncode}\n{done.stderr[-4000:]}"
+        return done.stdout + done.stderr
+
+    def night(self, day: date) -> str:
+        return self.nbo("nightly", "--ds", str(day))
+
+    def manifest(self, stage: Stage, day: date) -> Manifest:
+        return self.lake.need(stage, day)
+
+
+@pytest.fixture(scope="module")
+def conf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped configuration with small models."""
+    folder = tmp_path_factory.mktemp("conf") / "conf"
+    shutil.copytree(DEFAULT.parent, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    models = yaml.safe_load((folder / "models.yml").read_text())
+    models |= {"train_windows": 2, "max_epochs": 3, "bootstrap_rounds": 200, "characteristic_min_buyers": 30}
+    (folder / "models.yml").write_text(yaml.safe_dump(models))
+    main = (folder / "nbo.yml").read_text()
+    (folder / "nbo.yml").write_text(main.replace("driver_memory: 4g", "driver_memory: 1g"))
+    return folder / "nbo.yml"
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory: pytest.TempPathFactory, conf: Path) -> Path:
+    home = tmp_path_factory.mktemp("exports")
+    Installation(home, conf).nbo("demo", "--households", HOUSEHOLDS)
+    return home / "crm"
+
+
+def install(folder: Path, conf: Path, exports: Path) -> Installation:
+    (folder / "crm").symlink_to(exports)
+    return Installation(folder, conf)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory, conf: Path, exports: Path) -> Iterator[Installation]:
+    """An installation with one night, undisturbed."""
+    made = install(tmp_path_factory.mktemp("reference"), conf, exports)
+    made.night(FIRST)
+    yield made
+
+
+def test_a_night_leaves_scores_files_and_a_report(reference: Installation) -> None:
+    with sqlite3.connect(reference.home / "nbo.db") as database:
+        customers, offers = database.execute("select customers, offers from nightly_runs").fetchone()
+        (current,) = database.execute("select count(*) from current_next_best_offer").fetchone()
+        (fewest,) = database.execute(
+            "select min(n) from (select count(distinct offer_id) n from next_best_offer group by customer_id)"
+        ).fetchone()
+    assert customers > 100
+    assert current == offers == 5 * customers
+    assert fewest == 5
+    manifest = json.loads((reference.home / "outbox" / str(FIRST) / "manifest.json").read_text())
+    assert manifest
+    assert (reference.home / "reports" / str(FIRST) / "index.html").stat().st_size > 20_000
+
+
+def test_the_same_night_again_is_equal_and_quick(reference: Installation) -> None:
+    before = {stage: reference.manifest(stage, FIRST) for stage in Stage}
+    reference.night(FIRST)
+    assert {stage: reference.manifest(stage, FIRST) for stage in Stage} == before
+    for stage in (Stage.VALIDATE, Stage.FEATURES, Stage.SCORE):
+        reference.nbo(str(stage), "--ds", str(FIRST), "--force")
+        after = reference.manifest(stage, FIRST)
+        assert after.version != before[stage].version
+        assert {name: t.content for name, t in after.tables.items() if name in before[stage].tables} == {
+            name: t.content for name, t in before[stage].tables.items()
+        }
+
+
+def test_killed_in_the_middle_of_every_stage_and_run_again(
+    reference: Installation, tmp_path: Path, conf: Path, exports: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shaken = install(tmp_path, conf, exports)
+    killed = []
+    for stage in Stage:
+        seconds = reference.manifest(stage, FIRST).seconds
+        child = subprocess.Popen(command(stage, str(FIRST)), env=shaken.environment, stderr=subprocess.PIPE, text=True)
+        assert child.stderr is not None
+        for line in child.stderr:
+            if "started" in line:
+                break
+        time.sleep(seconds * 0.6)
+        child.send_signal(signal.SIGKILL)
+        child.stderr.read()
+        if child.wait() == -signal.SIGKILL:
+            killed.append(str(stage))
+            assert shaken.lake.manifest(stage, FIRST) is None
+        shaken.nbo(str(stage), "--ds", str(FIRST))
+    for stage in (Stage.INGEST, Stage.VALIDATE, Stage.FEATURES, Stage.SCORE):
+        assert shaken.manifest(stage, FIRST).content == reference.manifest(stage, FIRST).content, stage
+    # a stage that takes a fraction of a second may have come through before the signal
+    assert {"ingest", "validate", "features", "train", "score"} <= set(killed)
+    with capsys.disabled():
+        print(f"\nstages killed in the middle and run again: {', '.join(killed)}")
+
+
+def test_the_next_night_builds_on_the_last_and_equals_a_full_load(
+    reference: Installation, tmp_path: Path, conf: Path, exports: Path
+) -> None:
+    reference.night(SECOND)
+    assert reference.manifest(Stage.INGEST, SECOND).facts["since"] == str(FIRST)
+    pins = [reference.manifest(Stage.TRAIN, day).facts["pins"] for day in (FIRST, SECOND)]
+    assert {name: pin["sha256"] for name, pin in pins[0].items()} == {n: p["sha256"] for n, p in pins[1].items()}
+    whole = install(tmp_path, conf, exports)
+    whole.nbo("ingest", "--ds", str(SECOND))
+    whole.nbo("validate", "--ds", str(SECOND))
+    ours, theirs = (made.manifest(Stage.VALIDATE, SECOND).tables for made in (reference, whole))
+    clean = {name for name in theirs if name.startswith("clean/")}
+    assert {name: ours[name].content for name in clean} == {name: theirs[name].content for name in clean}
+
+
+def test_an_older_night_leaves_the_views_on_the_newest(reference: Installation) -> None:
+    reference.nbo("publish", "--ds", str(FIRST), "--force")
+    with sqlite3.connect(reference.home / "nbo.db") as database:
+        assert database.execute("select distinct ds from current_next_best_offer").fetchall() == [(str(SECOND),)]
+
+
+def test_a_customer_s_offers_are_printed_with_reasons(reference: Installation) -> None:
+    with sqlite3.connect(reference.home / "nbo.db") as database:
+        (customer,) = database.execute("select max(customer_id) from customer_scores").fetchone()
+    assert customer in reference.nbo("offers", customer)
