@@ -40,7 +40,7 @@ def names(centres: Sequence[Mapping[str, float]]) -> list[str]:
     """Give each centre the free name whose direction it lies farthest along; the clearest case chooses first.
 
     Args:
-        centres: trait -> distance from the average customer in standard deviations; at most as many centres as ``DIRECTIONS``.
+        centres: trait -> distance from the average customer in standard deviations.
 
     Returns:
         One name per centre, all different.

@@ -1,0 +1,151 @@
+"""Builds the night's features: customers, product types, pairs, factors, segments and coupons.
+
+One Spark session. The order lines are read and shuffled once, into two cached frames that every feature starts from;
+independent features are built side by side, since most of their jobs are short and wait for Spark, not for a core.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from conf.canonical import CANONICAL
+from conf.features import FEATURES
+from conf.schema import Settings
+from features.affinity import affinity
+from features.als import AlsConfig, factorize
+from features.bought_together import bought_together
+from features.coupons import coupon_affinity
+from features.lines import basket_types, lines
+from features.product_types import product_types
+from features.profile import profile
+from features.schemas import struct
+from features.segments import COLD, SegmentConfig, segments
+from jobs.lake import Draft, Lake, Manifest, TableVersion
+from jobs.night import publish
+from jobs.spark import session
+from jobs.stages import Stage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+log = logging.getLogger(__name__)
+COUPON_NEEDS = ("offers", "offer_products", "campaigns", "campaign_targets", "responses")
+
+
+def run(settings: Settings, day: date, force: bool = False) -> Manifest:
+    """Publish the night's feature tables.
+
+    Raises:
+        DataError: the night has no clean layer, or it lacks order lines or products.
+    """
+    lake = Lake(settings.lake)
+    inputs = {"validate": lake.need(Stage.VALIDATE, day).content}
+    return publish(settings, Stage.FEATURES, day, inputs, partial(_build, settings, lake, day), force)
+
+
+@dataclass(frozen=True)
+class _Night:
+    """The clean layer of one night, and where its features go."""
+
+    lake: Lake
+    spark: SparkSession
+    day: date
+    draft: Draft
+    seed: int
+    timezone: str
+
+    def clean(self, name: str) -> DataFrame:
+        """Read a table of the clean layer."""
+        return self.lake.spark(self.spark, f"clean/{name}", self.day)
+
+    def optional(self, name: str) -> DataFrame | None:
+        """Read a table of the clean layer that the source may lack."""
+        return self.clean(name) if self.lake.has(f"clean/{name}", self.day) else None
+
+    def write(self, name: str, frame: DataFrame) -> TableVersion:
+        """Write a feature table sorted by its key; Spark makes as many files as its size asks for."""
+        key = FEATURES[name].key
+        return self.draft.spark(f"features/{name}", frame.repartition(key[0]).sortWithinPartitions(*key))
+
+    def skip(self, name: str, why: str) -> None:
+        """Note that a table cannot be built from this source."""
+        log.warning("%s is not built: %s", name, why)
+        self.draft.facts.setdefault("skipped", {})[name] = why
+
+
+def _build(settings: Settings, lake: Lake, day: date, draft: Draft) -> None:
+    spark = session(settings, "build_features")
+    night = _Night(lake, spark, day, draft, settings.models.seed, settings.source.timezone)
+    order_lines, products = night.clean("order_lines"), night.clean("products")
+    draft.facts["skipped"] = {}
+    try:
+        lines(order_lines, products).persist()
+        basket_types(order_lines, products).persist().count()  # fills both before anything runs side by side
+        with ThreadPoolExecutor(3) as pool:
+            branches = [
+                pool.submit(branch, night, order_lines, products)
+                for branch in (_build_customers, _build_factors, _build_types, _build_coupons)
+            ]
+            for branch in branches:
+                branch.result()
+    finally:
+        spark.catalog.clearCache()
+
+
+def _build_customers(night: _Night, order_lines: DataFrame, products: DataFrame) -> None:
+    """Profiles, and the segments made of them."""
+    customers = night.optional("customers")
+    if customers is None:  # whoever has an order line is a customer
+        customers = night.spark.createDataFrame([], struct(CANONICAL["customers"]))
+    targets, responses = night.optional("campaign_targets"), night.optional("responses")
+    profiles = profile(customers, order_lines, products, targets, responses, night.day, night.timezone).persist()
+    night.write("profile", profiles)
+    members, described = segments(profiles, SegmentConfig(seed=night.seed))
+    night.write("segments", members)
+    night.write("segment_profiles", described)
+    night.draft.facts["segments"] = _quality(described)
+
+
+def _build_factors(night: _Night, order_lines: DataFrame, products: DataFrame) -> None:
+    """What customers like, and factors of it."""
+    liked = affinity(order_lines, products, night.day).persist()
+    if not night.write("affinity", liked).rows:
+        for name in ("als_users", "als_items"):
+            night.skip(name, "nobody bought an offerable product type")
+        return
+    config = AlsConfig(seed=night.seed)
+    users, items = factorize(liked, config)
+    night.write("als_users", users)
+    night.write("als_items", items)
+    night.draft.facts["als"] = asdict(config)
+
+
+def _build_types(night: _Night, order_lines: DataFrame, products: DataFrame) -> None:
+    """Product types and what is bought with them."""
+    night.write("bought_together", bought_together(order_lines, products, night.day))
+    night.write("product_types", product_types(order_lines, products, night.day))
+
+
+def _build_coupons(night: _Night, order_lines: DataFrame, products: DataFrame) -> None:
+    """Coupons, where the source has them."""
+    given = {name: night.optional(name) for name in COUPON_NEEDS}
+    missing = sorted(name for name, frame in given.items() if frame is None)
+    if missing:
+        night.skip("coupon_affinity", f"the source has no {', '.join(missing)}")
+        return
+    frames = {name: frame for name, frame in given.items() if frame is not None}
+    night.write("coupon_affinity", coupon_affinity(order_lines, products, **frames, as_of=night.day))
+
+
+def _quality(described: DataFrame) -> dict[str, Any]:
+    """Return the number of segments and the members' mean silhouette."""
+    warm = [row for row in described.collect() if row["segment_id"] != COLD]
+    judged = [row for row in warm if row["silhouette"] is not None]
+    members = sum(row["customers"] for row in judged)
+    mean = round(sum(row["silhouette"] * row["customers"] for row in judged) / members, 6) if members else None
+    return {"k": len(warm), "silhouette": mean}
