@@ -39,7 +39,7 @@ class Faults(Strict):
 
     late: Late | None = None
     duplicates: Share = Field(default=0.0, description="rows that stand twice in their file")
-    corrections: list[Correction] = []
+    corrections: list[Correction] = Field(default=[])
 
 
 class Demo(Strict):
@@ -51,7 +51,8 @@ class Demo(Strict):
     starts: date
     ends: date
     tables: dict[Slug, str] = Field(
-        {}, description="DuckDB SQL of further tables; getvariable('households') is the number asked for, or null"
+        default={},
+        description="DuckDB SQL of further tables; getvariable('households') is the number asked for, or null",
     )
     exports: dict[Slug, DemoExport]
-    faults: dict[Slug, Faults] = {}
+    faults: dict[Slug, Faults] = Field(default={})

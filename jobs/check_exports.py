@@ -77,12 +77,14 @@ def check(drop: Drop, export: Export, scratch: Path) -> Checked | None:
         DataError: the file is not what the contract says.
     """
     if drop.bytes == 0:
-        return _nothing(drop, export)
+        _refuse_empty(drop, export)
+        return None
     if export.format == "parquet":
         return _check_parquet(drop, export)
     found = _scan(drop, export)
     if not found.head.strip():
-        return _nothing(drop, export)
+        _refuse_empty(drop, export)
+        return None
     columns: list[str] = []
     if export.format == "csv":
         with suppress(csv.Error, StopIteration):
@@ -125,7 +127,7 @@ def compare(name: str, found: list[str], export: Export) -> None:
     )
 
 
-def _nothing(drop: Drop, export: Export) -> None:
+def _refuse_empty(drop: Drop, export: Export) -> None:
     if not export.may_be_empty:
         raise DataError(
             f"{drop.name}: is empty ({drop.bytes} bytes, no text); ask for the file, or declare may_be_empty"

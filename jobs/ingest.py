@@ -104,8 +104,7 @@ class _Night:
         counts: dict[str, Count] = {}
         table = f"raw/{self.settings.source.name}/{name}"
         if checked:
-            config = {"temp_directory": str(scratch / "spill"), "autoinstall_known_extensions": "false"}
-            with duckdb.connect(config=config) as engine:
+            with duckdb.connect(config={"temp_directory": str(scratch / "spill")}) as engine:
                 try:
                     counts = load(engine, export, checked)
                 except DataError as fault:
@@ -122,8 +121,8 @@ class _Night:
         for name, count in counts.items():
             if count.lost > MOST_LOST:
                 self.faults.append(
-                    f"{name}: {count.lost:.0%} of it is malformed ({count.rows:,} rows can be read); mend its delimiter "
-                    "and quotes under `csv`, or ask for the file again"
+                    f"{name}: {count.lost:.0%} of it is malformed ({count.rows:,} rows can be read); mend its "
+                    "delimiter and quotes under `csv`, or ask for the file again"
                 )
             elif not count.rows and not count.rejected and not export.may_be_empty:
                 self.faults.append(f"{name}: is empty (no row); ask for the file, or declare may_be_empty")
@@ -143,8 +142,8 @@ class _Night:
         rejected = sum(count.rejected for count in counts.values())
         self.draft.facts["files"][name] = files
         self.draft.facts["rejected"][name] = rejected
-        rows = sum(count.rows for count in counts.values())
-        log.info("ingest %s: %d file(s), %s rows, %s malformed, %.1f s", name, len(drops), f"{rows:,}", rejected, seconds)
+        total = f"{sum(count.rows for count in counts.values()):,}"
+        log.info("ingest %s: %d file(s), %s rows, %s malformed, %.1f s", name, len(drops), total, rejected, seconds)
 
 
 def _warn_of_repeats(

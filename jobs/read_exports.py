@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -53,22 +54,22 @@ def load(engine: duckdb.DuckDBPyConnection, export: Export, files: list[Checked]
 
 def good(engine: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
     """Return the well-formed rows with their origin."""
-    return engine.execute(
+    return engine.sql(
         "select g.* exclude (path, _row), f._file, g._row, f._ds from good g join files f using (path)"
     ).to_arrow_reader(BATCH)
 
 
 def refused(engine: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
     """Return ``_file``, ``_row``, ``_ds`` and ``reason`` of the refused rows; what stood in them is not told."""
-    return engine.execute(
+    return engine.sql(
         "select f._file, r._row, f._ds, r.reason from refused r join files f using (path) order by all"
     ).to_arrow_reader(BATCH)
 
 
 def nothing(export: Export) -> pa.Table:
     """Return the table of an export whose files hold no rows."""
-    columns = {**dict.fromkeys(export.columns, pa.string()), "_file": pa.string(), "_row": pa.int64()}
-    return pa.schema({**columns, "_ds": pa.date32()}).empty_table()
+    fields: list[pa.Field[Any]] = [pa.field(column, pa.string()) for column in (*export.columns, "_file")]
+    return pa.schema([*fields, pa.field("_row", pa.int64()), pa.field("_ds", pa.date32())]).empty_table()
 
 
 def _load_csv(engine: duckdb.DuckDBPyConnection, export: Export, files: list[Checked]) -> None:
