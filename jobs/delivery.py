@@ -46,9 +46,29 @@ def new_folder(root: Path, name: str) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
 
 
+def new_file(place: Path, content: str) -> None:
+    """Write a text file that a reader finds as it was or as it is now.
+
+    Raises:
+        NboError: the disk refuses to write; the old file stays.
+    """
+    aside = place.with_name(f".{place.name}-{uuid.uuid4().hex[:8]}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_text(content, encoding="utf-8")
+        _sync(aside)
+        os.replace(aside, place)
+        _sync(place.parent)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise NboError(
+            f"cannot write {place}: {error.strerror}; make room or rights there and run again (the old file stays)"
+        ) from None
+
+
 def link(place: Path, target: Path) -> None:
     """Make ``place`` a link to ``target`` (relative to its folder), in one step also where it was one before."""
-    aside = place.parent / VERSIONS / f"link-{uuid.uuid4().hex[:8]}"
+    aside = place.with_name(f".{place.name}-{uuid.uuid4().hex[:8]}")
     os.symlink(target, aside)
     try:
         os.replace(aside, place)

@@ -60,7 +60,6 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
 def nightly_run(lake: Lake, settings: Settings, day: date) -> pa.Table:
     """Return the night's row of ``nightly_runs``."""
     scores, clean = lake.need(Stage.SCORE, day), lake.need(Stage.VALIDATE, day)
-    quarantined = sum(t.rows for name, t in clean.tables.items() if name.startswith("quarantine/"))
     row = {
         "ds": day,
         "published_at": datetime.now(UTC).replace(microsecond=0),
@@ -71,6 +70,6 @@ def nightly_run(lake: Lake, settings: Settings, day: date) -> pa.Table:
         "customers": scores.tables["scores/customer_scores"].rows,
         "offers": scores.tables["scores/next_best_offer"].rows,
         "order_lines": clean.tables["clean/order_lines"].rows,
-        "quarantined_rows": quarantined,
+        "quarantined_rows": clean.facts["quarantined_rows"],
     }
     return pa.Table.from_pylist([row], schema=arrow_schema(NIGHTLY_RUNS))

@@ -226,6 +226,7 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
             "quarantine/order_lines": pa.table({"_rule": ["quantity_or_amount"] * 3}),
             "quality/data_quality": data_quality(day),
         },
+        {"quarantined_rows": 3, "data_docs": f"data_docs/{day}/index.html"},
     )
     scored = scores(day, customers)
     sizes = scored.group_by(["segment_id", "segment_name"]).aggregate([("customer_id", "count")]).sort_by("segment_id")

@@ -214,6 +214,24 @@ def test_a_full_disk_leaves_the_old_files(tmp_path: Path) -> None:
     assert len(list((tmp_path / ".versions").iterdir())) == 1
 
 
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    place = tmp_path / "2017-12-03" / "index.html"
+    delivery.new_file(place, "old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(NboError, match=r"File too large; make room .+the old file stays"):
+            delivery.new_file(place, "new" * 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert place.read_text() == "old"
+    assert [file.name for file in place.parent.iterdir()] == ["index.html"]
+    delivery.new_file(place, "new")
+    assert place.read_text() == "new"
+
+
 def test_a_folder_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "2017-12-03").mkdir()
     with pytest.raises(NboError, match=r"cannot write .*2017-12-03"):

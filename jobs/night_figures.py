@@ -1,0 +1,219 @@
+"""What a night came to, in figures that the report and the final screen show; nothing personal is among them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+import duckdb
+
+from conf.schema import Settings
+from jobs.lake import Lake
+from jobs.stages import Stage
+
+Row = dict[str, Any]
+#: order in which methods stand beside each other
+METHODS = ("nbo", "personal_frequency", "popularity")
+RECENCY = ((7, "0-6"), (14, "7-13"), (28, "14-27"), (56, "28-55"), (84, "56-83"), (None, "84+"))
+#: customers whose offers are shown, by what they are
+EXAMPLES = {"with a coupon": 2, "regular": 2, "cold": 1}
+
+
+class Night:
+    """Reads the figures of one night from the lake; each method is one part of the report."""
+
+    def __init__(self, settings: Settings, lake: Lake, day: date) -> None:
+        """Open the night's published tables.
+
+        Raises:
+            DataError: the night is not scored.
+        """
+        lake.need(Stage.SCORE, day)
+        self.settings, self.lake, self.day = settings, lake, day
+        self._engine = duckdb.connect()
+        for name, table in {
+            "offers": "scores/next_best_offer",
+            "customers": "scores/customer_scores",
+            "models": "models/model_versions",
+            "checks": "quality/data_quality",
+            "profiles": "features/segment_profiles",
+            "outcomes": "outcomes/offer_outcomes",
+        }.items():
+            if lake.has(table, day):
+                self._engine.register(name, lake.dataset(table, day))
+
+    def totals(self) -> Row:
+        """Return how many customers and offers there are, and who may be contacted."""
+        (row,) = self._ask(
+            "select count(*) as customers, count(*) filter (where is_cold) as cold, "
+            "count(*) filter (where treatment = 'control') as control, "
+            "count(*) filter (where contactable and treatment = 'treated') as contactable, "
+            "count(*) filter (where not contactable) as blocked from customers"
+        )
+        (more,) = self._ask(
+            "select count(*) as offers, count(*) filter (where offer_kind = 'coupon') as coupons, "
+            "count(*) filter (where is_discovery) as discoveries from offers"
+        )
+        clean = self.lake.need(Stage.VALIDATE, self.day)
+        lines = clean.tables["clean/order_lines"].rows
+        return row | more | {"order_lines": lines, "quarantined": clean.facts.get("quarantined_rows", 0)}
+
+    def checks(self) -> Row:
+        """Return the night's checks, the broken ones first, and the rows that rules quarantined."""
+        rows = self._ask("select * exclude (ds) from checks order by passed, kind desc, table_name, check_name")
+        return {
+            "all": rows,
+            "passed": sum(row["passed"] for row in rows),
+            "broken": [row for row in rows if not row["passed"]],
+            "quarantined": sorted(
+                (row for row in rows if row["kind"] == "row" and row["rows_failed"]),
+                key=lambda row: -row["rows_failed"],
+            ),
+            "skipped": (self.lake.need(Stage.FEATURES, self.day).facts.get("skipped") or {}),
+        }
+
+    def recency(self) -> list[tuple[str, int]]:
+        """Return customers by days since the last basket."""
+        cases = " ".join(f"when recency_days < {top} then '{name}'" for top, name in RECENCY if top)
+        found = dict(
+            self._pairs(
+                f"select case when recency_days is null then 'never' {cases} else '84+' end, count(*) "
+                "from customers group by 1"
+            )
+        )
+        return [(name, found.get(name, 0)) for name in [*(name for _, name in RECENCY), "never"]]
+
+    def spend(self) -> list[tuple[str, int]]:
+        """Return customers by spend in 84 days, in about eight steps of a round width."""
+        (row,) = self._ask("select coalesce(quantile_cont(spend_84, 0.95), 0) as top from customers")
+        step = _round_step(row["top"] / 8)
+        found = dict(
+            self._pairs(
+                f"select least(floor(coalesce(spend_84, 0) / {step}), 8)::int, count(*) from customers group by 1"
+            )
+        )
+        names = [f"{i * step:g}-{(i + 1) * step:g}" for i in range(8)] + [f"{8 * step:g}+"]
+        return [(name, found.get(i, 0)) for i, name in enumerate(names)]
+
+    def churn(self) -> list[Row]:
+        """Return the churn bands: customers, mean probability, and how many are valuable."""
+        return self._ask(
+            "select coalesce(churn_band, 'not scored') as band, count(*) as customers, "
+            "avg(churn_probability) as probability, count(*) filter (where is_valuable) as valuable from customers "
+            "group by 1 order by case band when 'high' then 1 when 'middle' then 2 when 'low' then 3 else 4 end"
+        )
+
+    def segments(self) -> list[Row]:
+        """Return the segments with their sizes and portraits, the largest first."""
+        if not self._has("profiles"):
+            return self._ask(
+                "select segment_id, segment_name, count(*) as customers, null as portrait, null as silhouette "
+                "from customers group by all order by customers desc, segment_id"
+            )
+        return self._ask("select * from profiles order by customers desc, segment_id")
+
+    def models(self) -> list[Row]:
+        """Return the models beside their baselines; ``verdict`` says what the interval allows to say."""
+        rows = self._ask("select * exclude (ds) from models order by name, standing, sha256")
+        return [row | {"difference": _difference(row), "verdict": _verdict(row)} for row in rows]
+
+    def offers(self) -> Row:
+        """Return the offers by kind and source."""
+        rows = self._ask(
+            "select offer_kind, candidate_source, count(*) as offers, count(*) filter (where rank = 1) as first, "
+            "count(*) filter (where is_discovery) as discoveries, avg(propensity) as propensity, "
+            "avg(expected_value) as expected_value from offers group by all order by offer_kind, offers desc"
+        )
+        return {
+            "rows": rows,
+            "by_kind": self._pairs("select offer_kind, count(*) from offers group by 1 order by 2 desc, 1"),
+            "by_source": self._pairs("select candidate_source, count(*) from offers group by 1 order by 2 desc, 1"),
+        }
+
+    def examples(self) -> list[Row]:
+        """Return some customers, always the same ones, with their offers by rank."""
+        wanted = " or ".join(f"(what = '{what}' and place <= {size})" for what, size in EXAMPLES.items())
+        rows = self._ask(
+            "with kinds as (select customer_id, segment_name, churn_band, case when is_cold then 'cold' when "
+            "customer_id in (select customer_id from offers where offer_kind = 'coupon') then 'with a coupon' "
+            "else 'regular' end as what from customers where treatment = 'treated' and contactable), "
+            "placed as (select *, row_number() over (partition by what order by md5(customer_id), customer_id) "
+            f"as place from kinds) select * from placed join offers using (customer_id) where {wanted} "
+            "order by what desc, place, rank"
+        )
+        found: dict[str, Row] = {}
+        for row in rows:
+            kept = {key: row[key] for key in ("customer_id", "segment_name", "churn_band", "what")}
+            found.setdefault(row["customer_id"], kept | {"offers": []})["offers"].append(row)
+        return list(found.values())
+
+    def outcomes(self) -> list[Row]:
+        """Return what earlier nights' offers brought, the newest night first, methods beside each other."""
+        if not self._has("outcomes"):
+            return []
+        nights: dict[date, dict[tuple[str, str, str], Row]] = {}
+        for row in self._ask("select * from outcomes order by offers_of desc, offer_kind desc, metric, slice, method"):
+            key = (row["offer_kind"], row["slice"], row["metric"])
+            line = nights.setdefault(row["offers_of"], {}).setdefault(
+                key,
+                {"kind": key[0], "slice": key[1], "metric": key[2], "customers": row["customers"], "methods": {}},
+            )
+            line["methods"][row["method"]] = row
+        return [
+            {
+                "offers_of": night,
+                "rows": list(lines.values()),
+                "methods": sort_methods(name for line in lines.values() for name in line["methods"]),
+                "is_replay": any(row["is_replay"] for line in lines.values() for row in line["methods"].values()),
+            }
+            for night, lines in nights.items()
+        ]
+
+    def stages(self) -> list[Row]:
+        """Return seconds and peak memory of each stage that is published."""
+        found = ((stage, self.lake.manifest(stage, self.day)) for stage in Stage)
+        return [
+            {"stage": str(stage), "seconds": manifest.seconds, "peak_mb": manifest.peak_mb}
+            for stage, manifest in found
+            if manifest is not None and stage is not Stage.REPORT
+        ]
+
+    def _ask(self, query: str) -> list[Row]:
+        rows: list[Row] = self._engine.sql(query).to_arrow_table().to_pylist()
+        return rows
+
+    def _pairs(self, query: str) -> list[tuple[Any, int]]:
+        return [(row[0], int(row[1])) for row in self._engine.sql(query).fetchall()]
+
+    def _has(self, view: str) -> bool:
+        return view in {row[0] for row in self._engine.execute("select view_name from duckdb_views()").fetchall()}
+
+
+def sort_methods(names: Iterable[str]) -> list[str]:
+    """Return method names once each, our own first, then the baselines."""
+    return sorted(set(names), key=lambda name: (METHODS.index(name) if name in METHODS else len(METHODS), name))
+
+
+def _verdict(row: Row) -> str:
+    """Say what a paired 95 % interval of the difference to the baseline allows to say."""
+    low, high = row["low"], row["high"]
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return "not compared"
+    if low > 0:
+        return "beats its baseline"
+    return "does not beat its baseline" if high >= 0 else "is worse than its baseline"
+
+
+def _difference(row: Row) -> float | None:
+    value, baseline = row["value"], row["baseline_value"]
+    return None if value is None or baseline is None else value - baseline
+
+
+def _round_step(raw: float) -> float:
+    """Return 1, 2 or 5 times a power of ten, at least ``raw``."""
+    if raw <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= raw * 0.999)

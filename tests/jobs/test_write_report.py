@@ -1,0 +1,224 @@
+"""The nightly page: every section, no network, nothing that runs, and what models may claim."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from conf.errors import DataError
+from conf.schema import Consent, Settings
+from jobs import database, plots, publish_scores, write_report, write_segments
+from jobs.lake import Lake
+from jobs.night_figures import Night, _round_step, _verdict
+from jobs.stages import Stage
+
+DAY = date(2017, 12, 3)
+VOID = {"meta", "br", "img", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects text, links and images, and checks that elements close in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text, self.sources, self.links = "", [], []  # type: ignore[var-annotated]
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.sources += [given["src"]] if "src" in given else []
+        self.links += [given["href"]] if "href" in given else []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open[-1] in ("li", "p", "td", "tr", "th") and self.open[-1] != tag:
+            self.open.pop()
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.text += data
+
+
+@pytest.fixture
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the pictures out where only the rest of the page matters: they take two thirds of the time."""
+    names = ("quarantined", "recency", "spend", "segments", "models", "kinds", "sources", "outcomes", "seconds")
+    monkeypatch.setattr(write_report, "_plots", lambda night, figures: dict.fromkeys([*names, "memory"], ""))
+
+
+def page(settings: Settings, day: date = DAY) -> Page:
+    write_report.run(settings, day)
+    return Page(Path(settings.home, "reports", str(day), "index.html").read_text(encoding="utf-8"))
+
+
+def test_the_page_has_every_section_and_figure(settings: Settings, night: Lake) -> None:
+    publish_scores.run(settings, DAY)
+    write_segments.run(settings, DAY)
+    text = re.sub(r"\s+", " ", page(settings).text)
+    for words in (
+        "Data quality", "Customers", "Segments", "Models beside their baselines", "Offers",
+        "What earlier nights' offers brought", "Assumptions", "Run times and memory", "Files",
+        "40customers scored", "200offers made", "1 / 3data checks hold", "3 rows quarantined",
+        "0.871", "0.857", "0.796", "replay: no lift is claimed",
+        "is worse than its baseline", "refused: does not beat the baseline", "beats its baseline",
+        "Buys often on weekends", "the data set has no consent records", "25% of the spend on product types",
+        "9 customers; 1 held back: contact_limit",
+    ):  # fmt: skip
+        assert words in text, words
+
+
+def test_the_page_needs_no_network_and_runs_nothing(settings: Settings, night: Lake) -> None:
+    write_segments.run(settings, DAY)
+    found = page(settings)
+    assert found.sources
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in found.sources)
+    assert not [link for link in found.links if link.startswith(("http", "//", "/"))]
+    html = Path(settings.home, "reports", "latest", "index.html").read_text()
+    assert "<script" not in html
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
+    assert "default-src 'none'" in html
+
+
+def test_links_lead_to_the_nights_files(settings: Settings, night: Lake, no_plots: None) -> None:
+    write_segments.run(settings, DAY)
+    links = [link for link in page(settings).links if not link.startswith("#")]
+    assert "../../outbox/2017-12-03/segment_new_and_cold_2017-12-03.csv" in links
+    folder = Path(settings.home, "reports", str(DAY))
+    assert all((folder / link).exists() for link in links)
+
+
+def test_no_customers_key_is_on_the_page(settings: Settings, night: Lake, no_plots: None) -> None:
+    assert not re.search(r"\bc00\d\d\b", page(settings).text)
+
+
+def test_text_from_the_data_cannot_become_markup(settings: Settings, night: Lake, no_plots: None) -> None:
+    profiles = night.arrow("features/segment_profiles", DAY)
+    evil = pa.array(["<img src=http://evil.example>"] * profiles.num_rows)
+    with night.draft(Stage.FEATURES, DAY) as draft:
+        at = profiles.schema.names.index("segment_name")
+        draft.arrow("features/segment_profiles", profiles.set_column(at, "segment_name", evil))
+        draft.commit(night.need(Stage.FEATURES, DAY))
+    found = page(settings)
+    assert "<img src=http://evil.example>" in found.text
+    assert not [source for source in found.sources if "evil" in source]
+
+
+def test_outcomes_reach_the_database_with_the_report(settings: Settings, night: Lake, no_plots: None) -> None:
+    publish_scores.run(settings, DAY)
+    write_report.run(settings, DAY)
+    assert database.count(settings.database, "offer_outcomes", ds=DAY) == 13
+    publish_scores.run(settings, DAY, force=True)
+    assert database.count(settings.database, "offer_outcomes", ds=DAY) == 13
+
+
+def test_the_report_is_written_again_only_when_something_changed(
+    settings: Settings, night: Lake, no_plots: None
+) -> None:
+    publish_scores.run(settings, DAY)
+    first = write_report.run(settings, DAY)
+    assert write_report.run(settings, DAY).version == first.version
+    (Path(settings.home) / "reports" / "2017-12-03" / "index.html").unlink()
+    second = write_report.run(settings, DAY)
+    assert second.version != first.version
+    with database.connect(settings.database) as connection:
+        connection.exec_driver_sql("delete from offer_outcomes")
+        connection.commit()
+    assert write_report.run(settings, DAY).version != second.version
+
+
+def test_equal_nights_give_equal_pages(settings: Settings, night: Lake) -> None:
+    one, two = (write_report.render(settings, Night(settings, night, DAY)) for _ in range(2))
+    assert one == two
+
+
+def test_a_night_without_outcomes_models_and_segments_has_a_page(
+    settings: Settings, make_night: Callable[..., Lake]
+) -> None:
+    lake = make_night()
+    for stage, table, name in (
+        (Stage.MEASURE, "outcomes/offer_outcomes", "offer_outcomes"),
+        (Stage.TRAIN, "models/model_versions", "model_versions"),
+    ):
+        rows = lake.arrow(table, DAY).slice(0, 0)
+        with lake.draft(stage, DAY) as draft:
+            draft.arrow(table, rows)
+            draft.commit(lake.need(stage, DAY))
+        assert name
+    text = page(settings).text
+    assert "No published night lies 28 days back" in text
+    assert "No model is pinned" in text
+
+
+def test_recorded_consent_is_told_apart(settings: Settings) -> None:
+    recorded = settings.source.model_copy(update={"consent": Consent(recorded=True)})
+    assert "Consent comes from the source; silence means refused." in write_report.assumptions(
+        settings.model_copy(update={"source": recorded})
+    )
+
+
+def test_a_night_without_scores_is_refused(settings: Settings) -> None:
+    with pytest.raises(DataError, match="has no published score"):
+        write_report.run(settings, DAY)
+
+
+# --- figures, against hand counts of the fixture
+
+
+def test_figures_of_the_night(settings: Settings, night: Lake) -> None:
+    figures = Night(settings, night, DAY)
+    assert figures.totals() == {
+        "customers": 40, "cold": 5, "control": 4, "contactable": 32, "blocked": 5,
+        "offers": 200, "coupons": 20, "discoveries": 40, "order_lines": 2, "quarantined": 3,
+    }  # fmt: skip
+    assert sum(size for _, size in figures.recency()) == 40
+    assert dict(figures.recency())["never"] == 5
+    assert sum(size for _, size in figures.spend()) == 40
+    assert [(row["band"], row["customers"]) for row in figures.churn()] == [
+        ("high", 4), ("middle", 7), ("low", 24), ("not scored", 5),
+    ]  # fmt: skip
+    assert dict(figures.offers()["by_kind"]) == {"product_type": 180, "coupon": 20}
+    examples = figures.examples()
+    assert [who["what"] for who in examples] == ["with a coupon"] * 2 + ["regular"] * 2 + ["cold"]
+    assert all([offer["rank"] for offer in who["offers"]] == [1, 2, 3, 4, 5] for who in examples)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.01, 0.02, "beats its baseline"),
+        (0.0, 0.02, "does not beat its baseline"),
+        (-0.01, 0.02, "does not beat its baseline"),
+        (-0.02, -0.01, "is worse than its baseline"),
+        (None, None, "not compared"),
+        (float("nan"), float("nan"), "not compared"),
+    ],
+)
+def test_an_interval_that_touches_zero_claims_nothing(low: float | None, high: float | None, verdict: str) -> None:
+    assert _verdict({"low": low, "high": high}) == verdict
+
+
+@pytest.mark.parametrize(("raw", "step"), [(0, 1), (0.7, 1), (1, 1), (1.2, 2), (43, 50), (51, 100), (0.03, 0.05)])
+def test_steps_are_round(raw: float, step: float) -> None:
+    assert _round_step(raw) == pytest.approx(step)
+
+
+def test_a_plot_says_in_words_what_it_shows() -> None:
+    picture = plots.bars([('a "b" <c>', 3.0)], "Rows")
+    assert picture.startswith('<img alt="Rows: a &quot;b&quot; &lt;c> 3" src="data:image/svg+xml;base64,')
+
+
+def test_latest_is_the_newest_report(settings: Settings, make_night: Callable[..., Lake], no_plots: None) -> None:
+    for day in (DAY, DAY - timedelta(days=1)):
+        make_night(day)
+        write_report.run(settings, day)
+    assert str(Path(settings.home, "reports", "latest").readlink()) == "2017-12-03"
