@@ -55,7 +55,12 @@ def between(column: str, low: float | datetime, high: float | datetime, where: C
         f"range:{column}",
         f"{column} must lie between {shown[0]} and {shown[1]}",
         (column,),
-        gxe.ExpectColumnValuesToBeBetween(column=column, min_value=low, max_value=high, row_condition=where,  # type: ignore[arg-type]),
+        gxe.ExpectColumnValuesToBeBetween(
+            column=column,
+            min_value=low,
+            max_value=high,
+            row_condition=where,  # type: ignore[arg-type]
+        ),
     )
 
 

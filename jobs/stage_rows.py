@@ -5,6 +5,7 @@ Mapped rows are written once, to a scratch folder of the draft, and read from th
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import reduce
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from expectations.checkpoint import Checkpoints, Outcome
 
 CAST = "cast"
+#: tables worked on at once: most Spark jobs of a night are too small to keep two cores busy
+JOBS = 2
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,9 @@ def stage_rows(session: SparkSession, source: Source, lake: Lake, raw: Manifest,
     lenient.conf.set("spark.sql.ansi.enabled", "false")
     lenient.conf.set("spark.sql.session.timeZone", "UTC")
     mapper = _Mapper(lenient, source, lake, raw)
-    staged = {}
-    for name in source.tables:
-        found = mapper.map(CANONICAL[name], draft)
-        if found.rows or found.malformed:
-            staged[name] = found
-    return staged
+    with ThreadPoolExecutor(JOBS) as pool:
+        found = list(pool.map(lambda name: mapper.map(CANONICAL[name], draft), source.tables))
+    return {staged.table.name: staged for staged in found if staged.rows or staged.malformed}
 
 
 def check_rows(

@@ -30,10 +30,12 @@ from jobs.measure_tables import Arrived
 from jobs.merge_clean import QUARANTINE, empty, write_clean, write_quarantine
 from jobs.night import publish
 from jobs.spark import session
-from jobs.stage_rows import Staged, check_rows, stage_rows
+from jobs.stage_rows import JOBS, Staged, check_rows, stage_rows
 from jobs.stages import Stage
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
     from expectations.checkpoint import Checkpoints, Outcome
     from expectations.table_rules import Figure
 
@@ -124,24 +126,27 @@ def _base(lake: Lake, raw: Manifest) -> Manifest | None:
 
 
 def _write_tables(
-    night: Night, spark: Any, staged: dict[str, Staged], arrivals: dict[str, Arrived]
+    night: Night, spark: SparkSession, staged: dict[str, Staged], arrivals: dict[str, Arrived]
 ) -> dict[str, TableVersion]:
     """Write clean and quarantine of every table of the source; one without new rows is taken over."""
-    versions = {}
-    for name in night.settings.source.tables:
-        before = night.base.tables[f"clean/{name}"].files if night.base and f"clean/{name}" in night.base.tables else ()
-        if name in arrivals:
-            versions[name] = write_clean(spark, night.lake, night.draft, staged[name], arrivals[name], before)
-        elif before:
-            night.draft.carry(f"clean/{name}", before)
-            versions[name] = TableVersion(before)
-        else:
-            versions[name] = night.draft.arrow(f"clean/{name}", empty(CANONICAL[name]))
+
+    def write(name: str) -> TableVersion:
+        table = f"clean/{name}"
+        before = night.base.tables[table].files if night.base and table in night.base.tables else ()
         if name in staged:
             write_quarantine(spark, night.lake, night.draft, night.settings.source, night.raw, staged[name])
         else:
             night.draft.arrow(f"quarantine/{name}", empty(QUARANTINE))
-    return versions
+        if name in arrivals:
+            return write_clean(spark, night.lake, night.draft, staged[name], arrivals[name], before)
+        if before:
+            night.draft.carry(table, before)
+            return TableVersion(before)
+        return night.draft.arrow(table, empty(CANONICAL[name]))
+
+    names = list(night.settings.source.tables)
+    with ThreadPoolExecutor(JOBS) as pool:
+        return dict(zip(names, pool.map(write, names), strict=True))
 
 
 def _figures(
