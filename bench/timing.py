@@ -1,0 +1,31 @@
+"""Measures a call in wall seconds and CPU seconds of this process and the children it waited for."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from statistics import median
+
+
+def cpu() -> float:
+    """Return the CPU seconds used so far."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def compare(title: str, ours: Callable[[], object], peers: dict[str, Callable[[], object]], rounds: int = 3) -> None:
+    """Run ``ours`` and ``peers`` in turn, after one round that does not count, and print medians and ratios."""
+    works = {"nbo": ours, **peers}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
+    for number in range(rounds + 1):
+        for name, work in works.items():
+            wall, before = time.perf_counter(), cpu()
+            work()
+            if number:
+                taken[name].append((time.perf_counter() - wall, cpu() - before))
+    print(f"\n{title} (median of {rounds})")
+    base = median(seconds for _, seconds in taken["nbo"])
+    for name, times in taken.items():
+        wall, seconds = median(t[0] for t in times), median(t[1] for t in times)
+        print(f"  {name:<38} wall {wall:8.2f} s   cpu {seconds:8.2f} s   cpu of peer / nbo {seconds / base:7.2f}")
