@@ -1,17 +1,19 @@
-"""Measures a call in wall seconds and CPU seconds of this process and the children it waited for."""
+"""Measures a call in wall seconds and CPU seconds of this process and its children."""
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable
 from statistics import median
 
+import psutil
+
 
 def cpu() -> float:
-    """Return the CPU seconds used so far."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+    """Return the CPU seconds used so far, the JVM's and Spark workers' included."""
+    own = psutil.Process()
+    times = [process.cpu_times() for process in (own, *own.children(recursive=True))]
+    return sum(time.user + time.system + time.children_user + time.children_system for time in times)
 
 
 def compare(title: str, ours: Callable[[], object], peers: dict[str, Callable[[], object]], rounds: int = 3) -> None:
