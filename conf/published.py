@@ -117,7 +117,7 @@ OFFER_OUTCOMES = Table(
     (
         DS,
         Column("offers_of", "date", "the night that made the offers", nullable=False),
-        Column("offer_kind", "string", "product_type, coupon or characteristic", nullable=False),
+        Column("offer_kind", "string", "product_type, coupon, characteristic, or any: all purchases", nullable=False),
         Column("slice", "string", "all, repeat, discovery, treated or control", nullable=False),
         Column("method", "string", "nbo, popularity or personal_frequency", nullable=False),
         Column("metric", "string", "hit_rate@5, ndcg@5, redemptions@2, coverage, ...", nullable=False),

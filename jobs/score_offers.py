@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from datetime import date
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
 from typing import Any
 
 import pyarrow.dataset as pads
-from pyspark.sql import DataFrame, SparkSession, functions as F
+from pyspark.sql import DataFrame, SparkSession, functions as F, types as T
 
 from conf.errors import DataError
 from conf.features import FEATURES
 from conf.published import CHARACTERISTIC_RECOMMENDATIONS
 from conf.schema import Settings
 from features.schemas import conform, struct
+from jobs import database
 from jobs.lake import Draft, Lake, Manifest, TableVersion
 from jobs.night import publish
 from jobs.spark import session
@@ -26,9 +31,10 @@ from scoring.policy import contact_rights
 from scoring.predictions import label_ranking
 from scoring.sanity import faults, summary
 from training.artifacts import Model, load
-from training.characteristics import examples
+from training.characteristics import examples, organization_fields
 
 log = logging.getLogger(__name__)
+MODELS = ("churn", "offer_ranker", "coupon_response", "coupon_scope", "characteristics")
 #: columns of the lake's ``scores/product_type_ranking``, from which past nights are measured
 RANKING = (
     "customer_id",
@@ -50,14 +56,23 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     """
     lake = Lake(settings.lake)
     features, clean, training = (lake.need(s, day) for s in (Stage.FEATURES, Stage.VALIDATE, Stage.TRAIN))
-    pins = training.facts.get("pins", {})
+    pins = scoring_pins(training.facts.get("pins", {}))
+    sent = deliveries(settings, day)
     inputs = {"features": features.content, "clean": clean.content}
-    inputs |= {f"model {name}": pin["sha256"] for name, pin in sorted(pins.items())}
+    inputs |= {"contacts": hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()}
+    inputs |= {f"model {name}": f"{pin['sha256']} {pin['standing']}" for name, pin in sorted(pins.items())}
 
     def build(draft: Draft) -> None:
-        _Night(settings, lake, day, pins, draft).score()
+        _Night(settings, lake, day, pins, sent, draft).score()
 
     return publish(settings, Stage.SCORE, day, inputs, build, force)
+
+
+def scoring_pins(pins: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Keep the models that score: the champions, and for characteristics the network even while it is a challenger."""
+    chosen = {name: pins[name] for name in MODELS if name in pins}
+    network = pins.get("characteristics:challenger")
+    return chosen | ({"characteristics": network} if network else {})
 
 
 def load_models(pins: dict[str, dict[str, Any]], day: date) -> dict[str, Model]:
@@ -67,7 +82,7 @@ def load_models(pins: dict[str, dict[str, Any]], day: date) -> dict[str, Model]:
         DataError: a model is missing, changed, or has seen days after ``day``.
     """
     for name, pin in sorted(pins.items()):
-        if str(pin.get("trained_through", day)) > str(day):
+        if str(pin["trained_through"]) > str(day):
             raise DataError(
                 f"model {name} has seen days up to {pin['trained_through']} and may not score {day}; "
                 f"run `nbo train --ds {day}`"
@@ -75,28 +90,60 @@ def load_models(pins: dict[str, dict[str, Any]], day: date) -> dict[str, Model]:
     return {name: load(pin["uri"].removeprefix("file://"), pin["sha256"]) for name, pin in sorted(pins.items())}
 
 
+def deliveries(settings: Settings, day: date) -> list[dict[str, str | None]]:
+    """Return who was in the segment files of the last nights, with the offer and the day it counts from.
+
+    What was delivered in the windows of the policy comes to the driver: a few columns of the contacted customers.
+    """
+    window = max(settings.policy.contact_window_days, settings.policy.repeat_days)
+    found: list[dict[str, str | None]] = []
+    for back in range(1, window + 1):
+        night = day - timedelta(days=back)
+        if database.count(settings.database, "contacts", ds=night):
+            found += [
+                {name: row[name] for name in ("customer_id", "offer_id", "contacted_on")}
+                for row in database.rows(settings.database, "contacts", ds=night)
+            ]
+    return found
+
+
 class _Night:
     """The frames of one night; each method writes what its name says."""
 
     def __init__(
-        self, settings: Settings, lake: Lake, day: date, pins: dict[str, dict[str, Any]], draft: Draft
+        self,
+        settings: Settings,
+        lake: Lake,
+        day: date,
+        pins: dict[str, dict[str, Any]],
+        sent: list[dict[str, str | None]],
+        draft: Draft,
     ) -> None:
         self.settings, self.lake, self.day, self.pins, self.draft = settings, lake, day, pins, draft
         self.models = load_models(pins, day)
         self.tables: dict[str, TableVersion] = {}
         self.spark: SparkSession = session(settings, "score")
-        self.contacts = self.clean("touches", "customer_id", "offer_id", "touched_on")
+        log.info("score: models and session are ready")
+        self.contacts = self.all_contacts(sent)
         self.profile = self.feature("profile").persist()
 
     def score(self) -> None:
-        """Write all tables of the night, and refuse to publish scores that make no sense."""
-        self.customers()
-        ranking = self.ranking()
-        coupons = self.coupons()
-        self.offers(ranking, coupons)
-        self.characteristics()
-        self.check()
-        self.facts(coupons)
+        """Write all tables of the night, and refuse to publish scores that make no sense.
+
+        What does not wait for each other runs side by side: the jobs are short and wait for Spark, not for a core.
+        """
+        try:
+            self.profile.count()  # fills the cache before anything runs side by side
+            with ThreadPoolExecutor(3) as pool:
+                ranking, coupons = pool.submit(self.ranking), pool.submit(self.coupons)
+                others = [pool.submit(self.customers), pool.submit(self.characteristics)]
+                for other in others:
+                    other.result()
+            self.offers(ranking.result(), coupons.result())
+            self.check()
+            self.facts(coupons.result())
+        finally:
+            self.spark.catalog.clearCache()
 
     def customers(self) -> None:
         """Write ``scores/customer_scores``."""
@@ -169,7 +216,9 @@ class _Night:
             empty = self.spark.createDataFrame([], struct(CHARACTERISTIC_RECOMMENDATIONS))
             self.write("scores/characteristic_recommendations", empty)
             return
-        rows = label_ranking(examples(self.profile, self.feature("affinity")), model)
+        customers, organizations = self.clean("customers"), self.clean("organizations")
+        fields = organization_fields(customers, organizations) if customers and organizations else None
+        rows = label_ranking(examples(self.profile, self.feature("affinity"), fields), model)
         ranking = self.lake.spark_files(self.spark, self.write("scores/characteristic_ranking", rows).files)
         published = ranking.where("rank <= 10").withColumns(
             {
@@ -208,13 +257,24 @@ class _Night:
 
     def write(self, table: str, frame: DataFrame) -> TableVersion:
         """Write a table of the draft and remember its files."""
+        started = time.monotonic()
         self.tables[table] = self.draft.spark(table, frame)
+        log.info("%s: %s rows in %.1f s", table, f"{self.tables[table].rows:,}", time.monotonic() - started)
         return self.tables[table]
 
     def written(self, table: str) -> pads.Dataset:
         """Return a table of the draft as an Arrow dataset."""
         files = [f"{self.lake.base}/{file.path}" for file in self.tables[table].files]
         return pads.dataset(files, filesystem=self.lake.fs, format="parquet", partitioning=None)
+
+    def all_contacts(self, sent: list[dict[str, str | None]]) -> DataFrame:
+        """Return what the CRM recorded and what was delivered: ``customer_id``, ``offer_id``, ``touched_on``."""
+        schema = T.StructType([T.StructField(name, T.StringType()) for name in ("customer_id", "offer_id", "day")])
+        rows = [(row["customer_id"], row["offer_id"], row["contacted_on"]) for row in sent]
+        delivered = self.spark.createDataFrame(rows, schema)
+        delivered = delivered.select("customer_id", "offer_id", F.to_date("day").alias("touched_on"))
+        touches = self.clean("touches", "customer_id", "offer_id", "touched_on")
+        return delivered if touches is None else touches.unionByName(delivered)
 
     def feature(self, name: str) -> DataFrame:
         """Return a table of the features layer; an empty one where the night has none."""

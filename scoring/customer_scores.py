@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame, functions as F
 from conf.published import CUSTOMER_SCORES
 from features.schemas import conform
 from scoring.arbitration import PLACES
-from scoring.predictions import with_drivers, with_probability
+from scoring.predictions import with_drivers
 from scoring.reasons import churn_reasons
 from training.artifacts import Model
 
@@ -39,7 +39,7 @@ def churn_scores(profile: DataFrame, model: Model | None, active_days: int) -> D
             nothing.alias("churn_band"),
             nothing.alias("churn_reasons"),
         )
-    scored = with_drivers(with_probability(active, model, "churn_probability"), model, "drivers").select(
+    scored = with_drivers(active, model, "churn_probability", "drivers").select(
         "customer_id",
         F.round("churn_probability", PLACES).alias("churn_probability"),
         churn_reasons(F.col("drivers"), list(model.meta.inputs)).alias("churn_reasons"),

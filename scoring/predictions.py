@@ -34,11 +34,12 @@ def with_probability(rows: DataFrame, model: Model, name: str) -> DataFrame:
     return rows.mapInArrow(apply, _extended(rows, T.StructField(name, T.DoubleType())))
 
 
-def with_drivers(rows: DataFrame, model: Model, name: str, most: int = 3) -> DataFrame:
-    """Return ``rows`` with the ``most`` inputs that raise the model's probability most, the strongest first.
+def with_drivers(rows: DataFrame, model: Model, probability: str, drivers: str, most: int = 3) -> DataFrame:
+    """Return ``rows`` with the model's probability and the inputs that raise it most.
 
     Returns:
-        ``rows`` and the column ``name``, an array of input names; shorter where fewer inputs raise it.
+        ``rows``, the column ``probability``, and the column ``drivers``: an array of at most ``most`` input names, the
+        strongest first; shorter where fewer inputs raise the probability.
     """
     files = model.to_bytes()
 
@@ -46,14 +47,17 @@ def with_drivers(rows: DataFrame, model: Model, name: str, most: int = 3) -> Dat
         loaded = from_bytes(files)
         inputs = np.array(loaded.meta.inputs, dtype=object)
         for batch in batches:
-            added = np.round(loaded.contributions(batch.select(list(inputs)).to_pandas()), 6)
+            frame = batch.select(list(inputs)).to_pandas()
+            values = np.asarray(loaded.predict(frame), dtype="float64")
+            added = np.round(loaded.contributions(frame), 6)
             order = np.argsort(-added, axis=1, kind="stable")[:, :most]
             raises = np.take_along_axis(added, order, axis=1) > 0
             offsets = np.concatenate([[0], np.cumsum(raises.sum(axis=1))]).astype("int32")
-            names = pa.array(inputs[order[raises]], pa.string())
-            yield batch.append_column(name, pa.ListArray.from_arrays(pa.array(offsets), names))
+            names = pa.ListArray.from_arrays(pa.array(offsets), pa.array(inputs[order[raises]], pa.string()))
+            yield batch.append_column(probability, pa.array(values, pa.float64())).append_column(drivers, names)
 
-    return rows.mapInArrow(apply, _extended(rows, T.StructField(name, T.ArrayType(T.StringType()))))
+    added = (T.StructField(probability, T.DoubleType()), T.StructField(drivers, T.ArrayType(T.StringType())))
+    return rows.mapInArrow(apply, _extended(rows, *added))
 
 
 def label_ranking(rows: DataFrame, model: Model, top: int = 10, top_of_slice: int = 5) -> DataFrame:
@@ -116,5 +120,5 @@ def _membership(lists: Any, names: list[str]) -> np.ndarray:
     return member
 
 
-def _extended(rows: DataFrame, field: T.StructField) -> T.StructType:
-    return T.StructType([*rows.schema.fields, field])
+def _extended(rows: DataFrame, *fields: T.StructField) -> T.StructType:
+    return T.StructType([*rows.schema.fields, *fields])

@@ -1,0 +1,238 @@
+"""Measure: what the offers of earlier nights brought, once their horizon is over.
+
+A night is measured by the first run whose data covers its horizon, and again when its scores have changed. Rows of the
+nights that closed within the last horizon are carried along, so that a report shows them together; older ones stand
+under the day that measured them.
+
+Product types and characteristics are judged on the lake's ``scores/product_type_ranking`` and
+``scores/characteristic_ranking`` (the ten best of every customer, and the five best repeats and discoveries), since a
+published list of five may hold coupons; coupons on the published list.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame, SparkSession, functions as F
+
+from conf.published import OFFER_OUTCOMES
+from conf.schema import Settings
+from features.affinity import affinity
+from features.coupons import coupon_affinity
+from features.labels import redemptions, type_purchases
+from features.lines import after, basket_types, until
+from features.product_types import product_types
+from jobs.database_schema import arrow_schema
+from jobs.lake import Draft, Lake, Manifest
+from jobs.night import publish
+from jobs.spark import session
+from jobs.stages import Stage
+from scoring.candidates import offerable
+from scoring.outcomes import (
+    ALL,
+    coupon_metrics,
+    frequency_lists,
+    list_metrics,
+    night_lists,
+    popularity_lists,
+    spend_after,
+)
+from training.evaluation import Interval, bootstrap
+
+log = logging.getLogger(__name__)
+TABLE = "outcomes/offer_outcomes"
+K = 5
+#: nights scored later than so many days after their ``ds`` are replays: nobody was contacted by them
+LIVE_DAYS = 3
+COUPON_NEEDS = ("offers", "offer_products", "campaigns", "campaign_targets", "responses")
+
+
+def run(settings: Settings, day: date, force: bool = False) -> Manifest:
+    """Publish what is known on ``day`` of the offers of earlier nights; an empty table where nothing is.
+
+    Raises:
+        DataError: the night has no clean layer.
+    """
+    lake = Lake(settings.lake)
+    clean = lake.need(Stage.VALIDATE, day)
+    closed = {
+        night: lake.need(Stage.SCORE, night)
+        for night in lake.days(Stage.SCORE)
+        if night + timedelta(days=settings.horizon_days) <= day
+    }
+    inputs = {"clean": clean.content} | {f"scores {night}": scores.content for night, scores in closed.items()}
+
+    def build(draft: Draft) -> None:
+        known = _measured(lake, day, closed)
+        fresh = [night for night in closed if night not in known]
+        parts = [_carried(lake, day, night, by) for night, by in known.items() if _recent(settings, day, night)]
+        rows: list[dict[str, Any]] = []
+        if fresh:
+            spark = session(settings, "measure")
+            try:
+                for night in fresh:
+                    rows += _Night(settings, lake, spark, day, night, closed[night]).rows()
+            finally:
+                spark.catalog.clearCache()
+        parts.append(pa.Table.from_pylist(rows, schema=arrow_schema(OFFER_OUTCOMES)))
+        draft.arrow(TABLE, pa.concat_tables(parts).sort_by([(name, "ascending") for name in OFFER_OUTCOMES.key]))
+        draft.facts = {"measured": {str(night): scores.content for night, scores in sorted(closed.items())}}
+
+    return publish(settings, Stage.MEASURE, day, inputs, build, force)
+
+
+def _measured(lake: Lake, day: date, closed: dict[date, Manifest]) -> dict[date, date]:
+    """Return which nights an earlier run has measured with the scores they still have, and the newest such run."""
+    found: dict[date, date] = {}
+    for by in reversed(lake.days(Stage.MEASURE)):
+        if by >= day:
+            continue
+        if len(found) == len(closed):
+            break
+        measured = lake.need(Stage.MEASURE, by).facts.get("measured", {})
+        held = set(pc.unique(lake.arrow(TABLE, by, ["offers_of"])["offers_of"]).to_pylist())
+        for night, scores in closed.items():
+            if night in held and measured.get(str(night)) == scores.content:
+                found.setdefault(night, by)
+    return found
+
+
+def _recent(settings: Settings, day: date, night: date) -> bool:
+    return night + timedelta(days=2 * settings.horizon_days) > day
+
+
+def _carried(lake: Lake, day: date, night: date, by: date) -> pa.Table:
+    """Return a night's rows as an earlier run measured them."""
+    rows = lake.dataset(TABLE, by).to_table(filter=pc.field("offers_of") == pa.scalar(night))
+    place = rows.schema.get_field_index("ds")
+    return rows.set_column(place, rows.schema.field(place), pa.repeat(pa.scalar(day), len(rows))).cast(
+        arrow_schema(OFFER_OUTCOMES)
+    )
+
+
+class _Night:
+    """The measuring of one night."""
+
+    def __init__(
+        self, settings: Settings, lake: Lake, spark: SparkSession, day: date, night: date, scores: Manifest
+    ) -> None:
+        self.settings, self.lake, self.spark, self.day, self.night = settings, lake, spark, day, night
+        self.scores, self.horizon = scores, settings.horizon_days
+        self.order_lines, self.products = self.clean("order_lines"), self.clean("products")
+        written = date.fromisoformat(scores.written_at[:10])
+        self.is_replay = (written - night).days > LIVE_DAYS
+        self.found: list[dict[str, Any]] = []
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return all figures of the night as rows of ``OFFER_OUTCOMES``."""
+        basket_types(self.order_lines, self.products).persist()  # found again by its plan
+        self.affinity = affinity(self.order_lines, self.products, self.night).persist()
+        self.bought = type_purchases(self.order_lines, self.products, self.night, self.horizon).persist()
+        ever = self.order_lines.where(until(self.night) & ~F.col("is_return"))
+        self.cohort = ever.select("customer_id").distinct().persist()
+        self.types = product_types(self.order_lines, self.products, self.night).persist()
+        self.product_types()
+        self.characteristics()
+        self.coupons()
+        self.treatment()
+        log.info("measure: %s figures of the offers of %s", len(self.found), self.night)
+        return self.found
+
+    def product_types(self) -> None:
+        """Judge the product types against popularity and personal frequency."""
+        if "scores/product_type_ranking" in self.scores.tables:
+            items = offerable(self.types, self.settings.offers.product_types)
+            self.lists("product_type", self.score("product_type_ranking"), "product_type", items)
+
+    def characteristics(self) -> None:
+        """Judge the characteristics in the same way, over the network's own dictionary."""
+        if "scores/characteristic_ranking" in self.scores.tables:
+            known = self.scores.facts["characteristics"]
+            items = self.types.where(F.col("product_type").isin(known))
+            self.lists("characteristic", self.score("characteristic_ranking"), "characteristic", items)
+
+    def lists(self, kind: str, ranking: DataFrame, item: str, items: DataFrame) -> None:
+        """Add hit rate, NDCG and coverage of one kind of offers."""
+        listed = items.select(F.col("product_type").alias("item"), F.col("popularity_28").alias("score")).persist()
+        lists = night_lists(ranking, item)
+        lists = lists.unionByName(popularity_lists(self.cohort, self.affinity, listed, K))
+        lists = lists.unionByName(frequency_lists(self.affinity, listed, K))
+        judged = list_metrics(lists, self.truth(listed), K).toPandas()
+        cohort = self.cohort.count()
+        for key, rows in judged.sort_values("customer_id").groupby(["method", "slice"]):
+            method, part = (str(name) for name in key)
+            for metric in ("hit_rate", "ndcg"):
+                self.add(kind, part, method, f"{metric}@{K}", self.mean(rows[metric]), len(rows))
+            if part == ALL:
+                share = rows["hit_rate"].sum() / cohort
+                self.add(kind, part, method, f"coverage@{K}", Interval(share, float("nan"), float("nan")), cohort)
+
+    def truth(self, listed: DataFrame) -> DataFrame:
+        """Return what the cohort bought of the listed items, with whether each was new to the customer."""
+        known = self.affinity.select("customer_id", F.col("product_type").alias("item"), F.lit(False).alias("_new"))
+        bought = self.bought.select("customer_id", F.col("product_type").alias("item"))
+        return (
+            bought.join(F.broadcast(listed.select("item")), "item")
+            .join(self.cohort, "customer_id", "left_semi")
+            .join(known, ["customer_id", "item"], "left")
+            .select("customer_id", "item", F.coalesce("_new", F.lit(True)).alias("is_discovery"))
+        )
+
+    def coupons(self) -> None:
+        """Judge the coupons by redemptions, beside the most redeemed ones and the customer's favourite scopes."""
+        if not all(self.lake.has(f"clean/{name}", self.day) for name in COUPON_NEEDS):
+            return
+        given = {name: self.clean(name) for name in COUPON_NEEDS}
+        slots = self.settings.offers.coupons.max_per_customer
+        pool = coupon_affinity(self.order_lines, self.products, **given, as_of=self.night)
+        offered = self.score("next_best_offer").where("offer_kind = 'coupon'").select("customer_id", "offer_id")
+        redeemed = redemptions(given["responses"], self.night, self.horizon)
+        counted = coupon_metrics(offered, pool, redeemed, slots).toPandas()
+        for method, rows in counted.sort_values("customer_id").groupby("method"):
+            for metric, below in ((f"redemptions@{slots}", "wanted"), ("redemption_rate", "offered")):
+                asked = rows[rows[below] > 0]
+                if len(asked):
+                    self.add("coupon", ALL, str(method), metric, self.ratio(asked["found"], asked[below]), len(asked))
+
+    def treatment(self) -> None:
+        """Set treated customers beside the control group; on a replay the two were treated alike."""
+        customers = self.score("customer_scores").select("customer_id", "treatment")
+        window = after(self.night, self.horizon, "ordered_on")
+        spent = spend_after(customers, self.order_lines, window).toPandas().sort_values("customer_id")
+        for treatment, rows in spent.groupby("treatment"):
+            for metric in ("purchase_rate", "spend"):
+                self.add("any", str(treatment), "nbo", metric, self.mean(rows[metric]), len(rows))
+
+    def add(self, kind: str, part: str, method: str, metric: str, figure: Interval, customers: int) -> None:
+        """Add one row."""
+        low, high = (None if np.isnan(end) else round(end, 6) for end in (figure.low, figure.high))
+        row = {"offer_kind": kind, "slice": part, "method": method, "metric": metric, "customers": customers}
+        night = {"ds": self.day, "offers_of": self.night, "is_replay": self.is_replay}
+        self.found.append({**night, **row, "value": round(figure.value, 6), "low": low, "high": high})
+
+    def mean(self, values: pd.Series) -> Interval:
+        """Return a mean over customers with its bootstrap interval."""
+        return bootstrap(values, self.settings.models.bootstrap_rounds, self.settings.models.seed)
+
+    def ratio(self, above: pd.Series, below: pd.Series) -> Interval:
+        """Return the ratio of two sums over customers with its bootstrap interval."""
+        generator = np.random.default_rng(self.settings.models.seed)
+        a, b = above.to_numpy(), below.to_numpy()
+        drawn = (generator.integers(0, len(a), len(a)) for _ in range(self.settings.models.bootstrap_rounds))
+        shares = [a[rows].sum() / b[rows].sum() for rows in drawn]
+        low, high = np.quantile(shares, [0.025, 0.975])
+        return Interval(float(a.sum() / b.sum()), float(low), float(high))
+
+    def clean(self, name: str) -> DataFrame:
+        """Return a table of the clean layer as it is on the day of measuring."""
+        return self.lake.spark(self.spark, f"clean/{name}", self.day)
+
+    def score(self, name: str) -> DataFrame:
+        """Return a table of the measured night's scores."""
+        return self.lake.spark_files(self.spark, self.scores.tables[f"scores/{name}"].files)
