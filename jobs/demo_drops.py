@@ -31,6 +31,7 @@ class Drops:
         self.source, self.spec = settings.source, spec
         self.folders = [day for day in days(spec.starts, spec.ends) if not listed(self.source.closed_days, day)]
         self.facts: dict[str, Any] = {"files": 0, "folders": len(self.folders), "rows": {}, "faults": {}}
+        self.bare = dict.fromkeys(spec.exports, 0)
         self.engine = duckdb.connect()
         self.engine.execute("set timezone = 'UTC'")
         self.engine.execute("set variable households = ?", [households])
@@ -50,6 +51,9 @@ class Drops:
                 self._drop(root, name, day)
             if day == self.folders[-1] or (day.month != self.folders[self.folders.index(day) + 1].month):
                 log.info("demo: laid out %s (%.0f s)", f"{day:%B %Y}", time.monotonic() - started)
+        for name, count in self.bare.items():
+            if count:
+                log.warning("%s: %d file(s) without a row, which ingest refuses; take more households", name, count)
         (root / "README.md").write_text(self._readme(), encoding="utf-8")
         self.engine.close()
         return self.facts
@@ -120,7 +124,9 @@ class Drops:
         elif not spec.snapshot:
             where = f"_drop = date '{day}'"
             found = self.engine.execute(f"select count(*) from rows_{name} where {where}").fetchone()
-            if promised or (found and found[0]):
+            rows = found[0] if found else 0
+            self.bare[name] += promised and not rows and not export.may_be_empty
+            if promised or rows:
                 self._copy(f"rows_{name}", where, export, root / path.replace("*", ""))
 
     def _copy(self, table: str, where: str, export: Export, target: Path) -> None:

@@ -105,7 +105,7 @@ def test_origin_and_facts_lead_back_to_the_file(tmp_path: Path) -> None:
     manifest = ingest.run(settings, FIRST)
     table = Lake(settings.lake).arrow("raw/tiny/orders", FIRST)
     assert table.column_names == [*COLUMNS, "_file", "_row", "_ds"]
-    assert table.select(["_file", "_row", "_ds"]).to_pylist() == [
+    assert table.select(["_file", "_row", "_ds"]).sort_by("_row").to_pylist() == [
         {"_file": "2026-03-01/orders.csv", "_row": 1, "_ds": FIRST},
         {"_file": "2026-03-01/orders.csv", "_row": 3, "_ds": FIRST},
     ]
@@ -298,7 +298,7 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
 VALUES = st.text(st.characters(blacklist_characters="\0\r", blacklist_categories=["Cs"]), max_size=12)
 
 
-@hypothesis(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(VALUES, VALUES, VALUES), min_size=1, max_size=8))
 def test_any_text_comes_through_csv_and_json(tmp_path: Path, values: list[tuple[str, str, str]]) -> None:
     people = {**ORDERS, "path": "{date}/people.jsonl", "format": "jsonl"}
@@ -313,17 +313,17 @@ def test_any_text_comes_through_csv_and_json(tmp_path: Path, values: list[tuple[
 
 
 def test_rows_keep_their_numbers_in_a_file_read_in_pieces(tmp_path: Path) -> None:
-    lines = [f"{number},{'x' * 40},1" for number in range(1, 1_000_001)]
-    for number in (3, 4, 499_999, 1_000_000):
+    lines = [f"{number},{'x' * 180},1" for number in range(1, 250_001)]  # 48 MB: more than one buffer of DuckDB
+    for number in (3, 4, 124_999, 250_000):
         lines[number - 1] = f"{number},x"
     settings = crm(tmp_path, orders=ORDERS)
     put(settings, 0, "orders.csv", "id,note,amount\n" + "\n".join(lines) + "\n")
     ingest.run(settings, FIRST)
     table = Lake(settings.lake).arrow("raw/tiny/orders", FIRST)
-    assert table.num_rows == 999_996
-    assert table["id"].cast(pa.int64()).equals(table["_row"])
+    assert table.num_rows == 249_996
+    assert table["id"].cast(pa.int64()).equals(table["_row"]), "a row's number is its place in the file"
     refused = Lake(settings.lake).arrow("raw/tiny/orders__rejected", FIRST)
-    assert refused["_row"].to_pylist() == [3, 4, 499_999, 1_000_000]
+    assert refused["_row"].to_pylist() == [3, 4, 124_999, 250_000]
 
 
 def test_nothing_but_the_lake_and_its_locks_is_left_in_the_home(tmp_path: Path) -> None:
