@@ -14,6 +14,7 @@ from jobs.java import java_home
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+LOGGING = Path(__file__).with_name("log4j2.properties")
 DEFAULTS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
@@ -22,6 +23,8 @@ DEFAULTS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.adaptive.enabled": "true",
+    # several hundred queries of a stage keep their compiled code; the default of 100 compiles them again and again
+    "spark.sql.codegen.cache.maxEntries": "2000",
     # partitions by size alone: a result must not depend on how many cores ran it
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
 }
@@ -36,9 +39,12 @@ def session(settings: Settings, name: str) -> SparkSession:
     os.environ["JAVA_HOME"] = str(java_home(home))
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    scratch = home / "spark"
+    scratch.mkdir(parents=True, exist_ok=True)
     local = settings.spark.master.startswith("local")
     if local:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        os.environ.setdefault("SPARK_LOCAL_DIRS", str(scratch))
     warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
 
     from pyspark.sql import SparkSession
@@ -46,16 +52,13 @@ def session(settings: Settings, name: str) -> SparkSession:
     builder = SparkSession.builder.appName(f"nbo {name}")
     if "SPARK_ENV_LOADED" not in os.environ:
         builder = builder.master(settings.spark.master)
-    scratch = home / "spark"
-    scratch.mkdir(parents=True, exist_ok=True)
     options = {
         **DEFAULTS,
         "spark.driver.memory": settings.spark.driver_memory,
         "spark.sql.shuffle.partitions": str(settings.spark.shuffle_partitions),
         "spark.default.parallelism": str(settings.spark.shuffle_partitions),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
-        "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:TieredStopAtLevel=4 -Dlog4j2.level=ERROR",
-        **({"spark.local.dir": str(scratch)} if local else {}),
+        "spark.driver.extraJavaOptions": f"-XX:+UseParallelGC -Dlog4j2.configurationFile={LOGGING.as_uri()}",
         **settings.spark.conf,
     }
     for key, value in options.items():
