@@ -163,13 +163,13 @@ class Models(Strict):
     """Windows and sizes of what is trained; hyperparameters stand in each model's config class."""
 
     seed: int = 20260101
-    train_windows: int = Field(default=6, gt=0, description="training days, each horizon_days before the other")
+    train_windows: int = Field(default=4, gt=0, description="training days, each horizon_days before the other")
     churn_active_days: int = Field(default=84, gt=0, description="a customer is active with a purchase in these days")
     characteristic_min_buyers: int = Field(default=100, gt=0)
     max_epochs: int = Field(default=30, gt=0)
     bootstrap_rounds: int = Field(default=1000, gt=0)
     min_history_days: int = Field(default=84, gt=0, description="days of orders a window needs up to its as_of")
-    ranker_windows: int = Field(default=3, gt=0, description="training windows of the offer ranker, the newest")
+    ranker_windows: int = Field(default=2, gt=0, description="training windows of the offer ranker, the newest")
     max_customers: int = Field(default=50_000, gt=0, description="customers of a training window, sampled by a hash")
     max_ranker_customers: int = Field(default=4_000, gt=0, description="the same for the offer ranker's candidates")
 

@@ -49,7 +49,7 @@ CHALLENGER_OF = "{}:challenger"
 def run(settings: Settings, day: date, force: bool = False, retrain: bool = False) -> Manifest:
     """Publish the pins of ``day`` and the table ``models/model_versions``.
 
-    ``facts["pins"]`` holds for each model ``uri`` (folder, relative to home), ``sha256``, ``version``, ``kind``,
+    ``facts["pins"]`` holds for each model ``uri`` (folder), ``sha256``, ``version``, ``kind``,
     ``standing``, ``trained_through``, ``metric``, ``value``, ``baseline_value`` and ``metrics``;
     ``facts["skipped"]`` says why a model is not there.
 
@@ -249,7 +249,7 @@ def _pins(settings: Settings, registry: Registry, names: list[str], day: date) -
         folder = local_folder(settings, registry, version)
         tags = version.tags
         pins[key] = {
-            "uri": str(folder.relative_to(settings.home)),
+            "uri": str(folder),
             "sha256": version.sha256,
             "version": version.number,
             "kind": tags["kind"],
@@ -284,7 +284,7 @@ def _still_pinned(settings: Settings, registry: Registry, manifest: Manifest, da
     pins = manifest.facts.get("pins", {})
     now = _pinned(registry, [name for name in MODELS if name in pins], day)
     return {key: pin["sha256"] for key, pin in pins.items()} == {key: each.sha256 for key, each in now.items()} and all(
-        Path(settings.home, pin["uri"]).is_dir() for pin in pins.values()
+        Path(pin["uri"]).is_dir() for pin in pins.values()
     )
 
 

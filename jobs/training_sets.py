@@ -3,6 +3,9 @@
 ``customers``: a row per customer with profile, own history per product type, and what was bought after. ``types``: the
 product types that are characteristics. ``pairs``: candidates and whether they were bought. ``coupons``: customers and
 their coupons and what came of them. Rows carry their ``as_of``; their labels are the days of the horizon after it.
+
+Spark compiles code for every query, with its dates inside, and compiling takes longer than running. So the past is
+moved onto the night by whole weeks: all windows look alike, and all but the first run code that is compiled already.
 """
 
 from __future__ import annotations
@@ -11,14 +14,15 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
 
 import pandas as pd
 import pyarrow.dataset as pads
 import pyarrow.fs as pafs
 from pyspark.sql import DataFrame, SparkSession, functions as F
 
+from conf.canonical import CANONICAL
 from conf.schema import Settings
 from features.affinity import affinity
 from features.als import AlsConfig, factorize
@@ -28,7 +32,7 @@ from features.labels import active_after, redemptions, scope_purchases, type_pur
 from features.lines import basket_types, lines
 from features.product_types import product_types
 from features.profile import profile
-from jobs.lake import Lake
+from jobs.lake import LAYERS, Lake
 from scoring.candidates import RANKER_INPUTS, candidates, offerable
 from scoring.coupons import COUPON_INPUTS, coupon_rows
 from training.characteristics import examples, organization_fields
@@ -44,8 +48,6 @@ NEEDS: dict[str, tuple[str, ...]] = {
         "offers", "offer_products", "campaigns", "campaign_targets", "responses",
     ),
 }  # fmt: skip
-#: windows that are built side by side: their jobs are short, and Spark waits for itself most of the time
-_AT_ONCE = 3
 _BUCKETS = 1_000_000
 
 
@@ -85,45 +87,30 @@ def training_sets(
     """
     folder = f"_scratch/train-{day}"
     _remove(lake, folder)
-    source = _Source(settings, lake, spark, day, f"{lake.uri}/{folder}")
     ranked = windows.all[: 2 + settings.models.ranker_windows]
     try:
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            work = [
-                pool.submit(_write_window, source, as_of, sets if as_of in ranked else sets - {"pairs"}, windows)
-                for as_of in windows.all
-            ]
-            for done in work:
-                done.result()
-        source.release()
+        clean = {name: lake.spark(spark, name, day) for name in lake.need(LAYERS["clean"], day).tables}
+        clean = {name.removeprefix("clean/"): table for name, table in clean.items() if name.startswith("clean/")}
+        customers = lake.version("clean/customers", day).rows
+        source = _Source(settings, clean, customers, day, windows, f"{lake.uri}/{folder}")
+        for as_of in windows.all:
+            _write_window(source, as_of, sets if as_of in ranked else sets - {"pairs"})
+            log.info("training window %s is built", as_of)
         yield TrainingSets(lake, folder, windows)
     finally:
         _remove(lake, folder)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Source:
-    """The clean layer; the lines that every window starts from are kept in memory."""
+    """The clean layer, and where the sets go."""
 
     settings: Settings
-    lake: Lake
-    spark: SparkSession
+    clean: dict[str, DataFrame]
+    customers: int
     day: date
+    windows: Windows
     target: str
-    kept: list[DataFrame] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        orders, products = self.table("order_lines"), self.table("products")
-        for frame in (lines(orders, products), basket_types(orders, products)):
-            self.kept.append(frame.persist())
-            frame.count()
-        self.customers = self.lake.version("clean/customers", self.day).rows
-
-    def table(self, name: str) -> DataFrame:
-        return self.lake.spark(self.spark, f"clean/{name}", self.day)
-
-    def optional(self, name: str) -> DataFrame | None:
-        return self.table(name) if self.lake.has(f"clean/{name}", self.day) else None
 
     def sample(self, frame: DataFrame, most: int) -> DataFrame:
         """Keep about ``most`` customers, the same in every window, by a hash."""
@@ -134,74 +121,103 @@ class _Source:
     def write(self, frame: DataFrame, name: str, as_of: date) -> None:
         frame.withColumn("as_of", F.lit(as_of)).write.parquet(f"{self.target}/{name}/{as_of}")
 
-    def release(self) -> None:
-        for frame in self.kept:
-            frame.unpersist()
+
+def moved(clean: dict[str, DataFrame], days: int) -> dict[str, DataFrame]:
+    """Move every date of the clean layer ``days`` later; moments stay, only their time of day is ever read.
+
+    Args:
+        clean: canonical tables by name.
+        days: a multiple of 7, so that weekdays stay what they were.
+    """
+    dates = {name: [c.name for c in CANONICAL[name].columns if c.type == "date" and not c.personal] for name in clean}
+    return {
+        name: table.withColumns({column: F.date_add(column, days) for column in dates[name]})
+        for name, table in clean.items()
+    }
 
 
-def _write_window(source: _Source, as_of: date, sets: set[str], windows: Windows) -> None:
-    orders, products, models = source.table("order_lines"), source.table("products"), source.settings.models
+def _write_window(source: _Source, as_of: date, sets: set[str]) -> None:
+    """Write the sets of one window; within, the night stands for ``as_of``."""
+    settings, models = source.settings, source.settings.models
+    night = as_of if settings.horizon_days % 7 else source.day
+    clean = moved(source.clean, (night - as_of).days) if night != as_of else source.clean
+    end = F.lit(night + timedelta(days=settings.horizon_days))
+    orders, products = clean["order_lines"].where(F.col("ordered_on") <= end), clean["products"]
+    kept = [lines(orders, products).persist(), basket_types(orders, products).persist()]
+    kept[1].count()  # fills both before anything runs side by side
     who = profile(
-        source.table("customers"),
+        clean["customers"],
         orders,
         products,
-        source.optional("campaign_targets"),
-        source.optional("responses"),
-        as_of,
-        source.settings.source.timezone,
+        clean.get("campaign_targets"),
+        clean.get("responses"),
+        night,
+        settings.source.timezone,
     ).persist()
-    liking = affinity(orders, products, as_of).persist()
-    bought = type_purchases(orders, products, as_of, source.settings.horizon_days)
-    if "customers" in sets:
-        _write_customers(source, as_of, source.sample(who, models.max_customers), liking, bought)
-        if as_of == windows.training[0]:  # what is a characteristic is settled before validation begins
-            known = product_types(orders, products, as_of, models.characteristic_min_buyers)
-            source.write(known.select("product_type", "popularity_28"), "types", as_of)
-    if "pairs" in sets:
-        types = offerable(product_types(orders, products, as_of), source.settings.offers.product_types)
-        users, items = factorize(liking, AlsConfig())
-        sampled = source.sample(who, models.max_ranker_customers)
-        pairs = candidates(sampled, types, liking, bought_together(orders, products, as_of), users, items)
-        labelled = pairs.join(
-            bought.select("customer_id", "product_type", F.lit(True).alias("bought")),
-            ["customer_id", "product_type"],
-            "left",
-        ).fillna(False, ["bought"])
-        columns = ["customer_id", "product_type", *RANKER_INPUTS, "bought"]
-        source.write(labelled.select(*columns), "pairs", as_of)
-    if "coupons" in sets:
-        _write_coupons(source, as_of, who)
-    who.unpersist()
-    liking.unpersist()
-    log.info("training window %s is built: %s", as_of, ", ".join(sorted(sets)))
+    liking = affinity(orders, products, night).persist()
+    bought = type_purchases(orders, products, night, settings.horizon_days)
+    clean = {**clean, "order_lines": orders}
+    parts = {
+        "customers": lambda: _write_customers(source, as_of, night, clean, who, liking, bought),
+        "pairs": lambda: _write_pairs(source, as_of, night, clean, who, liking, bought),
+        "coupons": lambda: _write_coupons(source, as_of, night, clean, who),
+    }
+    with ThreadPoolExecutor(len(parts)) as pool:
+        for done in [pool.submit(parts[name]) for name in sorted(sets)]:
+            done.result()
+    if as_of == source.windows.training[0]:  # what is a characteristic is settled before validation begins
+        known = product_types(orders, products, night, models.characteristic_min_buyers)
+        source.write(known.select("product_type", "popularity_28"), "types", as_of)
+    for frame in (who, liking, *kept):
+        frame.unpersist()
 
 
-def _write_customers(source: _Source, as_of: date, who: DataFrame, liking: DataFrame, bought: DataFrame) -> None:
-    after = active_after(source.table("order_lines"), as_of, source.settings.horizon_days)
-    organizations = source.optional("organizations")
-    fields = None if organizations is None else organization_fields(source.table("customers"), organizations)
-    rows = (
-        examples(who, liking, fields)
-        .join(bought.groupBy("customer_id").agg(F.sort_array(F.collect_list("product_type")).alias("bought")),
-              "customer_id", "left")
-        .join(after.withColumn("returned", F.lit(True)), "customer_id", "left")
-        .fillna(False, ["returned"])
-    )  # fmt: skip
+def _write_customers(
+    source: _Source,
+    as_of: date,
+    night: date,
+    clean: dict[str, DataFrame],
+    who: DataFrame,
+    liking: DataFrame,
+    bought: DataFrame,
+) -> None:
+    after = active_after(clean["order_lines"], night, source.settings.horizon_days)
+    fields = organization_fields(clean["customers"], clean["organizations"]) if "organizations" in clean else None
+    lists = bought.groupBy("customer_id").agg(F.sort_array(F.collect_list("product_type")).alias("bought"))
+    rows = examples(source.sample(who, source.settings.models.max_customers), liking, fields)
+    rows = rows.join(lists, "customer_id", "left")
+    rows = rows.join(after.withColumn("returned", F.lit(True)), "customer_id", "left").fillna(False, ["returned"])
     source.write(rows, "customers", as_of)
 
 
-def _write_coupons(source: _Source, as_of: date, who: DataFrame) -> None:
-    names = ("order_lines", "products", "offers", "offer_products", "campaigns", "campaign_targets", "responses")
-    orders, products, offers, scopes, campaigns, targets, responses = (source.table(name) for name in names)
+def _write_pairs(
+    source: _Source,
+    as_of: date,
+    night: date,
+    clean: dict[str, DataFrame],
+    who: DataFrame,
+    liking: DataFrame,
+    bought: DataFrame,
+) -> None:
+    orders, products = clean["order_lines"], clean["products"]
+    types = offerable(product_types(orders, products, night), source.settings.offers.product_types)
+    users, items = factorize(liking, AlsConfig())
+    sampled = source.sample(who, source.settings.models.max_ranker_customers)
+    pairs = candidates(sampled, types, liking, bought_together(orders, products, night), users, items)
+    keys = ["customer_id", "product_type"]
+    rows = pairs.join(bought.select(*keys, F.lit(True).alias("bought")), keys, "left").fillna(False, ["bought"])
+    source.write(rows.select(*keys, *RANKER_INPUTS, "bought"), "pairs", as_of)
+
+
+def _write_coupons(source: _Source, as_of: date, night: date, clean: dict[str, DataFrame], who: DataFrame) -> None:
+    tables = {name: clean[name] for name in NEEDS["coupons"] if name != "customers"}
     horizon, keys = source.settings.horizon_days, ["customer_id", "offer_id"]
-    coupons = coupon_affinity(orders, products, offers, scopes, campaigns, targets, responses, as_of)
-    rows = (
-        coupon_rows(coupons, source.sample(who, source.settings.models.max_customers))
-        .where("not already_redeemed")
-        .join(redemptions(responses, as_of, horizon).withColumn("redeemed", F.lit(True)), keys, "left")
-        .join(scope_purchases(orders, scopes, as_of, horizon).select(*keys, F.lit(True).alias("bought")), keys, "left")
-        .fillna(False, ["redeemed", "bought"])
-    )
+    redeemed = redemptions(clean["responses"], night, horizon)
+    bought = scope_purchases(clean["order_lines"], clean["offer_products"], night, horizon)
+    rows = coupon_rows(coupon_affinity(**tables, as_of=night), who).where("not already_redeemed")
+    rows = rows.join(redeemed.withColumn("redeemed", F.lit(True)), keys, "left")
+    rows = rows.join(bought.select(*keys, F.lit(True).alias("bought")), keys, "left")
+    rows = source.sample(rows, source.settings.models.max_customers).fillna(False, ["redeemed", "bought"])
     source.write(rows.select(*keys, *COUPON_INPUTS, "redeemed", "bought"), "coupons", as_of)
 
 

@@ -20,7 +20,7 @@ from training.fitting import Candidate, Judged, judge_binary
 from training.network import label_matrix
 
 #: rows of either class without which nothing is learnt, in training and in each held-out window
-_LEAST_TRAINING, _LEAST_HELD_OUT = 30, 5
+_LEAST_TRAINING, _LEAST_HELD_OUT = 30, 3
 
 
 class NotEnoughData(Exception):

@@ -171,6 +171,7 @@ def fit(
 def build(config: CharacteristicsConfig, numbers: int, categories: int, labels: int) -> Any:
     """Return the untrained Keras model; its four inputs are those of :class:`training.network.Encoded`."""
     keras = _keras(config.seed)
+    keras.utils.clear_session()  # the names of layers start anew, so that the same model gives the same file
     sizes = {"numbers": numbers, "categories": categories, "recent": labels, "total": labels}
     inputs = {name: keras.Input((size,), name=name) for name, size in sizes.items()}
     log1p = keras.ops.log1p

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from training.evaluation import calibration_error
 
 #: from this calibration error on, probabilities are recalibrated on the validation window
 _UNCALIBRATED = 0.02
+_BINS = 10
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class LogisticConfig:
 
     strength: float = 0.1
     iterations: int = 1000
+    missing: Literal["median", "zero"] = "median"
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def logistic(
     """Fit a regularised logistic regression on scaled ``arcsinh`` of the inputs.
 
     ``arcsinh`` is a logarithm for large values and bears zeros and negative ones. A missing value becomes the median
-    and an indicator of its own.
+    (or zero) and an indicator of its own.
 
     Args:
         name: of the model in the registry.
@@ -62,8 +65,9 @@ def logistic(
         config: penalty.
         family: what sort of model it is, in words.
     """
+    strategy = {"median": "median", "zero": "constant"}[config.missing]
     pipeline = make_pipeline(
-        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+        SimpleImputer(strategy=strategy, fill_value=0, add_indicator=True, keep_empty_features=True),
         FunctionTransformer(np.arcsinh),
         StandardScaler(),
         LogisticRegression(C=config.strength, max_iter=config.iterations),
@@ -113,12 +117,14 @@ def trees(
 
 
 def calibrated(model: Model, validation: pd.DataFrame, label: str) -> Model:
-    """Recalibrate on the validation window where probabilities and shares differ too much.
+    """Recalibrate on the validation window where probabilities and shares differ by more than chance explains.
 
     Reference: Platt (1999), "Probabilistic Outputs for Support Vector Machines".
     """
     probability, truth = model.predict(validation), validation[label].to_numpy(dtype=bool)
-    if calibration_error(truth, probability) < _UNCALIBRATED or not 0 < truth.sum() < len(truth):
+    share, size = truth.mean(), len(truth)
+    chance = np.sqrt(share * (1 - share) * _BINS / size)  # standard deviation of a bin's share
+    if not 0 < share < 1 or calibration_error(truth, probability, _BINS) < max(_UNCALIBRATED, 1.5 * chance):
         return model
     clipped = np.clip(probability, 1e-7, 1 - 1e-7)
     log_odds = np.log(clipped / (1 - clipped))
@@ -127,7 +133,8 @@ def calibrated(model: Model, validation: pd.DataFrame, label: str) -> Model:
     if slope <= 0:  # a model that ranks upside down is not mended by turning it
         return model
     meta = model.meta
-    extra = {**meta.extra, "calibration": [slope, intercept]}
+    before = meta.extra.get("calibration", (1.0, 0.0))
+    extra = {**meta.extra, "calibration": [slope * before[0], slope * before[1] + intercept]}
     files = model.to_bytes()
     changed = Meta(meta.name, meta.kind, meta.family, meta.inputs, meta.outputs, extra)
     return from_bytes({**files, "meta.json": changed.to_json().encode()})

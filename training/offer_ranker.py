@@ -29,17 +29,14 @@ class OfferRankerConfig:
 
 
 def rows(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Add what the baseline is fitted on: ``frequency``, with zeros for what was never bought."""
-    return pairs.assign(
-        frequency=2 * pairs["pair_baskets_84"].fillna(0) + pairs["pair_baskets_total"].fillna(0),
-        item=pairs["product_type"],
-    )
+    """Name the product type of each candidate ``item``, as rankings do."""
+    return pairs.assign(item=pairs["product_type"])
 
 
 def baseline(train: pd.DataFrame) -> Candidate:
-    """Fit a logistic regression on personal frequency and popularity."""
-    filled = train.assign(**{name: train[name].fillna(0) for name in FREQUENCY[:2]})
-    return Candidate(logistic(NAME, filled, FREQUENCY, LABEL, LogisticConfig(strength=1e6), "personal frequency"))
+    """Fit a logistic regression on personal frequency and popularity; what was never bought has frequency zero."""
+    config = LogisticConfig(strength=1e6, missing="zero")
+    return Candidate(logistic(NAME, train, FREQUENCY, LABEL, config, "personal frequency"))
 
 
 def fit(train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], config: OfferRankerConfig) -> Candidate:

@@ -1,0 +1,162 @@
+"""The product-characteristic network: its baseline, its training, and its prediction without TensorFlow."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conf.errors import DataError
+from training import artifacts
+from training.characteristics import (
+    NUMBERS,
+    CharacteristicsConfig,
+    baseline,
+    fit,
+    seen_of,
+    thresholds,
+    truth_of,
+)
+from training.fitting import Candidate
+from training.network import LISTS, Network, encode, label_matrix
+
+DICTIONARY = ["beer", "bread", "milk", "tea", "wine"]
+CONFIG = CharacteristicsConfig(hidden=(8,), epochs=3, batch=32)
+
+
+def rows(seed: int, size: int = 200) -> pd.DataFrame:
+    """Customers who buy again what they bought often, and now and then what is popular."""
+    generator = np.random.default_rng(seed)
+    frame = pd.DataFrame(generator.gamma(2, 5, (size, len(NUMBERS))), columns=list(NUMBERS))
+    frame.loc[::5, "interval_days"] = np.nan
+    frame["customer_id"] = [f"c{number:03}" for number in range(size)]
+    frame["top_department"] = generator.choice(["GROCERY", "DRUG", None], size)
+    for name in ("age_band", "income_band", "household_size"):
+        frame[name] = None
+    for name in ("industry", "size_band", "region"):
+        frame[f"organization_{name}"] = None
+    baskets = generator.poisson([0.2, 3, 2, 0.5, 0.3], (size, 5))
+    total = baskets + generator.poisson(1, (size, 5)) * (baskets > 0)
+    popular = np.array([0.02, 0.3, 0.2, 0.05, 0.03])
+    bought = generator.random((size, 5)) < (baskets + popular) / (1 + baskets + popular)
+    names = np.array(DICTIONARY, dtype=object)
+    frame[LISTS[0]] = [names[row > 0] if (row > 0).any() else None for row in total]
+    frame[LISTS[1]] = [b[t > 0] if (t > 0).any() else None for b, t in zip(baskets, total, strict=True)]
+    frame[LISTS[2]] = [t[t > 0] if (t > 0).any() else None for t in total]
+    frame["bought"] = [names[row] if row.any() else None for row in bought]
+    return frame
+
+
+@pytest.fixture(scope="module")
+def start() -> Candidate:
+    return baseline(rows(1), rows(2), DICTIONARY, 1)
+
+
+@pytest.fixture(scope="module")
+def fitted(start: Candidate) -> Candidate:
+    return fit(rows(1), rows(2), DICTIONARY, start, CONFIG)
+
+
+def test_lists_become_a_matrix() -> None:
+    types = pd.Series([["milk", "gin", "beer"], None, [], ["tea"]])
+    values = pd.Series([[3, 9, 1], None, [], [2.0]])
+    found = label_matrix(types, values, pd.Index(DICTIONARY))
+    assert found.toarray().tolist() == [[1, 0, 3, 0, 0], [0] * 5, [0] * 5, [0, 0, 0, 2, 0]]
+    assert label_matrix(types, None, pd.Index(DICTIONARY)).sum() == 3
+
+
+def test_the_baseline_ranks_by_frequency_first(start: Candidate) -> None:
+    network = Network.of(start.model)
+    assert network.kernel[:, :2].any() == False  # noqa: E712 - one slope, on 2 x recent + ever
+    assert len(set(network.kernel[:, 2])) == 1
+    assert network.kernel[0, 2] > 0
+    frame = rows(3, 1)
+    frame[list(LISTS)] = pd.DataFrame(
+        {LISTS[0]: [["bread", "tea"]], LISTS[1]: [[1.0, 9.0]], LISTS[2]: [[1.0, 9.0]]}, index=frame.index
+    )
+    probability = start.model.predict(frame)[0]
+    assert probability.argmax() == DICTIONARY.index("tea")
+    nothing = start.model.predict(frame.assign(**{name: None for name in LISTS}))[0]
+    assert DICTIONARY[nothing.argmax()] == "bread"  # no history: the most popular
+
+
+def test_the_network_keeps_the_epoch_that_ranks_best(fitted: Candidate) -> None:
+    assert len(fitted.curves["loss"]) == len(fitted.curves["validation_ndcg"]) <= CONFIG.epochs
+    assert fitted.curves["loss"][-1] < fitted.curves["loss"][0]
+
+
+def test_prediction_is_that_of_keras(fitted: Candidate) -> None:
+    import keras
+
+    meta, frame = fitted.model.meta, rows(4, 50)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.keras")
+        path.write_bytes(fitted.model.to_bytes()["model.keras"])
+        model = keras.saving.load_model(path)
+    coded = encode(frame, meta.extra["numbers"], meta.extra["categories"], meta.outputs)
+    assert coded.categories.shape[1] == 2  # columns without any value get no input
+    expected = np.asarray(model(coded.batch(slice(None)), training=False))
+    assert np.abs(fitted.model.predict(frame) - expected).max() < 1e-5
+
+
+def test_the_same_data_and_seed_give_the_same_files(start: Candidate, fitted: Candidate) -> None:
+    again = fit(rows(1), rows(2), DICTIONARY, start, CONFIG)
+    assert artifacts.digest(again.model.to_bytes()) == artifacts.digest(fitted.model.to_bytes())
+
+
+def test_unknown_values_cold_customers_and_no_rows_are_scored(fitted: Candidate) -> None:
+    cold = rows(5, 3)
+    cold[list(NUMBERS)] = np.nan
+    cold[list(LISTS)] = None
+    cold["top_department"] = "NEW"
+    probability = fitted.model.predict(cold)
+    assert probability.shape == (3, 5)
+    assert np.isfinite(probability).all()
+    assert np.ptp(probability, axis=0) == pytest.approx(np.zeros(5))
+    assert fitted.model.predict(cold.head(0)).shape == (0, 5)
+
+
+def test_a_missing_column_is_named(fitted: Candidate) -> None:
+    with pytest.raises(DataError, match=r"missing input column\(s\) \['types'\]"):
+        fitted.model.predict(rows(5, 3).drop(columns="types"))
+    with pytest.raises(ValueError, match="no exact contributions"):
+        fitted.model.contributions(rows(5, 3))
+
+
+@pytest.mark.parametrize("outputs", [DICTIONARY[:-1], [*DICTIONARY, "gin"], [*DICTIONARY[:-1], "milk"]])
+def test_a_dictionary_that_does_not_fit_the_weights_is_refused(start: Candidate, outputs: list[str]) -> None:
+    files, meta = start.model.to_bytes(), start.model.meta
+    changed = artifacts.Meta(**{**meta.__dict__, "outputs": tuple(outputs)})
+    with pytest.raises(DataError, match="its characteristics do not match"):
+        artifacts.from_bytes({**files, "meta.json": changed.to_json().encode()})
+
+
+def test_thresholds_by_hand() -> None:
+    probability = np.array([[0.9, 0.3, 0.01], [0.8, 0.2, 0.01], [0.7, 0.1, 0.01], [0.1, 0.05, 0.01]])
+    happened = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 0]])
+    # first: 1 of 1 -> F1 2/3, 2 of 3 -> 4/5; second: 0, 1 of 2 -> 2/3; third: nobody bought it
+    assert thresholds(probability, happened, 0.05).tolist() == [0.7, 0.2, 0.05]
+    assert thresholds(probability, happened, 0.25).tolist() == [0.7, 0.25, 0.25]
+
+
+def test_truth_and_seen() -> None:
+    frame = pd.DataFrame({"customer_id": ["a", "b"], "bought": [["milk", "tea"], None], "types": [["beer"], ["milk"]]})
+    assert truth_of(frame).to_numpy().tolist() == [["a", "milk"], ["a", "tea"]]
+    assert seen_of(frame).to_numpy().tolist() == [["a", "beer"], ["b", "milk"]]
+
+
+def test_weights_do_not_need_tensorflow(fitted: Candidate) -> None:
+    import subprocess
+    import sys
+
+    with tempfile.TemporaryDirectory() as folder:
+        sha256 = artifacts.save(Path(folder, "m"), fitted.model.to_bytes())
+        code = (
+            "import sys; from training.artifacts import load;"
+            f"load({str(Path(folder, 'm'))!r}, {sha256!r});"
+            "sys.exit(sum(name in sys.modules for name in ('tensorflow', 'keras', 'mlflow', 'pyspark')))"
+        )
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
