@@ -358,10 +358,15 @@ class Draft:
                 self.lake.fs.delete_dir(folder)
 
     def _audit(self, info: pafs.FileInfo) -> File:
-        data = pads.dataset(info.path, filesystem=self.lake.fs, format="parquet", partitioning=None)
         with duckdb.connect() as engine:
-            engine.register("data", data)
-            rows, total = engine.execute("select count(*), coalesce(sum(hash(data)), 0) from data").fetchall()[0]
+            if self.lake.local:  # DuckDB's own reader is several times faster than through Arrow
+                source = f"read_parquet('{info.path.replace(chr(39), chr(39) * 2)}', hive_partitioning = false)"
+            else:
+                files = pads.dataset(info.path, filesystem=self.lake.fs, format="parquet", partitioning=None)
+                engine.register("files", files)
+                source = "files"
+            query = f"select count(*), coalesce(sum(hash(data)), 0) from {source} data"
+            rows, total = engine.execute(query).fetchall()[0]
         part = next((p.split("=", 1)[1] for p in info.path.split("/")[:-1] if p.startswith("_part=")), None)
         return File(info.path[len(self.lake.base) + 1 :], int(rows), info.size, int(total) % 2**64, part)
 
