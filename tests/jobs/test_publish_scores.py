@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from conf.errors import DataError
 from conf.schema import Settings
-from jobs import database, publish_scores
+from jobs import database, publish_scores, write_report, write_segments
 from jobs.lake import Lake
+from jobs.stages import Stage
 
 DAY = date(2017, 12, 3)
 
@@ -75,3 +76,14 @@ def test_two_runs_publish_equal_scores(settings: Settings, night: Lake) -> None:
 def test_a_night_without_scores_says_what_to_run(settings: Settings) -> None:
     with pytest.raises(DataError, match="2017-12-03 has no published score; run `nbo score --ds 2017-12-03` first"):
         publish_scores.run(settings, DAY)
+
+
+def test_postgresql_gets_the_same_rows_as_sqlite(settings: Settings, night: Lake, postgresql: str) -> None:
+    server = settings.model_copy(update={"database": postgresql})
+    for place in (settings, server):
+        publish_scores.run(place, DAY)
+        write_segments.run(place, DAY)
+        write_report.run(place, DAY)
+    for name in [*publish_scores.TABLES, "offer_outcomes"]:
+        assert database.rows(settings.database, name) == database.rows(postgresql, name), name
+    assert "PostgreSQL" in night.need(Stage.PUBLISH, DAY).facts["database"]
