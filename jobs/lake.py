@@ -90,6 +90,7 @@ class Manifest:
     tables: dict[str, TableVersion] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     peak_mb: float = 0.0
     written_at: str = ""
 

@@ -72,11 +72,13 @@ def publish(
                     config_hash=config_hash(settings),
                     inputs=inputs,
                     seconds=time.monotonic() - started,
+                    cpu_seconds=cpu_seconds(),
                     peak_mb=peak_mb(),
                 )
             )
     rows = ", ".join(f"{name} {table.rows:,}" for name, table in sorted(manifest.tables.items()))
-    log.info("%s %s: published in %.1f s%s", stage, day, manifest.seconds, f"; rows: {rows}" if rows else "")
+    used = f"{manifest.seconds:.1f} s ({manifest.cpu_seconds:.0f} CPU s, {manifest.peak_mb:,.0f} MB)"
+    log.info("%s %s: published in %s%s", stage, day, used, f"; rows: {rows}" if rows else "")
     return manifest
 
 
@@ -127,6 +129,12 @@ def peak_mb() -> float:
         except (OSError, StopIteration, psutil.Error):
             continue
     return total
+
+
+def cpu_seconds() -> float:
+    """Return the CPU seconds that this process and its children (the JVM) have used, start-up included."""
+    times = [process.cpu_times() for process in (psutil.Process(), *psutil.Process().children(recursive=True))]
+    return sum(time.user + time.system + time.children_user + time.children_system for time in times)
 
 
 def _fingerprint(settings: Settings, stage: Stage, day: date, inputs: dict[str, str]) -> str:
