@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pyarrow.dataset as pads
@@ -18,9 +18,9 @@ from conf.features import FEATURES
 from conf.published import CHARACTERISTIC_RECOMMENDATIONS
 from conf.schema import Settings
 from features.schemas import conform, struct
-from jobs import database
 from jobs.lake import Draft, Lake, Manifest, TableVersion
 from jobs.night import publish
+from jobs.score_inputs import deliveries, load_models, scoring_pins
 from jobs.spark import session
 from jobs.stages import Stage
 from scoring.candidates import candidates, offerable
@@ -30,11 +30,9 @@ from scoring.next_best_offers import BASELINE, HASH, next_best_offers, product_t
 from scoring.policy import contact_rights
 from scoring.predictions import label_ranking
 from scoring.sanity import faults, summary
-from training.artifacts import Model, load
 from training.characteristics import examples, organization_fields
 
 log = logging.getLogger(__name__)
-MODELS = ("churn", "offer_ranker", "coupon_response", "coupon_scope", "characteristics")
 #: columns of the lake's ``scores/product_type_ranking``, from which past nights are measured
 RANKING = (
     "customer_id",
@@ -66,45 +64,6 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
         _Night(settings, lake, day, pins, sent, draft).score()
 
     return publish(settings, Stage.SCORE, day, inputs, build, force)
-
-
-def scoring_pins(pins: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Keep the models that score: the champions, and for characteristics the network even while it is a challenger."""
-    chosen = {name: pins[name] for name in MODELS if name in pins}
-    network = pins.get("characteristics:challenger")
-    return chosen | ({"characteristics": network} if network else {})
-
-
-def load_models(pins: dict[str, dict[str, Any]], day: date) -> dict[str, Model]:
-    """Return the pinned models by name, every byte checked.
-
-    Raises:
-        DataError: a model is missing, changed, or has seen days after ``day``.
-    """
-    for name, pin in sorted(pins.items()):
-        if str(pin["trained_through"]) > str(day):
-            raise DataError(
-                f"model {name} has seen days up to {pin['trained_through']} and may not score {day}; "
-                f"run `nbo train --ds {day}`"
-            )
-    return {name: load(pin["uri"].removeprefix("file://"), pin["sha256"]) for name, pin in sorted(pins.items())}
-
-
-def deliveries(settings: Settings, day: date) -> list[dict[str, str | None]]:
-    """Return who was in the segment files of the last nights, with the offer and the day it counts from.
-
-    What was delivered in the windows of the policy comes to the driver: a few columns of the contacted customers.
-    """
-    window = max(settings.policy.contact_window_days, settings.policy.repeat_days)
-    found: list[dict[str, str | None]] = []
-    for back in range(1, window + 1):
-        night = day - timedelta(days=back)
-        if database.count(settings.database, "contacts", ds=night):
-            found += [
-                {name: row[name] for name in ("customer_id", "offer_id", "contacted_on")}
-                for row in database.rows(settings.database, "contacts", ds=night)
-            ]
-    return found
 
 
 class _Night:

@@ -40,7 +40,6 @@ class CandidateConfig:
     similar_customers: int = 30
     popular_in_segment: int = 15
     popular: int = 15
-    recent_days: int = field(default=84, metadata={"about": "purchases that vote in bought_together"})
     segment_prior: int = field(default=50, metadata={"about": "customers the overall popularity weighs"})
     block: int = field(default=512, metadata={"about": "customers of a block"})
 
@@ -85,8 +84,7 @@ def _block(batch: pa.RecordBatch, catalogue: Catalogue, config: CandidateConfig)
     shape = (batch.num_rows, len(catalogue.names))
     history = _history(batch.column("history"), catalogue.names)
     als = np.round(_factors(batch.column("factors"), catalogue.factors.shape[1]) @ catalogue.factors.T, 6)
-    recent = (history["baskets_84"] > 0) & (history["days_since_last"] < config.recent_days)
-    together = np.round((sparse.csr_matrix(recent, dtype=float) @ catalogue.together).toarray(), 6)
+    together = np.round((sparse.csr_matrix(history["baskets_84"] > 0, dtype=float) @ catalogue.together).toarray(), 6)
     segments: list[Any] = batch.column("segment_id").to_pylist()
     segment = np.stack([catalogue.by_segment.get(name, catalogue.popularity) for name in segments])
 

@@ -7,8 +7,8 @@ from pyspark.sql import Column, DataFrame, functions as F
 from conf.published import CUSTOMER_SCORES
 from features.schemas import conform
 from scoring.arbitration import PLACES
+from scoring.churn_reasons import churn_reasons
 from scoring.predictions import with_drivers
-from scoring.reasons import churn_reasons
 from training.artifacts import Model
 
 #: shares of the scored customers, by falling churn probability

@@ -1,0 +1,73 @@
+"""What drives a customer's churn probability, in words with the customer's own numbers."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, functions as F
+
+from scoring.reasons import count_of, percent
+
+#: what an input of the churn model means, in words; {} is its value
+CHURN_WORDS: dict[str, tuple[str, str]] = {
+    "tenure_days": ("customer for {}", "day"),
+    "recency_days": ("last basket {} ago", "day"),
+    "baskets_total": ("{} ever", "basket"),
+    "baskets_28": ("{} in the last 28 days", "basket"),
+    "baskets_30": ("{} in the last 30 days", "basket"),
+    "baskets_60": ("{} in the last 60 days", "basket"),
+    "baskets_84": ("{} in the last 84 days", "basket"),
+    "baskets_90": ("{} in the last 90 days", "basket"),
+    "baskets_365": ("{} in the last 365 days", "basket"),
+    "types_84": ("{} in the last 84 days", "product type"),
+    "types_total": ("{} ever", "product type"),
+    "stores_84": ("{} in the last 84 days", "store"),
+    "lines_84": ("{} in the last 84 days", "order line"),
+    "interval_days": ("{} between baskets on average", "day"),
+    "interval_deviation_days": ("intervals between baskets vary by {}", "day"),
+    "campaigns_total": ("targeted by {}", "campaign"),
+    "responses_total": ("{} ever", "redemption"),
+    "responses_84": ("{} in the last 84 days", "redemption"),
+}
+#: inputs that are shares, amounts or ratios
+CHURN_NUMBERS: dict[str, tuple[str, str]] = {
+    **{f"spend_{d}": (f"spent {{}} in the last {d} days", "%.2f") for d in (28, 30, 60, 84, 90, 365)},
+    "spend_total": ("spent {} ever", "%.2f"),
+    **{
+        f"discount_share_{d}": (f"{{}} of list value in discounts over {d} days", "%")
+        for d in (28, 30, 60, 84, 90, 365)
+    },
+    "main_store_share_84": ("{} of baskets in one store", "%"),
+    "basket_value_84": ("{} a basket", "%.2f"),
+    "basket_lines_84": ("{} lines a basket", "%.1f"),
+    "basket_pieces_84": ("{} pieces a basket", "%.1f"),
+    "private_brand_share_84": ("{} of spend on private brands", "%"),
+    "overdue_ratio": ("days since the last basket are {} times the usual interval", "%.1f"),
+    "trend_28": ("baskets of 28 days against those of 84: log ratio {}", "%+.2f"),
+    "weekend_share_84": ("{} of baskets at the weekend", "%"),
+    "evening_share_84": ("{} of baskets in the evening", "%"),
+}
+
+
+def churn_reasons(drivers: Column, inputs: list[str]) -> Column:
+    """Return the inputs in ``drivers`` (array of names) as words with the customer's values.
+
+    Args:
+        drivers: names of the inputs that raise the probability most, the strongest first.
+        inputs: all names that may occur; those that are columns of the profile get their value.
+    """
+    words = [F.struct(F.lit(name).alias("name"), _driver(name).alias("words")) for name in inputs]
+    table = F.map_from_entries(F.array(*words))
+    return F.concat_ws("; ", F.transform(drivers, lambda name: F.try_element_at(table, name)))
+
+
+def _driver(name: str) -> Column:
+    if name in CHURN_WORDS:
+        text, unit = CHURN_WORDS[name]
+        value = count_of(F.round(F.col(name)).cast("long"), unit)
+    elif name in CHURN_NUMBERS:
+        text, form = CHURN_NUMBERS[name]
+        value = percent(name) if form == "%" else F.format_string(form, F.col(name).cast("double"))
+    else:
+        return F.lit(name.replace("_", " "))
+    before, after = text.split("{}")
+    known = F.concat(F.lit(before), value, F.lit(after))
+    return F.when(F.col(name).isNotNull(), known).otherwise(F.lit(f"{name.replace('_', ' ')} unknown"))
