@@ -6,7 +6,8 @@ import argparse
 
 from conf.errors import ConfigError
 from conf.schema import Settings
-from jobs.train_models import MODELS, open_registry
+from jobs.model_pins import open_registry
+from jobs.train_models import MODELS
 
 
 def command(settings: Settings, args: argparse.Namespace) -> int:

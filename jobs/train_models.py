@@ -10,20 +10,16 @@ import json
 import logging
 from collections.abc import Mapping
 from datetime import date, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from conf.errors import DataError
-from conf.published import MODEL_VERSIONS
 from conf.schema import Settings
-from jobs.database_schema import arrow_schema
 from jobs.lake import Draft, Lake, Manifest
+from jobs.model_pins import folder_of, local_folder, open_registry, pins, still_pinned, versions
 from jobs.night import code_version, publish
 from jobs.stages import Stage
 from training import artifacts
-from training.tracking import CHALLENGER, CHAMPION, Registry, Run, Version
+from training.tracking import Registry, Run, Version
 
 if TYPE_CHECKING:
     from jobs.training_sets import TrainingSets
@@ -42,8 +38,6 @@ MODELS: dict[str, tuple[str, ...]] = {
     "coupon_scope": ("offers", "offer_products", "campaigns", "campaign_targets", "responses"),
     "characteristics": (),
 }
-#: the name under which a challenger is pinned beside a champion that is a baseline
-CHALLENGER_OF = "{}:challenger"
 
 
 def run(settings: Settings, day: date, force: bool = False, retrain: bool = False) -> Manifest:
@@ -65,9 +59,9 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
         untrained = [name for name in wanted if retrain or registry.champion(name, day) is None]
         if untrained:
             skipped |= _Training(settings, registry, draft.lake, day, clean.content).run(untrained)
-        pins = _pins(settings, registry, wanted, day)
-        draft.facts |= {"pins": pins, "skipped": {name: skipped[name] for name in skipped if name not in pins}}
-        draft.arrow("models/model_versions", _versions(registry, wanted, day))
+        found = pins(settings, registry, wanted, day)
+        draft.facts |= {"pins": found, "skipped": {name: why for name, why in skipped.items() if name not in found}}
+        draft.arrow("models/model_versions", versions(registry, wanted, day))
 
     return publish(
         settings,
@@ -76,13 +70,8 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
         {"clean": clean.content},
         build,
         force=force or retrain,
-        still_there=lambda manifest: _still_pinned(settings, registry, manifest, day),
+        still_there=lambda manifest: still_pinned(registry, manifest, day),
     )
-
-
-def open_registry(settings: Settings) -> Registry:
-    """Return the registry of the installation."""
-    return Registry(settings.mlflow, Path(settings.home, "mlartifacts"))
 
 
 class _Training:
@@ -131,8 +120,9 @@ class _Training:
         from training.promotion import decide, faults, leaks
 
         tags = {"model": task.name, "ds": str(self.day), "data_version": self.data_version}
-        with self.registry.run(f"{task.name} {self.day}", {**task.params, **self._models()}, tags) as run:
+        with self.registry.run(f"{task.name} {self.day}", self._models(), tags) as run:
             trial = task.trial(sets, self.settings.models)
+            run.params(trial.challenger.params)
             baseline, judged = trial.judge(trial.baseline.model), trial.judge(trial.challenger.model)
             meta = trial.challenger.model.meta
             horizon = timedelta(days=self.settings.horizon_days)
@@ -209,28 +199,12 @@ class _Training:
 
     def _save(self, run: Run, model: Model, tags: Mapping[str, str]) -> Version:
         files = model.to_bytes()
-        folder = _folder(self.settings, model.meta.name, artifacts.digest(files))
+        folder = folder_of(self.settings, model.meta.name, artifacts.digest(files))
         artifacts.save(folder, files)
         return self.registry.register(run, model, folder, tags)
 
     def _models(self) -> dict[str, Any]:
         return {f"models.{name}": value for name, value in self.settings.models.model_dump().items()}
-
-
-def local_folder(settings: Settings, registry: Registry, version: Version) -> Path:
-    """Return the folder of a version's files, fetched from the registry where it is not there.
-
-    Raises:
-        DataError: the registry has lost them.
-    """
-    folder = _folder(settings, version.name, version.sha256)
-    if not folder.exists():
-        registry.fetch(version, folder)
-    return folder
-
-
-def _folder(settings: Settings, name: str, sha256: str) -> Path:
-    return Path(settings.home, "models", name, sha256[:16])
 
 
 def _missing_tables(lake: Lake, day: date) -> dict[str, str]:
@@ -240,90 +214,3 @@ def _missing_tables(lake: Lake, day: date) -> dict[str, str]:
         if missing:
             found[name] = f"the source has no {', '.join(missing)}"
     return found
-
-
-def _pins(settings: Settings, registry: Registry, names: list[str], day: date) -> dict[str, dict[str, Any]]:
-    """Return what serves on ``day``, and the challenger where the champion is only a baseline."""
-    pins = {}
-    for key, version in _pinned(registry, names, day).items():
-        folder = local_folder(settings, registry, version)
-        tags = version.tags
-        pins[key] = {
-            "uri": str(folder),
-            "sha256": version.sha256,
-            "version": version.number,
-            "kind": tags["kind"],
-            "standing": version.standing,
-            "decision": tags["decision"],
-            "trained_through": tags["trained_through"],
-            "metric": tags["metric"],
-            "value": _number(tags, "value"),
-            "baseline": tags["baseline"],
-            "baseline_value": _number(tags, "baseline_value"),
-            "metrics": _figures(tags, "metrics"),
-            "baseline_metrics": _figures(tags, "baseline_metrics"),
-        }
-    return pins
-
-
-def _pinned(registry: Registry, names: list[str], day: date) -> dict[str, Version]:
-    found = {}
-    for name in names:
-        champion = registry.champion(name, day)
-        if champion is None:
-            continue
-        found[name] = champion
-        challenger = registry.challenger(name, day) if champion.tags.get("is_baseline") else None
-        if challenger is not None and challenger.sha256 != champion.sha256:
-            found[CHALLENGER_OF.format(name)] = challenger
-    return found
-
-
-def _still_pinned(settings: Settings, registry: Registry, manifest: Manifest, day: date) -> bool:
-    """Tell whether the published pins are what would be pinned now, and their files lie where they should."""
-    pins = manifest.facts.get("pins", {})
-    now = _pinned(registry, [name for name in MODELS if name in pins], day)
-    return {key: pin["sha256"] for key, pin in pins.items()} == {key: each.sha256 for key, each in now.items()} and all(
-        Path(pin["uri"]).is_dir() for pin in pins.values()
-    )
-
-
-def _versions(registry: Registry, names: list[str], day: date) -> pa.Table:
-    """Return the rows of ``MODEL_VERSIONS``: the champion and the latest challenger of each model."""
-    rows = []
-    for name in names:
-        champion, challenger = registry.champion(name, day), registry.challenger(name, day)
-        for version, standing in ((champion, CHAMPION), (challenger, CHALLENGER)):
-            if version is None or (standing == CHALLENGER and champion and version.sha256 == champion.sha256):
-                continue
-            tags = version.tags
-            rows.append(
-                {
-                    "ds": day,
-                    "name": name,
-                    "sha256": version.sha256,
-                    "version": version.number,
-                    "kind": tags["kind"],
-                    "standing": standing,
-                    "decision": tags["decision"],
-                    "trained_through": version.trained_through,
-                    "metric": tags["metric"],
-                    "value": _number(tags, "value"),
-                    "baseline": tags["baseline"],
-                    "baseline_value": _number(tags, "baseline_value"),
-                    "low": _number(tags, "low"),
-                    "high": _number(tags, "high"),
-                    "run_id": version.run_id,
-                }
-            )
-    return pa.Table.from_pylist(rows, schema=arrow_schema(MODEL_VERSIONS))
-
-
-def _number(tags: Mapping[str, str], name: str) -> float | None:
-    """Return a figure of a version; None where it is missing or not a number."""
-    value = float(tags.get(name, "nan"))
-    return None if value != value else value
-
-
-def _figures(tags: Mapping[str, str], name: str) -> dict[str, float]:
-    return {key: value for key, value in json.loads(tags.get(name, "{}")).items() if value == value}

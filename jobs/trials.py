@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,13 +44,7 @@ class Task:
     set: str
     metric: str
     declared: tuple[str, ...]
-    config: Any
     trial: Callable[[TrainingSets, Models], Trial]
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """Return what changes the fitted models."""
-        return asdict(self.config)
 
 
 def _churn(sets: TrainingSets, models: Models) -> Trial:
@@ -59,7 +53,7 @@ def _churn(sets: TrainingSets, models: Models) -> Trial:
 
     train, validation, gate = (rows(days) for days in _days(sets))
     _enough(churn.LABEL, train, validation, gate)
-    fitted = churn.fit(train, validation, CHURN)
+    fitted = churn.fit(train, validation, churn.ChurnConfig())
     return Trial(churn.baseline(train), fitted, lambda model: judge_binary(model, gate, churn.LABEL))
 
 
@@ -74,7 +68,7 @@ def _characteristics(sets: TrainingSets, models: Models) -> Trial:
     truth, seen = characteristics.truth_of(gate), characteristics.seen_of(gate)
     if truth["customer_id"].nunique() < _LEAST_HELD_OUT:
         raise NotEnoughData("hardly anyone buys a characteristic in the gate window")
-    config = CharacteristicsConfig(epochs=models.max_epochs, seed=models.seed)
+    config = characteristics.CharacteristicsConfig(epochs=models.max_epochs, seed=models.seed)
     start = characteristics.baseline(train, validation, dictionary, models.seed)
     fitted = characteristics.fit(train, validation, dictionary, start, config)
     happened = label_matrix(gate["bought"], None, pd.Index(dictionary)).toarray() > 0
@@ -103,7 +97,7 @@ def _offer_ranker(sets: TrainingSets, models: Models) -> Trial:
     customers = sets.read("customers", gate_day)
     customers = customers[customers["customer_id"].isin(gate["customer_id"].unique())]
     truth, seen = characteristics.truth_of(customers), characteristics.seen_of(customers)
-    fitted = offer_ranker.fit(train, validation, RANKER_INPUTS, OFFER_RANKER)
+    fitted = offer_ranker.fit(train, validation, RANKER_INPUTS, offer_ranker.OfferRankerConfig())
     return Trial(offer_ranker.baseline(train), fitted, lambda model: offer_ranker.judge(model, gate, truth, seen))
 
 
@@ -112,7 +106,7 @@ def _coupons(name: str) -> Callable[[TrainingSets, Models], Trial]:
         train, validation, gate = (sets.read("coupons", days) for days in _days(sets))
         label = coupon_response.LABELS[name]
         _enough(label, train, validation, gate)
-        fitted = coupon_response.fit(name, train, validation, COUPON_INPUTS, COUPONS)
+        fitted = coupon_response.fit(name, train, validation, COUPON_INPUTS, coupon_response.CouponConfig())
         return Trial(coupon_response.baseline(name, train), fitted, lambda model: judge_binary(model, gate, label))
 
     return trial
@@ -138,25 +132,15 @@ def _enough(label: str, train: pd.DataFrame, validation: pd.DataFrame, gate: pd.
         raise NotEnoughData(f"too few rows of either class to learn from; '{label}' holds for {told}")
 
 
-CHURN = churn.ChurnConfig()
-OFFER_RANKER = offer_ranker.OfferRankerConfig()
-COUPONS = coupon_response.CouponConfig()
-CharacteristicsConfig = characteristics.CharacteristicsConfig
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
-        Task(churn.NAME, "customers", "log_likelihood", churn.INPUTS, CHURN, _churn),
-        Task(
-            offer_ranker.NAME, "pairs", "ndcg@5", (*RANKER_INPUTS, *offer_ranker.FREQUENCY), OFFER_RANKER,
-            _offer_ranker,
-        ),
+        Task(churn.NAME, "customers", "log_likelihood", churn.INPUTS, _churn),
+        Task(offer_ranker.NAME, "pairs", "ndcg@5", (*RANKER_INPUTS, *offer_ranker.FREQUENCY), _offer_ranker),
         *(
-            Task(name, "coupons", "log_likelihood", COUPON_INPUTS, COUPONS, _coupons(name))
+            Task(name, "coupons", "log_likelihood", COUPON_INPUTS, _coupons(name))
             for name in (coupon_response.RESPONSE, coupon_response.SCOPE)
         ),
-        Task(
-            characteristics.NAME, "customers", "ndcg@5", characteristics.DECLARED, CharacteristicsConfig(),
-            _characteristics,
-        ),
+        Task(characteristics.NAME, "customers", "ndcg@5", characteristics.DECLARED, _characteristics),
     )
-}  # fmt: skip
+}

@@ -6,7 +6,6 @@ so a crash before it leaves the old champion in charge. The aliases only mirror 
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import tempfile
@@ -93,8 +92,9 @@ class Registry:
     def run(self, name: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> Iterator[Run]:
         """Open a run that logs ``params`` now, and what its body logs; an error ends it as failed."""
         with mlflow.start_run(experiment_id=self.experiment, run_name=name, tags=dict(tags)) as active:
-            mlflow.log_params({key: str(value)[:500] for key, value in params.items()})
-            yield Run(self.client, active.info.run_id)
+            run = Run(self.client, active.info.run_id)
+            run.params(params)
+            yield run
 
     def register(self, run: Run, model: Model, folder: Path, tags: Mapping[str, str]) -> Version:
         """Register a model as a challenger.
@@ -203,6 +203,10 @@ class Run:
     client: MlflowClient
     run_id: str
 
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Log what a model was made with."""
+        mlflow.log_params({key: str(value)[:500] for key, value in values.items()})
+
     def metrics(self, values: Mapping[str, float]) -> None:
         """Log final metrics; those that are not numbers are left out."""
         mlflow.log_metrics({key: float(value) for key, value in values.items() if np.isfinite(value)})
@@ -211,10 +215,6 @@ class Run:
         """Log a value per epoch of each metric."""
         for step in range(max((len(each) for each in values.values()), default=0)):
             mlflow.log_metrics({key: each[step] for key, each in values.items() if step < len(each)}, step=step + 1)
-
-    def note(self, values: Mapping[str, Any], file: str) -> None:
-        """Log a small JSON file."""
-        mlflow.log_text(json.dumps(values, indent=1, sort_keys=True, default=str), file)
 
 
 def _log_model(model: Model) -> Any:

@@ -78,7 +78,7 @@ def test_a_missing_or_an_added_file_is_refused(tmp_path: Path) -> None:
         artifacts.load(tmp_path / "m", sha256)
     with pytest.raises(DataError, match=r"no file model\.skops"):
         artifacts.from_bytes({"meta.json": (tmp_path / "m" / "meta.json").read_bytes()})
-    with pytest.raises(DataError, match="no model in .*; run `nbo train` again"):
+    with pytest.raises(DataError, match=r"no model in .*; run `nbo train` again"):
         artifacts.load(tmp_path / "nowhere", sha256)
 
 

@@ -1,0 +1,267 @@
+"""The stage that pins champions: which model serves which night, and why.
+
+The models are tiny, the registry is real.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from conf.errors import ConfigError, DataError
+from conf.schema import Settings
+from jobs import roll_back, train_models
+from jobs.lake import Lake, Manifest
+from jobs.stages import Stage
+from training import artifacts
+from training.classifiers import LogisticConfig, logistic
+from training.fitting import Candidate, Judged
+
+NIGHT = date(2017, 12, 3)
+INPUTS = ["recency_days", "baskets_84"]
+CUSTOMERS = [f"c{number}" for number in range(100)]
+NOISE = np.random.default_rng(0).normal(0, 0.01, 100)
+
+
+class World:
+    """What the models of a test are worth, and how often they were trained."""
+
+    def __init__(self) -> None:
+        self.value, self.baseline, self.trained, self.seed = 0.5, 0.4, 0, 0
+        self.inputs = INPUTS
+
+    def trial(self, sets: Any, models: Any) -> Any:
+        from jobs.trials import Trial
+
+        self.trained += 1
+        self.seed += 1
+        candidates = [Candidate(tiny(self.inputs, seed, family)) for seed, family in ((0, "plain"), (self.seed, ""))]
+        values = {artifacts.digest(candidates[0].model.to_bytes()): self.baseline}
+        worth = self.value
+        known.update({artifacts.digest(candidates[1].model.to_bytes()): worth}, **values)
+        return Trial(candidates[0], candidates[1], judge)
+
+
+known: dict[str, float] = {}
+
+
+def judge(model: artifacts.Model) -> Judged:
+    value = known[artifacts.digest(model.to_bytes())]
+    each = pd.Series(value + NOISE * value, index=CUSTOMERS)
+    return Judged(each, {"roc_auc": value}, np.linspace(0, 1, 100), np.tile([0, 1], 50))
+
+
+def tiny(inputs: list[str], seed: int, family: str) -> artifacts.Model:
+    generator = np.random.default_rng(seed)
+    frame = pd.DataFrame(generator.gamma(2, 10, (100, len(inputs))), columns=inputs)
+    frame["left"] = generator.random(100) < 0.5
+    return logistic("churn", frame, inputs, "left", LogisticConfig(), family)
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def installed(settings: Settings, empty_store: Path) -> Iterator[Settings]:
+    import mlflow
+
+    before = mlflow.get_tracking_uri()
+    Path(settings.home).mkdir(parents=True)
+    shutil.copy(empty_store, Path(settings.home, "mlflow.db"))
+    yield settings
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    from jobs import spark, training_sets, trials
+
+    found = World()
+
+    @contextmanager
+    def sets(settings: Any, lake: Any, session: Any, day: Any, windows: Any, wanted: Any) -> Iterator[Any]:
+        yield SimpleNamespace(windows=windows)
+
+    task = trials.Task("churn", "customers", "log_likelihood", tuple(INPUTS), found.trial)
+    monkeypatch.setattr(training_sets, "training_sets", sets)
+    monkeypatch.setattr(spark, "session", lambda settings, name: None)
+    monkeypatch.setattr(trials, "TASKS", {"churn": task})
+    for module in (train_models, roll_back):
+        monkeypatch.setattr(module, "MODELS", {"churn": ()})
+    return found
+
+
+def publish_clean(settings: Settings, day: date, first: date = date(2017, 1, 1)) -> None:
+    lake = Lake(settings.lake)
+    with lake.draft(Stage.VALIDATE, day) as draft:
+        draft.arrow("clean/order_lines", pa.table({"ordered_on": pa.array([first, day], pa.date32())}))
+        draft.commit(Manifest("validate", str(day), ""))
+
+
+def pins(manifest: Manifest) -> dict[str, Any]:
+    return {name: pin["standing"] for name, pin in manifest.facts["pins"].items()}
+
+
+def versions(settings: Settings, day: date) -> list[dict[str, Any]]:
+    return Lake(settings.lake).arrow("models/model_versions", day).to_pylist()
+
+
+def test_a_better_challenger_is_the_first_champion(installed: Settings, world: World) -> None:
+    publish_clean(installed, NIGHT)
+    manifest = train_models.run(installed, NIGHT)
+    assert pins(manifest) == {"churn": "champion"}
+    pin = manifest.facts["pins"]["churn"]
+    assert artifacts.load(pin["uri"], pin["sha256"]).meta.name == "churn"
+    assert (pin["trained_through"], pin["kind"], pin["baseline"]) == ("2017-12-03", "logistic regression", "plain")
+    assert pin["value"] == pytest.approx(0.5, abs=0.01)
+    (row,) = versions(installed, NIGHT)
+    assert row["decision"].startswith("promoted: beats the baseline by +0.1")
+    assert 0 < row["low"] < row["value"] - row["baseline_value"] < row["high"]
+
+
+def test_a_loser_stays_challenger_and_the_baseline_serves(installed: Settings, world: World) -> None:
+    world.value = 0.3
+    publish_clean(installed, NIGHT)
+    manifest = train_models.run(installed, NIGHT)
+    assert pins(manifest) == {"churn": "champion", "churn:challenger": "challenger"}
+    assert manifest.facts["pins"]["churn"]["kind"] == "plain"
+    by_standing = {row["standing"]: row for row in versions(installed, NIGHT)}
+    assert by_standing["champion"]["decision"].startswith("promoted: the first champion is the baseline")
+    assert by_standing["champion"]["value"] == by_standing["challenger"]["baseline_value"]
+    assert by_standing["challenger"]["decision"].startswith("refused: does not beat the baseline by -0.1")
+
+
+def test_a_second_run_and_later_nights_train_nothing(installed: Settings, world: World) -> None:
+    publish_clean(installed, NIGHT)
+    first = train_models.run(installed, NIGHT)
+    assert train_models.run(installed, NIGHT).version == first.version
+    later = NIGHT + timedelta(days=1)
+    publish_clean(installed, later)
+    second = train_models.run(installed, later)
+    assert world.trained == 1
+    assert second.facts["pins"]["churn"]["sha256"] == first.facts["pins"]["churn"]["sha256"]
+    assert train_models.run(installed, NIGHT, force=True).facts["pins"] == first.facts["pins"]
+
+
+def test_a_backfilled_night_trains_its_own_champion(installed: Settings, world: World) -> None:
+    publish_clean(installed, NIGHT)
+    newest = train_models.run(installed, NIGHT).facts["pins"]["churn"]["sha256"]
+    earlier = NIGHT - timedelta(days=7)
+    publish_clean(installed, earlier)
+    found = train_models.run(installed, earlier).facts["pins"]["churn"]
+    assert found["trained_through"] == str(earlier)
+    assert found["sha256"] != newest
+    assert train_models.run(installed, NIGHT, force=True).facts["pins"]["churn"]["sha256"] == newest
+
+
+def test_retraining_promotes_only_what_beats_the_champion(installed: Settings, world: World) -> None:
+    publish_clean(installed, NIGHT)
+    champion = train_models.run(installed, NIGHT).facts["pins"]["churn"]["sha256"]
+    week = NIGHT + timedelta(days=7)
+    publish_clean(installed, week)
+    world.value = 0.45  # beats the baseline, not the champion
+    manifest = train_models.run(installed, week, retrain=True)
+    assert manifest.facts["pins"]["churn"]["sha256"] == champion
+    challenger = next(row for row in versions(installed, week) if row["standing"] == "challenger")
+    assert "refused: does not beat the champion by -0.05" in challenger["decision"]
+    world.value = 0.6
+    manifest = train_models.run(installed, week, retrain=True)
+    assert manifest.facts["pins"]["churn"]["sha256"] != champion
+    assert manifest.facts["pins"]["churn"]["trained_through"] == str(week)
+    # and the night before it keeps what it had
+    assert train_models.run(installed, NIGHT).facts["pins"]["churn"]["sha256"] == champion
+
+
+def test_rollback_makes_the_night_pin_the_champion_before(
+    installed: Settings, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish_clean(installed, NIGHT)
+    first = train_models.run(installed, NIGHT).facts["pins"]["churn"]["sha256"]
+    world.value = 0.6
+    second = train_models.run(installed, NIGHT, retrain=True).facts["pins"]["churn"]["sha256"]
+    assert second != first
+    assert roll_back.command(installed, argparse.Namespace(model="churn")) == 0
+    assert "serves again" in capsys.readouterr().out
+    assert train_models.run(installed, NIGHT).facts["pins"]["churn"]["sha256"] == first
+    assert world.trained == 2
+    with pytest.raises(DataError, match="none to go back to"):
+        roll_back.command(installed, argparse.Namespace(model="churn"))
+    with pytest.raises(ConfigError, match="unknown model chrun; have churn"):
+        roll_back.command(installed, argparse.Namespace(model="chrun"))
+
+
+def test_an_undeclared_input_is_refused(installed: Settings, world: World) -> None:
+    world.inputs = [*INPUTS, "left_later"]
+    publish_clean(installed, NIGHT)
+    train_models.run(installed, NIGHT)
+    challenger = next(row for row in versions(installed, NIGHT) if row["standing"] == "challenger")
+    assert challenger["decision"] == "refused: it takes inputs that are not declared: ['left_later']"
+
+
+def test_a_lost_folder_is_fetched_and_a_changed_one_is_refused(installed: Settings, world: World) -> None:
+    publish_clean(installed, NIGHT)
+    pin = train_models.run(installed, NIGHT).facts["pins"]["churn"]
+    shutil.rmtree(pin["uri"])
+    again = train_models.run(installed, NIGHT).facts["pins"]["churn"]
+    assert artifacts.load(again["uri"], again["sha256"])
+    meta = Path(pin["uri"], "meta.json")
+    meta.write_text(meta.read_text().replace("recency_days", "recency_dayz", 1))
+    world.value = 0.6
+    with pytest.raises(DataError, match="is not the one that was registered"):
+        train_models.run(installed, NIGHT, retrain=True)  # the champion cannot be compared
+
+
+def test_a_model_without_its_tables_or_data_is_skipped_with_the_reason(
+    installed: Settings, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jobs.trials import NotEnoughData
+
+    def refuse(*arguments: Any) -> None:
+        raise NotEnoughData("too few rows")
+
+    monkeypatch.setattr(train_models, "MODELS", {"churn": (), "coupon_scope": ("offers", "responses")})
+    _retask(monkeypatch, refuse)
+    publish_clean(installed, NIGHT)
+    manifest = train_models.run(installed, NIGHT)
+    assert manifest.facts["pins"] == {}
+    assert manifest.facts["skipped"] == {
+        "churn": "too few rows",
+        "coupon_scope": "the source has no offers, responses",
+    }
+    assert versions(installed, NIGHT) == []
+
+
+def test_too_little_history_is_skipped_with_the_reason(installed: Settings, world: World) -> None:
+    publish_clean(installed, NIGHT, first=NIGHT - timedelta(days=100))
+    manifest = train_models.run(installed, NIGHT)
+    assert manifest.facts["skipped"] == {"churn": "too little history: 168 days of orders are needed"}
+    assert world.trained == 0
+
+
+def test_an_unpublished_night_is_told(installed: Settings) -> None:
+    with pytest.raises(DataError, match="no published validate"):
+        train_models.run(installed, NIGHT)
+
+
+def _retask(monkeypatch: pytest.MonkeyPatch, trial: Callable[..., Any]) -> None:
+    from jobs import trials
+
+    task = trials.Task("churn", "customers", "log_likelihood", tuple(INPUTS), trial)
+    monkeypatch.setattr(trials, "TASKS", {"churn": task})
