@@ -172,10 +172,15 @@ class Night:
         ]
 
     def stages(self) -> list[Row]:
-        """Return seconds and peak memory of each stage that is published."""
+        """Return seconds, processor seconds and peak memory of each stage that is published."""
         found = ((stage, self.lake.manifest(stage, self.day)) for stage in Stage)
         return [
-            {"stage": str(stage), "seconds": manifest.seconds, "peak_mb": manifest.peak_mb}
+            {
+                "stage": str(stage),
+                "seconds": manifest.seconds,
+                "cpu_seconds": manifest.cpu_seconds,
+                "peak_mb": manifest.peak_mb,
+            }
             for stage, manifest in found
             if manifest is not None and stage is not Stage.REPORT
         ]
