@@ -14,13 +14,12 @@ from conf.canonical import CANONICAL
 from conf.schema import Source
 from conf.tables import Column, Table
 from features.canonical import shown_columns
-from features.merge import merged
+from features.merge import MONTH, merged
 from features.schemas import conform, struct
 from jobs.lake import Draft, File, Lake, Manifest, TableVersion
 from jobs.measure_tables import Arrived
 from jobs.stage_rows import Staged, raw_table, rejects_table
 
-MONTH = "_part"
 QUARANTINE = Table(
     "quarantine",
     "one rejected row; a row that several rules reject stands under the first",
@@ -60,10 +59,9 @@ def write_clean(
         return TableVersion(kept) if kept else draft.arrow(name, empty(table))
     rows = without_rejected(session, lake, draft, staged)
     touched = tuple(file for file in base if file not in kept)
-    result = merged(rows, lake.spark_files(session, touched) if touched else None, table)
-    if table.partition is None:
-        return draft.spark(name, result)
-    return draft.spark(name, result.withColumn(MONTH, F.date_format(table.partition, "yyyy-MM")), part=MONTH)
+    tasks = int(session.conf.get("spark.sql.shuffle.partitions") or 1)
+    result = merged(rows, lake.spark_files(session, touched) if touched else None, table, tasks)
+    return draft.spark(name, result, part=MONTH if table.partition else None)
 
 
 def write_quarantine(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -39,12 +38,12 @@ RAW = "id string, amount string, day string, moment string, flag string, cents i
 
 
 @pytest.fixture(scope="module")
-def lenient(spark: SparkSession) -> Iterator[SparkSession]:
+def lenient(spark: SparkSession) -> SparkSession:
     """The session that jobs map in."""
     session = spark.newSession()
     session.conf.set("spark.sql.ansi.enabled", "false")
     session.conf.set("spark.sql.session.timeZone", "UTC")
-    yield session
+    return session
 
 
 def raw(session: SparkSession, **values: Any) -> DataFrame:
@@ -98,7 +97,11 @@ def test_column_not_mentioned_is_null_and_no_fault(lenient: SparkSession) -> Non
         ("day", "to_date(day)", {"day": "soon"}),
         ("day", "to_date(day, 'dd.MM.yyyy')", {"day": "2017-01-05"}),
         ("day", "to_date(nullif(day, '0000-00-00'))", {"day": "soon"}),
-        ("day", "case when flag = 'y' then to_date(day) else to_date(day, 'dd.MM.yyyy') end", {"day": "x", "flag": "y"}),
+        (
+            "day",
+            "case when flag = 'y' then to_date(day) else to_date(day, 'dd.MM.yyyy') end",
+            {"day": "x", "flag": "y"},
+        ),
         ("moment", "to_timestamp(moment)", {"moment": "2017-01-01 25:00:00"}),
         ("moment", "to_timestamp(concat(day, ' ', moment))", {"day": "2017-01-01", "moment": "noon"}),
         ("flag", "flag", {"flag": "perhaps"}),
