@@ -8,7 +8,8 @@ from typing import Any
 from conf.errors import DataError
 from conf.schema import Settings
 from jobs import database
-from training.artifacts import Model, load
+from scoring.predictions import Packed
+from training.artifacts import checked
 
 MODELS = ("churn", "offer_ranker", "coupon_response", "coupon_scope", "characteristics")
 
@@ -20,7 +21,7 @@ def scoring_pins(pins: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return chosen | ({"characteristics": network} if network else {})
 
 
-def load_models(pins: dict[str, dict[str, Any]], day: date) -> dict[str, Model]:
+def load_models(pins: dict[str, dict[str, Any]], day: date) -> dict[str, Packed]:
     """Return the pinned models by name, every byte checked.
 
     Raises:
@@ -32,7 +33,9 @@ def load_models(pins: dict[str, dict[str, Any]], day: date) -> dict[str, Model]:
                 f"model {name} has seen days up to {pin['trained_through']} and may not score {day}; "
                 f"run `nbo train --ds {day}`"
             )
-    return {name: load(pin["uri"].removeprefix("file://"), pin["sha256"]) for name, pin in sorted(pins.items())}
+    return {
+        name: Packed(checked(pin["uri"].removeprefix("file://"), pin["sha256"])) for name, pin in sorted(pins.items())
+    }
 
 
 def deliveries(settings: Settings, day: date) -> list[dict[str, str | None]]:

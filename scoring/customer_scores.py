@@ -8,8 +8,7 @@ from conf.published import CUSTOMER_SCORES
 from features.schemas import conform
 from scoring.arbitration import PLACES
 from scoring.churn_reasons import churn_reasons
-from scoring.predictions import with_drivers
-from training.artifacts import Model
+from scoring.predictions import Packed, with_drivers
 
 #: shares of the scored customers, by falling churn probability
 HIGH, MIDDLE = 0.1, 0.3
@@ -17,7 +16,7 @@ HIGH, MIDDLE = 0.1, 0.3
 VALUABLE = 0.25
 
 
-def churn_scores(profile: DataFrame, model: Model | None, active_days: int) -> DataFrame:
+def churn_scores(profile: DataFrame, model: Packed | None, active_days: int) -> DataFrame:
     """Score the customers with a purchase in the last ``active_days`` days.
 
     The borders of the bands are two numbers that the driver collects.

@@ -11,9 +11,8 @@ from conf.schema import Offers, Policy
 from features.schemas import conform
 from scoring.arbitration import choose, rank_product_types, value_coupons, value_product_types
 from scoring.policy import mark_coupons, mark_repeated
-from scoring.predictions import with_probability
+from scoring.predictions import Packed, with_probability
 from scoring.reasons import offer_title, reason, reason_codes, with_partner
-from training.artifacts import Model
 
 #: product types kept of each customer for the offers and for measuring: overall, and of repeats and discoveries
 TOP, TOP_OF_SLICE = 10, 5
@@ -25,7 +24,7 @@ BASELINE = "baseline:personal_frequency"
 
 def product_type_ranking(
     candidates: DataFrame,
-    ranker: Model | None,
+    ranker: Packed | None,
     contacts: DataFrame | None,
     offers: Offers,
     policy: Policy,
@@ -58,8 +57,8 @@ def product_type_ranking(
 
 def scored_coupons(
     rows: DataFrame,
-    response: Model | None,
-    scope: Model | None,
+    response: Packed | None,
+    scope: Packed | None,
     offers_table: DataFrame,
     targets: DataFrame,
     contacts: DataFrame | None,

@@ -6,6 +6,7 @@ n = rows of a batch, l = labels. Each function returns what ``mapInArrow`` needs
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,28 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, types as T
 
 from scoring.candidate_blocks import ranks_of
-from training.artifacts import Model, from_bytes
+from training.artifacts import META, Meta, Model, from_bytes
 
 Batches = Iterator[pa.RecordBatch]
 #: rows that a batch of predictions holds at most
 BLOCK = 4096
 
 
-def with_probability(rows: DataFrame, model: Model, name: str) -> DataFrame:
+@dataclass(frozen=True)
+class Packed:
+    """A model as its files: cheap to hold and to send, unpacked where it is applied."""
+
+    files: dict[str, bytes]
+
+    @property
+    def meta(self) -> Meta:
+        """What the model is."""
+        return Meta.from_json(self.files[META].decode())
+
+
+def with_probability(rows: DataFrame, model: Packed, name: str) -> DataFrame:
     """Return ``rows`` with the model's probability in the new column ``name``; O(rows x inputs)."""
-    files = model.to_bytes()
+    files = model.files
 
     def apply(batches: Batches) -> Batches:
         loaded = from_bytes(files)
@@ -34,14 +47,14 @@ def with_probability(rows: DataFrame, model: Model, name: str) -> DataFrame:
     return rows.mapInArrow(apply, _extended(rows, T.StructField(name, T.DoubleType())))
 
 
-def with_drivers(rows: DataFrame, model: Model, probability: str, drivers: str, most: int = 3) -> DataFrame:
+def with_drivers(rows: DataFrame, model: Packed, probability: str, drivers: str, most: int = 3) -> DataFrame:
     """Return ``rows`` with the model's probability and the inputs that raise it most.
 
     Returns:
         ``rows``, the column ``probability``, and the column ``drivers``: an array of at most ``most`` input names, the
         strongest first; shorter where fewer inputs raise the probability.
     """
-    files = model.to_bytes()
+    files = model.files
 
     def apply(batches: Batches) -> Batches:
         loaded = from_bytes(files)
@@ -60,7 +73,7 @@ def with_drivers(rows: DataFrame, model: Model, probability: str, drivers: str, 
     return rows.mapInArrow(apply, _extended(rows, *added))
 
 
-def label_ranking(rows: DataFrame, model: Model, top: int = 10, top_of_slice: int = 5) -> DataFrame:
+def label_ranking(rows: DataFrame, model: Packed, top: int = 10, top_of_slice: int = 5) -> DataFrame:
     """Rank the labels of a network with one output per label for every customer; O(customers x labels).
 
     Args:
@@ -73,13 +86,13 @@ def label_ranking(rows: DataFrame, model: Model, top: int = 10, top_of_slice: in
         ``customer_id``, ``characteristic``, ``probability``, ``above_threshold``, ``is_discovery``, ``rank`` (among
         all labels) and ``rank_in_slice``; ties go to the label that sorts first.
     """
-    files = model.to_bytes()
+    files = model.files
 
     def apply(batches: Batches) -> Batches:
         loaded = from_bytes(files)
         for batch in batches:
             for start in range(0, batch.num_rows, BLOCK):
-                yield _labels(batch.slice(start, BLOCK), loaded, top, top_of_slice)
+                yield label_batch(batch.slice(start, BLOCK), loaded, top, top_of_slice)
 
     texts, flags = ("customer_id", "characteristic"), ("above_threshold", "is_discovery")
     fields = [T.StructField(n, T.StringType()) for n in texts] + [T.StructField("probability", T.DoubleType())]
@@ -88,7 +101,8 @@ def label_ranking(rows: DataFrame, model: Model, top: int = 10, top_of_slice: in
     return rows.mapInArrow(apply, T.StructType(fields))
 
 
-def _labels(batch: pa.RecordBatch, model: Model, top: int, top_of_slice: int) -> pa.RecordBatch:
+def label_batch(batch: pa.RecordBatch, model: Model, top: int, top_of_slice: int) -> pa.RecordBatch:
+    """Rank the labels for a batch of customers; see :func:`label_ranking`."""
     place = np.argsort(np.array(model.meta.outputs, dtype=str), kind="stable")
     names = [model.meta.outputs[i] for i in place]
     limit = np.asarray(model.meta.extra["thresholds"], dtype="float64")[place]

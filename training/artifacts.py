@@ -135,6 +135,15 @@ def load(folder: Path | str, sha256: str) -> Model:
     Raises:
         DataError: a file is missing, or the digest is not ``sha256``.
     """
+    return from_bytes(checked(folder, sha256))
+
+
+def checked(folder: Path | str, sha256: str) -> dict[str, bytes]:
+    """Return the files of the model in ``folder``, having checked every byte.
+
+    Raises:
+        DataError: a file is missing, or the digest is not ``sha256``.
+    """
     files = _read(Path(folder))
     found = digest(files)
     if found != sha256:
@@ -142,7 +151,7 @@ def load(folder: Path | str, sha256: str) -> Model:
             f"the model in {folder} is not the one that was registered: its SHA-256 is {found}, not {sha256}; "
             "remove the folder and run `nbo train` again, which fetches it from the registry"
         )
-    return from_bytes(files)
+    return files
 
 
 def _read(folder: Path) -> dict[str, bytes]:

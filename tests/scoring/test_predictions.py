@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from scoring.predictions import Packed, label_batch, with_drivers, with_probability
+from training.classifiers import LogisticConfig, logistic
+
+
+@pytest.fixture(scope="module")
+def model():
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"x": rng.normal(size=300), "z": rng.normal(size=300)})
+    frame["y"] = frame["x"] - 0.5 * frame["z"] + rng.normal(size=300) > 0
+    return logistic("toy", frame, ["x", "z"], "y", LogisticConfig())
+
+
+def test_the_workers_say_what_the_model_says_here(model, rows):
+    packed = Packed(model.to_bytes())
+    assert packed.meta == model.meta
+    given = pd.DataFrame({"id": ["a", "b", "c"], "x": [1.0, -2.0, None], "z": [0.5, 1.0, 3.0]})
+    frame = rows("id string, x double, z double", *given.astype(object).where(given.notna(), None).to_numpy().tolist())
+    found = with_drivers(with_probability(frame, packed, "p"), packed, "again", "drivers", most=1).collect()
+    assert [row["p"] for row in found] == pytest.approx(model.predict(given).tolist())
+    assert [row["again"] for row in found] == [row["p"] for row in found]
+    added = model.contributions(given)
+    expected = [[("x", "z")[int(np.argmax(each))]] if each.max() > 0 else [] for each in added]
+    assert [row["drivers"] for row in found] == expected
+
+
+def test_labels_are_ranked_overall_and_in_each_slice():
+    class Toy:
+        meta = SimpleNamespace(outputs=("TEA", "JAM", "MILK"), extra={"thresholds": [0.5, 0.3, 0.3]})
+
+        def predict(self, frame: pd.DataFrame) -> np.ndarray:
+            return np.array([[0.4, 0.4, 0.1]] * len(frame))
+
+    batch = pa.RecordBatch.from_pydict(
+        {"customer_id": ["a", "new"], "types": pa.array([["MILK", "FUEL"], None], pa.list_(pa.string()))}
+    )
+    found = label_batch(batch, Toy(), top=2, top_of_slice=1).to_pylist()
+    told = {(r["customer_id"], r["characteristic"]): (r["rank"], r["rank_in_slice"], r["is_discovery"]) for r in found}
+    assert told == {
+        ("a", "JAM"): (1, 1, True),
+        ("a", "TEA"): (2, 2, True),
+        ("a", "MILK"): (3, 1, False),  # beyond the top, but the best of what the customer has had
+        ("new", "JAM"): (1, 1, True),
+        ("new", "TEA"): (2, 2, True),
+    }
+    assert {r["characteristic"]: r["above_threshold"] for r in found} == {"JAM": True, "TEA": False, "MILK": False}
