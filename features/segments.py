@@ -209,5 +209,7 @@ def _cold_rows(cold: DataFrame) -> list[tuple[Any, ...]]:
 
 
 def _lookup(values: dict[int, str]) -> Column:
+    if not values:  # all customers are cold
+        return F.lit(None).cast("string")
     pairs = chain.from_iterable((F.lit(number), F.lit(value)) for number, value in values.items())
     return F.create_map(*pairs)[F.col("prediction")]
