@@ -87,6 +87,11 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     return publish(settings, Stage.MEASURE, day, inputs, build, force)
 
 
+def is_replay(scores: Manifest) -> bool:
+    """Tell whether a night was scored so long after its ``ds`` that its offers went to nobody."""
+    return (date.fromisoformat(scores.written_at[:10]) - date.fromisoformat(scores.ds)).days > LIVE_DAYS
+
+
 def _measured(lake: Lake, day: date, closed: dict[date, Manifest]) -> dict[date, date]:
     """Return which nights an earlier run has measured with the scores they still have, and the newest such run."""
     found: dict[date, date] = {}
@@ -125,8 +130,7 @@ class _Night:
         self.settings, self.lake, self.spark, self.day, self.night = settings, lake, spark, day, night
         self.scores, self.horizon = scores, settings.horizon_days
         self.order_lines, self.products = self.clean("order_lines"), self.clean("products")
-        written = date.fromisoformat(scores.written_at[:10])
-        self.is_replay = (written - night).days > LIVE_DAYS
+        self.is_replay = is_replay(scores)
         self.found: list[dict[str, Any]] = []
 
     def rows(self) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from conf.schema import Offers, Policy
 from features.schemas import conform
 from scoring.arbitration import choose, rank_product_types, value_coupons, value_product_types
 from scoring.policy import mark_coupons, mark_repeated
-from scoring.predictions import Packed, with_probability
+from scoring.predictions import Packed, with_probabilities
 from scoring.reasons import offer_title, reason, reason_codes, with_partner
 
 #: product types kept of each customer for the offers and for measuring: overall, and of repeats and discoveries
@@ -45,7 +45,7 @@ def product_type_ranking(
         The best candidates with ``propensity``, ``expected_value``, ``rank``, ``rank_in_slice``, ``offer_rank``,
         ``is_discovery`` and all that reasons need.
     """
-    scored = with_probability(candidates, ranker, "propensity") if ranker else _by_frequency(candidates)
+    scored = with_probabilities(candidates, {"propensity": ranker}) if ranker else _by_frequency(candidates)
     valued = value_product_types(scored, offers).withColumn(
         "is_discovery", F.coalesce("pair_baskets_total", F.lit(0.0)) == 0
     )
@@ -82,15 +82,12 @@ def scored_coupons(
     Returns:
         ``rows`` with probabilities, value, ``removed_by`` (null: may be offered), ``is_discovery`` and ``source``.
     """
+    models = {"propensity": scope, "response_probability": response}
+    rows = with_probabilities(rows, {name: model for name, model in models.items() if model is not None})
     if scope is None:
-        frequency = _frequency(F.col("scope_baskets_84"), F.col("scope_baskets_total"))
-        rows = rows.withColumn("propensity", frequency)
-    else:
-        rows = with_probability(rows, scope, "propensity")
+        rows = rows.withColumn("propensity", _frequency(F.col("scope_baskets_84"), F.col("scope_baskets_total")))
     if response is None:  # redemptions are rare: about one in a hundred customers and coupons
         rows = rows.withColumn("response_probability", 0.01 * (0.5 + F.col("propensity")))
-    else:
-        rows = with_probability(rows, response, "response_probability")
     marked = mark_coupons(rows, offers_table, targets, contacts, policy, day)
     return value_coupons(marked, offers).withColumns(
         {

@@ -34,17 +34,27 @@ class Packed:
         return Meta.from_json(self.files[META].decode())
 
 
-def with_probability(rows: DataFrame, model: Packed, name: str) -> DataFrame:
-    """Return ``rows`` with the model's probability in the new column ``name``; O(rows x inputs)."""
-    files = model.files
+def with_probabilities(rows: DataFrame, models: dict[str, Packed]) -> DataFrame:
+    """Return ``rows`` with a new column per model, its probability; O(rows x inputs).
+
+    Args:
+        rows: the models' inputs among other columns.
+        models: new column -> model.
+    """
+    packed = {name: model.files for name, model in models.items()}
 
     def apply(batches: Batches) -> Batches:
-        loaded = from_bytes(files)
+        loaded = {name: from_bytes(files) for name, files in packed.items()}
         for batch in batches:
-            values = np.asarray(loaded.predict(batch.select(list(loaded.meta.inputs)).to_pandas()), dtype="float64")
-            yield batch.append_column(name, pa.array(values.reshape(-1), pa.float64()))
+            scored = batch
+            for name, model in loaded.items():
+                values = np.asarray(model.predict(batch.select(list(model.meta.inputs)).to_pandas()), dtype="float64")
+                scored = scored.append_column(name, pa.array(values, pa.float64()))
+            yield scored
 
-    return rows.mapInArrow(apply, _extended(rows, T.StructField(name, T.DoubleType())))
+    if not models:
+        return rows
+    return rows.mapInArrow(apply, _extended(rows, *(T.StructField(name, T.DoubleType()) for name in models)))
 
 
 def with_drivers(rows: DataFrame, model: Packed, probability: str, drivers: str, most: int = 3) -> DataFrame:

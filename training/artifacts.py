@@ -25,6 +25,8 @@ from conf.errors import DataError
 META = "meta.json"
 Kind = Literal["sklearn", "lightgbm", "keras"]
 WEIGHTS: dict[str, str] = {"sklearn": "model.skops", "lightgbm": "model.txt", "keras": "model.keras"}
+#: where skops and Keras write the address of an object
+_ADDRESS = r'("__id__": |"file": "|"shared_object_id": )(\d+)'
 #: types beyond skops' own list that a file may hold; all are plain data
 TRUSTED = ["numpy.dtype"]
 
@@ -249,16 +251,17 @@ def _keras_bytes(model: Any) -> bytes:
 
 
 def _reproducible(archive: bytes) -> bytes:
-    """Rewrite a zip archive without its dates and without the memory addresses that skops uses as names."""
+    """Rewrite a zip archive without its dates, and with numbers where skops and Keras write memory addresses."""
     source, target = ZipFile(io.BytesIO(archive)), io.BytesIO()
-    schema = source.read("schema.json").decode() if "schema.json" in source.namelist() else ""
-    addresses = dict.fromkeys(re.findall(r'"__id__": (\d+)', schema) + re.findall(r'"file": "(\d+)\.', schema))
+    texts = {name: source.read(name).decode() for name in ("schema.json", "config.json") if name in source.namelist()}
+    addresses = dict.fromkeys(address for text in texts.values() for _, address in re.findall(_ADDRESS, text))
     numbers = {address: str(number) for number, address in enumerate(addresses)}
-    schema = re.sub(r'("__id__": |"file": ")(\d+)', lambda found: found[1] + numbers[found[2]], schema)
     contents: dict[str, bytes] = {}
     for name in source.namelist():
         stem, dot, ending = name.partition(".")
-        content = schema.encode() if name == "schema.json" else source.read(name)
+        content = source.read(name)
+        if name in texts:
+            content = re.sub(_ADDRESS, lambda found: found[1] + numbers[found[2]], texts[name]).encode()
         if name == "metadata.json":
             content = json.dumps({**json.loads(content), "date_saved": ""}).encode()
         contents[numbers.get(stem, stem) + dot + ending] = content

@@ -257,7 +257,9 @@ def _log_keras(meta: Meta, content: bytes, shared: dict[str, Any]) -> Any:
         network = keras.saving.load_model(path, compile=False)
     example = {name: np.ones((2, *size.shape[1:]), dtype="float32") for name, size in network.input.items()}
     signature = infer_signature(example, np.asarray(network(example)))
-    return flavor.log_model(network, signature=signature, input_example=example, **shared)
+    # this flavour writes an example before it makes the folder for it, so the example goes beside the model
+    mlflow.log_dict({name: value.tolist() for name, value in example.items()}, f"{FOLDER}/input_example.json")
+    return flavor.log_model(network, signature=signature, **shared)
 
 
 def _version(found: ModelVersion, tags: Mapping[str, str]) -> Version:

@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -81,11 +80,11 @@ def install(folder: Path, conf: Path, exports: Path) -> Installation:
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory, conf: Path, exports: Path) -> Iterator[Installation]:
+def reference(tmp_path_factory: pytest.TempPathFactory, conf: Path, exports: Path) -> Installation:
     """An installation with one night, undisturbed."""
     made = install(tmp_path_factory.mktemp("reference"), conf, exports)
     made.night(FIRST)
-    yield made
+    return made
 
 
 def test_a_night_leaves_scores_files_and_a_report(reference: Installation) -> None:

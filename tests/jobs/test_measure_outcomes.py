@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import math
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyspark.sql.pandas.types import to_arrow_schema
+
+import jobs.measure_outcomes as measure_outcomes
+from conf.canonical import CANONICAL
+from conf.load import load
+from conf.published import OFFER_OUTCOMES
+from conf.schema import Settings, Spark
+from features.schemas import struct
+from jobs.lake import Lake, Manifest
+from jobs.measure_outcomes import TABLE, is_replay, run
+from jobs.stages import Stage
+
+NIGHT = date(2017, 11, 1)
+DAY = NIGHT + timedelta(days=28)
+SECOND = 1 / math.log2(3)
+
+
+def line(customer: str, days: int, *products: str) -> list[dict[str, Any]]:
+    day = NIGHT + timedelta(days=days)
+    return [
+        {
+            "order_id": f"{customer}{day}", "line_id": product, "customer_id": customer, "product_id": product,
+            "ordered_at": datetime(day.year, day.month, day.day, 17, tzinfo=UTC), "ordered_on": day,
+            "quantity": Decimal(1), "amount": Decimal(3), "discount": Decimal(0), "is_return": False,
+        }
+        for product in products
+    ]  # fmt: skip
+
+
+#: T1 to T5 are bought by two; T8 is sold for the first time after the night
+LINES = [
+    *line("x1", -5, "T1", "T2", "T3", "T4", "T5"), *line("x2", -5, "T1", "T2", "T3", "T4", "T5"),
+    *line("y", -9, "T6"), *line("y", -3, "T6"), *line("z", -20, "T7"),
+    *line("x1", 0, "T1"), *line("x1", 1, "T1"), *line("x2", 28, "T8"), *line("y", 7, "T6", "T7"),
+    *line("z", 29, "T7"), *line("new", 3, "T1"),
+]  # fmt: skip
+
+
+def clean() -> dict[str, list[dict[str, Any]]]:
+    valid = {"valid_from": NIGHT, "valid_to": NIGHT + timedelta(days=20)}
+    redeemed = {"x1": ("k1", 2), "y": ("k2", 3), "z": ("k1", 3)}
+    return {
+        "order_lines": LINES,
+        "products": [
+            {"product_id": f"T{n}", "product_type": f"T{n}", "department": "D", "counted": True, "offerable": True}
+            for n in range(1, 9)
+        ],
+        "campaigns": [{"campaign_id": "A", "kind": "post", "starts_on": NIGHT, "ends_on": valid["valid_to"]}],
+        "campaign_targets": [{"campaign_id": "A", "customer_id": who, "targeted_on": NIGHT} for who in ("x1", "y")],
+        "offers": [{"offer_id": offer, "campaign_id": "A", "kind": "coupon", **valid} for offer in ("k1", "k2")],
+        "offer_products": [{"offer_id": "k1", "product_id": "T1"}, {"offer_id": "k2", "product_id": "T6"}],
+        "responses": [
+            {"response_id": who, "customer_id": who, "offer_id": offer, "kind": "redeemed",
+             "responded_on": NIGHT + timedelta(days=days)}
+            for who, (offer, days) in redeemed.items()
+        ],
+    }  # fmt: skip
+
+
+def put_clean(lake: Lake, day: date) -> None:
+    with lake.draft(Stage.VALIDATE, day) as draft:
+        for name, rows in clean().items():
+            schema = to_arrow_schema(struct(CANONICAL[name]), timezone="UTC")
+            full = [{field: row.get(field) for field in schema.names} for row in rows]
+            draft.arrow(f"clean/{name}", pa.Table.from_pylist(full, schema=schema))
+        draft.commit(Manifest(stage="validate", ds=str(day), version=""))
+
+
+def put_scores(lake: Lake, night: date) -> None:
+    ranked = [("x1", "T2", False, 1, 1), ("x1", "T1", False, 2, 2), ("y", "T7", True, 1, 1), ("z", "T7", False, 1, 1)]
+    tables = {
+        "product_type_ranking": [
+            dict(zip(("customer_id", "product_type", "is_discovery", "rank", "rank_in_slice"), row, strict=True))
+            for row in ranked
+        ],
+        "next_best_offer": [
+            {"customer_id": who, "offer_kind": kind, "offer_id": offer}
+            for who, kind, offer in (("x1", "coupon", "k1"), ("y", "coupon", "k1"), ("x1", "product_type", "type:T1"))
+        ],
+        "customer_scores": [
+            {"customer_id": who, "treatment": treatment}
+            for who, treatment in (("x1", "treated"), ("x2", "treated"), ("y", "control"), ("z", "control"))
+        ],
+    }
+    tables["characteristic_ranking"] = [
+        {("characteristic" if k == "product_type" else k): v for k, v in row.items()}
+        for row in tables["product_type_ranking"]
+    ]
+    with lake.draft(Stage.SCORE, night) as draft:
+        for name, rows in tables.items():
+            draft.arrow(f"scores/{name}", pa.Table.from_pylist(rows))
+        draft.facts = {"characteristics": ["T1", "T7"]}
+        draft.commit(Manifest(stage="score", ds=str(night), version=""))
+
+
+@pytest.fixture(scope="module")
+def measured(spark, tmp_path_factory) -> Settings:
+    """A night whose horizon is over, measured once."""
+    home = str(tmp_path_factory.mktemp("measured"))
+    shipped = load()
+    offers = shipped.offers.model_copy(
+        update={
+            "product_types": shipped.offers.product_types.model_copy(update={"min_buyers": 1}),
+            "coupons": shipped.offers.coupons.model_copy(update={"max_per_customer": 1}),
+        }
+    )
+    small = Spark(master="local[2]", driver_memory="1g", shuffle_partitions=2)
+    models = shipped.models.model_copy(update={"bootstrap_rounds": 50})
+    settings = shipped.model_copy(
+        update={"home": home, "lake": f"{home}/lake", "spark": small, "offers": offers, "models": models}
+    )
+    lake = Lake(settings.lake)
+    put_clean(lake, DAY)
+    put_scores(lake, NIGHT)
+    put_scores(lake, NIGHT + timedelta(days=1))  # its horizon is not over
+    run(settings, DAY)
+    return settings
+
+
+def outcomes(settings: Settings, day: date) -> list[dict[str, Any]]:
+    return Lake(settings.lake).arrow(TABLE, day).to_pylist()
+
+
+@pytest.fixture(scope="module")
+def found(measured) -> dict[tuple[str, str, str, str], dict[str, Any]]:
+    rows = outcomes(measured, DAY)
+    assert {(row["ds"], row["offers_of"]) for row in rows} == {(DAY, NIGHT)}
+    return {(row["offer_kind"], row["slice"], row["method"], row["metric"]): row for row in rows}
+
+
+def test_product_types_by_hand(found):
+    """x1 buys T1 again; y buys T6 again and T7 for the first time; x2 and z buy nothing that was listed."""
+    of_two = 1 + SECOND
+    expected = {
+        ("all", "nbo"): (1.0, (SECOND + 1 / of_two) / 2),
+        ("all", "popularity"): (0.5, 0.5),
+        ("all", "personal_frequency"): (1.0, (1 + 1 / of_two) / 2),
+        ("repeat", "nbo"): (0.5, SECOND / 2),
+        ("repeat", "popularity"): (1.0, 1.0),
+        ("repeat", "personal_frequency"): (1.0, 1.0),
+        ("discovery", "nbo"): (1.0, 1.0),
+        ("discovery", "popularity"): (0.0, 0.0),
+    }
+    told = {
+        key[1:3]: tuple(found[(*key[:3], metric)]["value"] for metric in ("hit_rate@5", "ndcg@5"))
+        for key in found
+        if key[0] == "product_type"
+    }
+    assert told == {key: pytest.approx(value, abs=1e-6) for key, value in expected.items()}
+    assert found["product_type", "all", "nbo", "hit_rate@5"]["customers"] == 2
+    assert found["product_type", "discovery", "nbo", "hit_rate@5"]["customers"] == 1
+
+
+def test_coverage_counts_who_bought_nothing_as_a_miss(found):
+    coverage = {key[2]: (row["value"], row["customers"], row["low"]) for key, row in found.items()
+                if key[0] == "product_type" and key[3] == "coverage@5"}  # fmt: skip
+    assert coverage == {
+        "nbo": (0.5, 4, None), "popularity": (0.25, 4, None), "personal_frequency": (0.5, 4, None),
+    }  # fmt: skip
+
+
+def test_characteristics_keep_to_the_networks_dictionary(found):
+    row = found["characteristic", "all", "nbo", "ndcg@5"]
+    assert (row["value"], row["customers"]) == (pytest.approx((SECOND + 1) / 2, abs=1e-6), 2)
+    assert found["characteristic", "all", "personal_frequency", "hit_rate@5"]["value"] == 0.5
+
+
+def test_coupons_by_hand(found):
+    """Of the pool x1 redeems k1 and y redeems k2; z is no target. Both were offered k1."""
+    told = {key[2:]: row["value"] for key, row in found.items() if key[0] == "coupon"}
+    assert told == {
+        ("nbo", "redemptions@1"): 0.5, ("nbo", "redemption_rate"): 0.5,
+        ("popularity", "redemptions@1"): 0.5, ("popularity", "redemption_rate"): 0.5,
+        ("personal_frequency", "redemptions@1"): 1.0, ("personal_frequency", "redemption_rate"): 1.0,
+    }  # fmt: skip
+
+
+def test_treated_beside_control(found):
+    told = {(key[1], key[3]): row["value"] for key, row in found.items() if key[0] == "any"}
+    assert told == {
+        ("treated", "purchase_rate"): 1.0, ("treated", "spend"): 3.0,
+        ("control", "purchase_rate"): 0.5, ("control", "spend"): 3.0,
+    }  # fmt: skip
+
+
+def test_intervals_hold_the_value(found):
+    for row in found.values():
+        assert row["is_replay"]
+        if row["low"] is not None:
+            assert row["low"] <= row["value"] <= row["high"]
+
+
+def test_a_measured_night_is_carried_along_and_then_rests(measured, found, monkeypatch):
+    monkeypatch.setattr(measure_outcomes, "session", lambda *_: pytest.fail("nothing is to be measured"))
+    lake = Lake(measured.lake)
+    lake.fs.delete_file(f"{lake.base}/_nights/score/{NIGHT + timedelta(days=1)}.json")  # one night is enough here
+    for days in (1, 28):
+        put_clean(lake, DAY + timedelta(days=days))
+        run(measured, DAY + timedelta(days=days))
+    carried = outcomes(measured, DAY + timedelta(days=1))
+    assert [{**row, "ds": DAY} for row in carried] == outcomes(measured, DAY)
+    assert {row["ds"] for row in carried} == {DAY + timedelta(days=1)}
+    assert outcomes(measured, DAY + timedelta(days=28)) == []
+
+
+def test_nothing_to_measure_is_an_empty_table(settings):
+    lake = Lake(settings.lake)
+    put_clean(lake, NIGHT)
+    put_scores(lake, NIGHT)
+    run(settings, NIGHT)
+    table = lake.arrow(TABLE, NIGHT)
+    assert (table.num_rows, table.schema.names) == (0, list(OFFER_OUTCOMES.names))
+
+
+def test_a_night_scored_long_after_its_day_is_a_replay():
+    def scored(written: str) -> Manifest:
+        return Manifest(stage="score", ds="2017-12-03", version="", written_at=written)
+
+    assert not is_replay(scored("2017-12-04T03:00:00+00:00"))
+    assert not is_replay(scored("2017-12-06T23:59:59+00:00"))
+    assert is_replay(scored("2017-12-07T00:00:00+00:00"))
