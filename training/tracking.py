@@ -106,13 +106,13 @@ class Registry:
             tags: of the version; ``sha256``, ``kind`` and ``standing`` are added.
         """
         meta = model.meta
-        logged = _log_model(model)
-        self.client.log_artifacts(run.run_id, str(folder), FOLDER)
+        logged, sha256 = _log_model(model), artifacts.digest(model.to_bytes())
+        self.client.log_artifacts(run.run_id, str(folder), _place(sha256))
         with _existing():
             self.client.create_registered_model(meta.name)
         written = {
             **tags,
-            "sha256": artifacts.digest(model.to_bytes()),
+            "sha256": sha256,
             "kind": meta.family,
             "standing": CHALLENGER,
         }
@@ -178,7 +178,7 @@ class Registry:
         """
         with tempfile.TemporaryDirectory() as scratch:
             try:
-                found = Path(self.client.download_artifacts(version.run_id, FOLDER, scratch))
+                found = Path(self.client.download_artifacts(version.run_id, _place(version.sha256), scratch))
             except (MlflowException, OSError) as error:
                 raise DataError(
                     f"the files of model {version.name} version {version.number} are gone ({type(error).__name__}); "
@@ -215,6 +215,11 @@ class Run:
         """Log a value per epoch of each metric."""
         for step in range(max((len(each) for each in values.values()), default=0)):
             mlflow.log_metrics({key: each[step] for key, each in values.items() if step < len(each)}, step=step + 1)
+
+
+def _place(sha256: str) -> str:
+    """Return where a run keeps a model's files: it may keep two models, a challenger and its baseline."""
+    return f"{FOLDER}/{sha256[:16]}"
 
 
 def _log_model(model: Model) -> Any:
@@ -257,8 +262,8 @@ def _log_keras(meta: Meta, content: bytes, shared: dict[str, Any]) -> Any:
         network = keras.saving.load_model(path, compile=False)
     example = {name: np.ones((2, *size.shape[1:]), dtype="float32") for name, size in network.input.items()}
     signature = infer_signature(example, np.asarray(network(example)))
-    # this flavour writes an example before it makes the folder for it, so the example goes beside the model
-    mlflow.log_dict({name: value.tolist() for name, value in example.items()}, f"{FOLDER}/input_example.json")
+    # this flavour writes an example before it makes the folder for it, so the example goes to the run
+    mlflow.log_dict({name: value.tolist() for name, value in example.items()}, "input_example.json")
     return flavor.log_model(network, signature=signature, **shared)
 
 

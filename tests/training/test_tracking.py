@@ -96,6 +96,19 @@ def test_trees_and_networks_register_too(registry: Registry, home: Path) -> None
         assert artifacts.digest(home / "fetched" / str(number)) == made.sha256
 
 
+def test_two_models_of_one_run_keep_their_own_files(registry: Registry, home: Path) -> None:
+    made = []
+    with registry.run("pair", {}, {}) as run:
+        for seed in (21, 22):
+            model = logistic("pair", rows(seed), INPUTS, "left", LogisticConfig())
+            artifacts.save(home / "models" / f"pair-{seed}", model.to_bytes())
+            tags = {**TAGS, "trained_through": "2017-12-03"}
+            made.append(registry.register(run, model, home / "models" / f"pair-{seed}", tags))
+    for version in made:
+        registry.fetch(version, home / "fetched" / version.sha256)
+        assert artifacts.digest(home / "fetched" / version.sha256) == version.sha256
+
+
 def test_a_night_never_gets_a_champion_of_its_future(registry: Registry, home: Path) -> None:
     first = registry.promote(register(registry, home, "dated", "2017-11-01", 3))
     second = registry.promote(register(registry, home, "dated", "2017-12-01", 4))
