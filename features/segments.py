@@ -48,7 +48,7 @@ class SegmentConfig:
     iterations: int = 10
     smallest_share: float = 0.05
     fewest_members: int = 10
-    partitions: int = 2
+    partitions: int = 1
     seed: int = 20260101
 
 
