@@ -40,8 +40,8 @@ env: .venv/ready ## make .venv with the exact versions of requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . 2>/dev/null
 	touch $@
 
-demo: env ## lay out the demonstration CRM's exports under var/crm
-	@$(NBO) demo
+demo: env ## lay out the demonstration CRM under var/crm (HOUSEHOLDS=300 for a slice)
+	@$(NBO) demo $(if $(HOUSEHOLDS),--households $(HOUSEHOLDS))
 
 airflow-db: env
 	@mkdir -p "$(AIRFLOW_HOME)"

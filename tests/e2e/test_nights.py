@@ -63,7 +63,12 @@ def conf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models |= {"train_windows": 2, "max_epochs": 3, "bootstrap_rounds": 200, "characteristic_min_buyers": 30}
     (folder / "models.yml").write_text(yaml.safe_dump(models))
     main = (folder / "nbo.yml").read_text()
-    (folder / "nbo.yml").write_text(main.replace("driver_memory: 4g", "driver_memory: 1g"))
+    # on so little data Spark's compilers cost more than what they compile
+    lean = """driver_memory: 1g
+  conf:
+    spark.sql.codegen.wholeStage: "false"
+    spark.driver.extraJavaOptions: -XX:+UseSerialGC -XX:TieredStopAtLevel=1"""
+    (folder / "nbo.yml").write_text(main.replace("driver_memory: 4g", lean))
     return folder / "nbo.yml"
 
 
