@@ -137,7 +137,7 @@ def test_killed_in_the_middle_the_old_version_stays_and_a_rerun_gives_equal_rows
     reference: Installation, stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = reference.manifest(stage, FIRST)
-    killed = killed_in_the_middle(reference, stage, FIRST, before.seconds * 0.5, "--force")
+    killed = killed_in_the_middle(reference, stage, FIRST, min(before.seconds * 0.5, 5.0), "--force")
     if killed:  # a stage that takes a fraction of a second may have come through before the signal
         assert reference.manifest(stage, FIRST) == before
         with capsys.disabled():
@@ -148,7 +148,8 @@ def test_killed_in_the_middle_the_old_version_stays_and_a_rerun_gives_equal_rows
     assert {name: table.content for name, table in after.tables.items()} == {
         name: table.content for name, table in before.tables.items()
     }
-    assert killed or before.seconds < 3
+    # with its champions trained, a forced training only pins them; the fixture has killed a real one
+    assert killed or before.seconds < 3 or stage is Stage.TRAIN
 
 
 def test_the_next_night_builds_on_the_last_and_equals_a_full_load(
