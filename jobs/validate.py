@@ -227,7 +227,10 @@ def _due_days(night: Night, table: str) -> dict[date, int]:
     """Return 0 rows for each drop day of this night that must bring rows."""
     first = date.fromisoformat(night.raw.facts["since"]) + timedelta(days=1) if night.base else night.day
     days = [first + timedelta(days=number) for number in range((night.day - first).days + 1)]
-    return {day: 0 for day in days if _must_bring(night, table, day)}
+    due_days = [day for day in days if _must_bring(night, table, day)]
+    if any(part.mode == "snapshot" for part in night.settings.source.tables[table].parts):
+        due_days = due_days[-1:]  # of several snapshots only the newest is taken in
+    return dict.fromkeys(due_days, 0)
 
 
 def _freshest_due(night: Night, table: str) -> date | None:
