@@ -44,7 +44,7 @@ class Installation:
     def nbo(self, *arguments: str) -> str:
         line = [sys.executable, "-m", "jobs.cli", *arguments]
         done = subprocess.run(line, env=self.environment, capture_output=True, text=True, check=False, timeout=600)
-        assert done.returncode == 0, f"nbo {' '.join(arguments)}: {done.returncode}\n{done.stderr[-4000:]}"
+        assert done.returncode == 0, f"nbo {' '.join(arguments)}: {done.returncode}\n{done.stderr[-20000:]}"
         return done.stdout + done.stderr
 
     def night(self, day: date) -> str:

@@ -280,7 +280,7 @@ def test_a_server_that_is_down_ends_after_three_tries_and_never_shows_the_passwo
     with pytest.raises(TransientError, match=f"PostgreSQL nbo@127.0.0.1:{port}/crm cannot") as info:
         database.replace(url, DAY, night(DAY, 1, "a"))
     assert info.value.exit_code == 75
-    assert len([r for r in caplog.records if "the next try is in" in r.message]) == 2
+    assert len([r for r in caplog.records if "the next try is in" in r.getMessage()]) == 2
     shown = caplog.text + str(info.value) + repr(info.value.__cause__)
     assert not [secret for secret in (PASSWORD, "canary", "p%40ss") if secret in shown]
 
