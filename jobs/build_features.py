@@ -83,18 +83,16 @@ def _build(settings: Settings, lake: Lake, day: date, draft: Draft) -> None:
     night = _Night(lake, spark, day, draft, settings.models.seed, settings.source.timezone)
     order_lines, products = night.clean("order_lines"), night.clean("products")
     draft.facts["skipped"] = {}
-    try:
-        lines(order_lines, products).persist()
-        basket_types(order_lines, products).persist().count()  # fills both before anything runs side by side
-        with ThreadPoolExecutor(3) as pool:
-            branches = [
-                pool.submit(branch, night, order_lines, products)
-                for branch in (_build_customers, _build_factors, _build_types, _build_coupons)
-            ]
-            for branch in branches:
-                branch.result()
-    finally:
-        spark.catalog.clearCache()
+    lines(order_lines, products).persist()
+    basket_types(order_lines, products).persist().count()  # fills both before anything runs side by side
+    with ThreadPoolExecutor(3) as pool:
+        branches = [
+            pool.submit(branch, night, order_lines, products)
+            for branch in (_build_customers, _build_factors, _build_types, _build_coupons)
+        ]
+        for branch in branches:
+            branch.result()
+    spark.catalog.clearCache()
 
 
 def _build_customers(night: _Night, order_lines: DataFrame, products: DataFrame) -> None:

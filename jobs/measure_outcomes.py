@@ -75,11 +75,9 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
         rows: list[dict[str, Any]] = []
         if fresh:
             spark = session(settings, "measure")
-            try:
-                for night in fresh:
-                    rows += _Night(settings, lake, spark, day, night, closed[night]).rows()
-            finally:
-                spark.catalog.clearCache()
+            for night in fresh:
+                rows += _Night(settings, lake, spark, day, night, closed[night]).rows()
+            spark.catalog.clearCache()
         parts.append(pa.Table.from_pylist(rows, schema=arrow_schema(OFFER_OUTCOMES)))
         draft.arrow(TABLE, pa.concat_tables(parts).sort_by([(name, "ascending") for name in OFFER_OUTCOMES.key]))
         draft.facts = {"measured": {str(night): scores.content for night, scores in sorted(closed.items())}}

@@ -91,18 +91,16 @@ class _Night:
 
         What does not wait for each other runs side by side: the jobs are short and wait for Spark, not for a core.
         """
-        try:
-            self.profile.count()  # fills the cache before anything runs side by side
-            with ThreadPoolExecutor(3) as pool:
-                ranking, coupons = pool.submit(self.ranking), pool.submit(self.coupons)
-                others = [pool.submit(self.customers), pool.submit(self.characteristics)]
-                for other in others:
-                    other.result()
-            self.offers(ranking.result(), coupons.result())
-            self.check()
-            self.facts(coupons.result())
-        finally:
-            self.spark.catalog.clearCache()
+        self.profile.count()  # fills the cache before anything runs side by side
+        with ThreadPoolExecutor(3) as pool:
+            ranking, coupons = pool.submit(self.ranking), pool.submit(self.coupons)
+            others = [pool.submit(self.customers), pool.submit(self.characteristics)]
+            for other in others:
+                other.result()
+        self.offers(ranking.result(), coupons.result())
+        self.check()
+        self.facts(coupons.result())
+        self.spark.catalog.clearCache()
 
     def customers(self) -> None:
         """Write ``scores/customer_scores``."""

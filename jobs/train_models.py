@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from conf.errors import DataError
+from conf.load import config_hash
 from conf.schema import Settings
 from jobs.lake import Draft, Lake, Manifest
 from jobs.model_pins import folder_of, local_folder, open_registry, pins, still_pinned, versions
@@ -38,6 +39,8 @@ MODELS: dict[str, tuple[str, ...]] = {
     "coupon_scope": ("offers", "offer_products", "campaigns", "campaign_targets", "responses"),
     "characteristics": (),
 }
+#: days until a model that had not enough data is tried again; ``--retrain`` tries at once
+RETRY_DAYS = 7
 
 
 def run(settings: Settings, day: date, force: bool = False, retrain: bool = False) -> Manifest:
@@ -45,7 +48,7 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
 
     ``facts["pins"]`` holds for each model ``uri`` (folder), ``sha256``, ``version``, ``kind``,
     ``standing``, ``trained_through``, ``metric``, ``value``, ``baseline_value`` and ``metrics``;
-    ``facts["skipped"]`` says why a model is not there.
+    ``facts["skipped"]`` says why a model is not there, ``facts["tried"]`` on which night that was found.
 
     Raises:
         DataError: the clean layer of ``day`` is not published, or the files of a champion are gone.
@@ -54,13 +57,17 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
     registry = open_registry(settings)
 
     def build(draft: Draft) -> None:
-        skipped = _missing_tables(draft.lake, day)
-        wanted = [name for name in MODELS if name not in skipped]
-        untrained = [name for name in wanted if retrain or registry.champion(name, day) is None]
+        missing = _missing_tables(draft.lake, day)
+        wanted = [name for name in MODELS if name not in missing]
+        tried = {} if retrain else _tried(settings, draft.lake, day)
+        untrained = [name for name in wanted if retrain or (registry.champion(name, day) is None and name not in tried)]
         if untrained:
-            skipped |= _Training(settings, registry, draft.lake, day, clean.content).run(untrained)
+            failed = _Training(settings, registry, draft.lake, day, clean.content).run(untrained)
+            tried |= {name: {"on": str(day), "why": why} for name, why in failed.items()}
         found = pins(settings, registry, wanted, day)
-        draft.facts |= {"pins": found, "skipped": {name: why for name, why in skipped.items() if name not in found}}
+        tried = {name: each for name, each in tried.items() if name in wanted and name not in found}
+        skipped = missing | {name: each["why"] for name, each in tried.items()}
+        draft.facts |= {"pins": found, "skipped": skipped, "tried": tried}
         draft.arrow("models/model_versions", versions(registry, wanted, day))
 
     return publish(
@@ -205,6 +212,18 @@ class _Training:
 
     def _models(self) -> dict[str, Any]:
         return {f"models.{name}": value for name, value in self.settings.models.model_dump().items()}
+
+
+def _tried(settings: Settings, lake: Lake, day: date) -> dict[str, dict[str, str]]:
+    """Return the models that had not enough data on one of the last nights, with that night and the reason."""
+    last = day if lake.manifest(Stage.TRAIN, day) else lake.newest(Stage.TRAIN, day)
+    if last is None:
+        return {}
+    manifest = lake.need(Stage.TRAIN, last)
+    if (manifest.code_version, manifest.config_hash) != (code_version(), config_hash(settings)):
+        return {}
+    tried: dict[str, dict[str, str]] = manifest.facts.get("tried", {})
+    return {name: each for name, each in tried.items() if (day - date.fromisoformat(each["on"])).days < RETRY_DAYS}
 
 
 def _missing_tables(lake: Lake, day: date) -> dict[str, str]:

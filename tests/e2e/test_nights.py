@@ -67,7 +67,7 @@ def conf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lean = """driver_memory: 1g
   conf:
     spark.sql.codegen.wholeStage: "false"
-    spark.driver.extraJavaOptions: -XX:+UseSerialGC -XX:TieredStopAtLevel=1"""
+    spark.driver.extraJavaOptions: -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"""
     (folder / "nbo.yml").write_text(main.replace("driver_memory: 4g", lean))
     return folder / "nbo.yml"
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
+from pyspark.errors import PythonException
 
 from conf.errors import DataError
 from jobs.lake import Lake, Manifest
 from jobs.stages import Stage
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 DAY = date(2017, 12, 3)
 NAME = "features/profile"
@@ -161,6 +167,25 @@ with lake.draft(Stage.FEATURES, date(2017, 12, 3)) as draft:
     draft.arrow("features/profile", pa.table({"x": np.random.default_rng(1).integers(0, 2**60, 100_000)}))
     draft.commit(Manifest("features", "2017-12-03", ""))
 """
+
+
+@pytest.mark.spark
+def test_a_task_that_fails_while_spark_writes_keeps_the_old_version(lake: Lake, spark: SparkSession) -> None:
+    before = publish(lake, [1])
+
+    def fail_on_one_row(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            if 77 in batch["x"].to_pylist():
+                raise ValueError("planted")
+            yield batch
+
+    frame = spark.range(0, 100, 1, 4).toDF("x").mapInArrow(fail_on_one_row, "x long")
+    with pytest.raises(PythonException, match="planted"), lake.draft(Stage.FEATURES, DAY) as draft:
+        draft.spark(NAME, frame)
+    assert lake.manifest(Stage.FEATURES, DAY) == before
+    assert [str(file) for file in Path(lake.base).rglob("*.parquet")] == [
+        str(Path(lake.base, file.path)) for table in before.tables.values() for file in table.files
+    ]
 
 
 def test_a_full_disk_keeps_the_old_version_and_leaves_no_litter(lake: Lake) -> None:

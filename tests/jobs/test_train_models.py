@@ -248,6 +248,30 @@ def test_a_model_without_its_tables_or_data_is_skipped_with_the_reason(
     assert versions(installed, NIGHT) == []
 
 
+def test_a_model_without_enough_data_is_tried_again_after_a_week_or_by_retraining(
+    installed: Settings, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jobs.trials import NotEnoughData
+
+    attempts: list[str] = []
+
+    def refuse(*arguments: Any) -> None:
+        attempts.append("once more")
+        raise NotEnoughData("too few rows")
+
+    _retask(monkeypatch, refuse)
+    after = {days: NIGHT + timedelta(days=days) for days in (0, 1, 6, 7)}
+    for days, expected in ((0, 1), (1, 1), (6, 1), (7, 2)):
+        publish_clean(installed, after[days])
+        manifest = train_models.run(installed, after[days])
+        assert manifest.facts["skipped"] == {"churn": "too few rows"}
+        assert len(attempts) == expected
+    train_models.run(installed, after[7], force=True)
+    assert len(attempts) == 2
+    train_models.run(installed, after[7], retrain=True)
+    assert len(attempts) == 3
+
+
 def test_too_little_history_is_skipped_with_the_reason(installed: Settings, world: World) -> None:
     publish_clean(installed, NIGHT, first=NIGHT - timedelta(days=100))
     manifest = train_models.run(installed, NIGHT)
