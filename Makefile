@@ -19,6 +19,8 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export PYTHONWARNINGS := ignore
 export TF_CPP_MIN_LOG_LEVEL ?= 2
+# compiled modules halve the start of every stage: have them written whatever the shell says
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 NBO := $(BIN)/nbo

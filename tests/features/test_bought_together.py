@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from datetime import date
-from itertools import product
+from itertools import combinations_with_replacement, product
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from features import bought_together as module
@@ -62,12 +65,33 @@ def test_windows_returns_and_order_of_rows(crm):
     assert ranks == {"B": 1, "C": 2}  # equal ratios: by name
 
 
-def test_large_baskets_are_left_out_and_only_the_strongest_stay(crm, monkeypatch):
-    monkeypatch.setattr(module, "MAX_TYPES", 3)
+def test_large_baskets_are_left_out_and_only_the_strongest_stay(crm):
     texts = ["a b", "a b", "a b", "a c", "a c", "a b c d", "a b c d", "d", "d", "d"]
-    found = bought_together(crm.lines(*baskets(*texts)), crm.products(*PRODUCTS), AS_OF, top=1).collect()
+    found = bought_together(crm.lines(*baskets(*texts)), crm.products(*PRODUCTS), AS_OF, top=1, max_types=3).collect()
     assert {(row["product_type"], row["other"]): row["baskets"] for row in found} == {
         ("A", "B"): 3,
         ("B", "A"): 3,
         ("C", "A"): 2,
     }
+
+
+def test_pairs_do_not_depend_on_where_batches_and_blocks_end(monkeypatch):
+    generator = np.random.default_rng(1)
+    basket = np.sort(generator.integers(0, 40, 300))
+    number = np.concatenate([generator.permutation(30)[:n] + 1 for n in np.unique(basket, return_counts=True)[1]])
+    rows = pa.RecordBatch.from_pydict({"basket": basket, "number": number.astype(np.int32)})
+
+    def counts(batch: int, block: int) -> Counter:
+        monkeypatch.setattr(module, "BLOCK", block)
+        total: Counter = Counter()
+        for part in module._count_blocks(12, iter(rows.slice(at, batch) for at in range(0, 300, batch))):
+            for a, b, n in zip(*(part[name].to_pylist() for name in ("a", "b", "baskets")), strict=True):
+                total[a, b] += n
+        return total
+
+    expected: Counter = Counter()
+    for one in np.unique(basket):
+        types = sorted(number[basket == one].tolist())
+        if len(types) <= 12:
+            expected.update([*combinations_with_replacement(types, 2), (-1, -1)])
+    assert counts(300, 1000) == counts(7, 50) == counts(64, 100) == expected
