@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 NBO := $(BIN)/nbo
 
-.PHONY: help env demo airflow-db nightly backfill airflow mlflow test test-fast lint fmt types bench lock clean
+.PHONY: help env demo airflow-db nightly backfill airflow mlflow test test-night test-fast lint fmt types bench lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -72,11 +72,14 @@ airflow: demo airflow-db ## serve Airflow's UI with the DAGs unpaused (stop with
 mlflow: env ## serve MLflow's UI on 127.0.0.1:5000
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///$(NBO_HOME)/mlflow.db --host 127.0.0.1 --port 5000
 
-test: env ## set up and run all tests
-	$(BIN)/pytest
+test: env ## set up and run the tests of all parts
+	$(BIN)/pytest -m "not night"
+
+test-night: env ## kill every stage of a night on a slice and run it again (some ten minutes)
+	$(BIN)/pytest -m night
 
 test-fast: env ## the tests that need no Spark and no child processes
-	$(BIN)/pytest -m "not spark and not slow"
+	$(BIN)/pytest -m "not spark and not slow and not night"
 
 lint: env ## formatting, lint rules, layers and types
 	$(BIN)/ruff format --check .

@@ -59,7 +59,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many bad inputs and faults the run has tried."""
     passed = [report.nodeid for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
     bad = sum("test_bad_exports" in name for name in passed)
-    faults = sum(any(word in name for word in ("kill", "full_disk", "terminated", "locked", "server")) for name in passed)
+    faults = sum(
+        any(word in name for word in ("kill", "full_disk", "terminated", "locked", "server")) for name in passed
+    )
     terminalreporter.write_line(
         f"bad exports tried: {bad}; tests with kills, lost connections, locks and full disks: {faults}"
     )
