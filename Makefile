@@ -53,13 +53,13 @@ airflow-db: env
 
 nightly: demo airflow-db ## run the night DS=YYYY-MM-DD through Airflow and show its results
 	@$(NBO) doctor --quiet
-	@$(BIN)/airflow dags test --dagfile-path $(CURDIR)/dags/nightly_next_best_offer.py nightly_next_best_offer $(DS)
+	@AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING $(BIN)/airflow dags test --dagfile-path $(CURDIR)/dags/nightly_next_best_offer.py nightly_next_best_offer $(DS)
 	@$(NBO) show --ds $(DS)
 
 backfill: demo airflow-db ## run the nights FROM=... TO=... in order, then measure them where the truth is known
 	@$(NBO) doctor --quiet
 	@for day in $$($(BIN)/nbo days $(FROM) $(TO)); do \
-	  $(BIN)/airflow dags test --dagfile-path $(CURDIR)/dags/nightly_next_best_offer.py nightly_next_best_offer $$day || exit 1; \
+	  AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING $(BIN)/airflow dags test --dagfile-path $(CURDIR)/dags/nightly_next_best_offer.py nightly_next_best_offer $$day || exit 1; \
 	done
 	@$(NBO) evaluate --from $(FROM) --to $(TO)
 
