@@ -37,7 +37,10 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     before = os.environ.get("NBO_HOME")
     os.environ["NBO_HOME"] = str(home)
     try:
-        small = Spark(master="local[2]", driver_memory="1g", shuffle_partitions=2)
+        # on tiny tables the second compiler costs more than what it compiles; the first alone has too small a cache
+        lean = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=384m"
+        options = {"spark.driver.extraJavaOptions": lean}
+        small = Spark(master="local[2]", driver_memory="1g", shuffle_partitions=2, conf=options)
         started = session(load().model_copy(update={"spark": small}), "tests")
     finally:
         os.environ.pop("NBO_HOME")
