@@ -27,6 +27,17 @@ HISTORY = (
     "days_since_last",
     "days_since_first",
     "interval_days",
+    "faded_baskets",
+)
+#: what the block adds of the pair, the customer and the type
+EXTRA = (
+    "als_score",
+    "ease_score",
+    "ease_new_score",
+    "together_score",
+    "segment_popularity",
+    "customer_new_types_84",
+    "type_new_share_28",
 )
 UNRANKED = np.iinfo(np.int32).max
 
@@ -37,7 +48,7 @@ class CandidateConfig:
 
     personal_frequency: int = 40
     bought_together: int = 20
-    similar_customers: int = 30
+    similar_customers: int = 40
     popular_in_segment: int = 15
     popular: int = 15
     segment_prior: int = field(default=50, metadata={"about": "customers the overall popularity weighs"})
@@ -51,6 +62,9 @@ class Catalogue:
     Attributes:
         names: product types, sorted.
         factors: (t, d) latent factors; zero rows where a type has none.
+        often: (t, t) item-to-item weights on the logarithm of baskets.
+        ever: (t, t) item-to-item weights on whether it was ever bought.
+        new_share: (t,) share of those who had not bought it 28 days ago and have since.
         together: (t, t) how strongly the type of the row speaks for that of the column.
         popularity: (t,) share of active customers who bought it in 28 days.
         by_segment: segment -> (t,) the same within the segment, shrunk towards ``popularity``.
@@ -58,6 +72,9 @@ class Catalogue:
 
     names: list[str]
     factors: np.ndarray
+    often: np.ndarray
+    ever: np.ndarray
+    new_share: np.ndarray
     together: sparse.csr_matrix
     popularity: np.ndarray
     by_segment: dict[str, np.ndarray]
@@ -85,6 +102,10 @@ def _block(batch: pa.RecordBatch, catalogue: Catalogue, config: CandidateConfig)
     history = _history(batch.column("history"), catalogue.names)
     als = np.round(_factors(batch.column("factors"), catalogue.factors.shape[1]) @ catalogue.factors.T, 6)
     together = np.round((sparse.csr_matrix(history["baskets_84"] > 0, dtype=float) @ catalogue.together).toarray(), 6)
+    baskets = sparse.csr_matrix(np.log1p(np.nan_to_num(history["baskets_total"])).astype("float32"))
+    often = np.round((baskets @ catalogue.often).astype("float64"), 5)
+    ever = np.round(((baskets > 0).astype("float32") @ catalogue.ever).astype("float64"), 5)
+    fresh = (history["days_since_first"] < 84).sum(axis=1, keepdims=True).astype("float64")
     segments: list[Any] = batch.column("segment_id").to_pylist()
     segment = np.stack([catalogue.by_segment.get(name, catalogue.popularity) for name in segments])
 
@@ -96,11 +117,14 @@ def _block(batch: pa.RecordBatch, catalogue: Catalogue, config: CandidateConfig)
     ranks[0] = ranks_of(frequency - recency, bought & warm, config.personal_frequency)
     free = (ranks[0] == UNRANKED) & warm
     ranks[1] = ranks_of(together, free & (together > 0), config.bought_together)
-    ranks[2] = ranks_of(als, free & (als > 0), config.similar_customers)
+    # the linear model finds discoveries better; the factors stand in where it has nothing to say
+    alike = np.where(ever > 0, 1e3 + ever, als)
+    ranks[2] = ranks_of(alike, free & (alike > 0), config.similar_customers)
     if catalogue.by_segment:
         ranks[3] = ranks_of(segment, np.ones(shape, bool), config.popular_in_segment)
     ranks[4] = ranks_of(np.broadcast_to(catalogue.popularity, shape), np.ones(shape, bool), config.popular)
-    extra = {"als_score": als, "together_score": together, "segment_popularity": segment}
+    shared = (np.broadcast_to(fresh, shape), np.broadcast_to(catalogue.new_share, shape))
+    extra = dict(zip(EXTRA, (als, often, ever, together, segment, *shared), strict=True))
     return _rows(batch.column("customer_id"), catalogue.names, ranks, {**history, **extra})
 
 
@@ -136,19 +160,24 @@ def ranks_of(score: np.ndarray, allowed: np.ndarray, most: int) -> np.ndarray:
 
 def _history(lists: Any, names: list[str]) -> dict[str, np.ndarray]:
     """Return :data:`HISTORY` as matrices (b, t) with NaN where a customer never bought a type."""
+    row, column, entries = history_cells(lists, names)
+    matrices = {}
+    for name in HISTORY:
+        matrix = np.full((len(lists), len(names)), np.nan)
+        matrix[row, column] = entries.field(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        matrices[name] = matrix
+    return matrices
+
+
+def history_cells(lists: Any, names: list[str]) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Return row, column (of sorted ``names``) and the struct of every entry of the lists whose type is known."""
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     entries = lists.flatten()
     row = np.repeat(np.arange(len(lists)), lengths)
     where = pc.index_in(entries.field("product_type"), value_set=pa.array(names, pa.string()))
-    known = where.is_valid().to_numpy(zero_copy_only=False)
-    column = pc.fill_null(where, 0).to_numpy(zero_copy_only=False)[known]
-    matrices = {}
-    for name in HISTORY:
-        matrix = np.full((len(lists), len(names)), np.nan)
-        values = entries.field(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
-        matrix[row[known], column] = values[known]
-        matrices[name] = matrix
-    return matrices
+    known = where.is_valid()
+    kept = known.to_numpy(zero_copy_only=False)
+    return row[kept], where.drop_null().to_numpy(zero_copy_only=False), entries.filter(known)
 
 
 def _factors(lists: Any, size: int) -> np.ndarray:
