@@ -1,8 +1,8 @@
 """Candidates for the product-type offers of every customer, with the inputs of the ranker.
 
 Five sources: what the customer buys often, what is bought together with it, what similar customers buy (a linear
-item-to-item model, and ALS where that is silent), what is popular in the segment, and what is popular at all. Customers with fewer than two baskets get the
-popular ones.
+item-to-item model, and ALS where that is silent), what is popular in the segment, and what is popular at all.
+Customers with fewer than two baskets get the popular ones.
 """
 
 from __future__ import annotations

@@ -44,9 +44,8 @@ def factorize(extra: sparse.csr_matrix, config: FactorsConfig) -> tuple[np.ndarr
     for _ in range(config.iterations):
         for left, right, cells in ((rows, columns, by_row), (columns, rows, by_column)):
             gram = right.T @ right + config.regularization * np.eye(config.factors, dtype="float32")
-            with threadpool_limits(
-                1, user_api="blas"
-            ):  # the systems are small: threads would cost more than they bring
+            # the systems are small: threads would cost more than they bring
+            with threadpool_limits(1, user_api="blas"):
                 _solve(cells.indptr, cells.indices, cells.data, gram.astype("float32"), right, left)
     return rows, columns
 
