@@ -22,9 +22,8 @@ from training.recommenders.recommender import Recommender
 from training.splits import ones, stratified
 from training.top_lists import list_metrics, top_lists
 
-FILE = (
-    Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data")) / "ratings/ml-100k/ml-100k.inter.gz"
-)
+DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
+FILE = DATA / "ratings" / "ml-100k" / "ml-100k.inter.gz"
 PUBLISHED, PENALTIES = 0.4751, (100, 200, 300, 500, 800)
 
 
@@ -49,8 +48,8 @@ def main() -> None:
     print(f"{len(ratings):,} ratings, {learn.sum():,} to learn from; published best {PUBLISHED}")
     for name, model in models.items():
         found = _judge(model, past, truth)
-        print(f"  {name:<20} NDCG@10 {found['ndcg']:.4f}  MAP@10 {found['map']:.4f}  precision {found['precision']:.4f}  "
-              f"recall {found['recall']:.4f}  NDCG to published {found['ndcg'] / PUBLISHED:.3f}")  # fmt: skip
+        told = "  ".join(f"{metric} {found[metric]:.4f}" for metric in ("ndcg", "map", "precision", "recall"))
+        print(f"  {name:<20} @10: {told}  NDCG to published {found['ndcg'] / PUBLISHED:.3f}")
 
 
 def _cut(user: np.ndarray, item: np.ndarray, learn: np.ndarray) -> tuple[History, object]:
