@@ -72,7 +72,7 @@ def run(name: str, part: str) -> None:
     task = Task(held.truth, held.seen, 10)
     judged = compare({**held.models, BEST: ranked(booster, held.pairs, held.truth.shape)}, task)
     means = table(judged)
-    print(means.loc[:, [(p, metric) for p in SLICES for metric in ("recall", "ndcg")]].round(4))
+    print(means.loc[:, [(p, metric) for p in SLICES for metric in ("recall", "ndcg")]].round(4).to_string())
     for other in (SIMPLE, "TIFU-kNN"):
         over = gain(judged, BEST, other, "all", "recall")
         print(f"  {BEST} over {other}: recall {over.value:+.4f} [{over.low:+.4f}, {over.high:+.4f}]")

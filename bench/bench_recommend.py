@@ -79,14 +79,18 @@ def report(window: Window, earlier: list[Window], k: int) -> pd.DataFrame:
     """Print one window's table and return it."""
     task, config = Task(window.truth, window.seen, k), RankerConfig(threads=1)
     found = {}
-    for part, kind in (("all", "all"), ("repeats", "all"), ("discoveries", "new")):
+    for kind in ("all", "new"):
         booster = fit_ranker([(getattr(w, kind), labels(getattr(w, kind), w.truth)) for w in earlier], config)
-        found[part] = ranked(booster, getattr(window, kind), window.truth.shape)
+        found[kind] = ranked(booster, getattr(window, kind), window.truth.shape)
     judged = compare(window.models, task)
     for part in SLICES:
-        judged |= compare({BEST: found[part]}, task, (part,))
+        judged |= compare({BEST: found["new" if part == "discoveries" else "all"]}, task, (part,))
     means = table(judged)
-    print(means.loc[:, [(part, metric) for part in SLICES for metric in ("hit_rate", "ndcg", "recall")]].round(4))
+    print(
+        means.loc[:, [(part, metric) for part in SLICES for metric in ("hit_rate", "ndcg", "recall")]]
+        .round(4)
+        .to_string()
+    )
     for part, others in (("all", ("personal frequency", "decayed frequency", "EASE")),
                          ("discoveries", ("popularity", "EASE, whether"))):  # fmt: skip
         for other in others:
@@ -102,13 +106,15 @@ def main() -> None:
     """Print the comparison."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="three windows rather than one")
+    parser.add_argument("--as-of", choices=REPORTED, help="one window alone")
     parser.add_argument("--products", action="store_true", help="products, top 10, rather than types, top 5")
     arguments = parser.parse_args()
     data, k = journey(arguments.products), 10 if arguments.products else 5
     print(f"{data.shape[0]:,} customers x {data.shape[1]:,} items, top {k}")
     windows: dict[int, Window] = {}
     tables = []
-    for text in REPORTED if arguments.full else REPORTED[-1:]:
+    wanted = [arguments.as_of] if arguments.as_of else REPORTED if arguments.full else REPORTED[-1:]
+    for text in wanted:
         days = [day_of(text) - HORIZON * back for back in range(TRAINING + 1)]
         for day in days:
             if day not in windows:
@@ -116,7 +122,9 @@ def main() -> None:
         print(f"\n{text}, the {HORIZON} days after it")
         tables.append(report(windows[days[0]], [windows[day] for day in days[1:]], k))
     print("\nmean of the windows")
-    print((sum(tables) / len(tables)).loc[:, [(p, m) for p in SLICES for m in ("hit_rate", "ndcg")]].round(4))
+    print(
+        (sum(tables) / len(tables)).loc[:, [(p, m) for p in SLICES for m in ("hit_rate", "ndcg")]].round(4).to_string()
+    )
 
 
 def _lines(data: Journey) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
