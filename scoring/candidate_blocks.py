@@ -56,15 +56,39 @@ class CandidateConfig:
 
 
 @dataclass(frozen=True)
+class ItemWeights:
+    """Linear item-to-item models of some product types (m of t), fitted on all customers.
+
+    Attributes:
+        types: (m,) their places among all types.
+        often: (m, m) weights on the logarithm of baskets, zero on the diagonal.
+        ever: (m, m) weights on whether it was ever bought.
+        new_share: (t,) share of the customers with a history who lacked the type 28 days ago and bought it since; NaN
+            for what is not modelled.
+    """
+
+    types: np.ndarray
+    often: np.ndarray
+    ever: np.ndarray
+    new_share: np.ndarray
+
+    def scores(self, baskets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return both models' scores (b, t) from baskets (b, t); 0 for what is not modelled."""
+        known = sparse.csr_matrix(np.log1p(baskets[:, self.types]).astype("float32"))
+        found = np.zeros((2, *baskets.shape))
+        found[0][:, self.types] = np.round((known @ self.often).astype("float64"), 5)
+        found[1][:, self.types] = np.round(((known > 0).astype("float32") @ self.ever).astype("float64"), 5)
+        return found[0], found[1]
+
+
+@dataclass(frozen=True)
 class Catalogue:
     """What is known of the product types (t), the same for all customers; travels to every worker.
 
     Attributes:
         names: product types, sorted.
         factors: (t, d) latent factors; zero rows where a type has none.
-        often: (t, t) item-to-item weights on the logarithm of baskets.
-        ever: (t, t) item-to-item weights on whether it was ever bought.
-        new_share: (t,) share of those who had not bought it 28 days ago and have since.
+        weights: linear item-to-item models.
         together: (t, t) how strongly the type of the row speaks for that of the column.
         popularity: (t,) share of active customers who bought it in 28 days.
         by_segment: segment -> (t,) the same within the segment, shrunk towards ``popularity``.
@@ -72,9 +96,7 @@ class Catalogue:
 
     names: list[str]
     factors: np.ndarray
-    often: np.ndarray
-    ever: np.ndarray
-    new_share: np.ndarray
+    weights: ItemWeights
     together: sparse.csr_matrix
     popularity: np.ndarray
     by_segment: dict[str, np.ndarray]
@@ -102,9 +124,7 @@ def _block(batch: pa.RecordBatch, catalogue: Catalogue, config: CandidateConfig)
     history = _history(batch.column("history"), catalogue.names)
     als = np.round(_factors(batch.column("factors"), catalogue.factors.shape[1]) @ catalogue.factors.T, 6)
     together = np.round((sparse.csr_matrix(history["baskets_84"] > 0, dtype=float) @ catalogue.together).toarray(), 6)
-    baskets = sparse.csr_matrix(np.log1p(np.nan_to_num(history["baskets_total"])).astype("float32"))
-    often = np.round((baskets @ catalogue.often).astype("float64"), 5)
-    ever = np.round(((baskets > 0).astype("float32") @ catalogue.ever).astype("float64"), 5)
+    often, ever = catalogue.weights.scores(np.nan_to_num(history["baskets_total"]))
     fresh = (history["days_since_first"] < 84).sum(axis=1, keepdims=True).astype("float64")
     segments: list[Any] = batch.column("segment_id").to_pylist()
     segment = np.stack([catalogue.by_segment.get(name, catalogue.popularity) for name in segments])
@@ -123,7 +143,7 @@ def _block(batch: pa.RecordBatch, catalogue: Catalogue, config: CandidateConfig)
     if catalogue.by_segment:
         ranks[3] = ranks_of(segment, np.ones(shape, bool), config.popular_in_segment)
     ranks[4] = ranks_of(np.broadcast_to(catalogue.popularity, shape), np.ones(shape, bool), config.popular)
-    shared = (np.broadcast_to(fresh, shape), np.broadcast_to(catalogue.new_share, shape))
+    shared = (np.broadcast_to(fresh, shape), np.broadcast_to(catalogue.weights.new_share, shape))
     extra = dict(zip(EXTRA, (als, often, ever, together, segment, *shared), strict=True))
     return _rows(batch.column("customer_id"), catalogue.names, ranks, {**history, **extra})
 

@@ -190,8 +190,8 @@ def _catalogue(
     row, column, value = zip(*cells, strict=True) if cells else ((), (), ())
     together = sparse.csr_matrix((value, (row, column)), shape=(len(names), len(names)), dtype=float)
     by_segment = {} if segments is None else _by_segment(segments, affinity, place, popularity, config)
-    weights = item_weights(history, names)
-    return Catalogue(names, factors, weights.often, weights.ever, weights.new_share, together, popularity, by_segment)
+    weights = item_weights(history, names, popularity)
+    return Catalogue(names, factors, weights, together, popularity, by_segment)
 
 
 def _by_segment(

@@ -9,55 +9,44 @@ Reference: Steck (2019), "Embarrassingly Shallow Autoencoders for Sparse Data", 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, types as T
 from scipy import sparse
 
-from scoring.candidate_blocks import history_cells
+from scoring.candidate_blocks import ItemWeights, history_cells
 from training.recommenders.ease import ease_weights
 
 #: L2 on the weights: for how often (which repeats live from) and for whether at all (which discoveries live from)
 PENALTY_OFTEN, PENALTY_EVER = 300.0, 1000.0
 #: logarithms of baskets are taken in sixteenths
 _STEPS = 16
+#: product types of a model, the most popular: its matrices are squares of them, and solving is cubic
+MOST_TYPES = 3000
 #: a first purchase younger than this is a new one
 NEW_DAYS = 28
 _COLUMNS = ("often", "ever", "fresh", "customers")
 
 
-@dataclass(frozen=True)
-class ItemWeights:
-    """Fitted on all customers.
-
-    Attributes:
-        often: (t, t) weights on the logarithm of baskets, zero on the diagonal.
-        ever: (t, t) weights on whether it was ever bought.
-        new_share: (t,) share of the customers with a history who lacked the type 28 days ago and bought it since.
-    """
-
-    often: np.ndarray
-    ever: np.ndarray
-    new_share: np.ndarray
-
-
-def item_weights(histories: DataFrame, names: list[str]) -> ItemWeights:
+def item_weights(histories: DataFrame, names: list[str], popularity: np.ndarray) -> ItemWeights:
     """Fit both models: one pass over the histories, then O(t^3) on the driver.
 
     Args:
         histories: a row per customer with ``history``: a list of structs with ``product_type``, ``baskets_total`` and
             ``days_since_first``.
-        names: the product types, sorted.
+        names: the product types (t), sorted.
+        popularity: (t,) share of customers; beyond :data:`MOST_TYPES` the least popular are left out of the models.
     """
-    size = len(names)
+    types = np.sort(np.argsort(-popularity, kind="stable")[:MOST_TYPES])
+    kept = [names[place] for place in types]
+    size = len(kept)
     shapes = ((size, size), (size, size), (size,), (1,))
 
     def apply(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         sums = [np.zeros(shape, dtype="int64") for shape in shapes]
         for batch in batches:
-            for total, part in zip(sums, counted(batch.column("history"), names), strict=True):
+            for total, part in zip(sums, counted(batch.column("history"), kept), strict=True):
                 total += part
         yield pa.RecordBatch.from_pydict(
             {name: pa.array([total.tobytes()], pa.binary()) for name, total in zip(_COLUMNS, sums, strict=True)}
@@ -71,11 +60,9 @@ def item_weights(histories: DataFrame, names: list[str]) -> ItemWeights:
             total += np.frombuffer(part.as_py(), dtype="int64").reshape(shape)
     often, ever, fresh, customers = sums
     without = customers[0] - np.diag(ever) + fresh
-    return ItemWeights(
-        ease_weights(often / _STEPS**2, PENALTY_OFTEN),
-        ease_weights(ever, PENALTY_EVER),
-        np.round(fresh / np.maximum(without, 1), 9),
-    )
+    share = np.full(len(names), np.nan)
+    share[types] = np.round(fresh / np.maximum(without, 1), 9)
+    return ItemWeights(types, ease_weights(often / _STEPS**2, PENALTY_OFTEN), ease_weights(ever, PENALTY_EVER), share)
 
 
 def counted(lists: pa.Array, names: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

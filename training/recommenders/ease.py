@@ -47,6 +47,8 @@ def ease_weights(gram: np.ndarray, penalty: float) -> np.ndarray:
         ValueError: the regularised matrix is not positive definite; raise ``penalty``.
     """
     square = np.array(gram, dtype="float64", order="F")
+    if not len(square):
+        return square.astype("float32")
     square[np.diag_indices_from(square)] += penalty
     factor, bad = lapack.dpotrf(square, lower=1, overwrite_a=1)
     if bad:
