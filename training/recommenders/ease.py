@@ -6,7 +6,6 @@ Reference: Steck (2019), "Embarrassingly Shallow Autoencoders for Sparse Data", 
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
 from scipy.linalg import lapack
 
 from training.recommenders.history import History
@@ -58,19 +57,3 @@ def ease_weights(gram: np.ndarray, penalty: float) -> np.ndarray:
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0)
     return weights.astype("float32")
-
-
-def fused(name: str, parts: list[tuple[Recommender, float]]) -> Recommender:
-    """Return one recommender whose score is the weighted sum of several: scores added, not ranks."""
-    lefts, rights, owns = [], [], None
-    for part, weight in parts:
-        lefts.append(sparse.csr_matrix(part.left))
-        rights.append(weight * part.right)
-        if part.own is not None:
-            owns = weight * part.own if owns is None else owns + weight * part.own
-    right = (
-        sparse.vstack(rights).tocsr()
-        if all(sparse.issparse(each) for each in rights)
-        else np.vstack([each.toarray() if sparse.issparse(each) else each for each in rights])
-    )
-    return Recommender(name, sparse.hstack(lefts).tocsr(), right, owns)

@@ -47,15 +47,6 @@ class History:
         cells = (self.age[order][first].astype("float32") + 1, (user[first], item[first]))
         return sparse.csr_matrix(cells, shape=self.shape)
 
-    def before(self, days: int) -> History:
-        """Return the history as it was ``days`` days earlier."""
-        kept = self.age >= days
-        user, age = self.user[kept], self.age[kept] - days
-        back = self.back[kept]
-        gone = np.full(self.shape[0], np.iinfo(np.int64).max)
-        np.minimum.at(gone, user, back)
-        return History(user, self.item[kept], age, back - gone[user], self.shape)
-
 
 def history(
     user: np.ndarray, item: np.ndarray, day: np.ndarray, basket: np.ndarray, until: int, shape: tuple[int, int]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-Matrix = np.ndarray | sparse.csr_matrix
 #: cells (b x i) that a block holds at most
 _CELLS = 20_000_000
 
@@ -30,14 +30,14 @@ class Recommender:
     """
 
     name: str
-    left: Matrix
-    right: Matrix
+    left: Any
+    right: Any
     own: sparse.csr_matrix | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
         """Users and items."""
-        return self.left.shape[0], self.right.shape[1]
+        return int(self.left.shape[0]), int(self.right.shape[1])
 
     def scores(self, rows: slice | np.ndarray) -> np.ndarray:
         """Return the scores (b, i), float32, of some users."""

@@ -25,14 +25,6 @@ def test_a_basket_counts_once_and_later_days_do_not():
     ]  # fmt: skip
 
 
-def test_an_earlier_day_is_the_history_cut_there():
-    earlier, cut = made(9).before(4), made(5)
-    assert (earlier.counts() != cut.counts()).nnz == 0
-    assert sorted(zip(earlier.user, earlier.item, earlier.age, earlier.back, strict=True)) == sorted(
-        zip(cut.user, cut.item, cut.age, cut.back, strict=True)
-    )
-
-
 def test_the_order_of_lines_does_not_matter():
     mixed = history(*LINES[::-1].T, 9, (3, 3))
     assert all((getattr(mixed, name) == getattr(made(9), name)).all() for name in ("user", "item", "age", "back"))

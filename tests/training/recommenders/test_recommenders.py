@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from training.recommenders.als import FactorsConfig, factorize
-from training.recommenders.ease import ease, ease_weights, fused
+from training.recommenders.ease import ease, ease_weights
 from training.recommenders.frequency import decayed_frequency, personal_frequency, popularity
 from training.recommenders.history import History, history
 from training.recommenders.neighbours import item_neighbours, user_neighbours
@@ -89,12 +89,10 @@ def test_als_solves_each_row_exactly_and_repeats_itself():
     assert items[5] == pytest.approx(np.linalg.solve(left, users.T @ ((column > 0) * (1 + column))), abs=1e-4)
 
 
-def test_a_sum_of_recommenders_is_one(past):
-    parts = [popularity(past), ease(past, 1.0), personal_frequency(past)]
-    expected = 0.5 * parts[0].scores(ALL) + 2 * parts[1].scores(ALL) + parts[2].scores(ALL)
-    mixed = fused("sum", list(zip(parts, (0.5, 2.0, 1.0), strict=True)))
-    assert mixed.scores(ALL) == pytest.approx(expected)
-    assert mixed.cells(np.array([0, 0, 2]), np.array([0, 2, 1])) == pytest.approx(expected[[0, 0, 2], [0, 2, 1]])
+def test_cells_are_the_scores_of_pairs(past):
+    model = personal_frequency(past)
+    expected = model.scores(ALL)
+    assert model.cells(np.array([0, 0, 2]), np.array([0, 2, 1])) == pytest.approx(expected[[0, 0, 2], [0, 2, 1]])
 
 
 def test_blocks_cover_all_users_once():
