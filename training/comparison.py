@@ -52,8 +52,11 @@ def compare(models: Mapping[str, Recommender], task: Task, parts: tuple[str, ...
 
 def table(judged: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return the means: a row per model, columns ``slice``, ``metric``."""
-    rows = {tuple(key.rsplit("/", 1)): frame.mean() for key, frame in judged.items()}
-    return pd.DataFrame(rows).T.unstack(1).swaplevel(axis=1).sort_index(axis=1)
+    parts: dict[str, dict[str, pd.Series]] = {}
+    for key, frame in judged.items():
+        model, part = key.rsplit("/", 1)
+        parts.setdefault(part, {})[model] = frame.mean()
+    return pd.concat({part: pd.DataFrame(rows).T for part, rows in parts.items()}, axis=1)
 
 
 def gain(judged: Mapping[str, pd.DataFrame], model: str, other: str, part: str, metric: str, seed: int = 1) -> Interval:
