@@ -8,6 +8,7 @@ Reference: Ke et al. (2017), "LightGBM: A Highly Efficient Gradient Boosting Dec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,7 +84,8 @@ def fit_ranker(windows: Sequence[tuple[Pairs, np.ndarray]], config: RankerConfig
         "feature_fraction": config.inputs_share, "lambda_l2": config.l2, "num_threads": config.threads,
         "seed": config.seed, "deterministic": True, "force_row_wise": True, "verbose": -1,
     }  # fmt: skip
-    return lightgbm.train(parameters, lightgbm.Dataset(x, y.astype(float), feature_name=list(names)), config.rounds)
+    plain = [re.sub(r"\W", "_", name) for name in names]  # LightGBM refuses commas and the like
+    return lightgbm.train(parameters, lightgbm.Dataset(x, y.astype(float), feature_name=plain), config.rounds)
 
 
 def ranked(booster: Any, pairs: Pairs, shape: tuple[int, int], name: str = "two stages") -> Recommender:

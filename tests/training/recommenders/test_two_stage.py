@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -64,7 +66,7 @@ def test_a_ranker_learns_from_earlier_windows_and_is_compared_on_a_later_one(lin
     def window(day: int):
         past, truth = last_window(*lines.T, day, 14, (USERS, ITEMS))
         row, column = candidate_pairs([(popularity(past), ITEMS)], np.arange(USERS))
-        return past, truth, pair_features(past, row, column, [])
+        return past, truth, pair_features(past, row, column, [replace(popularity(past), name="popular, of late")])
 
     past, truth, pairs = window(112)
     before = [(found, labels(found, bought)) for _, bought, found in (window(98), window(84))]
