@@ -102,6 +102,7 @@ AFFINITY = Table(
         Column("days_since_last", "int", "days since the last basket with it"),
         Column("days_since_first", "int", "days since the first basket with it"),
         Column("interval_days", "double", "mean days between baskets with it; null under two"),
+        Column("faded_baskets", "double", "baskets with it, one of 120 days ago counted half, of 240 a quarter"),
     ),
 )
 

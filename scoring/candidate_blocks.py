@@ -27,6 +27,17 @@ HISTORY = (
     "days_since_last",
     "days_since_first",
     "interval_days",
+    "faded_baskets",
+)
+#: what the block adds of the pair, the customer and the type
+EXTRA = (
+    "als_score",
+    "ease_score",
+    "ease_new_score",
+    "together_score",
+    "segment_popularity",
+    "customer_new_types_84",
+    "type_new_share_28",
 )
 UNRANKED = np.iinfo(np.int32).max
 
@@ -37,11 +48,37 @@ class CandidateConfig:
 
     personal_frequency: int = 40
     bought_together: int = 20
-    similar_customers: int = 30
+    similar_customers: int = 40
     popular_in_segment: int = 15
     popular: int = 15
     segment_prior: int = field(default=50, metadata={"about": "customers the overall popularity weighs"})
     block: int = field(default=512, metadata={"about": "customers of a block"})
+
+
+@dataclass(frozen=True)
+class ItemWeights:
+    """Linear item-to-item models of some product types (m of t), fitted on all customers.
+
+    Attributes:
+        types: (m,) their places among all types.
+        often: (m, m) weights on the logarithm of baskets, zero on the diagonal.
+        ever: (m, m) weights on whether it was ever bought.
+        new_share: (t,) share of the customers with a history who lacked the type 28 days ago and bought it since; NaN
+            for what is not modelled.
+    """
+
+    types: np.ndarray
+    often: np.ndarray
+    ever: np.ndarray
+    new_share: np.ndarray
+
+    def scores(self, baskets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return both models' scores (b, t) from baskets (b, t); 0 for what is not modelled."""
+        known = sparse.csr_matrix(np.log1p(baskets[:, self.types]).astype("float32"))
+        found = np.zeros((2, *baskets.shape))
+        found[0][:, self.types] = np.round((known @ self.often).astype("float64"), 5)
+        found[1][:, self.types] = np.round(((known > 0).astype("float32") @ self.ever).astype("float64"), 5)
+        return found[0], found[1]
 
 
 @dataclass(frozen=True)
@@ -51,6 +88,7 @@ class Catalogue:
     Attributes:
         names: product types, sorted.
         factors: (t, d) latent factors; zero rows where a type has none.
+        weights: linear item-to-item models.
         together: (t, t) how strongly the type of the row speaks for that of the column.
         popularity: (t,) share of active customers who bought it in 28 days.
         by_segment: segment -> (t,) the same within the segment, shrunk towards ``popularity``.
@@ -58,6 +96,7 @@ class Catalogue:
 
     names: list[str]
     factors: np.ndarray
+    weights: ItemWeights
     together: sparse.csr_matrix
     popularity: np.ndarray
     by_segment: dict[str, np.ndarray]
@@ -85,6 +124,8 @@ def _block(batch: pa.RecordBatch, catalogue: Catalogue, config: CandidateConfig)
     history = _history(batch.column("history"), catalogue.names)
     als = np.round(_factors(batch.column("factors"), catalogue.factors.shape[1]) @ catalogue.factors.T, 6)
     together = np.round((sparse.csr_matrix(history["baskets_84"] > 0, dtype=float) @ catalogue.together).toarray(), 6)
+    often, ever = catalogue.weights.scores(np.nan_to_num(history["baskets_total"]))
+    fresh = (history["days_since_first"] < 84).sum(axis=1, keepdims=True).astype("float64")
     segments: list[Any] = batch.column("segment_id").to_pylist()
     segment = np.stack([catalogue.by_segment.get(name, catalogue.popularity) for name in segments])
 
@@ -96,11 +137,14 @@ def _block(batch: pa.RecordBatch, catalogue: Catalogue, config: CandidateConfig)
     ranks[0] = ranks_of(frequency - recency, bought & warm, config.personal_frequency)
     free = (ranks[0] == UNRANKED) & warm
     ranks[1] = ranks_of(together, free & (together > 0), config.bought_together)
-    ranks[2] = ranks_of(als, free & (als > 0), config.similar_customers)
+    # the linear model finds discoveries better; the factors stand in where it has nothing to say
+    alike = np.where(ever > 0, 1e3 + ever, als)
+    ranks[2] = ranks_of(alike, free & (alike > 0), config.similar_customers)
     if catalogue.by_segment:
         ranks[3] = ranks_of(segment, np.ones(shape, bool), config.popular_in_segment)
     ranks[4] = ranks_of(np.broadcast_to(catalogue.popularity, shape), np.ones(shape, bool), config.popular)
-    extra = {"als_score": als, "together_score": together, "segment_popularity": segment}
+    shared = (np.broadcast_to(fresh, shape), np.broadcast_to(catalogue.weights.new_share, shape))
+    extra = dict(zip(EXTRA, (als, often, ever, together, segment, *shared), strict=True))
     return _rows(batch.column("customer_id"), catalogue.names, ranks, {**history, **extra})
 
 
@@ -136,19 +180,24 @@ def ranks_of(score: np.ndarray, allowed: np.ndarray, most: int) -> np.ndarray:
 
 def _history(lists: Any, names: list[str]) -> dict[str, np.ndarray]:
     """Return :data:`HISTORY` as matrices (b, t) with NaN where a customer never bought a type."""
+    row, column, entries = history_cells(lists, names)
+    matrices = {}
+    for name in HISTORY:
+        matrix = np.full((len(lists), len(names)), np.nan)
+        matrix[row, column] = entries.field(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        matrices[name] = matrix
+    return matrices
+
+
+def history_cells(lists: Any, names: list[str]) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Return row, column (of sorted ``names``) and the struct of every entry of the lists whose type is known."""
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     entries = lists.flatten()
     row = np.repeat(np.arange(len(lists)), lengths)
     where = pc.index_in(entries.field("product_type"), value_set=pa.array(names, pa.string()))
-    known = where.is_valid().to_numpy(zero_copy_only=False)
-    column = pc.fill_null(where, 0).to_numpy(zero_copy_only=False)[known]
-    matrices = {}
-    for name in HISTORY:
-        matrix = np.full((len(lists), len(names)), np.nan)
-        values = entries.field(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
-        matrix[row[known], column] = values[known]
-        matrices[name] = matrix
-    return matrices
+    known = where.is_valid()
+    kept = known.to_numpy(zero_copy_only=False)
+    return row[kept], where.drop_null().to_numpy(zero_copy_only=False), entries.filter(known)
 
 
 def _factors(lists: Any, size: int) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Candidates for the product-type offers of every customer, with the inputs of the ranker.
 
-Five sources: what the customer buys often, what is bought together with it, what similar customers buy (ALS), what is
-popular in the segment, and what is popular at all. Customers with fewer than two baskets get the popular ones.
+Five sources: what the customer buys often, what is bought together with it, what similar customers buy (a linear
+item-to-item model, and ALS where that is silent), what is popular in the segment, and what is popular at all.
+Customers with fewer than two baskets get the popular ones.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from pyspark.sql import DataFrame, functions as F, types as T
 from scipy import sparse
 
 from conf.schema import ProductTypeOffers
-from scoring.candidate_blocks import HISTORY, SOURCES, CandidateConfig, Catalogue, candidate_blocks
+from scoring.candidate_blocks import EXTRA, HISTORY, SOURCES, CandidateConfig, Catalogue, candidate_blocks
+from scoring.item_weights import item_weights
 
 #: of the customer and the product type together
 _PAIR = tuple(f"pair_{name}" for name in HISTORY)
@@ -38,13 +40,18 @@ RANKER_INPUTS: tuple[str, ...] = (
     "pair_due_ratio",
     "pair_share_84",
     "pair_share_total",
+    "pair_faded_share",
     "als_score",
+    "ease_score",
+    "ease_new_score",
     "together_score",
     "department_affinity",
     *(f"customer_{name}" for name in _CUSTOMER),
     *(f"type_{name}" for name in _TYPE),
     "type_baskets_per_buyer_84",
     "type_trend",
+    "customer_new_types_84",
+    "type_new_share_28",
 )
 
 
@@ -94,8 +101,8 @@ def candidates(
         that ranks it best), ``<source>_rank`` (null: not picked by it), ``segment_popularity``, and the
         :data:`RANKER_INPUTS`.
     """
-    catalogue = _catalogue(product_types, affinity, bought_together, als_items, segments, config)
     history = affinity.groupBy("customer_id").agg(F.collect_list(F.struct("product_type", *HISTORY)).alias("history"))
+    catalogue = _catalogue(product_types, affinity, history, bought_together, als_items, segments, config)
     customers = profile.select("customer_id", "is_cold").join(history, "customer_id", "left")
     customers = customers.join(als_users.select("customer_id", "factors"), "customer_id", "left")
     segment = F.lit(None).cast("string")
@@ -135,19 +142,25 @@ def _with_inputs(picked: DataFrame, profile: DataFrame, product_types: DataFrame
         _ratio(F.col("pair_days_since_last"), F.col("pair_interval_days")).alias("pair_due_ratio"),
         _ratio(F.col("pair_baskets_84"), F.col("customer_baskets_84")).alias("pair_share_84"),
         _ratio(F.col("pair_baskets_total"), F.col("customer_baskets_total")).alias("pair_share_total"),
+        _ratio(F.col("pair_faded_baskets"), F.col("customer_baskets_84")).alias("pair_faded_share"),
         "als_score",
+        "ease_score",
+        "ease_new_score",
         "together_score",
         F.try_element_at("_departments", F.col("department")).cast("double").alias("department_affinity"),
         *(f"customer_{name}" for name in _CUSTOMER),
         *(f"type_{name}" for name in _TYPE),
         "type_baskets_per_buyer_84",
         "type_trend",
+        "customer_new_types_84",
+        "type_new_share_28",
     )
 
 
 def _catalogue(
     product_types: DataFrame,
     affinity: DataFrame,
+    history: DataFrame,
     bought_together: DataFrame,
     als_items: DataFrame,
     segments: DataFrame | None,
@@ -177,7 +190,8 @@ def _catalogue(
     row, column, value = zip(*cells, strict=True) if cells else ((), (), ())
     together = sparse.csr_matrix((value, (row, column)), shape=(len(names), len(names)), dtype=float)
     by_segment = {} if segments is None else _by_segment(segments, affinity, place, popularity, config)
-    return Catalogue(names, factors, together, popularity, by_segment)
+    weights = item_weights(history, names, popularity)
+    return Catalogue(names, factors, weights, together, popularity, by_segment)
 
 
 def _by_segment(
@@ -204,7 +218,7 @@ def _ratio(above: F.Column, below: F.Column) -> F.Column:
 
 
 def _schemas() -> tuple[pa.Schema, T.StructType]:
-    values = sorted([*HISTORY, "als_score", "together_score", "segment_popularity"])
+    values = sorted([*HISTORY, *EXTRA])
     ranks = [f"{source}_rank" for source in SOURCES]
     texts = ["customer_id", "product_type", "source"]
     arrow = pa.schema(

@@ -42,6 +42,8 @@ def test_example(found):
         "days_since_last": 0,
         "days_since_first": 84,
         "interval_days": 28.0,
+        # ages of 0, 27, 28 and 84 days, halved every 120
+        "faded_baskets": pytest.approx(1 + 0.855595 + 0.850667 + 0.615572, abs=2e-6),
     }
     assert pairs["c1", "BREAD"]["interval_days"] is None
 

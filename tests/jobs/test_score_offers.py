@@ -60,6 +60,7 @@ def features() -> dict[str, list[dict[str, Any]]]:
         {
             "customer_id": who, "product_type": name, "baskets_28": n % 2, "baskets_84": n + 1, "baskets_total": n + 3,
             "spend_84": 4.0, "spend_total": 9.0, "days_since_last": n, "days_since_first": 99, "interval_days": 7.0,
+            "faded_baskets": n + 2.5,
         }
         for n, who in enumerate(WARM)
         for name in TYPES[: n + 1]

@@ -20,7 +20,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "affinity": {
         "baskets_28": 0, "baskets_84": 0, "baskets_total": 1, "spend_84": 0.0, "days_since_last": 100,
-        "days_since_first": 100,
+        "days_since_first": 100, "faded_baskets": 0.5,
     },
     "bought_together": {"baskets": 5, "confidence": 0.2, "lift": 2.0, "llr": 10.0, "rank": 1},
     "segments": {"segment_id": "s1", "segment_name": "regulars"},

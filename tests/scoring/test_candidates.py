@@ -65,7 +65,7 @@ def test_each_source_brings_what_it_knows_and_the_first_to_rank_it_names_it(pick
         ("a", "BREAD"): "personal_frequency",
         ("a", "JAM"): "bought_together",
         ("a", "TEA"): "similar_customers",
-        ("a", "MILK"): "popular_in_segment",
+        ("a", "MILK"): "similar_customers",
         ("b", "MILK"): "personal_frequency",
         ("b", "BREAD"): "personal_frequency",
         ("cold", "BREAD"): "popular_in_segment",

@@ -1,0 +1,94 @@
+"""Two stages: several recommenders bring candidates, one ranker that learnt from earlier windows orders them.
+
+The ranker is trained on windows that ended before: candidates and features are those of the window's first day, labels
+what was bought in it. Discoveries may be ranked by a model of their own, whose candidates are items not yet bought.
+
+Reference: Ke et al. (2017), "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", NeurIPS.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from training.recommenders.pair_features import Pairs
+from training.recommenders.recommender import Recommender, only_own
+from training.top_lists import top_lists
+
+
+@dataclass(frozen=True)
+class RankerConfig:
+    """Everything that changes the fitted ranker."""
+
+    leaves: int = 31
+    rounds: int = 150
+    learning_rate: float = 0.08
+    min_rows: int = 200
+    rows_share: float = 0.8
+    inputs_share: float = 0.5
+    l2: float = 5.0
+    threads: int = 2
+    seed: int = 20260101
+
+
+def candidate_pairs(
+    sources: Sequence[tuple[Recommender, int]], users: np.ndarray, excluded: sparse.csr_matrix | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs (n,), (n,) that any source ranks among its best, by user and item.
+
+    Args:
+        sources: recommenders and how many candidates each gives a user.
+        users: (u,) rows that get candidates.
+        excluded: items that are no candidates for a user.
+    """
+    width = sources[0][0].shape[1]
+    found = []
+    for model, most in sources:
+        lists = top_lists(model, users, most, excluded)
+        found.append((users[:, None] * width + lists)[lists >= 0])
+    keys = np.unique(np.concatenate(found))
+    return keys // width, keys % width
+
+
+def candidate_recall(row: np.ndarray, column: np.ndarray, truth: sparse.csr_matrix) -> float:
+    """Return the share of the truth (u, i) that is among the candidates: what no ranker can exceed."""
+    chosen = sparse.csr_matrix((np.ones(len(row), dtype="float32"), (row, column)), shape=truth.shape)
+    return float(chosen.multiply(truth).sum() / max(truth.sum(), 1))
+
+
+def labels(pairs: Pairs, truth: sparse.csr_matrix) -> np.ndarray:
+    """Return whether each pair was bought (n,)."""
+    return np.asarray(truth[pairs.row, pairs.column]).ravel() > 0
+
+
+def fit_ranker(windows: Sequence[tuple[Pairs, np.ndarray]], config: RankerConfig) -> Any:
+    """Fit gradient-boosted trees on the pairs and labels of earlier windows and return the booster.
+
+    Raises:
+        ValueError: the windows have different features.
+    """
+    import lightgbm
+
+    names = windows[0][0].names
+    if any(pairs.names != names for pairs, _ in windows):
+        raise ValueError(f"all windows need the features {names}")
+    x, y = np.concatenate([pairs.values for pairs, _ in windows]), np.concatenate([label for _, label in windows])
+    parameters = {
+        "objective": "binary", "num_leaves": config.leaves, "learning_rate": config.learning_rate,
+        "min_data_in_leaf": config.min_rows, "bagging_fraction": config.rows_share, "bagging_freq": 1,
+        "feature_fraction": config.inputs_share, "lambda_l2": config.l2, "num_threads": config.threads,
+        "seed": config.seed, "deterministic": True, "force_row_wise": True, "verbose": -1,
+    }  # fmt: skip
+    plain = [re.sub(r"\W", "_", name) for name in names]  # LightGBM refuses commas and the like
+    return lightgbm.train(parameters, lightgbm.Dataset(x, y.astype(float), feature_name=plain), config.rounds)
+
+
+def ranked(booster: Any, pairs: Pairs, shape: tuple[int, int], name: str = "two stages") -> Recommender:
+    """Return the recommender whose score is the probability of a candidate, and 0 of anything else."""
+    probability = booster.predict(pairs.values).astype("float32")
+    return only_own(name, sparse.csr_matrix((probability, (pairs.row, pairs.column)), shape=shape))
