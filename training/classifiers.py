@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -116,7 +116,7 @@ def trees(
         "force_row_wise": True,
         "verbose": -1,
     }
-    stop = [] if validation is None else [lightgbm.early_stopping(config.patience, verbose=False)]
+    stop: list[Any] = [] if validation is None else [lightgbm.early_stopping(config.patience, verbose=False)]
     booster = lightgbm.train(parameters, sets[0], config.rounds, valid_sets=sets[1:], callbacks=stop)
     short = booster.model_to_string(num_iteration=booster.best_iteration if stop else config.rounds)
     return _model(name, "lightgbm", "gradient-boosted trees", inputs, lightgbm.Booster(model_str=short))

@@ -4,8 +4,8 @@ n = customers. x = repeat purchases (days with one, beyond the first), t_x = tim
 T = time from the first purchase to the end of what was seen; one unit of time throughout.
 
 References: Fader, Hardie and Lee (2005), "Counting Your Customers the Easy Way: An Alternative to the Pareto/NBD
-Model"; Fader and Hardie (2013), "The Gamma-Gamma Model of Monetary Value"; Frank and Hall (2001), "A Simple Approach to Ordinal
-Classification".
+Model"; Fader and Hardie (2013), "The Gamma-Gamma Model of Monetary Value"; Frank and Hall (2001), "A Simple Approach to
+Ordinal Classification".
 """
 
 from __future__ import annotations
