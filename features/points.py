@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame, functions as F, types as T
 
 from features.hierarchical_kmeans import Totals, totals_of
@@ -110,8 +110,7 @@ def points(frame: DataFrame, key: str, columns: Sequence[str]) -> Points:
     def pack(batches: Batches) -> Batches:
         for batch in batches:
             values: pa.ListArray = batch.column(2)  # type: ignore[assignment]
-            filled: pa.Array = pc.fill_null(values.flatten(), 0.0)  # type: ignore[type-var,assignment]
-            matrix = filled.to_numpy(zero_copy_only=False)
+            matrix = np.nan_to_num(values.flatten().to_numpy(zero_copy_only=False))  # null is NaN there
             sink = pa.BufferOutputStream()
             keys = batch.select([key, "place"])
             with pa.ipc.new_stream(sink, keys.schema) as writer:
@@ -129,8 +128,8 @@ def _blocks(batches: Batches, width: int) -> Iterator[tuple[pa.RecordBatch, np.n
                 yield stream.read_next_batch(), np.frombuffer(matrix.as_buffer(), dtype="float32").reshape(-1, width)
 
 
-def _one_row(schema: T.StructType, *cells: np.ndarray | pa.Buffer) -> pa.RecordBatch:
-    """Return a batch of one row of binary cells."""
+def _one_row(schema: T.StructType, *cells: Any) -> pa.RecordBatch:
+    """Return a batch of one row of binary cells, from arrays or buffers."""
     return pa.record_batch([pa.array([memoryview(cell)], pa.binary()) for cell in cells], schema=_arrow(schema))
 
 

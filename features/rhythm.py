@@ -95,7 +95,7 @@ def rhythm(series: DataFrame, days: Sequence[date], horizon_days: int = 0) -> Da
                 keys: list[pa.Array] = [
                     pa.array([as_of] * len(known), pa.date32()),
                     pa.array(returned),
-                    batch.column(0).take(pa.array(known)),
+                    batch.column(0).take(known),
                 ]
                 yield pa.record_batch([*keys, *values], names=["as_of", "returned", *RHYTHM.names])
 

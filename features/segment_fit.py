@@ -66,7 +66,7 @@ class Fitted:
     @property
     def array(self) -> np.ndarray:
         """Centres, float32 (k, d)."""
-        return np.array(self.centres, dtype="float32").reshape(len(self.centres), -1)
+        return np.array(self.centres, dtype="float32").reshape(len(self.centres), len(self.shift))
 
     def to_dict(self) -> dict[str, Any]:
         """Render as plain data."""

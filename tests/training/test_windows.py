@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_weekly_days_stay_below_the_validation_day_and_have_history() -> None:
     assert found is not None
     weekly = found.weekly(99)
     assert weekly[0] == found.validation - timedelta(days=7)
-    assert {a - b for a, b in zip(weekly, weekly[1:], strict=False)} == {timedelta(days=7)}
+    assert {a - b for a, b in pairwise(weekly)} == {timedelta(days=7)}
     assert (weekly[-1] - START).days + 1 >= 84 > (weekly[-1] - timedelta(days=7) - START).days + 1
     assert len(found.weekly(5)) == 5
     fit = found.before_validation(weekly)
