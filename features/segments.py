@@ -281,6 +281,8 @@ def _centre(fitted: Fitted, number: int) -> dict[str, float]:
 
 def _rows(fitted: Fitted, found: dict[int, dict[str, Any]], joined: dict[str, int]) -> list[tuple[Any, ...]]:
     """Return rows of ``SEGMENT_PROFILES``, by falling mean spend."""
+    if not found:
+        return []
     everyone = sum(own["customers"] for own in found.values())
     overall = {t: sum((own[t] or 0.0) * own["customers"] for own in found.values()) / everyone for t in TRAITS}
     order = sorted(found, key=lambda n: (-(found[n]["spend"] or 0.0), -found[n]["customers"], n))
