@@ -65,6 +65,55 @@ PROFILE = Table(
     ),
 )
 
+#: windows, weeks back and half-lives (days) of the series of a customer's baskets
+RHYTHM_WINDOWS = (7, 14, 28, 56, 84, 182, 364)
+WEEKS = 12
+DECAYS = (3, 7, 14, 28, 56, 112)
+
+RHYTHM = Table(
+    "rhythm",
+    "one customer with a basket by as_of: what the series of the baskets says; a visit is a day with a basket",
+    ("customer_id",),
+    (
+        Column("customer_id", "string", "customer"),
+        Column("recency_days", "double", "days since the last visit"),
+        Column("tenure_days", "double", "days since the first visit"),
+        Column("visits_total", "double", "visits ever"),
+        Column("baskets_total", "double", "baskets ever"),
+        Column("spend_total", "double", "amount paid in baskets ever"),
+        *(Column(f"baskets_{days}", "double", f"baskets in the last {days} days") for days in RHYTHM_WINDOWS),
+        *(Column(f"spend_{days}", "double", f"amount paid in baskets, last {days} days") for days in RHYTHM_WINDOWS),
+        Column("lines_84", "double", "order lines of baskets in the last 84 days"),
+        Column("discount_share_84", "double", "discount over list value of baskets in 84 days; null without one"),
+        Column("basket_value_84", "double", "mean amount of a basket; null without one"),
+        Column("trend_28", "double", "baskets in 28 days against a third of those in 84: log((1+3a)/(1+b))"),
+        *(Column(f"visits_week_{n}", "double", f"visits in week {n} back (1: the last 7 days)") for n in range(1, 13)),
+        *(Column(f"spend_week_{n}", "double", f"amount paid in week {n} back") for n in range(1, 13)),
+        *(Column(f"visits_decay_{d}", "double", f"visits, each halved every {d} days of its age") for d in DECAYS),
+        *(Column(f"visit_rate_{d}", "double", "the same over its most possible since the first visit") for d in DECAYS),
+        *(Column(f"spend_decay_{d}", "double", f"amount paid, halved every {d} days of its age") for d in DECAYS),
+        Column("interval_days", "double", "mean days between visits; null under two"),
+        Column("interval_deviation_days", "double", "standard deviation of the days between visits; null under two"),
+        Column("overdue_ratio", "double", "recency over mean interval (at least half a day); null under two visits"),
+        Column("gap_variation", "double", "standard deviation over mean of the days between visits"),
+        Column("gap_max", "double", "longest gap between visits, days"),
+        Column("gap_max_84", "double", "longest gap that ended in 84 days, the running one included, days"),
+        Column("gap_last", "double", "the last gap between visits, days"),
+        Column("gap_median", "double", "median gap between visits, days (the lower of two)"),
+        Column("gap_p90", "double", "gap that nine in ten gaps do not exceed, days"),
+        Column("absences", "double", "gaps of more than 28 days"),
+        Column("absence_share", "double", "share of days after which 28 days without a visit followed, shrunk"),
+        Column("absence_by_habit", "double", "share of the own gaps as long as now that grew by 28 days, shrunk"),
+        Column("absence_by_rate", "double", "P(no visit in 28 days) at the decayed rate, if visits came at random"),
+        *(Column(f"days_since_visit_{k}", "double", f"days since the visit number {k} back") for k in (2, 3, 5, 10)),
+        Column("weeks_active_share", "double", "share of the weeks since the first visit that had one"),
+        Column("last_basket_spend", "double", "amount of the last basket"),
+        Column("last_basket_lines", "double", "lines of the last basket"),
+        Column("last_basket_ratio", "double", "amount of the last basket over the mean of 84 days"),
+        Column("largest_basket_84", "double", "largest amount of a basket in 84 days; 0 without one"),
+    ),
+)
+
 PRODUCT_TYPES = Table(
     "product_types",
     "one product type that is sold and offerable: the dictionary of characteristics",
@@ -150,6 +199,12 @@ SEGMENTS = Table(
         Column("segment_id", "string", "stable id of the segment"),
         Column("segment_name", "string", "name in a marketer's words"),
         Column("silhouette", "double", "simplified silhouette of the customer, -1..1; null for cold"),
+        Column("previous_segment_id", "string", "segment of the night before; null where not known then"),
+        Column(
+            "moved_by",
+            "string",
+            "behaviour: the customer changed; borders: the segments were fitted anew; null: stayed or is new",
+        ),
     ),
 )
 
@@ -160,9 +215,14 @@ SEGMENT_PROFILES = Table(
     (
         Column("segment_id", "string", "stable id of the segment"),
         Column("segment_name", "string", "name in a marketer's words"),
+        Column("group_id", "string", "top group in the tree of segments"),
+        Column("group_name", "string", "name of the top group"),
+        Column("since", "date", "night from which the segment is known under this id; null for cold"),
         Column("customers", "long", "members"),
+        Column("joined", "long", "members who were in another segment the night before"),
         Column("silhouette", "double", "mean simplified silhouette of the members; null for cold"),
-        Column("portrait", "string", "what is over- and under-represented, in a sentence"),
+        Column("stability", "double", "mean adjusted Rand index of refits on resampled customers; null for cold"),
+        Column("portrait", "string", "what is over- and under-represented, with 95 % intervals, in a sentence"),
         Column("recency_days", "double", "mean of the members"),
         Column("baskets_84", "double", "mean of the members"),
         Column("spend_84", "double", "mean of the members"),
@@ -211,6 +271,7 @@ FEATURES: dict[str, Table] = {
     table.name: table
     for table in (
         PROFILE,
+        RHYTHM,
         PRODUCT_TYPES,
         AFFINITY,
         BOUGHT_TOGETHER,

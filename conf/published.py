@@ -6,6 +6,7 @@ code and champions give the same rows. Those stand in ``nightly_runs`` and ``mod
 
 from __future__ import annotations
 
+from conf.features import SEGMENT_PROFILES, SEGMENTS as FEATURE_SEGMENTS
 from conf.tables import Column, Table
 
 DS = Column("ds", "date", "the night: last local day whose data counts", nullable=False)
@@ -85,6 +86,15 @@ CUSTOMER_SCORES = Table(
         Column("contactable", "boolean", "consent and contact limits allow it tonight", nullable=False),
         Column("blocked_by", "string", "why the customer may not be contacted; null where contactable"),
     ),
+)
+
+#: what the features layer says of segments and members, night by night
+SEGMENTS = Table("segments", "one segment on one night", ("ds", "segment_id"), (DS, *SEGMENT_PROFILES.columns))
+SEGMENT_MEMBERS = Table(
+    "segment_members",
+    "one customer in one segment on one night",
+    ("ds", "customer_id"),
+    (DS, *FEATURE_SEGMENTS.columns),
 )
 
 CHARACTERISTIC_RECOMMENDATIONS = Table(
@@ -216,6 +226,8 @@ PUBLISHED: dict[str, Table] = {
     for table in (
         NEXT_BEST_OFFER,
         CUSTOMER_SCORES,
+        SEGMENTS,
+        SEGMENT_MEMBERS,
         CHARACTERISTIC_RECOMMENDATIONS,
         OFFER_OUTCOMES,
         MODEL_VERSIONS,

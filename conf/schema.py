@@ -165,6 +165,7 @@ class Models(Strict):
     seed: int = 20260101
     train_windows: int = Field(default=4, gt=0, description="training days, each horizon_days before the other")
     churn_active_days: int = Field(default=84, gt=0, description="a customer is active with a purchase in these days")
+    churn_windows: int = Field(default=26, gt=0, description="training days of the churn model, a week apart")
     characteristic_min_buyers: int = Field(default=100, gt=0)
     max_epochs: int = Field(default=30, gt=0)
     bootstrap_rounds: int = Field(default=1000, gt=0)

@@ -1,23 +1,29 @@
-"""Customer segments by bisecting k-means on what customers do, with as many segments as separate best.
+"""Customer segments on what customers do: found on one night, and held still over the nights that follow.
 
-References: Steinbach, Karypis and Kumar (2000), "A Comparison of Document Clustering Techniques" (bisecting k-means);
-Hruschka et al. (2006), "Evolving clusters for gene-expression data" (the simplified silhouette of a member).
+A fit stands for ``refit_days``; until then customers are placed by it, so whoever moves has changed. A refit inherits
+ids and names from the segments it shares most members with. The fit itself is :mod:`features.segment_fit`.
+
+Reference: Hruschka et al. (2006), "Evolving clusters for gene-expression data" (the simplified silhouette of a member).
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from itertools import chain
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
-from pyspark.ml.clustering import BisectingKMeans, BisectingKMeansModel
-from pyspark.ml.evaluation import ClusteringEvaluator
-from pyspark.ml.feature import VectorAssembler
-from pyspark.sql import Column, DataFrame, functions as F
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, functions as F, types as T
 
 from conf.features import SEGMENT_PROFILES, SEGMENTS
+from features.hierarchical_kmeans import nearest, totals_of
+from features.points import points
 from features.schemas import conform, struct
+from features.segment_fit import FitConfig, Fitted, choose, closeness, inherited, moved_to
 from features.segment_names import names, portrait
 
 log = logging.getLogger(__name__)
@@ -33,183 +39,294 @@ TRAITS = {
     "private_brand": ("private_brand_share_84", False),
     "trend": ("trend_28", False),
 }
+#: why a customer is in another segment than the night before
+BEHAVIOUR, BORDERS = "behaviour", "borders"
+_Z = [f"z_{trait}" for trait in TRAITS]
+_NORMAL = 1.96
 
 
 @dataclass(frozen=True)
 class SegmentConfig:
-    """Everything that changes the segments.
+    """Everything that changes the segments; one that shrinks below half its least size asks for a refit at once."""
 
-    ``smallest_share`` is the share of the customers below which a segment is not cut further; ``partitions`` is part
-    of the result (it orders sums of floats), so it does not follow the number of cores.
-    """
-
-    fewest: int = 3
-    most: int = 6
-    iterations: int = 10
-    smallest_share: float = 0.05
-    fewest_members: int = 10
-    partitions: int = 1
-    seed: int = 20260101
+    fit: FitConfig = field(default_factory=FitConfig)
+    sample: int = 16_384
+    refit_days: int = 7
 
 
 @dataclass(frozen=True)
-class _Segment:
-    """A segment that was found: means of the members, and their distance from the average customer."""
+class Segmented:
+    """``members`` (``SEGMENTS``), ``profiles`` (``SEGMENT_PROFILES``), and the fit that the next night starts from."""
 
-    prediction: int
-    customers: int
-    silhouette: float | None
-    means: dict[str, float]
-    centre: dict[str, float]
+    members: DataFrame
+    profiles: DataFrame
+    fitted: Fitted
 
 
-def segments(profile: DataFrame, config: SegmentConfig) -> tuple[DataFrame, DataFrame]:
-    """Cut the customers into segments, name them, and say what sets each apart.
+def segments(
+    profile: DataFrame,
+    as_of: date,
+    config: SegmentConfig,
+    before: Fitted | None = None,
+    members_before: DataFrame | None = None,
+) -> Segmented:
+    """Put every customer in a segment, and say what sets each segment apart.
 
-    Traits are standardised (amounts and counts as logarithms; one that is unknown is average) and clustered for each
-    number of segments from ``fewest`` to ``most``; the best mean silhouette wins, the smaller number on a tie.
-    O(n x traits x iterations) a level of the tree; the driver sees centres and means, never customers.
+    Traits are standardised (amounts and counts as logarithms; one that is unknown is average). O(n x traits) a pass;
+    the driver sees means and an unnamed sample, never customers.
 
     Args:
         profile: ``PROFILE``; read twice. What is made of it stays cached until the results are written.
-        config: range, iterations and seed.
+        as_of: the night.
+        config: bounds, sample and seed.
+        before: the fit of the night before; None on the first.
+        members_before: ``SEGMENTS`` of the night before, where there is one.
 
     Returns:
-        ``SEGMENTS`` (one row per customer; cold ones in the segment ``cold``) and ``SEGMENT_PROFILES`` (one row per
-        segment with members). ``segment_1`` has the highest mean spend.
+        Members (cold customers are in the segment ``cold``), a row per segment with members, and the fit. On the first
+        night ``segment_1`` has the highest mean spend.
     """
     measured = profile.select(
         "customer_id",
         "is_cold",
         *(F.expr(value).cast("double").alias(trait) for trait, (value, _) in TRAITS.items()),
     )
-    placed = _placed(_standardised(measured.where("not is_cold"), config), config)
-    found = _found(placed)
-    titles = {
-        segment.prediction: (f"segment_{number}", name)
-        for number, (segment, name) in enumerate(zip(found, names([s.centre for s in found]), strict=True), 1)
-    }
-    cold = measured.where("is_cold").withColumn("silhouette", F.lit(None).cast("double"))
-    members = placed.select(
-        "customer_id",
-        _lookup({number: title[0] for number, title in titles.items()}).alias("segment_id"),
-        _lookup({number: title[1] for number, title in titles.items()}).alias("segment_name"),
-        "silhouette",
-    ).union(cold.select("customer_id", F.lit(COLD), F.lit(COLD_NAME), "silhouette"))
-    rows = [_row(segment, titles[segment.prediction], found) for segment in found] + _cold_rows(cold)
+    warm = measured.where("not is_cold")
+    fitted = before
+    if before is not None:
+        placed = _placed(warm, before, before).persist()
+        found = _means(placed)
+        if not _holds(before, found, as_of, config):
+            placed.unpersist()
+            fitted = None
+    if fitted is None:
+        fitted = _fit(warm, as_of, config, before)
+        placed = _placed(warm, fitted, before or fitted).persist()
+        found = _means(placed)
+        fitted = _named(fitted, found, before, as_of)
+    cold = measured.where("is_cold")
+    members = _members(placed, cold, fitted, before or fitted, members_before).persist()
+    joined = {row["segment_id"]: row["joined"] for row in members.groupBy("segment_id").agg(_joined()).collect()}
+    rows = _rows(fitted, found, joined) + _cold_rows(cold, joined)
     described = profile.sparkSession.createDataFrame(rows, struct(SEGMENT_PROFILES))
-    return conform(members, SEGMENTS), described
+    return Segmented(members, described, fitted)
 
 
-def _standardised(warm: DataFrame, config: SegmentConfig) -> DataFrame:
-    """Add ``z_<trait>`` columns and the vector of them, in a fixed order of rows."""
-    ordered = warm.repartition(config.partitions, "customer_id").sortWithinPartitions("customer_id").persist()
-    scale = {
-        trait: F.log1p(F.greatest(trait, F.lit(0.0))) if logarithm else F.col(trait)
-        for trait, (_, logarithm) in TRAITS.items()
-    }
-    moments = ordered.agg(
-        *(F.avg(value).alias(f"mean_{trait}") for trait, value in scale.items()),
-        *(F.stddev_pop(value).alias(f"deviation_{trait}") for trait, value in scale.items()),
+# --- the fit
+
+
+def _fit(warm: DataFrame, as_of: date, config: SegmentConfig, before: Fitted | None) -> Fitted:
+    """Find centres anew; what is the same segment as before gets its id and name."""
+    shift, scale, customers = _moments(warm)
+    cells = _standardised(shift, scale)
+    held = points(warm.select("customer_id", *(cells[z].alias(z) for z in _Z)), "customer_id", _Z)
+    sample = held.sample(config.sample)
+    totals = totals_of(sample) if customers <= len(sample) else held.totals()
+    choice = choose(sample, totals, customers, config.fit)
+    held.release()
+    fitted = Fitted(
+        str(as_of),
+        tuple(shift),
+        tuple(scale),
+        tuple(tuple(float(value) for value in row) for row in choice.centres),
+        groups=tuple(int(group) for group in choice.groups),
+        silhouette=choice.silhouette,
+        stability=choice.stability,
+        given=before.given if before else 0,
+    )
+    same: dict[int, int] = {}
+    if before is not None and before.centres and customers:
+        old, _ = nearest(moved_to(sample, before, shift, scale), before.array)
+        now, _ = nearest(sample, fitted.array)
+        sizes = len(before.centres), len(fitted.centres)
+        same = inherited(old, now, sizes, config.fit.least_overlap)
+    number = range(len(fitted.centres))
+    return replace(
+        fitted,
+        ids=tuple(before.ids[same[n]] if before and n in same else "" for n in number),
+        names=tuple(before.names[same[n]] if before and n in same else "" for n in number),
+        since=tuple(before.since[same[n]] if before and n in same else str(as_of) for n in number),
+    )
+
+
+def _named(fitted: Fitted, found: dict[int, dict[str, Any]], before: Fitted | None, as_of: date) -> Fitted:
+    """Give ids and names to the segments that have none, by falling mean spend."""
+    new = [number for number, known in enumerate(fitted.ids) if not known]
+    new.sort(key=lambda n: (-(found.get(n, {}).get("spend") or 0.0), n))
+    titles = names([_centre(fitted, n) for n in new], [name for name in fitted.names if name])
+    ids, called = list(fitted.ids), list(fitted.names)
+    for number, (segment, title) in enumerate(zip(new, titles, strict=True), fitted.given + 1):
+        ids[segment], called[segment] = f"segment_{number}", title
+    if before is not None:
+        log.info("%s: segments are fitted anew, %d of %d are as before", as_of, len(ids) - len(new), len(ids))
+    return replace(fitted, ids=tuple(ids), names=tuple(called), given=fitted.given + len(new))
+
+
+def _holds(before: Fitted, found: dict[int, dict[str, Any]], as_of: date, config: SegmentConfig) -> bool:
+    """Tell whether an earlier fit is young enough, and each of its segments still large enough."""
+    if before.silhouette is None or (as_of - date.fromisoformat(before.fitted_on)).days >= config.refit_days:
+        return False
+    sizes = [own["customers"] for own in found.values()]
+    return len(sizes) == len(before.centres) and min(sizes) >= config.fit.smallest_share * sum(sizes) / 2
+
+
+def _moments(warm: DataFrame) -> tuple[list[float], list[float], int]:
+    scaled = {trait: _scaled(trait) for trait in TRAITS}
+    row = warm.agg(
+        F.count("*").alias("n"),
+        *(F.avg(value).alias(f"mean_{trait}") for trait, value in scaled.items()),
+        *(F.stddev_pop(value).alias(f"deviation_{trait}") for trait, value in scaled.items()),
     ).first()
-    given: dict[str, Any] = moments.asDict() if moments else {}
-    z = {
-        f"z_{trait}": F.coalesce(
-            F.round((value - F.lit(given[f"mean_{trait}"])) / F.lit(given[f"deviation_{trait}"] or 1.0), 6),
-            F.lit(0.0),
-        )
-        for trait, value in scale.items()
+    given = row.asDict() if row else {"n": 0}
+    shift = [round(given[f"mean_{trait}"] or 0.0, 9) for trait in TRAITS]
+    scale = [round(given[f"deviation_{trait}"] or 0.0, 9) or 1.0 for trait in TRAITS]
+    return shift, scale, given["n"]
+
+
+def _standardised(shift: list[float] | tuple[float, ...], scale: list[float] | tuple[float, ...]) -> dict[str, Column]:
+    """Return ``z_<trait>``: distances from the average in standard deviations, 0 where unknown."""
+    return {
+        f"z_{trait}": F.coalesce(F.round((_scaled(trait) - F.lit(mean)) / F.lit(deviation), 6), F.lit(0.0))
+        for trait, mean, deviation in zip(TRAITS, shift, scale, strict=True)
     }
-    return VectorAssembler(inputCols=list(z), outputCol="features").transform(ordered.withColumns(z)).persist()
 
 
-def _placed(standardised: DataFrame, config: SegmentConfig) -> DataFrame:
-    """Add ``prediction`` and ``silhouette``; one segment without a silhouette where there is nothing to cut."""
-    model = _best(standardised, config)
-    if model is None:
-        return standardised.withColumns({"prediction": F.lit(0), "silhouette": F.lit(None).cast("double")})
-    squares = []
-    for centre in model.clusterCenters():
-        terms = [(F.col(f"z_{trait}") - F.lit(float(at))) ** 2 for trait, at in zip(TRAITS, centre, strict=True)]
-        squares.append(F.sqrt(sum(terms[1:], terms[0])))
-    own = F.element_at(F.array(*squares), F.col("prediction") + 1)
-    others = [F.when(F.col("prediction") != number, square) for number, square in enumerate(squares)]
-    nearest = F.least(*others)
-    silhouette = F.coalesce(F.round((nearest - own) / F.greatest(nearest, own), 6), F.lit(0.0))
-    return model.transform(standardised).withColumn("silhouette", silhouette)
+def _scaled(trait: str) -> Column:
+    return F.log1p(F.greatest(trait, F.lit(0.0))) if TRAITS[trait][1] else F.col(trait)
 
 
-def _best(standardised: DataFrame, config: SegmentConfig) -> BisectingKMeansModel | None:
-    """Return the clustering with the best mean silhouette, or None where too few customers are known."""
-    customers = standardised.count()
-    judge = ClusteringEvaluator(distanceMeasure="squaredEuclidean")
-    best: tuple[float, BisectingKMeansModel] | None = None
-    for k in range(config.fewest, config.most + 1):
-        if customers < k * config.fewest_members:
-            break
-        model = BisectingKMeans(
-            k=k,
-            maxIter=config.iterations,
-            seed=config.seed,
-            minDivisibleClusterSize=config.smallest_share,
-        ).fit(standardised)
-        if len(model.clusterCenters()) < 2:  # all customers alike
-            break
-        score = round(judge.evaluate(model.transform(standardised)), 6)
-        log.info("%d segments: silhouette %.4f", k, score)
-        if best is None or score > best[0]:
-            best = score, model
-    return best[1] if best else None
+# --- placing customers
 
 
-def _found(placed: DataFrame) -> list[_Segment]:
-    """Return the segments that have members, by falling mean spend."""
+def _placed(warm: DataFrame, fitted: Fitted, before: Fitted) -> DataFrame:
+    """Add ``z_<trait>``, ``number`` and ``silhouette`` by a fit, and ``number_before`` by the one before."""
+    found, old, shift, scale = fitted.array, before.array, fitted.shift, fitted.scale
+    same = before.centres == fitted.centres
+
+    def place(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            z = np.stack([batch.column(name).to_numpy() for name in _Z], axis=1).astype("float32")
+            number = nearest(z, found)[0] if len(found) else np.zeros(len(z), dtype="int32")
+            was = number if same or not len(old) else nearest(moved_to(z, before, shift, scale), old)[0]
+            silhouette = pa.array(np.round(closeness(z, found).astype("float64"), 6), from_pandas=True)
+            columns = [*batch.columns, pa.array(number), silhouette, pa.array(was)]
+            yield pa.record_batch(columns, names=[*batch.schema.names, "number", "silhouette", "number_before"])
+
+    rows = warm.withColumns(_standardised(fitted.shift, fitted.scale))
+    added = [("number", T.IntegerType()), ("silhouette", T.DoubleType()), ("number_before", T.IntegerType())]
+    fields = [*rows.schema.fields, *(T.StructField(name, kind) for name, kind in added)]
+    return rows.mapInArrow(place, T.StructType(fields))
+
+
+def _members(
+    placed: DataFrame, cold: DataFrame, fitted: Fitted, before: Fitted, members_before: DataFrame | None
+) -> DataFrame:
+    """Return ``SEGMENTS``: who is where, was where, and why that differs."""
+    warm = placed.select(
+        "customer_id",
+        _lookup("number", fitted.ids).alias("segment_id"),
+        _lookup("number", fitted.names).alias("segment_name"),
+        "silhouette",
+        _lookup("number_before", before.ids).alias("by_old"),
+    )
+    nothing = F.lit(None).cast("double").alias("silhouette")
+    everyone = warm.union(cold.select("customer_id", F.lit(COLD), F.lit(COLD_NAME), nothing, F.lit(COLD)))
+    was = F.lit(None).cast("string").alias("previous_segment_id")
+    if members_before is None:
+        everyone = everyone.select("*", was)
+    else:
+        earlier = members_before.select("customer_id", F.col("segment_id").alias("previous_segment_id"))
+        everyone = everyone.join(earlier, "customer_id", "left")
+    behaviour = F.col("by_old") != F.col("previous_segment_id")
+    why = F.when(F.col("previous_segment_id") != F.col("segment_id"), F.when(behaviour, BEHAVIOUR).otherwise(BORDERS))
+    return conform(everyone.withColumn("moved_by", why), SEGMENTS)
+
+
+def _joined() -> Column:
+    return F.count_if(F.col("moved_by").isNotNull()).alias("joined")
+
+
+def _lookup(column: str, values: tuple[str, ...]) -> Column:
+    return F.element_at(F.array(*map(F.lit, values)), F.col(column) + 1) if values else F.lit("")
+
+
+# --- describing segments
+
+
+def _means(placed: DataFrame) -> dict[int, dict[str, Any]]:
+    """Return means, deviations and sizes of the segments that have members, by number."""
     rows = (
-        placed.groupBy("prediction")
+        placed.groupBy("number")
         .agg(
             F.count("*").alias("customers"),
             F.avg("silhouette").alias("silhouette"),
             *(F.avg(trait).alias(trait) for trait in TRAITS),
-            *(F.avg(f"z_{trait}").alias(f"z_{trait}") for trait in TRAITS),
+            *(F.stddev_pop(trait).alias(f"deviation_{trait}") for trait in TRAITS),
+            *(F.avg(z).alias(z) for z in _Z),
         )
         .collect()
     )
-    found = [
-        _Segment(
-            row["prediction"],
-            row["customers"],
-            None if row["silhouette"] is None else round(row["silhouette"], 6),
-            {trait: round(row[trait] or 0.0, 6) for trait in TRAITS},
-            {trait: round(row[f"z_{trait}"], 6) for trait in TRAITS},
-        )
+    return {
+        row["number"]: {
+            name: value if name in ("number", "customers") else None if value is None else round(value, 6)
+            for name, value in row.asDict().items()
+        }
         for row in rows
-    ]
-    return sorted(found, key=lambda segment: (-segment.means["spend"], -segment.customers, segment.prediction))
+    }
 
 
-def _row(segment: _Segment, title: tuple[str, str], found: list[_Segment]) -> tuple[Any, ...]:
-    everyone = sum(other.customers for other in found)
-    overall = {trait: sum(o.means[trait] * o.customers for o in found) / everyone for trait in TRAITS}
-    means = segment.means
-    return (
-        *title,
-        segment.customers,
-        segment.silhouette,
-        portrait(segment.centre, means, overall),
-        *(means[trait] for trait in ("recency", "frequency", "spend", "discount")),
-    )
+def _centre(fitted: Fitted, number: int) -> dict[str, float]:
+    return dict(zip(TRAITS, fitted.centres[number], strict=True))
 
 
-def _cold_rows(cold: DataFrame) -> list[tuple[Any, ...]]:
+def _rows(fitted: Fitted, found: dict[int, dict[str, Any]], joined: dict[str, int]) -> list[tuple[Any, ...]]:
+    """Return rows of ``SEGMENT_PROFILES``, by falling mean spend."""
+    if not found:
+        return []
+    everyone = sum(own["customers"] for own in found.values())
+    overall = {t: sum((own[t] or 0.0) * own["customers"] for own in found.values()) / everyone for t in TRAITS}
+    order = sorted(found, key=lambda n: (-(found[n]["spend"] or 0.0), -found[n]["customers"], n))
+    groups = _groups(fitted, found)
+    rows = []
+    for number in order:
+        own = found[number]
+        centre = {trait: own[f"z_{trait}"] for trait in TRAITS}
+        means = {trait: own[trait] or 0.0 for trait in TRAITS}
+        margins = {t: _NORMAL * (own[f"deviation_{t}"] or 0.0) / math.sqrt(own["customers"]) for t in TRAITS}
+        rows.append(
+            (
+                fitted.ids[number],
+                fitted.names[number],
+                *groups[fitted.groups[number]],
+                date.fromisoformat(fitted.since[number]),
+                own["customers"],
+                joined.get(fitted.ids[number], 0),
+                own["silhouette"],
+                fitted.stability,
+                portrait(centre, means, overall, margins),
+                *(means[trait] for trait in ("recency", "frequency", "spend", "discount")),
+            )
+        )
+    return rows
+
+
+def _groups(fitted: Fitted, found: dict[int, dict[str, Any]]) -> dict[int, tuple[str, str]]:
+    """Return id and name of the top groups: the id is that of the group's oldest segment, so it lasts as long."""
+    parts = {g: [n for n in found if fitted.groups[n] == g] for g in sorted({fitted.groups[n] for n in found})}
+    middles = []
+    for members in parts.values():
+        weights = [found[n]["customers"] for n in members]
+        middles.append({t: float(np.average([found[n][f"z_{t}"] for n in members], weights=weights)) for t in TRAITS})
+    oldest = {g: min(int(fitted.ids[n].rpartition("_")[2]) for n in members) for g, members in parts.items()}
+    titles = names(middles)
+    return {g: (f"group_{oldest[g]}", title) for g, title in zip(parts, titles, strict=True)}
+
+
+def _cold_rows(cold: DataFrame, joined: dict[str, int]) -> list[tuple[Any, ...]]:
     traits = ("recency", "frequency", "spend", "discount")
     row = cold.agg(F.count("*").alias("customers"), *(F.round(F.avg(t), 6).alias(t) for t in traits)).first()
     if row is None or not row["customers"]:
         return []
-    return [(COLD, COLD_NAME, row["customers"], None, COLD_PORTRAIT, *(row[trait] for trait in traits))]
-
-
-def _lookup(values: dict[int, str]) -> Column:
-    if not values:  # all customers are cold
-        return F.lit(None).cast("string")
-    pairs = chain.from_iterable((F.lit(number), F.lit(value)) for number, value in values.items())
-    return F.create_map(*pairs)[F.col("prediction")]
+    means = (row[trait] for trait in traits)
+    moved = joined.get(COLD, 0)
+    return [(COLD, COLD_NAME, COLD, COLD_NAME, None, row["customers"], moved, None, None, COLD_PORTRAIT, *means)]

@@ -6,12 +6,14 @@ independent features are built side by side, since most of their jobs are short 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from conf.canonical import CANONICAL
 from conf.features import FEATURES
@@ -20,11 +22,15 @@ from features.affinity import affinity
 from features.als import AlsConfig, factorize
 from features.bought_together import bought_together
 from features.coupons import coupon_affinity
-from features.lines import basket_types, lines
+from features.hierarchical_kmeans import TreeConfig
+from features.lines import basket_types, lines, until
+from features.orders import orders
 from features.product_types import product_types
 from features.profile import profile
+from features.rhythm import basket_series, rhythm
 from features.schemas import struct
-from features.segments import COLD, SegmentConfig, segments
+from features.segment_fit import FitConfig, Fitted
+from features.segments import SegmentConfig, segments
 from jobs.lake import Draft, Lake, Manifest, TableVersion
 from jobs.night import publish
 from jobs.spark import session
@@ -45,6 +51,11 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     """
     lake = Lake(settings.lake)
     inputs = {"validate": lake.need(Stage.VALIDATE, day).content}
+    if earlier := lake.newest(Stage.FEATURES, day):
+        fitted = lake.need(Stage.FEATURES, earlier).facts.get("segments")
+        inputs["segments"] = hashlib.sha256(json.dumps(fitted, sort_keys=True).encode()).hexdigest()
+        if lake.has("features/segments", earlier):
+            inputs["members"] = lake.version("features/segments", earlier).content
     return publish(settings, Stage.FEATURES, day, inputs, partial(_build, settings, lake, day), force)
 
 
@@ -103,10 +114,25 @@ def _build_customers(night: _Night, order_lines: DataFrame, products: DataFrame)
     targets, responses = night.optional("campaign_targets"), night.optional("responses")
     profiles = profile(customers, order_lines, products, targets, responses, night.day, night.timezone).persist()
     night.write("profile", profiles)
-    members, described = segments(profiles, SegmentConfig(seed=night.seed))
-    night.write("segments", members)
-    night.write("segment_profiles", described)
-    night.draft.facts["segments"] = _quality(described)
+    series = basket_series(orders(lines(order_lines, products).where(until(night.day)), night.timezone))
+    night.write("rhythm", rhythm(series, [night.day]).drop("as_of", "returned"))
+    _build_segments(night, profiles)
+
+
+def _build_segments(night: _Night, profiles: DataFrame) -> None:
+    """Segments as the night before had them, or fitted anew when they are old."""
+    config = SegmentConfig(FitConfig(tree=TreeConfig(seed=night.seed)))
+    earlier = night.lake.newest(Stage.FEATURES, night.day)
+    before, members = None, None
+    if earlier is not None and night.lake.has("features/segments", earlier):
+        fitted = night.lake.need(Stage.FEATURES, earlier).facts.get("segments", {})
+        if "centres" in fitted:
+            before = Fitted.from_dict(fitted)
+            members = night.lake.spark(night.spark, "features/segments", earlier)
+    found = segments(profiles, night.day, config, before, members)
+    night.write("segments", found.members)
+    night.write("segment_profiles", found.profiles)
+    night.draft.facts["segments"] = found.fitted.to_dict()
 
 
 def _build_factors(night: _Night, order_lines: DataFrame, products: DataFrame) -> None:
@@ -138,12 +164,3 @@ def _build_coupons(night: _Night, order_lines: DataFrame, products: DataFrame) -
         return
     frames = {name: frame for name, frame in given.items() if frame is not None}
     night.write("coupon_affinity", coupon_affinity(order_lines, products, **frames, as_of=night.day))
-
-
-def _quality(described: DataFrame) -> dict[str, Any]:
-    """Return the number of segments and the members' mean silhouette."""
-    warm = [row for row in described.collect() if row["segment_id"] != COLD]
-    judged = [row for row in warm if row["silhouette"] is not None]
-    members = sum(row["customers"] for row in judged)
-    mean = round(sum(row["silhouette"] * row["customers"] for row in judged) / members, 6) if members else None
-    return {"k": len(warm), "silhouette": mean}

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 TABLES = {
     "next_best_offer": "scores/next_best_offer",
     "customer_scores": "scores/customer_scores",
+    "segments": "features/segment_profiles",
+    "segment_members": "features/segments",
     "characteristic_recommendations": "scores/characteristic_recommendations",
     "model_versions": "models/model_versions",
     "data_quality": "quality/data_quality",

@@ -14,7 +14,7 @@ import pyarrow.dataset as pads
 from pyspark.sql import DataFrame, SparkSession, functions as F, types as T
 
 from conf.errors import DataError
-from conf.features import FEATURES
+from conf.features import FEATURES, PROFILE
 from conf.published import CHARACTERISTIC_RECOMMENDATIONS
 from conf.schema import Settings
 from features.schemas import conform, struct
@@ -110,7 +110,9 @@ class _Night:
             self.profile, consents, self.contacts, settings.source.consent, settings.policy, self.day,
             settings.source.timezone,
         )  # fmt: skip
-        churn = churn_scores(self.profile, self.models.get("churn"), settings.models.churn_active_days)
+        model = self.models.get("churn")
+        told = self.profile if model is None or {*model.meta.inputs} <= {*PROFILE.names} else self.feature("rhythm")
+        churn = churn_scores(told, model, settings.models.churn_active_days)
         scores = customer_scores(self.profile, self.feature("segments"), rights, churn, str(self.day))
         self.scores = self.write("scores/customer_scores", scores)
 

@@ -100,7 +100,9 @@ class _Training:
         from jobs.trials import TASKS, NotEnoughData
 
         skipped = {}
-        sets = {TASKS[name].set for name in names} | {"customers"}
+        sets = {TASKS[name].set for name in names}
+        if "pairs" in sets:  # the ranker is judged by what customers bought
+            sets |= {"customers"}
         spark = session(self.settings, "train")
         with training_sets(self.settings, self.lake, spark, self.day, windows, sets) as ready:
             for name in names:

@@ -2,7 +2,8 @@
 
 ``customers``: a row per customer with profile, own history per product type, and what was bought after. ``types``: the
 product types that are characteristics. ``pairs``: candidates and whether they were bought. ``coupons``: customers and
-their coupons and what came of them. Rows carry their ``as_of``; their labels are the days of the horizon after it.
+their coupons and what came of them. ``rhythm``: customers and the series of their baskets, in windows a week apart.
+Rows carry their ``as_of``; their labels are the days of the horizon after it.
 
 Spark compiles code for every query, with its dates inside, and compiling takes longer than running. So the past is
 moved onto the night by whole weeks: all windows look alike, and all but the first run code that is compiled already.
@@ -30,8 +31,10 @@ from features.bought_together import bought_together
 from features.coupons import coupon_affinity
 from features.labels import active_after, redemptions, scope_purchases, type_purchases
 from features.lines import basket_types, lines
+from features.orders import orders
 from features.product_types import product_types
 from features.profile import profile
+from features.rhythm import basket_series, rhythm
 from jobs.lake import LAYERS, Lake
 from scoring.candidates import RANKER_INPUTS, candidates, offerable
 from scoring.coupons import COUPON_INPUTS, coupon_rows
@@ -43,6 +46,7 @@ log = logging.getLogger(__name__)
 NEEDS: dict[str, tuple[str, ...]] = {
     "customers": ("customers", "order_lines", "products"),
     "pairs": ("customers", "order_lines", "products"),
+    "rhythm": ("order_lines", "products"),
     "coupons": (
         "customers", "order_lines", "products",
         "offers", "offer_products", "campaigns", "campaign_targets", "responses",
@@ -63,6 +67,13 @@ class TrainingSets:
         """Return the rows of set ``name`` in some windows, sorted by their keys within each."""
         parts = [self._read(name, day) for day in (days if isinstance(days, tuple) else (days,))]
         return pd.concat(parts, ignore_index=True)
+
+    def rhythm(self, days: tuple[date, ...] | date) -> pd.DataFrame:
+        """Return the rows of set ``rhythm`` in some windows, sorted by window, newest first, and customer."""
+        wanted = days if isinstance(days, tuple) else (days,)
+        found = pads.dataset(f"{self.lake.base}/{self.folder}/rhythm", filesystem=self.lake.fs, format="parquet")
+        rows = found.to_table(filter=pads.field("as_of").isin(list(wanted))).to_pandas()
+        return rows.sort_values(["as_of", "customer_id"], ascending=[False, True], ignore_index=True)
 
     def _read(self, name: str, day: date) -> pd.DataFrame:
         path = f"{self.lake.base}/{self.folder}/{name}/{day}"
@@ -93,8 +104,11 @@ def training_sets(
         clean = {name.removeprefix("clean/"): table for name, table in clean.items() if name.startswith("clean/")}
         customers = lake.version("clean/customers", day).rows
         source = _Source(settings, clean, customers, day, windows, f"{lake.uri}/{folder}")
-        for as_of in windows.all:
-            _write_window(source, as_of, sets if as_of in ranked else sets - {"pairs"})
+        if "rhythm" in sets:
+            _write_rhythm(source)
+        for as_of in windows.all if sets - {"rhythm"} else ():
+            wanted = sets - {"rhythm"}
+            _write_window(source, as_of, wanted if as_of in ranked else wanted - {"pairs"})
             log.info("training window %s is built", as_of)
         yield TrainingSets(lake, folder, windows)
     finally:
@@ -170,6 +184,16 @@ def _write_window(source: _Source, as_of: date, sets: set[str]) -> None:
         source.write(known.select("product_type", "popularity_28"), "types", as_of)
     for frame in (who, liking, *kept):
         frame.unpersist()
+
+
+def _write_rhythm(source: _Source) -> None:
+    """Write the set ``rhythm``: one pass over the orders gives all its windows."""
+    settings, models = source.settings, source.settings.models
+    orders_until = source.clean["order_lines"].where(F.col("ordered_on") <= F.lit(source.day))
+    baskets = orders(lines(orders_until, source.clean["products"]), settings.source.timezone)
+    days = (source.windows.gate, source.windows.validation, *source.windows.weekly(models.churn_windows))
+    series = source.sample(basket_series(baskets), models.max_customers)
+    rhythm(series, days, settings.horizon_days).write.parquet(f"{source.target}/rhythm")
 
 
 def _write_customers(

@@ -49,11 +49,15 @@ class Task:
 
 def _churn(sets: TrainingSets, models: Models) -> Trial:
     def rows(days: Any) -> pd.DataFrame:
-        return churn.rows(sets.read("customers", days), models.churn_active_days)
+        return churn.rows(sets.rhythm(days), models.churn_active_days)
 
-    train, validation, gate = (rows(days) for days in _days(sets))
+    weekly = sets.windows.weekly(models.churn_windows)
+    train, validation, gate = (
+        rows(days) for days in (sets.windows.before_validation(weekly), sets.windows.validation, sets.windows.gate)
+    )
     _enough(churn.LABEL, train, validation, gate)
-    fitted = churn.fit(train, validation, churn.ChurnConfig())
+    recent = rows((sets.windows.validation, *weekly))
+    fitted = churn.fit(train, validation, churn.ChurnConfig(), recent)
     return Trial(churn.baseline(train), fitted, lambda model: judge_binary(model, gate, churn.LABEL))
 
 
@@ -135,7 +139,7 @@ def _enough(label: str, train: pd.DataFrame, validation: pd.DataFrame, gate: pd.
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
-        Task(churn.NAME, "customers", "log_likelihood", churn.INPUTS, _churn),
+        Task(churn.NAME, "rhythm", "log_likelihood", churn.INPUTS, _churn),
         Task(offer_ranker.NAME, "pairs", "ndcg@5", (*RANKER_INPUTS, *offer_ranker.FREQUENCY), _offer_ranker),
         *(
             Task(name, "coupons", "log_likelihood", COUPON_INPUTS, _coupons(name))

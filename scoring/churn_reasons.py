@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import Column, functions as F
 
+from conf.features import DECAYS, RHYTHM_WINDOWS, WEEKS
 from scoring.reasons import count_of, percent
 
 #: what an input of the churn model means, in words; {} is its value
@@ -26,11 +27,35 @@ CHURN_WORDS: dict[str, tuple[str, str]] = {
     "campaigns_total": ("targeted by {}", "campaign"),
     "responses_total": ("{} ever", "redemption"),
     "responses_84": ("{} in the last 84 days", "redemption"),
+    **{f"baskets_{days}": (f"{{}} in the last {days} days", "basket") for days in RHYTHM_WINDOWS},
+    "visits_total": ("{} ever", "visit"),
+    **{f"visits_week_{n}": (f"{{}} in week {n} back", "visit") for n in range(1, WEEKS + 1)},
+    **{f"days_since_visit_{n}": (f"visit number {n} back was {{}} ago", "day") for n in (2, 3, 5, 10)},
+    "gap_max": ("longest time between visits {}", "day"),
+    "gap_max_84": ("longest time between visits of late {}", "day"),
+    "gap_last": ("{} between the last two visits", "day"),
+    "gap_median": ("usually {} between visits", "day"),
+    "gap_p90": ("nine in ten times at most {} between visits", "day"),
+    "absences": ("{} of more than 28 days before", "absence"),
+    "last_basket_lines": ("{} in the last basket", "line"),
 }
 #: inputs that are shares, amounts or ratios
 CHURN_NUMBERS: dict[str, tuple[str, str]] = {
     **{f"spend_{d}": (f"spent {{}} in the last {d} days", "%.2f") for d in (28, 30, 60, 84, 90, 365)},
+    **{f"spend_{days}": (f"spent {{}} in the last {days} days", "%.2f") for days in RHYTHM_WINDOWS},
     "spend_total": ("spent {} ever", "%.2f"),
+    **{f"spend_week_{n}": (f"spent {{}} in week {n} back", "%.2f") for n in range(1, WEEKS + 1)},
+    **{f"visits_decay_{d}": (f"{{}} visits counted with a half-life of {d} days", "%.1f") for d in DECAYS},
+    **{f"visit_rate_{d}": (f"{{}} visits a day with a half-life of {d} days", "%.2f") for d in DECAYS},
+    **{f"spend_decay_{d}": (f"spent {{}} counted with a half-life of {d} days", "%.2f") for d in DECAYS},
+    "gap_variation": ("time between visits varies by {} of its mean", "%"),
+    "absence_share": ("{} of the days so far were followed by 28 without a visit", "%"),
+    "absence_by_habit": ("so long an absence grew by 28 days in {} of the cases so far", "%"),
+    "absence_by_rate": ("28 days without a visit would be chance in {} of the cases", "%"),
+    "weeks_active_share": ("bought in {} of the weeks so far", "%"),
+    "last_basket_spend": ("spent {} in the last basket", "%.2f"),
+    "last_basket_ratio": ("the last basket was {} times the usual", "%.1f"),
+    "largest_basket_84": ("largest basket of 84 days {}", "%.2f"),
     **{
         f"discount_share_{d}": (f"{{}} of list value in discounts over {d} days", "%")
         for d in (28, 30, 60, 84, 90, 365)

@@ -16,20 +16,20 @@ HIGH, MIDDLE = 0.1, 0.3
 VALUABLE = 0.25
 
 
-def churn_scores(profile: DataFrame, model: Packed | None, active_days: int) -> DataFrame:
+def churn_scores(told: DataFrame, model: Packed | None, active_days: int) -> DataFrame:
     """Score the customers with a purchase in the last ``active_days`` days.
 
     The borders of the bands are two numbers that the driver collects.
 
     Args:
-        profile: ``PROFILE``.
+        told: the model's inputs, from ``PROFILE`` or ``RHYTHM``: ``customer_id`` and ``recency_days`` among them.
         model: the churn model, or None: nobody is scored.
         active_days: from the churn label.
 
     Returns:
         ``customer_id``, ``churn_probability``, ``churn_band``, ``churn_reasons``.
     """
-    active = profile.where(F.col("recency_days") < active_days)
+    active = told.where(F.col("recency_days") < active_days)
     if model is None:
         nothing = F.lit(None).cast("string")
         return active.limit(0).select(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -77,14 +77,19 @@ def logistic(
 
 
 def trees(
-    name: str, train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], label: str, config: TreesConfig
+    name: str,
+    train: pd.DataFrame,
+    validation: pd.DataFrame | None,
+    inputs: Sequence[str],
+    label: str,
+    config: TreesConfig,
 ) -> Model:
     """Fit gradient-boosted trees; the validation window says when to stop.
 
     Args:
         name: of the model in the registry.
         train: training rows.
-        validation: rows of the validation window.
+        validation: rows of the validation window; None: all ``config.rounds`` are run.
         inputs: numeric columns.
         label: boolean column.
         config: sizes and seed.
@@ -94,6 +99,7 @@ def trees(
     sets = [
         lightgbm.Dataset(matrix(frame, inputs, name), frame[label].to_numpy(dtype=float), feature_name=list(inputs))
         for frame in (train, validation)
+        if frame is not None
     ]
     parameters = {
         "objective": "binary",
@@ -110,9 +116,9 @@ def trees(
         "force_row_wise": True,
         "verbose": -1,
     }
-    stop = lightgbm.early_stopping(config.patience, verbose=False)
-    booster = lightgbm.train(parameters, sets[0], config.rounds, valid_sets=[sets[1]], callbacks=[stop])
-    short = booster.model_to_string(num_iteration=booster.best_iteration)
+    stop: list[Any] = [] if validation is None else [lightgbm.early_stopping(config.patience, verbose=False)]
+    booster = lightgbm.train(parameters, sets[0], config.rounds, valid_sets=sets[1:], callbacks=stop)
+    short = booster.model_to_string(num_iteration=booster.best_iteration if stop else config.rounds)
     return _model(name, "lightgbm", "gradient-boosted trees", inputs, lightgbm.Booster(model_str=short))
 
 
@@ -132,12 +138,16 @@ def calibrated(model: Model, validation: pd.DataFrame, label: str) -> Model:
     slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
     if slope <= 0:  # a model that ranks upside down is not mended by turning it
         return model
+    before = model.meta.extra.get("calibration", (1.0, 0.0))
+    return with_calibration(model, slope * before[0], slope * before[1] + intercept)
+
+
+def with_calibration(model: Model, slope: float, intercept: float) -> Model:
+    """Return the model with this slope and intercept on its log-odds, in place of any it had."""
     meta = model.meta
-    before = meta.extra.get("calibration", (1.0, 0.0))
-    extra = {**meta.extra, "calibration": [slope * before[0], slope * before[1] + intercept]}
-    files = model.to_bytes()
+    extra = {**meta.extra, "calibration": [slope, intercept]}
     changed = Meta(meta.name, meta.kind, meta.family, meta.inputs, meta.outputs, extra)
-    return from_bytes({**files, "meta.json": changed.to_json().encode()})
+    return from_bytes({**model.to_bytes(), "meta.json": changed.to_json().encode()})
 
 
 def _model(name: str, kind: str, family: str, inputs: Sequence[str], weights: Pipeline | object) -> Model:

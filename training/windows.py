@@ -6,6 +6,7 @@ overlap: training < validation < gate, and the gate's labels end on the night it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -17,11 +18,24 @@ class Windows:
     gate: date
     validation: date
     training: tuple[date, ...]
+    earliest: date = date.min
 
     @property
     def all(self) -> tuple[date, ...]:
         """Every day, newest first."""
         return (self.gate, self.validation, *self.training)
+
+    def weekly(self, count: int) -> tuple[date, ...]:
+        """Return at most ``count`` days a week apart, newest first: below the validation day, and with history enough.
+
+        Those after ``training[0]`` have labels that reach into the validation window: they are for a last fit only.
+        """
+        days = [self.validation - timedelta(days=7 * number) for number in range(1, count + 1)]
+        return tuple(day for day in days if day >= self.earliest)
+
+    def before_validation(self, days: Sequence[date]) -> tuple[date, ...]:
+        """Keep the days whose labels end before the validation window begins."""
+        return tuple(day for day in days if day <= self.training[0])
 
 
 def windows(day: date, horizon: int, count: int, first: date, history: int) -> Windows | None:
@@ -47,4 +61,4 @@ def windows(day: date, horizon: int, count: int, first: date, history: int) -> W
     enough = [as_of for as_of in back if (as_of - first).days + 1 >= history]
     if len(enough) < 3:
         return None
-    return Windows(enough[0], enough[1], tuple(enough[2:]))
+    return Windows(enough[0], enough[1], tuple(enough[2:]), first + timedelta(days=history - 1))

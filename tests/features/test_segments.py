@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import json
+from datetime import date, timedelta
+
 import numpy as np
 import pytest
 
 from conf.features import PROFILE
 from features.schemas import struct
-from features.segments import COLD, SegmentConfig, segments
+from features.segment_fit import FitConfig, Fitted
+from features.segments import BEHAVIOUR, COLD, SegmentConfig, segments
 
-CONFIG = SegmentConfig(fewest=3, most=4, iterations=4)
+NIGHT = date(2017, 12, 3)
+CONFIG = SegmentConfig(FitConfig(fewest=3, most=4, bootstraps=3))
 #: name -> recency, baskets, spend, basket value, discount share, share of own brands, trend
 KINDS = {
     "Frequent big spenders": (1, 40, 1500.0, 37.5, 0.10, 0.30, 0.1),
@@ -35,9 +40,13 @@ def customers(per_kind: int = 14) -> list[tuple]:
 
 
 @pytest.fixture(scope="module")
-def found(spark):
-    members, profiles = segments(spark.createDataFrame(customers(), struct(PROFILE)), CONFIG)
-    return {row["customer_id"]: row for row in members.collect()}, profiles.collect()
+def first(spark):
+    return segments(spark.createDataFrame(customers(), struct(PROFILE)), NIGHT, CONFIG)
+
+
+@pytest.fixture(scope="module")
+def found(first):
+    return {row["customer_id"]: row for row in first.members.collect()}, first.profiles.collect()
 
 
 def test_kinds_are_found_and_named(found):
@@ -48,6 +57,8 @@ def test_kinds_are_found_and_named(found):
     assert len({row["segment_name"] for row in profiles}) == 4
     spends = [row["spend_84"] for row in profiles[:3]]
     assert spends == sorted(spends, reverse=True)
+    assert all(row["stability"] > 0.9 and row["since"] == NIGHT for row in profiles[:3])
+    assert len({row["group_id"] for row in profiles}) == 4
 
 
 def test_profiles_agree_with_their_members(found):
@@ -60,22 +71,50 @@ def test_profiles_agree_with_their_members(found):
             assert row["silhouette"] > 0.5
     cold = profiles[-1]
     assert (cold["customers"], cold["silhouette"], cold["baskets_84"], cold["recency_days"]) == (2, None, 0.5, None)
-    assert f"{profiles[0]['baskets_84']:.1f} baskets in 84 days" in profiles[0]["portrait"]
+    assert f"{profiles[0]['baskets_84']:.1f} ± " in profiles[0]["portrait"]
 
 
 def test_shuffled_rows_give_equal_segments(spark, found):
     rows = customers()
     shuffled = [rows[i] for i in np.random.default_rng(1).permutation(len(rows))]
-    members, profiles = segments(spark.createDataFrame(shuffled, struct(PROFILE)).repartition(3), CONFIG)
-    assert {row["customer_id"]: row for row in members.collect()} == found[0]
-    assert profiles.collect() == found[1]
+    again = segments(spark.createDataFrame(shuffled, struct(PROFILE)).repartition(3), NIGHT, CONFIG)
+    assert {row["customer_id"]: row for row in again.members.collect()} == found[0]
+    assert again.profiles.collect() == found[1]
+
+
+def test_the_next_night_keeps_the_segments_and_tells_who_moved(spark, first):
+    rows = customers()
+    place = {name: number for number, name in enumerate(PROFILE.names)}
+    moved = list(rows[0])  # the first big spender behaves like one who slips away
+    for name, value in zip(COLUMNS, KINDS["Slipping away"], strict=True):
+        moved[place[name]] = value
+    before = Fitted.from_dict(json.loads(json.dumps(first.fitted.to_dict())))
+    profile = spark.createDataFrame([tuple(moved), *rows[1:]], struct(PROFILE))
+    night = segments(profile, NIGHT + timedelta(days=1), CONFIG, before, first.members)
+    members = {row["customer_id"]: row for row in night.members.collect()}
+    assert night.fitted == first.fitted
+    assert [key for key, row in members.items() if row["moved_by"]] == ["000"]
+    assert members["000"]["moved_by"] == BEHAVIOUR
+    assert members["000"]["previous_segment_id"] == "segment_1"
+    assert {row["segment_name"]: row["joined"] for row in night.profiles.collect()}["Slipping away"] == 1
+
+
+def test_a_refit_keeps_ids_and_names(spark, first):
+    week = NIGHT + timedelta(days=7)
+    night = segments(spark.createDataFrame(customers(15), struct(PROFILE)), week, CONFIG, first.fitted, first.members)
+    assert night.fitted.fitted_on == str(week)
+    assert sorted(night.fitted.ids) == sorted(first.fitted.ids)
+    assert dict(zip(night.fitted.ids, night.fitted.names, strict=True)) == dict(
+        zip(first.fitted.ids, first.fitted.names, strict=True)
+    )
+    assert set(night.fitted.since) == {str(NIGHT)}
 
 
 def test_a_handful_of_customers_or_only_cold_ones(spark):
     few = spark.createDataFrame(customers(per_kind=2), struct(PROFILE))
-    members, profiles = segments(few, CONFIG)
-    assert [(row["segment_id"], row["customers"]) for row in profiles.collect()] == [("segment_1", 6), (COLD, 2)]
-    assert {row["silhouette"] for row in members.collect()} == {None}
-    members, profiles = segments(few.where("is_cold"), CONFIG)
-    assert [row["segment_id"] for row in profiles.collect()] == [COLD]
-    assert members.count() == 2
+    found = segments(few, NIGHT, CONFIG)
+    assert [(row["segment_id"], row["customers"]) for row in found.profiles.collect()] == [("segment_1", 6), (COLD, 2)]
+    assert {row["silhouette"] for row in found.members.collect()} == {None}
+    found = segments(few.where("is_cold"), NIGHT, CONFIG)
+    assert [row["segment_id"] for row in found.profiles.collect()] == [COLD]
+    assert found.members.count() == 2

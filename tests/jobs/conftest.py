@@ -236,7 +236,12 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
         {
             "segment_id": sizes["segment_id"],
             "segment_name": sizes["segment_name"],
+            "group_id": sizes["segment_id"],
+            "group_name": sizes["segment_name"],
+            "since": pa.array([day] * count, pa.date32()),
             "customers": sizes["customer_id_count"],
+            "joined": [0] * count,
+            "stability": pa.array([None, 0.9, 0.9, 0.9][:count], pa.float64()),
             "silhouette": pa.array([None, 0.41, 0.33, 0.28][:count], pa.float64()),
             "portrait": ["Buys often on weekends; little discount; much dairy and produce."] * count,
             "recency_days": [40.0, 4.0, 9.0, 12.5][:count],
@@ -245,8 +250,13 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
             "discount_share_84": [0.1, 0.08, 0.31, 0.15][:count],
         }
     )
+    nobody = pa.nulls(customers, pa.string())
+    members = scored.select(["customer_id", "segment_id", "segment_name"])
+    members = members.append_column("silhouette", pa.nulls(customers, pa.float64()))
+    members = members.append_column("previous_segment_id", nobody).append_column("moved_by", nobody)
     types = pa.table({"product_type": list(TYPES), "buyers": [900 - 80 * i for i in range(len(TYPES))]})
-    put(lake, Stage.FEATURES, day, {"features/segment_profiles": profiles, "features/product_types": types})
+    tables = {"features/segment_profiles": profiles, "features/segments": members, "features/product_types": types}
+    put(lake, Stage.FEATURES, day, tables)
     put(lake, Stage.TRAIN, day, {"models/model_versions": model_versions(day)})
     put(
         lake,

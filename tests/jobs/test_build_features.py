@@ -72,7 +72,8 @@ def test_all_tables_are_published_and_a_second_run_gives_the_same(spark, setting
     assert first.tables["features/als_items"].rows == 6
     assert first.tables["features/coupon_affinity"].rows == 1
     assert first.facts["skipped"] == {}
-    assert first.facts["segments"] == {"k": 1, "silhouette": None}
+    assert (first.facts["segments"]["ids"], first.facts["segments"]["silhouette"]) == (("segment_1",), None)
+    assert first.tables["features/rhythm"].rows == 8
     assert first.facts["als"]["seed"] == settings.models.seed
     assert run(settings, DAY).version == first.version
     again = run(settings, DAY, force=True)

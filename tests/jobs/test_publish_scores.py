@@ -23,6 +23,8 @@ def test_all_tables_of_the_night_are_published(settings: Settings, night: Lake) 
     assert manifest.facts["rows"] == {
         "next_best_offer": 200,
         "customer_scores": 40,
+        "segments": 4,
+        "segment_members": 40,
         "characteristic_recommendations": 120,
         "model_versions": 3,
         "data_quality": 3,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -34,3 +35,16 @@ def test_the_first_day_with_enough_history() -> None:
     enough = START + timedelta(days=83 + 3 * 28)
     assert windows(enough, 28, 5, START, 84) is not None
     assert windows(enough - timedelta(days=1), 28, 5, START, 84) is None
+
+
+def test_weekly_days_stay_below_the_validation_day_and_have_history() -> None:
+    found = windows(date(2017, 12, 3), 28, 4, START, 84)
+    assert found is not None
+    weekly = found.weekly(99)
+    assert weekly[0] == found.validation - timedelta(days=7)
+    assert {a - b for a, b in pairwise(weekly)} == {timedelta(days=7)}
+    assert (weekly[-1] - START).days + 1 >= 84 > (weekly[-1] - timedelta(days=7) - START).days + 1
+    assert len(found.weekly(5)) == 5
+    fit = found.before_validation(weekly)
+    assert fit[0] == found.training[0]
+    assert fit[0] + timedelta(days=28) <= found.validation

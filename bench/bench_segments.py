@@ -1,0 +1,145 @@
+"""Hierarchical k-means of customers beside scikit-learn's and Spark's clusterings, at what inertia.
+
+Points are customers in overlapping clouds. Spark's contenders and ours read them from Parquet and write a cluster per
+customer; scikit-learn gets a float32 matrix in memory and gives labels. Inertia is the sum of squared distances over
+that of scikit-learn's KMeans.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.ml.clustering import BisectingKMeans, KMeans as SparkKMeans
+from pyspark.sql import DataFrame, SparkSession, functions as F, types as T
+from sklearn.cluster import KMeans, MiniBatchKMeans
+from timing import cpu
+
+from conf.load import load
+from features.hierarchical_kmeans import TreeConfig, averages, centres, merges, nearest, refined
+from features.points import points
+from jobs.spark import session
+
+FEATURES, CLOUDS, CLUSTERS, PART = 50, 40, 16, 250_000
+COLUMNS = [f"x{number:02d}" for number in range(FEATURES)]
+Work = Callable[[], np.ndarray]
+
+
+def write_points(folder: Path, customers: int) -> None:
+    """Write ``customers`` points as Parquet files."""
+    rng = np.random.default_rng(7)
+    clouds = rng.normal(0, 1, (CLOUDS, FEATURES))
+    for start in range(0, customers, PART):
+        x = (clouds[rng.integers(0, CLOUDS, PART)] + rng.normal(0, 1.2, (PART, FEATURES))).astype("float32")
+        keys = pa.array([f"{number:09d}" for number in range(start, start + PART)])
+        table = pa.table({"customer_id": keys, **{name: x[:, place] for place, name in enumerate(COLUMNS)}})
+        pq.write_table(table, folder / f"{start:09d}.parquet")
+
+
+def ours(frame: DataFrame) -> np.ndarray:
+    """Cluster and label every customer; return the centres."""
+    config = TreeConfig()
+    held = points(frame, "customer_id", COLUMNS)
+    micro = averages(held.sample(16_384), held.totals(), config)
+    found = refined(centres(micro, merges(micro), CLUSTERS, config), held.totals(), config)
+    label = T.StructType([T.StructField("cluster", T.IntegerType())])
+    _write(held.labelled(lambda x: {"cluster": nearest(x, found)[0]}, label))
+    held.release()
+    return found
+
+
+def of_spark(frame: DataFrame, kind: type) -> np.ndarray:
+    """Fit one of Spark's own on cached vectors, as its guide advises, and label every customer."""
+    to_vector = F.array(*COLUMNS).cast("array<double>")
+    from pyspark.ml.functions import array_to_vector
+
+    vectors = frame.select("customer_id", array_to_vector(to_vector).alias("features")).persist()
+    model = kind(k=CLUSTERS, seed=1).fit(vectors)
+    _write(model.transform(vectors).select("customer_id", "prediction"))
+    vectors.unpersist()
+    return np.array(model.clusterCenters(), dtype="float32")
+
+
+def of_sklearn(x: np.ndarray, model: KMeans | MiniBatchKMeans) -> np.ndarray:
+    """Fit one of scikit-learn's, labels included."""
+    return np.asarray(model.fit(x).cluster_centers_)
+
+
+def contenders(frame: DataFrame, x: np.ndarray, with_spark: bool) -> dict[str, Work]:
+    """Return what is compared, by name; the first is the measure of the others."""
+    found: dict[str, Work] = {
+        "scikit-learn KMeans (n_init 1)": lambda: of_sklearn(x, KMeans(CLUSTERS, n_init=1, random_state=1)),
+        "scikit-learn MiniBatchKMeans": lambda: of_sklearn(
+            x, MiniBatchKMeans(CLUSTERS, n_init=3, random_state=1, batch_size=4096)
+        ),
+        "nbo hierarchical k-means (Spark)": lambda: ours(frame),
+    }
+    if with_spark:
+        found["Spark KMeans"] = lambda: of_spark(frame, SparkKMeans)
+        found["Spark BisectingKMeans"] = lambda: of_spark(frame, BisectingKMeans)
+    return found
+
+
+def measure(spark: SparkSession, folder: Path, customers: int, with_spark: bool) -> float:
+    """Print the table of one size; return our CPU seconds."""
+    write_points(folder, customers)
+    frame = spark.read.parquet(str(folder))
+    x = np.concatenate(
+        [np.stack([t[c].to_numpy() for c in COLUMNS], 1) for t in map(pq.read_table, sorted(folder.glob("*.parquet")))]
+    )
+    print(f"\n{customers:,} customers x {FEATURES}, {CLUSTERS} clusters")
+    base: tuple[float, float] | None = None
+    own = 0.0
+    for name, work in contenders(frame, x, with_spark).items():
+        wall, before = time.perf_counter(), cpu()
+        found = work()
+        wall, used = time.perf_counter() - wall, cpu() - before
+        inertia = float(nearest(x, found)[1].sum(dtype="float64"))
+        base = base or (used, inertia)
+        own = used if name.startswith("nbo") else own
+        print(
+            f"  {name:<34} wall {wall:7.1f} s   cpu {used:7.1f} s   cpu / scikit-learn {used / base[0]:6.2f}"
+            f"   inertia / scikit-learn {inertia / base[1]:.4f}"
+        )
+    return own
+
+
+def main() -> None:
+    """Print a table per size, and how CPU grows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="1, 2 and 4 million customers; else 1 million")
+    parser.add_argument("--no-spark", action="store_true", help="leave out Spark's own, which take minutes")
+    options = parser.parse_args()
+    home, spent = Path(tempfile.mkdtemp()), {}
+    spark = session(load().model_copy(update={"home": str(home)}), "bench")
+    spark.range(10).mapInArrow(lambda batches: batches, "id long").count()  # start the workers
+    try:
+        for million in (1, 2, 4) if options.full else (1,):
+            (folder := home / f"points{million}").mkdir()
+            spent[million] = measure(spark, folder, million * 1_000_000, not options.no_spark)
+            shutil.rmtree(folder)
+        for million, used in spent.items():
+            print(f"nbo, {million} M: {used / million:.1f} CPU s a million, {used / spent[1] / million:.2f} of linear")
+        print(
+            f"peak memory of the driver's Python: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB"
+        )
+    finally:
+        spark.stop()
+        shutil.rmtree(home)
+
+
+def _write(frame: DataFrame) -> None:
+    frame.write.format("noop").mode("overwrite").save()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""Points in blocks: rows of numbers that Spark holds as matrices, so that many passes cost little more than one.
+
+A frame of d numeric columns is turned into rows-of-blocks once; afterwards a pass hands NumPy whole matrices without
+touching single values. Blocks are kept in Spark's cache until :meth:`Points.release`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, functions as F, types as T
+
+from features.hierarchical_kmeans import Totals, totals_of
+
+Batches = Iterator[pa.RecordBatch]
+_BLOCKS = T.StructType([T.StructField("keys", T.BinaryType()), T.StructField("matrix", T.BinaryType())])
+_SUMS = T.StructType([T.StructField("sums", T.BinaryType()), T.StructField("weights", T.BinaryType())])
+_SAMPLE = T.StructType([T.StructField("place", T.LongType()), T.StructField("row", T.BinaryType())])
+
+
+@dataclass(frozen=True)
+class Points:
+    """``blocks``: one row per block of points, ``keys`` (Arrow) beside ``matrix`` (float32, row by row)."""
+
+    blocks: DataFrame
+    width: int
+    key: str
+
+    def totals(self) -> Totals:
+        """Return a pass over all points, for :mod:`features.hierarchical_kmeans`; the driver gets sums only."""
+        blocks, width = self.blocks, self.width
+
+        def totals(centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            def add(batches: Batches) -> Batches:
+                sums, weights = np.zeros((len(centres), width)), np.zeros(len(centres))
+                for _, matrix in _blocks(batches, width):
+                    more = totals_of(matrix)(centres)
+                    sums, weights = sums + more[0], weights + more[1]
+                yield _one_row(_SUMS, sums, weights)
+
+            found = blocks.mapInArrow(add, _SUMS).collect()
+            parts = [(np.frombuffer(row["sums"]).reshape(-1, width), np.frombuffer(row["weights"])) for row in found]
+            nothing = np.zeros((len(centres), width)), np.zeros(len(centres))
+            return sum((s for s, _ in parts), nothing[0]), sum((w for _, w in parts), nothing[1])
+
+        return totals
+
+    def sample(self, size: int) -> np.ndarray:
+        """Return at most ``size`` points (s, d), the same whatever the partitions: those with the least hash."""
+        width = self.width
+
+        def least(batches: Batches) -> Batches:
+            place, rows = np.zeros(0, dtype="int64"), np.zeros((0, width), dtype="float32")
+            for keys, matrix in _blocks(batches, width):
+                place = np.concatenate([place, keys.column("place").to_numpy()])
+                rows = np.concatenate([rows, matrix])
+                order = np.argsort(place, kind="stable")[:size]
+                place, rows = place[order], rows[order]
+            cells = pa.array([row.tobytes() for row in rows], pa.binary())
+            yield pa.record_batch([pa.array(place), cells], schema=_arrow(_SAMPLE))
+
+        found = self.blocks.mapInArrow(least, _SAMPLE).toArrow()
+        joined = b"".join(row.as_buffer() for row in found["row"])
+        rows = np.frombuffer(joined, dtype="float32").reshape(-1, width)
+        order = np.lexsort((*rows.T[::-1], found["place"].to_numpy()))[:size]
+        return rows[order]
+
+    def labelled(self, label: Callable[[np.ndarray], dict[str, np.ndarray]], schema: T.StructType) -> DataFrame:
+        """Give every point what ``label`` finds for its matrix.
+
+        Args:
+            label: (n, d) float32 -> columns (n,) by name; travels to the workers. NaN becomes null.
+            schema: types of those columns.
+
+        Returns:
+            The key and those columns; one row per point.
+        """
+        key, width = self.key, self.width
+        fields = _arrow(schema)
+
+        def apply(batches: Batches) -> Batches:
+            for keys, matrix in _blocks(batches, width):
+                found = label(matrix)
+                columns = [pa.array(found[field.name], field.type, from_pandas=True) for field in fields]
+                yield pa.record_batch([keys.column(key), *columns], names=[key, *fields.names])
+
+        return self.blocks.mapInArrow(apply, T.StructType([T.StructField(key, T.StringType()), *schema.fields]))
+
+    def release(self) -> None:
+        """Give the memory back."""
+        self.blocks.unpersist()
+
+
+def points(frame: DataFrame, key: str, columns: Sequence[str]) -> Points:
+    """Pack the numbers of a frame into blocks, once.
+
+    Args:
+        frame: ``key`` (string, unique) and ``columns``.
+        key: name of the key.
+        columns: numeric columns (d); a missing value becomes 0.
+    """
+    width = len(columns)
+    cells = F.array(*(F.col(name).cast("float") for name in columns))
+    rows = frame.select(key, F.xxhash64(key).alias("place"), cells.alias("cells"))
+
+    def pack(batches: Batches) -> Batches:
+        for batch in batches:
+            values: pa.ListArray = batch.column(2)  # type: ignore[assignment]
+            matrix = np.nan_to_num(values.flatten().to_numpy(zero_copy_only=False))  # null is NaN there
+            sink = pa.BufferOutputStream()
+            keys = batch.select([key, "place"])
+            with pa.ipc.new_stream(sink, keys.schema) as writer:
+                writer.write_batch(keys)
+            yield _one_row(_BLOCKS, sink.getvalue(), matrix.astype("float32", copy=False))
+
+    return Points(rows.mapInArrow(pack, _BLOCKS).persist(), width, key)
+
+
+def _blocks(batches: Batches, width: int) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+    """Yield the keys and the matrix (n, d) of each block."""
+    for batch in batches:
+        for keys, matrix in zip(batch.column(0), batch.column(1), strict=True):
+            with pa.ipc.open_stream(keys.as_buffer()) as stream:
+                yield stream.read_next_batch(), np.frombuffer(matrix.as_buffer(), dtype="float32").reshape(-1, width)
+
+
+def _one_row(schema: T.StructType, *cells: Any) -> pa.RecordBatch:
+    """Return a batch of one row of binary cells, from arrays or buffers."""
+    return pa.record_batch([pa.array([memoryview(cell)], pa.binary()) for cell in cells], schema=_arrow(schema))
+
+
+def _arrow(schema: T.StructType) -> pa.Schema:
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    return to_arrow_schema(schema)
