@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from features.catalogue.clusters import specificity, star_clusters
-from features.catalogue.links import keys_of, link, masks_of
-from features.catalogue.sketches import band_keys, multipliers
-from features.catalogue.tokens import QUANTITY, Tokens, mix_all, tokenize
+from features.catalogue.clusters import star_clusters
+from features.catalogue.titles import CatalogueConfig, distinct, links_of, specificity_of
+from features.catalogue.tokens import Tokens, mix_all, tokenize
 from features.catalogue.vocabulary import Vocabulary, slots_of, stand_for, vocabulary
 
 if TYPE_CHECKING:
@@ -41,37 +40,6 @@ _TYPES = {
     "keys": np.uint64, "specific": np.float32, "pairs": np.int32, "scores": np.float32, "flags": np.uint8,
     "centre": np.int64, "first": np.bool_,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class CatalogueConfig:
-    """Everything that changes the clusters; see docs/catalogue.md for what the defaults were chosen on.
-
-    Attributes:
-        threshold: least weighted Jaccard similarity of a member to its centre.
-        margin: a title belongs to a centre only if the next best is so much less similar.
-        bands: bands of the signature.
-        rows: rows of a band; None: 2 under 50,000 titles, then 3, from 1,000,000 on 4.
-        copies: most copies of a token in the weighted signature; codes and quantities count double.
-        tasks: tasks that share the bands; None: one a core, eight at most.
-        block: titles in a block.
-        seed: of the hash functions.
-    """
-
-    threshold: float = 0.6
-    margin: float = 0.05
-    bands: int = 24
-    rows: int | None = None
-    copies: int = 6
-    tasks: int | None = None
-    block: int = 200_000
-    seed: int = 20260101
-
-    def rows_for(self, titles: int) -> int:
-        """Return the rows of a band for a catalogue of ``titles``: more titles, more pairs that are alike by chance."""
-        if self.rows is not None:
-            return self.rows
-        return 2 if titles < 50_000 else 3 if titles < 1_000_000 else 4
 
 
 def product_clusters(titles: DataFrame, config: CatalogueConfig) -> DataFrame:
@@ -119,7 +87,9 @@ def _schema(columns: tuple[str, ...]) -> str:
 def _row(**cells: Any) -> pa.RecordBatch:
     """Return one row of a number and packed arrays."""
     arrays = [
-        pa.array([cell if isinstance(cell, int | bytes) else _packed(cell)], pa.int64() if name == "part" else pa.binary())
+        pa.array(
+            [cell if isinstance(cell, int | bytes) else _packed(cell)], pa.int64() if name == "part" else pa.binary()
+        )
         for name, cell in cells.items()
     ]
     return pa.RecordBatch.from_arrays(arrays, names=list(cells))
@@ -212,34 +182,6 @@ def _collected_vocabulary(blocks: DataFrame) -> Vocabulary:
     return Vocabulary(**arrays, titles=row["part"])
 
 
-@dataclass(frozen=True)
-class Titles:
-    """The n distinct titles of a catalogue in the order of their keys: ``tokens`` int32 with ``offsets``, ``keys``."""
-
-    tokens: np.ndarray
-    offsets: np.ndarray
-    keys: np.ndarray
-
-
-def distinct(tokens: list[np.ndarray], lengths: list[np.ndarray], words: Vocabulary) -> tuple[Titles, np.ndarray]:
-    """Collapse titles with equal tokens; return them and, for each title given, its row among them (int32)."""
-    all_tokens, all_lengths = np.concatenate(tokens), np.concatenate(lengths)
-    offsets = np.concatenate([[0], np.cumsum(all_lengths, dtype=np.int64)])
-    keys, first, rows = np.unique(
-        keys_of(all_tokens, offsets, words.keys), return_index=True, return_inverse=True
-    )
-    sizes = all_lengths[first].astype(np.int64)
-    kept = np.concatenate([[0], np.cumsum(sizes)])
-    places = np.repeat(offsets[first] - kept[:-1], sizes) + np.arange(kept[-1])
-    return Titles(all_tokens[places], kept, keys), rows.astype(np.int32)
-
-
-def copies_of(words: Vocabulary, most: int) -> np.ndarray:
-    """Return how often each token counts in a signature: by its weight; codes and quantities double; uint8 (u,)."""
-    copies = np.clip(np.round(words.weights / np.log1p(max(words.titles, 2)) * most), 1, most)
-    return np.where(words.groups >= QUANTITY - 1, copies * 2, copies).astype(np.uint8)
-
-
 def _links(config: CatalogueConfig, tasks: int, words: Broadcast[Vocabulary]) -> Callable:
     """Step 3: links found by one task's bands; the first task also says which title each product has."""
 
@@ -257,7 +199,7 @@ def _links(config: CatalogueConfig, tasks: int, words: Broadcast[Vocabulary]) ->
             lengths.append(np.diff(stood_offsets).astype(np.uint8))
         if not parts:
             return
-        titles, rows = distinct(tokens, lengths, known)
+        titles, rows = distinct(tokens, lengths, known, config.identifying)
         ends = np.cumsum([len(each) for each in lengths])
         tokens.clear()
         lengths.clear()
@@ -265,8 +207,7 @@ def _links(config: CatalogueConfig, tasks: int, words: Broadcast[Vocabulary]) ->
         task = context.partitionId() if context else 0
         nothing = dict.fromkeys(("rows", "ids", "keys", "specific", "pairs", "scores", "flags"))
         if task == 0:
-            specific = specificity(titles.tokens, titles.offsets, known.weights, float(np.log1p(known.titles / 3)))
-            yield _row(part=-1, **{**nothing, "keys": titles.keys, "specific": specific})
+            yield _row(part=-1, **{**nothing, "keys": titles.keys, "specific": specificity_of(titles, known)})
             for part, hashed, mine in zip(parts, ids, np.split(rows, ends[:-1]), strict=True):
                 yield _row(part=part, **{**nothing, "rows": mine, "ids": hashed})
         del rows, ids
@@ -276,31 +217,6 @@ def _links(config: CatalogueConfig, tasks: int, words: Broadcast[Vocabulary]) ->
             yield _row(part=-2, **{**nothing, "pairs": pairs[piece], "scores": scores[piece], "flags": flags[piece]})
 
     return run
-
-
-def links_of(
-    titles: Titles, words: Vocabulary, config: CatalogueConfig, task: int = 0, tasks: int = 1
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the links that the bands of ``task`` find: int32 (m, 2) rows, float32 similarities, uint8 flags."""
-    rows = config.rows_for(len(titles.keys))
-    factors, addends = multipliers(config.bands * rows, config.seed)
-    first, last = config.bands * task // tasks, config.bands * (task + 1) // tasks
-    bands = band_keys(
-        titles.tokens, titles.offsets, words.keys, copies_of(words, config.copies), factors, addends, first,
-        last - first, rows,
-    )  # fmt: skip
-    masks = masks_of(titles.tokens, titles.offsets, words.keys, words.groups)
-    pairs, scores, flags, _, _ = link(
-        titles.tokens, titles.offsets, bands, masks, words.counts, words.groups, words.values, words.weights,
-        words.texts, words.text_offsets, np.float32(config.threshold), rare_code(words.titles),
-    )  # fmt: skip
-    return pairs, scores, flags
-
-
-def rare_code(titles: int) -> int:
-    """Return the number of titles up to which a model code says by itself which product it is."""
-    return max(20, titles // 100_000)
-
 
 
 def _stars(config: CatalogueConfig) -> Callable:

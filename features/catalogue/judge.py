@@ -24,6 +24,8 @@ FUZZY, OMITTED_WORD, OMITTED_NUMBER, SHARED_CODE, OTHER_WORDS = 1, 4, 8, 16, 32
 _MOST = 24
 _WORD, _NUMBER, _CODE = 0, 1, 2
 _WORDS, _MODELS = np.uint64(1), np.uint64(1) << np.uint64(MODEL)
+#: codes and quantities; a plain number beside a shared code may count anything
+_EXACT = ~np.uint64(3)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -96,7 +98,9 @@ def judge(a, b, counts, groups, values, weights, texts, text_offsets, rare):  # 
             apart += weights[right[y]]
             words_right += groups[right[y]] == _WORD
     one = seen_left | seen_right
-    if (seen_left & ~_WORDS and seen_right & ~_WORDS) or one & _MODELS:
+    if one & _MODELS:
+        return np.float32(-1.0), 0
+    if seen_left & ~_WORDS and seen_right & ~_WORDS and (not code or seen_left & seen_right & _EXACT):
         return np.float32(-1.0), 0
     if words_left and words_right:
         if not code or min(words_left, words_right) < 2:
@@ -128,4 +132,4 @@ def same_word(s: int, t: int, counts: np.ndarray, texts: np.ndarray, offsets: np
     same = 0
     while same < short and texts[a + same] == texts[b + same]:
         same += 1
-    return same >= 5 and same * 10 >= long * 6
+    return same >= 5 and same * 2 >= long

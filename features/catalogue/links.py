@@ -132,9 +132,7 @@ def link(tokens, offsets, band_keys, masks, counts, groups, values, weights, tex
                 for i in range(size):
                     for j in range(i + 1, min(size, i + 1 + WINDOW)):
                         candidates += 1
-                        if not _may_match(
-                            local[i, 0], local[i, 1], local[i, 2], local[j, 0], local[j, 1], local[j, 2]
-                        ):
+                        if not _may_match(local[i, 0], local[i, 1], local[i, 2], local[j, 0], local[j, 1], local[j, 2]):
                             continue
                         a, b = min(members[i], members[j]), max(members[i], members[j])
                         known = False

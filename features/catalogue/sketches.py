@@ -131,9 +131,10 @@ def band_keys(tokens, offsets, element, copies, factors, addends, first_band, ba
         uint32 (n, bands); a title without tokens has keys of its own, which the caller leaves out.
     """
     n = len(offsets) - 1
-    wanted, more = factors[first_band * rows : (first_band + bands) * rows], addends[
-        first_band * rows : (first_band + bands) * rows
-    ]
+    wanted, more = (
+        factors[first_band * rows : (first_band + bands) * rows],
+        addends[first_band * rows : (first_band + bands) * rows],
+    )
     out = np.empty((n, bands), np.uint32)
     signature = np.empty(bands * rows, np.uint32)
     for doc in range(n):

@@ -232,7 +232,12 @@ def _tokenize(data, offsets, table, unit_names, unit_dimensions, unit_sizes, sto
             symbol = line[at]
             if not (_is_digit(symbol) or _is_letter(symbol)):
                 # a plus sign that ends a name ("S9+") tells two models apart
-                if symbol == 43 and at > 0 and line[at + 1] == 0 and (_is_digit(line[at - 1]) or _is_letter(line[at - 1])):
+                if (
+                    symbol == 43
+                    and at > 0
+                    and line[at + 1] == 0
+                    and (_is_digit(line[at - 1]) or _is_letter(line[at - 1]))
+                ):
                     joined[0], wide, group, value, begin, end = 43, 1, WORD, 0.0, at, at + 1
                 else:
                     at += 1

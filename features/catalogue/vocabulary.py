@@ -106,7 +106,9 @@ def _merged(parts: list[Tokens]) -> tuple[np.ndarray, ...]:
     )
 
 
-def _stems(texts: np.ndarray, offsets: np.ndarray, counts: np.ndarray, words: np.ndarray, names: np.ndarray) -> np.ndarray:
+def _stems(
+    texts: np.ndarray, offsets: np.ndarray, counts: np.ndarray, words: np.ndarray, names: np.ndarray
+) -> np.ndarray:
     """Return the key of every token: of words the hash of the Snowball stem, else the token itself."""
     russian, english = snowballstemmer.stemmer("russian"), snowballstemmer.stemmer("english")
     keys = names.copy()
@@ -276,5 +278,3 @@ def slots_of(names: np.ndarray) -> np.ndarray:
             slot = (slot + 1) & (size - 1)
         slots[slot] = row
     return slots
-
-
