@@ -20,20 +20,72 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-VARIETIES = (
-    "black white red blue green grey silver gold pink purple orange yellow brown beige strawberry vanilla chocolate "
-    "lemon cherry mango peach coconut caramel mint honey almond original classic light unsalted organic spicy sweet "
-    "smoked roasted crunchy creamy decaf wholegrain matte glossy left right indoor outdoor large small medium "
-    "lavender rose cotton leather wooden steel ceramic bamboo"
-).split()
+VARIETIES = [
+    "black",
+    "white",
+    "red",
+    "blue",
+    "green",
+    "grey",
+    "silver",
+    "gold",
+    "pink",
+    "purple",
+    "orange",
+    "yellow",
+    "brown",
+    "beige",
+    "strawberry",
+    "vanilla",
+    "chocolate",
+    "lemon",
+    "cherry",
+    "mango",
+    "peach",
+    "coconut",
+    "caramel",
+    "mint",
+    "honey",
+    "almond",
+    "original",
+    "classic",
+    "light",
+    "unsalted",
+    "organic",
+    "spicy",
+    "sweet",
+    "smoked",
+    "roasted",
+    "crunchy",
+    "creamy",
+    "decaf",
+    "wholegrain",
+    "matte",
+    "glossy",
+    "left",
+    "right",
+    "indoor",
+    "outdoor",
+    "large",
+    "small",
+    "medium",
+    "lavender",
+    "rose",
+    "cotton",
+    "leather",
+    "wooden",
+    "steel",
+    "ceramic",
+    "bamboo",
+]
 #: unit families: (number factor, spellings), the same quantity in each row
 UNITS = (((1.0, ("l", " l", " litre", "L")), (1000.0, ("ml", " ml", " ML"))),
          ((1.0, ("kg", " kg", "Kg")), (1000.0, ("g", " g", " gr"))),
          ((1.0, ("cm", " cm")), (10.0, ("mm", " mm"))),
          ((1.0, (" oz", "oz", " OZ")), (1.0, (" oz", "oz", " ounce"))),
          ((1.0, (" ct", "ct", " pack")), (1.0, (" pcs", "pcs", " ct"))))  # fmt: skip
-SIZES = (0.25, 0.33, 0.4, 0.5, 0.6, 0.75, 0.8, 0.9, 1, 1.2, 1.5, 1.75, 2, 2.5, 3, 4, 5, 6, 7.5, 8, 9, 10, 12, 15, 18, 20,
-         24, 25, 30, 36, 40, 50)  # fmt: skip
+SIZES = (0.25, 0.33, 0.4, 0.5, 0.6, 0.75, 0.8, 0.9, 1, 1.2, 1.5, 1.75, 2, 2.5, 3, 4, 5, 6, 7.5, 8, 9, 10, 12, 15, 18,
+         20, 24, 25, 30, 36, 40, 50)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -62,10 +62,42 @@ UNITS: dict[str, dict[str, float]] = {
 DIMENSIONS = tuple(UNITS)
 
 #: words that tell nothing about a product
-STOPWORDS = tuple("a an and at by for from in of on or the to with и в во на с со из для от по к за или".split())
+STOPWORDS = tuple(
+    [
+        "a",
+        "an",
+        "and",
+        "at",
+        "by",
+        "for",
+        "from",
+        "in",
+        "of",
+        "on",
+        "or",
+        "the",
+        "to",
+        "with",
+        "и",
+        "в",
+        "во",
+        "на",
+        "с",
+        "со",
+        "из",
+        "для",
+        "от",
+        "по",
+        "к",
+        "за",
+        "или",
+    ]
+)
 
 #: words that name another model of the same line: what has one is not what lacks it
-MODELS = tuple("pro max plus mini lite xl xs se junior + про макс плюс мини лайт".split())
+MODELS = tuple(
+    ["pro", "max", "plus", "mini", "lite", "xl", "xs", "se", "junior", "+", "про", "макс", "плюс", "мини", "лайт"]
+)
 
 
 def symbols() -> np.ndarray:
@@ -77,10 +109,10 @@ def symbols() -> np.ndarray:
 
 
 def encode(word: str) -> bytes:
-    """Write a lower-case word in the alphabet.
+    r"""Write a lower-case word in the alphabet.
 
     >>> encode("wi"), encode("л")
-    (b'wi', b'\\x8b')
+    (b'wi', b'\x8b')
     """
     return bytes(_symbol(letter) for letter in word if _symbol(letter) > SKIP)
 

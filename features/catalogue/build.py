@@ -15,7 +15,6 @@ collected. The result does not depend on order, partitions or number of tasks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -250,7 +249,7 @@ def _stars(config: CatalogueConfig) -> Callable:
 def _written(
     parts: list[dict[str, Any]], keys: np.ndarray, centre: np.ndarray, sure: np.ndarray, why: np.ndarray
 ) -> Iterator[pa.RecordBatch]:
-    """Yield each block's clusters; a title of several products has the one with the smallest hashed id as clusteroid."""
+    """Yield each block's clusters; of several products with the centre's title the least hashed id is clusteroid."""
     least = np.full(len(keys), np.iinfo(np.uint64).max, np.uint64)
     for cells in parts:
         np.minimum.at(least, cells["rows"], cells["ids"])

@@ -124,9 +124,9 @@ def same_word(s: int, t: int, counts: np.ndarray, texts: np.ndarray, offsets: np
     if short < 4:
         return False
     few, many = min(counts[s], counts[t]), max(counts[s], counts[t])
-    if short >= 5 and (few <= 1 or few * RARE_BESIDE <= many) and long - short <= 1:
-        if one_edit(texts, a, a_end, b, b_end):
-            return True
+    typo = short >= 5 and (few <= 1 or few * RARE_BESIDE <= many) and long - short <= 1
+    if typo and one_edit(texts, a, a_end, b, b_end):
+        return True
     if texts[a] < CYRILLIC:  # English inflects by its ends, which the stemmer has cut
         return False
     same = 0

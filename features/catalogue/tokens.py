@@ -252,9 +252,7 @@ def _tokenize(data, offsets, table, unit_names, unit_dimensions, unit_sizes, sto
                     if unit >= 0:
                         end, group = unit_end, QUANTITY + unit_dimensions[unit]
                         value *= unit_sizes[unit]
-                    elif letters == 0 or stop > end:
-                        end, group = stop, NUMBER
-                    elif line[stop] == 120 and _is_digit(line[stop + 1]):  # 10x20: two numbers
+                    elif letters == 0 or stop > end or (line[stop] == 120 and _is_digit(line[stop + 1])):
                         end, group = stop, NUMBER
                     at = end + 1 if line[end] == 120 and group == NUMBER and _is_digit(line[end + 1]) else end
                 elif digits and digits <= 3 and letters >= 5 and _is_digit(line[end - 1]):  # iphone13: two tokens

@@ -60,7 +60,7 @@ def vocabulary(parts: Iterable[Tokens], titles: int) -> Vocabulary:
     heals = _heal(texts, offsets, counts, words)
     stems = _stems(texts, offsets, counts, np.flatnonzero(words & (heals == np.arange(len(names)))), names)
     keys = stems[heals]
-    unique, first, stands = np.unique(keys, return_index=True, return_inverse=True)
+    unique, stands = np.unique(keys, return_inverse=True)
     total = np.bincount(stands, weights=counts, minlength=len(unique)).astype(np.int64)
     # the most frequent writing is shown
     order = np.lexsort((names, -counts))
