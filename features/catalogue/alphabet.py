@@ -134,7 +134,7 @@ def _symbol(letter: str) -> int:
         return CYRILLIC + 5
     if "а" <= small <= "я":
         return CYRILLIC + ord(small) - 0x430
-    if small in "×х" and letter == "×":
+    if letter == "×":
         return ord("x")
     base = unicodedata.normalize("NFKD", small)[:1]
     if base.isascii() and base.isalnum():

@@ -14,8 +14,8 @@ from features.catalogue.judge import judge
 from features.catalogue.tokens import mix
 
 WINDOW = 256
-#: links kept for a title as the more specific or less specific side, in one task
-_CODE_MASK_GROUPS = 2
+#: the group of model codes
+_CODE = 2
 
 
 @numba.njit(nogil=True, cache=True)
@@ -37,7 +37,7 @@ def masks_of(tokens: np.ndarray, offsets: np.ndarray, element: np.ndarray, group
     for doc in range(len(out)):
         for place in range(offsets[doc], offsets[doc + 1]):
             token = tokens[place]
-            which = 2 if groups[token] == 0 else 0 if groups[token] == _CODE_MASK_GROUPS else 1
+            which = 2 if groups[token] == 0 else 0 if groups[token] == _CODE else 1
             out[doc, which] |= np.uint64(1) << (mix(element[token]) >> np.uint64(58))
     return out
 
