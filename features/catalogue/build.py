@@ -170,7 +170,8 @@ def _collected_vocabulary(blocks: DataFrame) -> Vocabulary:
         for cells in _cells(batches):
             none = np.zeros(0, np.uint64)
             offsets = np.concatenate([[0], np.cumsum(cells["text_lengths"], dtype=np.int64)])
-            parts.append(Tokens(none, none, *(cells[name] for name in _VOCABULARY[:-1]), offsets))
+            given = {name: cells[name] for name in _VOCABULARY[:-1]}
+            parts.append(Tokens(hashes=none, offsets=none, text_offsets=offsets, **given))
             titles += len(cells["lengths"])
         merged = vocabulary(parts, titles)
         yield _row(part=titles, **{name: getattr(merged, name) for name in names})
