@@ -1,0 +1,224 @@
+"""Duplicates of a catalogue glued through Spark, beside datasketch, rensa and Spark ML's MinHashLSH; labelled sets.
+
+The catalogues are real titles perturbed with known truth (catalogue_titles.py): thresholds were chosen on titles of
+two electronics shops (``--corpus choose``), the table reports titles of a price comparison and a grocer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+from catalogue_titles import Perturbation, catalogue, quality, real_titles
+from pyspark.sql import SparkSession
+from timing import cpu
+
+from conf.load import load
+from conf.schema import Spark
+from features.catalogue.build import product_clusters
+from features.catalogue.titles import CatalogueConfig, cluster
+from features.catalogue.two_sources import match, normal
+
+DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
+SIZES, FULL = (100_000, 1_000_000), (100_000, 1_000_000, 5_000_000, 10_000_000, 20_000_000)
+#: titles up to which each peer ends in minutes
+SKETCHES_UP_TO, SPARK_ML_UP_TO = 100_000, 10_000
+PERMUTATIONS, THRESHOLD = 128, 0.5
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="up to 20 million titles")
+    parser.add_argument("--sizes", type=int, nargs="*", help="numbers of titles, instead of the default's")
+    parser.add_argument("--corpus", choices=("report", "choose"), default="report")
+    parser.add_argument("--threshold", type=float, default=CatalogueConfig().threshold)
+    given = parser.parse_args()
+    from jobs.spark import session
+
+    with tempfile.TemporaryDirectory() as home:
+        memory = Spark(master="local[*]", driver_memory="3g", shuffle_partitions=os.cpu_count() or 2)
+        spark = session(load().model_copy(update={"home": home, "spark": memory}), "bench")
+        titles, config = real_titles(DATA, given.corpus), CatalogueConfig(threshold=given.threshold)
+        print(
+            f"{'titles':>12} {'engine':<22} {'wall s':>8} {'cpu s':>8} {'peak GB':>8} {'P':>6} {'R':>6} {'largest':>8}"
+        )
+        for size in given.sizes or (FULL if given.full else SIZES):
+            path = f"{home}/{size}.parquet"
+            truth = write(path, titles, size, given.corpus)
+            scale(spark, path, truth, config)
+            Path(path).unlink()
+        spark.stop()
+    labelled()
+
+
+def write(path: str, titles: list[str], size: int, corpus: str) -> np.ndarray:
+    """Write a catalogue and return its truth."""
+    truth, writer = [], None
+    for table in catalogue(titles, size, Perturbation(seed=2 if corpus == "report" else 5)):
+        writer = writer or pq.ParquetWriter(path, table.schema)
+        writer.write_table(table)
+        truth.append(table["group"].to_numpy())
+    if writer is not None:
+        writer.close()
+    return np.concatenate(truth)
+
+
+def scale(spark: SparkSession, path: str, truth: np.ndarray, config: CatalogueConfig) -> None:
+    """Measure ours and the peers that reach this size."""
+
+    def ours() -> np.ndarray:
+        titles = spark.read.parquet(path).selectExpr("cast(product_id as string) product_id", "title")
+        product_clusters(titles, config).write.mode("overwrite").parquet(f"{path}.out")
+        spark.catalog.clearCache()
+        rows = pq.read_table(f"{path}.out", columns=["product_id", "cluster"])
+        found = np.empty(len(truth), np.int64)
+        found[rows["product_id"].cast("int64").to_numpy()] = rows["cluster"].to_numpy()
+        return found
+
+    ours()  # kernels are compiled once, and kept
+    report("nbo, through Spark", ours, truth)
+    given = pq.read_table(path, columns=["title"])["title"].to_pylist() if len(truth) <= SKETCHES_UP_TO else []
+    if given:
+        report("datasketch", lambda: datasketch(given), truth)
+        report("rensa", lambda: rensa(given), truth)
+        few = min(len(given), SPARK_ML_UP_TO)
+        report(f"Spark ML at {few:,}", lambda: spark_ml(spark, given[:few]), truth[:few])
+
+
+def report(name: str, work: Callable[[], np.ndarray], truth: np.ndarray) -> None:
+    """Run ``work`` and print its line."""
+    peak, done = [0], threading.Event()
+
+    def watch() -> None:
+        own = psutil.Process()
+        while not done.wait(0.3):
+            try:
+                sizes = [each.memory_info().rss for each in (own, *own.children(recursive=True))]
+            except psutil.NoSuchProcess:
+                continue
+            peak[0] = max(peak[0], sum(sizes))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    wall, before = time.perf_counter(), cpu()
+    found = work()
+    seconds, used = time.perf_counter() - wall, cpu() - before
+    done.set()
+    precision, recall, largest = quality(truth, found)
+    print(
+        f"{len(truth):>12,} {name:<22} {seconds:>8.1f} {used:>8.1f} {peak[0] / 1e9:>8.2f} {precision:>6.3f} "
+        f"{recall:>6.3f} {largest:>8,}",
+        flush=True,
+    )
+
+
+def grams(title: str) -> list[bytes]:
+    """Return the character 3-grams that the peers get."""
+    text = normal(title)
+    return list({text[at : at + 3].encode() for at in range(max(1, len(text) - 2))})
+
+
+def joined(size: int, pairs: list[tuple[int, int]]) -> np.ndarray:
+    """Return connected components of ``pairs``."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    left, right = np.array(pairs, int).reshape(-1, 2).T
+    return connected_components(coo_array((np.ones(len(left)), (left, right)), shape=(size, size)))[1]
+
+
+def datasketch(titles: list[str]) -> np.ndarray:
+    """Glue with datasketch: MinHash, LSH, connected components of candidates above the threshold."""
+    from datasketch import MinHash, MinHashLSH
+
+    index, hashes = MinHashLSH(threshold=THRESHOLD, num_perm=PERMUTATIONS), []
+    pairs = []
+    for row, title in enumerate(titles):
+        sketch = MinHash(num_perm=PERMUTATIONS)
+        sketch.update_batch(grams(title))
+        pairs += [(other, row) for other in index.query(sketch) if sketch.jaccard(hashes[other]) >= 0.7]
+        index.insert(row, sketch)
+        hashes.append(sketch)
+    return joined(len(titles), pairs)
+
+
+def rensa(titles: list[str]) -> np.ndarray:
+    """Glue with rensa: the same in Rust."""
+    from rensa import RMinHash, RMinHashLSH
+
+    index, hashes = RMinHashLSH(threshold=THRESHOLD, num_perm=PERMUTATIONS, num_bands=32), []
+    pairs = []
+    for row, title in enumerate(titles):
+        sketch = RMinHash(num_perm=PERMUTATIONS, seed=1)
+        sketch.update([gram.decode() for gram in grams(title)])
+        pairs += [(other, row) for other in index.query(sketch) if sketch.jaccard(hashes[other]) >= 0.7]
+        index.insert(row, sketch)
+        hashes.append(sketch)
+    return joined(len(titles), pairs)
+
+
+def spark_ml(spark: SparkSession, titles: list[str]) -> np.ndarray:
+    """Glue with Spark ML's similarity join."""
+    from pyspark.ml.feature import HashingTF, MinHashLSH
+    from pyspark.sql import functions as F
+
+    rows = [(row, [gram.decode() for gram in grams(title)]) for row, title in enumerate(titles)]
+    frame = HashingTF(inputCol="grams", outputCol="features", numFeatures=1 << 18, binary=True).transform(
+        spark.createDataFrame(rows, "id long, grams array<string>")
+    )
+    model = MinHashLSH(inputCol="features", outputCol="hashes", numHashTables=5, seed=1).fit(frame)
+    near = model.approxSimilarityJoin(frame, frame, 0.3).where(F.col("datasetA.id") < F.col("datasetB.id"))
+    found = near.select(F.col("datasetA.id"), F.col("datasetB.id")).collect()
+    return joined(len(titles), [(row[0], row[1]) for row in found])
+
+
+def labelled() -> None:
+    """Print F1 on labelled sets; no label is used but to count."""
+    folder = DATA / "products"
+    print(f"\n{'labelled set':<16} {'mode':<12} {'F1':>6} {'P':>6} {'R':>6}   expected F1 (without labels)")
+    abt = [pd.read_csv(folder / f"abt_buy/{side}.csv", sep="|", encoding_errors="replace") for side in ("abt", "buy")]
+    gold = pd.read_csv(folder / "abt_buy/gt.csv", sep="|")
+    two_sources("abt_buy", abt, "id", ["name", "description"], set(zip(gold["D1"], gold["D2"], strict=True)))
+    for name, fields in (
+        ("abt_buy_full", ["name", "description"]),
+        ("dblp_acm", ["title", "authors", "venue", "year"]),
+    ):
+        sides = [pd.read_parquet(folder / name / f"table_{side}.parquet") for side in "ab"]
+        gold = pd.read_parquet(folder / name / "gold.parquet")
+        two_sources(name, sides, "_id", fields, set(zip(gold["id1"], gold["id2"], strict=True)))
+    offers = pd.read_csv(folder / "pricerunner_half.csv.gz")
+    found = cluster(pa.array(offers["product_title"].tolist()), CatalogueConfig())
+    alone = np.where(found.keys == 0, np.arange(len(offers)).astype(np.uint64), found.centres)
+    precision, recall, _ = quality(offers["cluster_id"].to_numpy(), alone.view(np.int64))
+    line("pricerunner", "one source", precision, recall, None)
+
+
+def two_sources(name: str, sides: list[pd.DataFrame], key: str, fields: list[str], truth: set) -> None:
+    """Match two tables and print the line."""
+    texts = [side[fields].astype("string").fillna("").agg(" ".join, axis=1).tolist() for side in sides]
+    found = match(*texts)
+    pairs = set(zip(sides[0][key].to_numpy()[found.left], sides[1][key].to_numpy()[found.right], strict=True))
+    right = len(pairs & truth)
+    line(name, "two sources", right / len(pairs), right / len(truth), found.expected_f1)
+
+
+def line(name: str, mode: str, precision: float, recall: float, expected: float | None) -> None:
+    """Print one labelled set."""
+    f1 = 2 * precision * recall / max(precision + recall, 1e-9)
+    shown = "" if expected is None else f"{expected:.3f}"
+    print(f"{name:<16} {mode:<12} {f1:>6.3f} {precision:>6.3f} {recall:>6.3f}   {shown}")
+
+
+if __name__ == "__main__":
+    main()

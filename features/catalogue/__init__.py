@@ -1,0 +1,1 @@
+"""One catalogue: products written differently are found, linked and given one stable cluster."""

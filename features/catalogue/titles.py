@@ -1,0 +1,149 @@
+"""One catalogue in memory: its distinct titles, their links, and the clusters they make.
+
+n = distinct titles in the order of their keys, so that nothing depends on the order of the input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from features.catalogue.clusters import specificity, star_clusters
+from features.catalogue.links import keys_of, link, masks_of
+from features.catalogue.sketches import band_keys, multipliers
+from features.catalogue.tokens import QUANTITY, tokenize
+from features.catalogue.vocabulary import Vocabulary, slots_of, stand_for, vocabulary
+
+
+@dataclass(frozen=True)
+class CatalogueConfig:
+    """Everything that changes the clusters; see docs/catalogue.md for what the defaults were chosen on.
+
+    Attributes:
+        threshold: least weighted Jaccard similarity of a member to its centre.
+        margin: a title belongs to a centre only if the next best is so much less similar.
+        identifying: least weight of a title, in multiples of log(titles), that can name a product: "washing machine"
+            cannot, however often it is written.
+        bands: bands of the signature.
+        rows: rows of a band; None: 2 under 50,000 titles, then 3, from 1,000,000 on 4.
+        copies: most copies of a token in the weighted signature; codes and quantities count double.
+        tasks: tasks that share the bands; None: one a core, eight at most.
+        block: titles in a block.
+        seed: of the hash functions.
+    """
+
+    threshold: float = 0.6
+    margin: float = 0.05
+    identifying: float = 1.2
+    bands: int = 24
+    rows: int | None = None
+    copies: int = 6
+    tasks: int | None = None
+    block: int = 200_000
+    seed: int = 20260101
+
+    def rows_for(self, titles: int) -> int:
+        """Return the rows of a band for a catalogue of ``titles``: more titles, more pairs that are alike by chance."""
+        if self.rows is not None:
+            return self.rows
+        return 2 if titles < 50_000 else 3 if titles < 1_000_000 else 4
+
+
+@dataclass(frozen=True)
+class Titles:
+    """The n distinct titles of a catalogue in the order of their keys: ``tokens`` int32 with ``offsets``, ``keys``."""
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+    keys: np.ndarray
+
+
+def distinct(
+    tokens: list[np.ndarray], lengths: list[np.ndarray], words: Vocabulary, identifying: float
+) -> tuple[Titles, np.ndarray]:
+    """Collapse titles with equal tokens; return them and, for each title given, its row among them (int32).
+
+    Titles too light to name a product have key 0 and no tokens.
+    """
+    all_tokens, all_lengths = np.concatenate(tokens), np.concatenate(lengths)
+    offsets = np.concatenate([[0], np.cumsum(all_lengths, dtype=np.int64)])
+    named = keys_of(all_tokens, offsets, words.keys)
+    cap = float(np.log1p(words.titles / 3))
+    named[specificity(all_tokens, offsets, words.weights, cap) < identifying * np.log1p(words.titles)] = 0
+    keys, first, rows = np.unique(named, return_index=True, return_inverse=True)
+    all_lengths = np.where(named == 0, 0, all_lengths)
+    sizes = all_lengths[first].astype(np.int64)
+    kept = np.concatenate([[0], np.cumsum(sizes)])
+    places = np.repeat(offsets[first] - kept[:-1], sizes) + np.arange(kept[-1])
+    return Titles(all_tokens[places], kept, keys), rows.astype(np.int32)
+
+
+def copies_of(words: Vocabulary, most: int) -> np.ndarray:
+    """Return how often each token counts in a signature: by its weight; codes and quantities double; uint8 (u,)."""
+    copies = np.clip(np.round(words.weights / np.log1p(max(words.titles, 2)) * most), 1, most)
+    return np.where(words.groups >= QUANTITY - 1, copies * 2, copies).astype(np.uint8)
+
+
+def links_of(
+    titles: Titles, words: Vocabulary, config: CatalogueConfig, task: int = 0, tasks: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the links that the bands of ``task`` find: int32 (m, 2) rows, float32 similarities, uint8 flags."""
+    rows = config.rows_for(len(titles.keys))
+    factors, addends = multipliers(config.bands * rows, config.seed)
+    first, last = config.bands * task // tasks, config.bands * (task + 1) // tasks
+    bands = band_keys(
+        titles.tokens, titles.offsets, words.keys, copies_of(words, config.copies), factors, addends, first,
+        last - first, rows,
+    )  # fmt: skip
+    masks = masks_of(titles.tokens, titles.offsets, words.keys, words.groups)
+    pairs, scores, flags, _, _ = link(
+        titles.tokens, titles.offsets, bands, masks, words.counts, words.groups, words.values, words.weights,
+        words.texts, words.text_offsets, np.float32(config.threshold), rare_code(words.titles),
+    )  # fmt: skip
+    return pairs, scores, flags
+
+
+def rare_code(titles: int) -> int:
+    """Return the number of titles up to which a model code says by itself which product it is."""
+    return max(20, titles // 100_000)
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Clusters of the given titles: ``keys`` uint64 of their title, ``centres`` uint64 of the cluster's title.
+
+    ``confidence`` float32 is the similarity to the centre and ``flags`` uint8 what that link rests on.
+    """
+
+    keys: np.ndarray
+    centres: np.ndarray
+    confidence: np.ndarray
+    flags: np.ndarray
+
+
+def cluster(given: pa.Array, config: CatalogueConfig) -> Clusters:
+    """Cluster titles in this process, for catalogues of up to some millions; Spark's clusters are the same.
+
+    Args:
+        given: Arrow strings.
+        config: settings.
+    """
+    tokens = tokenize(given)
+    words = vocabulary([tokens], len(given))
+    stood, offsets = stand_for(tokens.hashes, tokens.offsets, slots_of(words.names), words.names, words.stands)
+    titles, rows = distinct([stood], [np.diff(offsets).astype(np.uint8)], words, config.identifying)
+    pairs, scores, flags = links_of(titles, words, config)
+    centre, sure, why = star_clusters(len(titles.keys), pairs, scores, flags, order_of(titles, words), config.margin)
+    return Clusters(titles.keys[rows], titles.keys[centre[rows]], sure[rows], why[rows])
+
+
+def specificity_of(titles: Titles, words: Vocabulary) -> np.ndarray:
+    """Return how much each title says; float32 (n,). A word of fewer than three titles counts as one of three."""
+    return specificity(titles.tokens, titles.offsets, words.weights, float(np.log1p(words.titles / 3)))
+
+
+def order_of(titles: Titles, words: Vocabulary) -> np.ndarray:
+    """Return the titles from the most specific on; equals by their keys."""
+    return np.argsort(-specificity_of(titles, words), kind="stable")

@@ -1,0 +1,160 @@
+"""One catalogue: tokens, signatures, verification, clusters, and matches between two sources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from features.catalogue.build import product_clusters
+from features.catalogue.sketches import choose_rows, multipliers, one_permutation, s_curve, signatures
+from features.catalogue.titles import CatalogueConfig, Clusters, cluster
+from features.catalogue.tokens import GROUPS, tokenize
+from features.catalogue.two_sources import choose_threshold, match
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+#: titles of many other products, so that the words under test have a catalogue around them
+AROUND = [
+    f"{brand} {kind} {number}{letter}{number + 7} {size} {unit}"
+    for number, (brand, kind, letter, size, unit) in enumerate(
+        (brand, kind, letter, size, unit)
+        for brand in ("acme", "bravo", "corsa", "delta", "ecotec")
+        for kind in ("kettle", "toaster oven", "desk lamp", "чайник", "утюг паровой")
+        for letter, size, unit in (("k", 2, "l"), ("q", 700, "g"), ("z", 30, "cm"))
+    )
+]
+SAME = [
+    ("Штаны красные махровые в полоску", "Красные полосатые штаны"),
+    ("Молоко Простоквашино 1,5 л пастеризованное", "пастеризованное молоко ПРОСТОКВАШИНО 1500мл"),
+    ("Sony WH-1000XM3 wireless headphones black", "sony wh1000xm3 black headphones wireless"),
+    ("Ferrero Rocher chocolate box 200 g", "Ferrero Rocher choclate box 0.2kg"),
+]
+APART = [
+    ("Молоко Простоквашино пастеризованное 1 л", "Молоко Простоквашино пастеризованное 2 л"),
+    ("Sony WH-1000XM3 wireless headphones", "Sony WH-1000XM4 wireless headphones"),
+    ("Samsung Galaxy S9 64GB smartphone", "Samsung Galaxy S9+ 64GB smartphone"),
+    ("Apple iPhone 13 smartphone 128GB", "Apple iPhone 13 Pro smartphone 128GB"),
+    ("Apple iPhone 12 smartphone 128GB", "Apple iPhone 12 smartphone 256 GB"),
+    ("Danone yogurt strawberry 125 g", "Danone yogurt vanilla 125 g"),
+    ("Philips kettle HD9350/90 steel", "Philips kettle HD9350/92 steel"),
+    ("Dove soap 100 g", "Nivea soap 100 g"),
+    ("Pampers diapers 44 pcs", "Pampers diapers 66 pcs"),
+]
+
+
+def clusters(titles: list[str]) -> Clusters:
+    return cluster(pa.array(titles), CatalogueConfig())
+
+
+def test_a_title_is_words_numbers_quantities_and_codes() -> None:
+    tokens = tokenize(pa.array(['TV 49" WH-1000XM3 1,5 л 33', None, "Ёж и ёж"]))
+    groups = {GROUPS[group] for group in tokens.groups}
+    assert groups == {"word", "inch", "code", "ml", "number"}
+    assert np.diff(tokens.offsets).tolist() == [5, 0, 1]
+
+
+@pytest.mark.parametrize(("one", "other"), [("1,5 л", "1500ml"), ("0.25KG", "250 г"), ("PSL-X350H", "pslx350h")])
+def test_writings_of_one_thing_are_one_token(one: str, other: str) -> None:
+    tokens = tokenize(pa.array([one, other]))
+    assert tokens.hashes[0] == tokens.hashes[1]
+    assert len(tokens.hashes) == 2
+
+
+def test_the_s_curve_and_the_rows_chosen_by_it() -> None:
+    assert s_curve(np.array([0.5]), 1, 3)[0] == 0.125
+    assert s_curve(np.array([0.8]), 20, 5)[0] == pytest.approx(0.99964, abs=1e-5)  # Leskovec et al., figure 3.7
+    assert s_curve(np.array([0.5]), 24, choose_rows(0.5, 24))[0] >= 0.5
+
+
+def _pairs_of_sets(similarity: float, pairs: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Sets of 60 elements: ``pairs`` times two that share so many that J is near ``similarity``."""
+    common = round(2 * 60 * similarity / (1 + similarity))
+    draws = np.random.default_rng(1).integers(0, 2**63, size=(pairs, 120), dtype=np.uint64)
+    sets = np.concatenate([draws[:, :60], draws[:, 60 - common : 120 - common]], axis=1).reshape(-1)
+    return sets, np.arange(2 * pairs + 1) * 60, common / (120 - common)
+
+
+@pytest.mark.parametrize("similarity", [0.3, 0.7])
+def test_signatures_err_as_theory_says_and_candidates_lie_on_the_s_curve(similarity: float) -> None:
+    pairs, length = 600, 128
+    sets, offsets, true = _pairs_of_sets(similarity, pairs)
+    factors, addends = multipliers(length, 7)
+    classic = signatures(sets, offsets, np.ones(len(sets), np.uint8), factors, addends)
+    for found in (classic, one_permutation(sets, offsets, length)):
+        estimate = (found[0::2] == found[1::2]).mean(axis=1)
+        assert abs(estimate.mean() - true) < 0.02
+        assert np.sqrt(((estimate - true) ** 2).mean()) < 1.35 * np.sqrt(true * (1 - true) / length) + 0.01
+    bands = (classic[0::2] == classic[1::2]).reshape(pairs, 32, 4).all(axis=2).any(axis=1).mean()
+    assert bands == pytest.approx(s_curve(np.array([true]), 32, 4)[0], abs=0.06)
+
+
+def test_one_product_written_differently_is_one_cluster() -> None:
+    found = clusters([title for pair in SAME for title in pair] + AROUND).centres
+    for number, pair in enumerate(SAME):
+        assert found[2 * number] == found[2 * number + 1], pair
+    assert len(set(found[: 2 * len(SAME)].tolist())) == len(SAME)
+
+
+def test_hard_negatives_stay_apart() -> None:
+    found = clusters([title for pair in APART for title in pair] + AROUND).centres
+    for number, pair in enumerate(APART):
+        assert found[2 * number] != found[2 * number + 1], pair
+
+
+def test_a_title_that_could_be_either_of_two_products_is_neither() -> None:
+    found = clusters(
+        ["Alpro drink oat organic 1 l", "Alpro drink almond organic 1 l", "Alpro drink organic 1 l", *AROUND]
+    )
+    assert len(set(found.centres[:3].tolist())) == 3
+
+
+def test_the_order_of_the_titles_does_not_matter() -> None:
+    titles = [title for pair in SAME + APART for title in pair] + AROUND
+    shuffled = np.random.default_rng(3).permutation(len(titles))
+    assert clusters(titles).centres[shuffled].tolist() == clusters([titles[row] for row in shuffled]).centres.tolist()
+
+
+@pytest.mark.spark
+def test_spark_gives_the_same_clusters_whatever_the_tasks(spark: SparkSession) -> None:
+    titles = [title for pair in SAME + APART for title in pair] + AROUND + [SAME[0][1], ""]
+    frame = spark.createDataFrame([(f"p{row}", title) for row, title in enumerate(titles)], ["product_id", "title"])
+    expected = clusters(titles).centres.view(np.int64)
+    for tasks, block, partitions in ((1, 1000, 1), (2, 20, 3)):
+        config = CatalogueConfig(tasks=tasks, block=block)
+        rows = product_clusters(frame.repartition(partitions), config).collect()
+        found = {row.product_id: row.cluster for row in rows}
+        assert [found[f"p{row}"] for row in range(len(titles) - 1)] == expected[:-1].tolist()
+        assert len(rows) == len(titles)
+        heads = [row.cluster for row in rows if row.is_clusteroid]
+        assert sorted(heads) == sorted(set(found.values()))
+
+
+def test_the_threshold_between_two_sources_follows_from_what_non_matches_get() -> None:
+    rng = np.random.default_rng(5)
+    null = rng.normal(0.0, 0.1, 1000)
+    found = np.concatenate([rng.normal(1.0, 0.1, 500), rng.normal(0.0, 0.1, 500)])
+    threshold, expected = choose_threshold(found, null)
+    assert 0.2 < threshold < 0.85
+    assert expected > 0.97
+
+
+def test_two_sources_without_records_are_refused() -> None:
+    with pytest.raises(ValueError, match="both sides need records; have 0 and 1"):
+        match([], ["a"])
+
+
+def test_abt_and_buy_are_matched_without_labels(data: Path) -> None:
+    folder = data / "products" / "abt_buy"
+    sides = [pd.read_csv(folder / f"{name}.csv", sep="|", encoding_errors="replace") for name in ("abt", "buy")]
+    truth = pd.read_csv(folder / "gt.csv", sep="|")
+    texts = [(side["name"].fillna("") + " " + side["description"].fillna("")).tolist() for side in sides]
+    found = match(*texts)
+    pairs = set(zip(sides[0]["id"].to_numpy()[found.left], sides[1]["id"].to_numpy()[found.right], strict=True))
+    right = len(pairs & set(zip(truth["D1"], truth["D2"], strict=True)))
+    assert 2 * right / (len(pairs) + len(truth)) >= 0.947  # the best published unsupervised result
