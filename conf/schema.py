@@ -68,7 +68,9 @@ class SourceTable(Strict):
     """How a canonical table is made from exports, and how much bad data it bears."""
 
     parts: list[Part] = Field(min_length=1)
-    personal: list[str] = Field(default=[], description="further canonical columns whose values are never logged or shown")
+    personal: list[str] = Field(
+        default=[], description="further canonical columns whose values are never logged or shown"
+    )
     max_rejected: Share = Field(default=0.01, description="share of a night's rows that may be quarantined")
     max_volume_change: float = Field(
         3.0, gt=1, description="a night's rows against the median of recent nights, as a factor up or down"
