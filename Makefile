@@ -64,7 +64,7 @@ backfill: demo airflow-db ## run the nights FROM=... TO=... in order, then measu
 	@$(NBO) evaluate --from $(FROM) --to $(TO)
 
 airflow: demo airflow-db ## serve Airflow's UI with the DAGs unpaused (stop with Ctrl-C)
-	@AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION=False \
+	@PATH="$(CURDIR)/$(BIN):$$PATH" AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION=False \
 	  AIRFLOW__API_AUTH__JWT_SECRET=$${AIRFLOW__API_AUTH__JWT_SECRET:-$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(64))')} \
 	  AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS=True \
 	  $(BIN)/airflow standalone
