@@ -10,6 +10,7 @@ export NBO_HOME ?= $(CURDIR)/var
 export AIRFLOW_HOME := $(NBO_HOME)/airflow
 export AIRFLOW__CORE__DAGS_FOLDER := $(CURDIR)/dags
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
+export AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION := False
 export AIRFLOW__CORE__PARALLELISM ?= 4
 export AIRFLOW__CORE__UNIT_TEST_MODE := False
 export AIRFLOW__API__HOST ?= 127.0.0.1
@@ -64,7 +65,7 @@ backfill: demo airflow-db ## run the nights FROM=... TO=... in order, then measu
 	@$(NBO) evaluate --from $(FROM) --to $(TO)
 
 airflow: demo airflow-db ## serve Airflow's UI with the DAGs unpaused (stop with Ctrl-C)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION=False \
+	@PATH="$(CURDIR)/$(BIN):$$PATH" \
 	  AIRFLOW__API_AUTH__JWT_SECRET=$${AIRFLOW__API_AUTH__JWT_SECRET:-$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(64))')} \
 	  AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS=True \
 	  $(BIN)/airflow standalone
