@@ -124,7 +124,8 @@ class Night:
         rows = self._ask(
             "select offer_kind, candidate_source, count(*) as offers, count(*) filter (where rank = 1) as first, "
             "count(*) filter (where is_discovery) as discoveries, avg(propensity) as propensity, "
-            "avg(expected_value) as expected_value from offers group by all order by offer_kind, offers desc, candidate_source"
+            "avg(expected_value) as expected_value from offers group by all "
+            "order by offer_kind, offers desc, candidate_source"
         )
         return {
             "rows": rows,
