@@ -25,6 +25,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 NBO := $(BIN)/nbo
+RUN_NIGHT := AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING $(BIN)/airflow dags test \
+  --dagfile-path $(CURDIR)/dags/nightly_next_best_offer.py nightly_next_best_offer
 
 .PHONY: help env demo airflow-db nightly backfill airflow mlflow test test-night test-fast lint fmt types bench lock clean
 
@@ -54,13 +56,13 @@ airflow-db: env
 
 nightly: demo airflow-db ## run the night DS=YYYY-MM-DD through Airflow and show its results
 	@$(NBO) doctor --quiet
-	@AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING $(BIN)/airflow dags test --dagfile-path $(CURDIR)/dags/nightly_next_best_offer.py nightly_next_best_offer $(DS)
+	@$(RUN_NIGHT) $(DS)
 	@$(NBO) show --ds $(DS)
 
 backfill: demo airflow-db ## run the nights FROM=... TO=... in order, then measure them where the truth is known
 	@$(NBO) doctor --quiet
 	@for day in $$($(BIN)/nbo days $(FROM) $(TO)); do \
-	  AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING $(BIN)/airflow dags test --dagfile-path $(CURDIR)/dags/nightly_next_best_offer.py nightly_next_best_offer $$day || exit 1; \
+	  $(RUN_NIGHT) $$day || exit 1; \
 	done
 	@$(NBO) evaluate --from $(FROM) --to $(TO)
 

@@ -22,7 +22,7 @@ from training.recommenders.history import History
 from training.recommenders.pair_features import Pairs, pair_features
 from training.recommenders.recommender import Recommender
 from training.recommenders.tifu import TifuConfig, tifu
-from training.recommenders.two_stage import RankerConfig, candidate_pairs, candidate_recall, fit_ranker, labels, ranked
+from training.recommenders.two_stage import RANKER, candidate_pairs, candidate_recall, fit_ranker, labels, ranked
 from training.splits import next_basket
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data")) / "baskets"
@@ -67,7 +67,7 @@ def run(name: str, part: str) -> None:
     items = 1 + max(item for each in parts.values() for baskets in each for basket in baskets for item in basket)
     print(f"\n{name}, {part}")
     learnt, held = Cut([], parts["train"], items), Cut(parts["train"], parts[part], items)
-    config = RankerConfig(threads=1, rounds=150, learning_rate=0.05, leaves=15, min_rows=100)
+    config = replace(RANKER, threads=1, rounds=150, learning_rate=0.05, leaves=15, min_rows=100)
     booster = fit_ranker([(learnt.pairs, labels(learnt.pairs, learnt.truth))], config)
     task = Task(held.truth, held.seen, 10)
     judged = compare({**held.models, BEST: ranked(booster, held.pairs, held.truth.shape)}, task)

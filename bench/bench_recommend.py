@@ -23,7 +23,7 @@ from training.recommenders.neighbours import item_neighbours, user_neighbours
 from training.recommenders.pair_features import Pairs, pair_features
 from training.recommenders.recommender import Recommender
 from training.recommenders.tifu import TifuConfig, tifu
-from training.recommenders.two_stage import RankerConfig, candidate_pairs, candidate_recall, fit_ranker, labels, ranked
+from training.recommenders.two_stage import RANKER, candidate_pairs, candidate_recall, fit_ranker, labels, ranked
 from training.splits import last_window
 
 HORIZON, TRAINING = 28, 2
@@ -77,7 +77,7 @@ def models(past: History, products: bool) -> dict[str, Recommender]:
 
 def report(window: Window, earlier: list[Window], k: int) -> pd.DataFrame:
     """Print one window's table and return it."""
-    task, config = Task(window.truth, window.seen, k), RankerConfig(threads=1)
+    task, config = Task(window.truth, window.seen, k), replace(RANKER, threads=1)
     found = {}
     for kind in ("all", "new"):
         booster = fit_ranker([(getattr(w, kind), labels(getattr(w, kind), w.truth)) for w in earlier], config)

@@ -1,8 +1,8 @@
 """Hierarchical k-means with averaging: micro-clusters of all points, then a hierarchy over their weighted means.
 
-n = points, d = coordinates, m = micro-clusters, k = clusters; coordinates are float32. All points are passed over twice
-whatever k is tried: once to average them into micro-clusters, once to settle the centres. Everything between happens on
-m weighted means, on the driver. One task works on a core at a time, with one thread.
+n = points, d = coordinates, m = micro-clusters, k = clusters; coordinates are float32. All points are passed over once
+to average them into micro-clusters, and for each k that is tried to settle its centres and to count their members.
+Everything between happens on m weighted means, on the driver. One task works on a core at a time, with one thread.
 
 References: Zhang, Ramakrishnan and Livny (1996), "BIRCH" (cluster the averages of small clusters, not the points); Ward
 (1963), "Hierarchical Grouping to Optimize an Objective Function"; Lloyd (1982), "Least Squares Quantization in PCM".

@@ -110,17 +110,15 @@ def choose(sample: np.ndarray, totals: Totals, customers: int, config: FitConfig
     tried = []
     for k in range(config.fewest, min(config.most, len(micro.means)) + 1):
         found = refined(centres(micro, steps, k, config.tree), totals, config.tree)
-        if len(np.unique(found, axis=0)) == k and totals(found)[1].min() >= least:
-            tried.append(_judged(found, sample, config))
+        sizes = totals(found)[1]
+        if len(np.unique(found, axis=0)) == k and sizes.min() >= least:
+            tried.append(_judged(found, sizes, sample, config))
             log.info("%d segments: silhouette %.4f, stability %.4f", k, tried[-1].silhouette, tried[-1].stability)
     if not tried:
         middle = np.average(micro.means, axis=0, weights=micro.weights)[None].astype("float32")
         return Choice(middle, np.zeros(1, dtype="int64"), None, None)
     stable = [one for one in tried if (one.stability or 0) >= config.least_stability]
-    best = max(stable or tried, key=lambda one: (one.silhouette if stable else one.stability, -len(one.centres)))
-    weights = totals(best.centres)[1]
-    top = cut(merges(Averages(best.centres, weights)), min(config.groups, len(best.centres)))
-    return Choice(best.centres, top, best.silhouette, best.stability)
+    return max(stable or tried, key=lambda one: (one.silhouette if stable else one.stability, -len(one.centres)))
 
 
 def closeness(points: np.ndarray, found: np.ndarray) -> np.ndarray:
@@ -160,7 +158,7 @@ def moved_to(points: np.ndarray, old: Fitted, shift: Sequence[float], scale: Seq
     return ((raw - np.array(old.shift)) / np.array(old.scale)).astype("float32")
 
 
-def _judged(found: np.ndarray, sample: np.ndarray, config: FitConfig) -> Choice:
+def _judged(found: np.ndarray, sizes: np.ndarray, sample: np.ndarray, config: FitConfig) -> Choice:
     from sklearn.cluster import KMeans
     from sklearn.metrics import adjusted_rand_score, silhouette_score
     from threadpoolctl import threadpool_limits
@@ -175,4 +173,5 @@ def _judged(found: np.ndarray, sample: np.ndarray, config: FitConfig) -> Choice:
             again = KMeans(len(found), n_init=2, random_state=config.tree.seed + number).fit(resampled)
             agreement.append(adjusted_rand_score(label, nearest(judged, again.cluster_centers_)[0]))
     stability = round(float(np.mean(agreement)), 6) if agreement else 1.0
-    return Choice(found, np.zeros(len(found), dtype="int64"), round(silhouette, 6), stability)
+    groups = cut(merges(Averages(found, sizes)), min(config.groups, len(found)))
+    return Choice(found, groups, round(silhouette, 6), stability)

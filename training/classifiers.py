@@ -48,6 +48,24 @@ class TreesConfig:
     threads: int = 2
     seed: int = 20260101
 
+    def parameters(self) -> dict[str, Any]:
+        """Return them as LightGBM calls them, for probabilities that come out the same every time."""
+        return {
+            "objective": "binary",
+            "num_leaves": self.leaves,
+            "learning_rate": self.learning_rate,
+            "min_data_in_leaf": self.min_rows,
+            "bagging_fraction": self.rows_share,
+            "bagging_freq": 1,
+            "feature_fraction": self.inputs_share,
+            "lambda_l2": self.l2,
+            "num_threads": self.threads,
+            "seed": self.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbose": -1,
+        }
+
 
 def logistic(
     name: str, frame: pd.DataFrame, inputs: Sequence[str], label: str, config: LogisticConfig, family: str = ""
@@ -101,23 +119,8 @@ def trees(
         for frame in (train, validation)
         if frame is not None
     ]
-    parameters = {
-        "objective": "binary",
-        "num_leaves": config.leaves,
-        "learning_rate": config.learning_rate,
-        "min_data_in_leaf": config.min_rows,
-        "bagging_fraction": config.rows_share,
-        "bagging_freq": 1,
-        "feature_fraction": config.inputs_share,
-        "lambda_l2": config.l2,
-        "num_threads": config.threads,
-        "seed": config.seed,
-        "deterministic": True,
-        "force_row_wise": True,
-        "verbose": -1,
-    }
     stop: list[Any] = [] if validation is None else [lightgbm.early_stopping(config.patience, verbose=False)]
-    booster = lightgbm.train(parameters, sets[0], config.rounds, valid_sets=sets[1:], callbacks=stop)
+    booster = lightgbm.train(config.parameters(), sets[0], config.rounds, valid_sets=sets[1:], callbacks=stop)
     short = booster.model_to_string(num_iteration=booster.best_iteration if stop else config.rounds)
     return _model(name, "lightgbm", "gradient-boosted trees", inputs, lightgbm.Booster(model_str=short))
 

@@ -24,17 +24,14 @@ def ease(
         half_life: days after which a basket counts half; None for never.
         binary: take whether, not how often.
     """
-    weight = np.ones(len(past.user)) if half_life is None else np.exp2(-past.age / half_life)
-    bought = past.weighted(weight).log1p()
+    bought = past.faded(half_life).log1p()
     if binary:
         bought.data[:] = 1
     buyers = np.asarray((bought > 0).sum(axis=0)).ravel()
     kept = np.sort(np.argsort(-buyers, kind="stable")[:most_items])
     known = bought[:, kept]
     weights = ease_weights((known.T @ known).toarray(), penalty)
-    right = np.zeros((len(kept), past.shape[1]), dtype="float32") if len(kept) < past.shape[1] else None
-    if right is None:
-        return Recommender("EASE", known, weights)
+    right = np.zeros((len(kept), past.shape[1]), dtype="float32")
     right[:, kept] = weights
     return Recommender("EASE", known, right)
 

@@ -42,7 +42,7 @@ def decayed_frequency(past: History, half_life: float, group: float = 0.0) -> Re
         half_life: days after which a basket counts half.
         group: weight of the group's mean against the user's own.
     """
-    own = past.weighted(np.exp2(-past.age / half_life))
+    own = past.faded(half_life)
     everybody = np.asarray(own.mean(axis=0), dtype="float32").reshape(1, -1)
     return Recommender("decayed frequency", np.full((past.shape[0], 1), group, "float32"), everybody, own)
 

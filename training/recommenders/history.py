@@ -33,6 +33,10 @@ class History:
         """Sum ``weight`` (e,) by user and item: (u, i)."""
         return sparse.csr_matrix((weight.astype("float32"), (self.user, self.item)), shape=self.shape)
 
+    def faded(self, half_life: float | None) -> sparse.csr_matrix:
+        """Sum the baskets with each item, each halved for every ``half_life`` days of its age; None: not at all."""
+        return self.counts() if half_life is None else self.weighted(np.exp2(-self.age / half_life))
+
     def counts(self, days: int | None = None) -> sparse.csr_matrix:
         """Count the baskets with each item, of the last ``days`` days or of all: (u, i)."""
         kept = slice(None) if days is None else self.age < days

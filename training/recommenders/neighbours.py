@@ -20,7 +20,7 @@ def item_neighbours(past: History, neighbours: int = 100, half_life: float | Non
 
     O(sum over users of items^2) for the similarities; the ``neighbours`` largest of each item are kept.
     """
-    bought = _strength(past, half_life)
+    bought = past.faded(half_life).log1p()
     seen = np.maximum(np.asarray((bought > 0).sum(axis=0)).ravel(), 1)
     weighted = (bought @ sparse.diags(np.log(past.shape[0] / seen + 1e-9).clip(0).astype("float32"))).tocsr()
     unit = _unit(weighted.T.tocsr())
@@ -29,14 +29,8 @@ def item_neighbours(past: History, neighbours: int = 100, half_life: float | Non
 
 def user_neighbours(past: History, neighbours: int = 100, half_life: float | None = None) -> Recommender:
     """Score an item by what the most similar users bought, weighted by their cosine."""
-    bought = _strength(past, half_life)
+    bought = past.faded(half_life).log1p()
     return Recommender("user-kNN", _nearest(_unit(bought), neighbours), bought)
-
-
-def _strength(past: History, half_life: float | None) -> sparse.csr_matrix:
-    """Return the logarithm of the (faded) baskets of each user and item: (u, i)."""
-    weight = np.ones(len(past.user)) if half_life is None else np.exp2(-past.age / half_life)
-    return past.weighted(weight).log1p()
 
 
 def _unit(rows: sparse.csr_matrix) -> sparse.csr_matrix:

@@ -10,30 +10,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from training.classifiers import TreesConfig
 from training.recommenders.pair_features import Pairs
 from training.recommenders.recommender import Recommender, only_own
 from training.top_lists import top_lists
 
-
-@dataclass(frozen=True)
-class RankerConfig:
-    """Everything that changes the fitted ranker."""
-
-    leaves: int = 31
-    rounds: int = 150
-    learning_rate: float = 0.08
-    min_rows: int = 200
-    rows_share: float = 0.8
-    inputs_share: float = 0.5
-    l2: float = 5.0
-    threads: int = 2
-    seed: int = 20260101
+#: what the ranker is fitted with where nothing else is said
+RANKER = TreesConfig(leaves=31, rounds=150, learning_rate=0.08, min_rows=200, inputs_share=0.5)
 
 
 def candidate_pairs(
@@ -66,7 +54,7 @@ def labels(pairs: Pairs, truth: sparse.csr_matrix) -> np.ndarray:
     return np.asarray(truth[pairs.row, pairs.column]).ravel() > 0
 
 
-def fit_ranker(windows: Sequence[tuple[Pairs, np.ndarray]], config: RankerConfig) -> Any:
+def fit_ranker(windows: Sequence[tuple[Pairs, np.ndarray]], config: TreesConfig) -> Any:
     """Fit gradient-boosted trees on the pairs and labels of earlier windows and return the booster.
 
     Raises:
@@ -78,14 +66,8 @@ def fit_ranker(windows: Sequence[tuple[Pairs, np.ndarray]], config: RankerConfig
     if any(pairs.names != names for pairs, _ in windows):
         raise ValueError(f"all windows need the features {names}")
     x, y = np.concatenate([pairs.values for pairs, _ in windows]), np.concatenate([label for _, label in windows])
-    parameters = {
-        "objective": "binary", "num_leaves": config.leaves, "learning_rate": config.learning_rate,
-        "min_data_in_leaf": config.min_rows, "bagging_fraction": config.rows_share, "bagging_freq": 1,
-        "feature_fraction": config.inputs_share, "lambda_l2": config.l2, "num_threads": config.threads,
-        "seed": config.seed, "deterministic": True, "force_row_wise": True, "verbose": -1,
-    }  # fmt: skip
     plain = [re.sub(r"\W", "_", name) for name in names]  # LightGBM refuses commas and the like
-    return lightgbm.train(parameters, lightgbm.Dataset(x, y.astype(float), feature_name=plain), config.rounds)
+    return lightgbm.train(config.parameters(), lightgbm.Dataset(x, y.astype(float), feature_name=plain), config.rounds)
 
 
 def ranked(booster: Any, pairs: Pairs, shape: tuple[int, int], name: str = "two stages") -> Recommender:

@@ -10,7 +10,7 @@ from training.recommenders.frequency import personal_frequency, popularity
 from training.recommenders.history import history
 from training.recommenders.pair_features import pair_features
 from training.recommenders.two_stage import (
-    RankerConfig,
+    RANKER,
     candidate_pairs,
     candidate_recall,
     fit_ranker,
@@ -70,7 +70,7 @@ def test_a_ranker_learns_from_earlier_windows_and_is_compared_on_a_later_one(lin
 
     past, truth, pairs = window(112)
     before = [(found, labels(found, bought)) for _, bought, found in (window(98), window(84))]
-    config = RankerConfig(rounds=20, min_rows=5, threads=1)
+    config = replace(RANKER, rounds=20, min_rows=5, threads=1)
     first, again = (ranked(fit_ranker(before, config), pairs, truth.shape) for _ in range(2))
     assert (first.own != again.own).nnz == 0
     task = Task(truth, (past.counts() > 0).astype("float32").tocsr(), 2)
@@ -85,7 +85,7 @@ def test_windows_with_other_features_are_refused(lines):
     row, column = candidate_pairs([(popularity(past), 2)], np.arange(USERS))
     one, other = pair_features(past, row, column, []), pair_features(past, row, column, [popularity(past)])
     with pytest.raises(ValueError, match="features"):
-        fit_ranker([(one, labels(one, truth)), (other, labels(other, truth))], RankerConfig())
+        fit_ranker([(one, labels(one, truth)), (other, labels(other, truth))], RANKER)
 
 
 def test_slices_hold_the_users_who_take_something_of_them():
