@@ -39,6 +39,8 @@ MODELS: dict[str, tuple[str, ...]] = {
     "coupon_scope": ("offers", "offer_products", "campaigns", "campaign_targets", "responses"),
     "characteristics": (),
 }
+#: why a night trains no model of the weekly training; told again, not tried again
+WEEKLY = "only the weekly training trains it, and it has not run yet"
 #: days until a model that had not enough data is tried again; ``--retrain`` tries at once
 RETRY_DAYS = 7
 
@@ -62,7 +64,7 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
         tried = {} if retrain else _tried(settings, draft.lake, day)
         untrained = [name for name in wanted if retrain or (registry.champion(name, day) is None and name not in tried)]
         if untrained:
-            failed = _Training(settings, registry, draft.lake, day, clean.content).run(untrained)
+            failed = _Training(settings, registry, draft.lake, day, clean.content).run(untrained, retrain)
             tried |= {name: {"on": str(day), "why": why} for name, why in failed.items()}
         found = pins(settings, registry, wanted, day)
         tried = {name: each for name, each in tried.items() if name in wanted and name not in found}
@@ -88,8 +90,13 @@ class _Training:
         self.settings, self.registry, self.lake, self.day = settings, registry, lake, day
         self.data_version = data_version
 
-    def run(self, names: list[str]) -> dict[str, str]:
-        """Train, register and promote; return why a model could not be trained."""
+    def run(self, names: list[str], weekly: bool) -> dict[str, str]:
+        """Train, register and promote; return why a model could not be trained.
+
+        Args:
+            names: models.
+            weekly: train also what only the weekly training trains.
+        """
         windows = self._windows()
         if windows is None:
             models, days = self.settings.models, self.settings.horizon_days
@@ -99,18 +106,24 @@ class _Training:
         from jobs.training_sets import training_sets
         from jobs.trials import TASKS, NotEnoughData
 
-        skipped = {}
-        sets = {TASKS[name].set for name in names}
+        tasks = [
+            task for name in names for task in TASKS.values() if task.model == name and (weekly or not task.weekly)
+        ]
+        skipped = {name: WEEKLY for name in names if TASKS[name].weekly and not weekly}
+        if not tasks:
+            return skipped
+        sets = {task.set for task in tasks}
         if "pairs" in sets:  # the ranker is judged by what customers bought
             sets |= {"customers"}
         spark = session(self.settings, "train")
         with training_sets(self.settings, self.lake, spark, self.day, windows, sets) as ready:
-            for name in names:
+            for task in tasks:
                 try:
-                    self._train(TASKS[name], ready)
+                    self._train(task, ready)
                 except NotEnoughData as reason:
-                    log.warning("%s is not trained: %s", name, reason)
-                    skipped[name] = str(reason)
+                    log.warning("%s is not trained: %s", task.name, reason)
+                    if task.name == task.model:
+                        skipped[task.name] = str(reason)
         return skipped
 
     def _windows(self) -> Windows | None:
@@ -128,7 +141,7 @@ class _Training:
     def _train(self, task: Task, sets: TrainingSets) -> None:
         from training.promotion import decide, faults, leaks
 
-        tags = {"model": task.name, "ds": str(self.day), "data_version": self.data_version}
+        tags = {"model": task.model, "ds": str(self.day), "data_version": self.data_version}
         with self.registry.run(f"{task.name} {self.day}", self._models(), tags) as run:
             trial = task.trial(sets, self.settings.models)
             run.params(trial.challenger.params)
@@ -140,7 +153,7 @@ class _Training:
                 *faults(judged.probability, judged.truth, meta.inputs, task.declared),
                 *leaks(days, [d + timedelta(days=1) for d in days], [d + horizon for d in days], self.day),
             ]
-            champion = self._champion(task.name, trial)
+            champion = self._champion(task.model, trial)
             decision = decide(
                 judged.each, baseline.each, champion, found, self.settings.models.bootstrap_rounds,
                 self.settings.models.seed,

@@ -38,13 +38,30 @@ class Trial:
 
 @dataclass(frozen=True)
 class Task:
-    """A model of the pipeline: the set it needs, the columns it may take, and its trial."""
+    """A model of the pipeline: the set it needs, the columns it may take, and its trial.
+
+    Attributes:
+        name: of the task, and of the model in the registry where ``challenges`` names no other.
+        set: of the training sets.
+        metric: of the gate.
+        declared: columns the model may take.
+        trial: fits baseline and challenger.
+        weekly: too costly for a first night: only the weekly training fits it, and a night without it goes on.
+        challenges: the model whose champion this one wants to replace: the same inputs, another method.
+    """
 
     name: str
     set: str
     metric: str
     declared: tuple[str, ...]
     trial: Callable[[TrainingSets, Models], Trial]
+    weekly: bool = False
+    challenges: str | None = None
+
+    @property
+    def model(self) -> str:
+        """Name of the model in the registry that this task trains a version of."""
+        return self.challenges or self.name
 
 
 def _churn(sets: TrainingSets, models: Models) -> Trial:

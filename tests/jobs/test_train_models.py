@@ -189,6 +189,38 @@ def test_retraining_promotes_only_what_beats_the_champion(installed: Settings, w
     assert train_models.run(installed, NIGHT).facts["pins"]["churn"]["sha256"] == champion
 
 
+def test_a_weekly_model_is_trained_by_the_weekly_training_alone(
+    installed: Settings, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _retask(monkeypatch, world.trial, weekly=True)
+    publish_clean(installed, NIGHT)
+    manifest = train_models.run(installed, NIGHT)
+    assert (world.trained, manifest.facts["pins"]) == (0, {})
+    assert manifest.facts["skipped"] == {"churn": train_models.WEEKLY}
+    assert pins(train_models.run(installed, NIGHT, retrain=True)) == {"churn": "champion"}
+    assert world.trained == 1
+
+
+def test_another_method_challenges_the_champion_of_a_model_weekly(
+    installed: Settings, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jobs import trials
+
+    own = trials.TASKS["churn"]
+    other = trials.Task("churn_network", "customers", "log_likelihood", tuple(INPUTS), world.trial, True, "churn")
+    monkeypatch.setattr(trials, "TASKS", {"churn": own, "churn_network": other})
+    publish_clean(installed, NIGHT)
+    first = train_models.run(installed, NIGHT)
+    assert (world.trained, pins(first)) == (1, {"churn": "champion"})
+    week = NIGHT + timedelta(days=7)
+    publish_clean(installed, week)
+    world.value = 0.45  # neither beats the champion
+    second = train_models.run(installed, week, retrain=True)
+    assert world.trained == 3
+    assert second.facts["pins"]["churn"]["sha256"] == first.facts["pins"]["churn"]["sha256"]
+    assert second.facts["skipped"] == {}
+
+
 def test_rollback_makes_the_night_pin_the_champion_before(
     installed: Settings, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -284,8 +316,8 @@ def test_an_unpublished_night_is_told(installed: Settings) -> None:
         train_models.run(installed, NIGHT)
 
 
-def _retask(monkeypatch: pytest.MonkeyPatch, trial: Callable[..., Any]) -> None:
+def _retask(monkeypatch: pytest.MonkeyPatch, trial: Callable[..., Any], weekly: bool = False) -> None:
     from jobs import trials
 
-    task = trials.Task("churn", "customers", "log_likelihood", tuple(INPUTS), trial)
+    task = trials.Task("churn", "customers", "log_likelihood", tuple(INPUTS), trial, weekly)
     monkeypatch.setattr(trials, "TASKS", {"churn": task})
