@@ -6,6 +6,7 @@ code and champions give the same rows. Those stand in ``nightly_runs`` and ``mod
 
 from __future__ import annotations
 
+from conf.catalogue import CLUSTER_JOURNAL as JOURNAL, PRODUCT_CLUSTERS as CLUSTERS
 from conf.features import SEGMENT_PROFILES, SEGMENTS as FEATURE_SEGMENTS
 from conf.tables import Column, Table
 
@@ -95,6 +96,17 @@ SEGMENT_MEMBERS = Table(
     "one customer in one segment on one night",
     ("ds", "customer_id"),
     (DS, *FEATURE_SEGMENTS.columns),
+)
+
+#: what the catalogue layer says; a product that is not listed is a cluster of its own under its own id
+PRODUCT_CLUSTERS = Table(
+    "product_clusters",
+    "one product that shares its cluster on one night; a product not listed is a cluster of its own, named by its id",
+    ("ds", "product_id"),
+    (DS, *CLUSTERS.columns),
+)
+CLUSTER_JOURNAL = Table(
+    "cluster_journal", JOURNAL.grain, ("ds", "event", "cluster_id", "subject"), (DS, *JOURNAL.columns)
 )
 
 CHARACTERISTIC_RECOMMENDATIONS = Table(
@@ -228,6 +240,8 @@ PUBLISHED: dict[str, Table] = {
         CUSTOMER_SCORES,
         SEGMENTS,
         SEGMENT_MEMBERS,
+        PRODUCT_CLUSTERS,
+        CLUSTER_JOURNAL,
         CHARACTERISTIC_RECOMMENDATIONS,
         OFFER_OUTCOMES,
         MODEL_VERSIONS,

@@ -177,6 +177,20 @@ class Models(Strict):
     max_ranker_customers: int = Field(default=4_000, gt=0, description="the same for the offer ranker's candidates")
 
 
+class Catalogue(Strict):
+    """Which products are one; thresholds of the method stand in ``features.catalogue.titles.CatalogueConfig``."""
+
+    text: list[Literal["title", "brand", "manufacturer", "size", "product_type", "category", "department"]] = Field(
+        default=["title", "brand", "size"],
+        min_length=1,
+        description="columns of clean/products that are compared; a product without the first one stays alone",
+    )
+    decisions: str = Field(
+        default="catalogue_decisions.csv",
+        description="CSV of decisions made by hand, relative to the home; may be absent",
+    )
+
+
 # --- the pipeline ------------------------------------------------------------------------------
 
 
@@ -206,3 +220,4 @@ class Settings(Strict):
     policy: Policy
     segments: Segments
     models: Models
+    catalogue: Catalogue = Catalogue()

@@ -1,6 +1,6 @@
 """# The night
 
-Pulls the CRM's exports, checks them, builds features, makes sure there are champions, scores every customer,
+Pulls the CRM's exports, checks them, finds which products are one, builds features, makes sure there are champions, scores every customer,
 publishes the scores and the marketers' files, measures what earlier offers brought, and reports.
 
 * **Which night:** parameter `run_date`, else the run's interval or logical date; see *Trigger* for the form.
@@ -22,6 +22,7 @@ from jobs.stages import Stage, StageFailed, night_of, run_stage, tell_failure
 
 CONF = os.environ.get("NBO_CONF")
 ASSETS = {stage: Asset(f"nbo_{stage}", uri=f"nbo://{stage}", extra={"stage": str(stage)}) for stage in Stage}
+PREPARE = (Stage.INGEST, Stage.VALIDATE, Stage.CATALOGUE, Stage.FEATURES)
 LONG = {Stage.TRAIN: timedelta(hours=3), Stage.INGEST: timedelta(hours=2)}
 
 
@@ -82,8 +83,8 @@ def nightly_next_best_offer() -> None:
 
     @task_group
     def prepare() -> Any:
-        stages = [stage_task(stage, night) for stage in (Stage.INGEST, Stage.VALIDATE, Stage.FEATURES)]
-        stages[0] >> stages[1] >> stages[2]
+        stages = [stage_task(stage, night) for stage in PREPARE]
+        stages[0] >> stages[1] >> stages[2] >> stages[3]
 
     @task_group
     def decide() -> Any:

@@ -16,11 +16,12 @@ from pathlib import Path
 
 from conf.errors import NboError
 from conf.load import load
-from jobs.stages import Stage
+from jobs.stages import AFRESH, Stage
 
 STAGES: dict[Stage, tuple[str, str]] = {
     Stage.INGEST: ("jobs.ingest", "pull the exports that are new into the lake's raw layer"),
     Stage.VALIDATE: ("jobs.validate", "map to the canonical model, quarantine bad rows, stop bad exports"),
+    Stage.CATALOGUE: ("jobs.build_catalogue", "find which products are one; new ones join the clusters there are"),
     Stage.FEATURES: ("jobs.build_features", "build customer, product and pair features in Spark"),
     Stage.TRAIN: ("jobs.train_models", "pin the night's champions; train what has none"),
     Stage.SCORE: ("jobs.score_offers", "score every customer and choose the offers"),
@@ -72,6 +73,8 @@ def parser() -> argparse.ArgumentParser:
         command = add(str(name), about, stage)
         if name is Stage.TRAIN:
             command.add_argument("--retrain", action="store_true", help="train challengers for all models")
+        if name is Stage.CATALOGUE:
+            command.add_argument("--recluster", action="store_true", help="cluster all products again; ids are kept")
     add("nightly", "run all stages of a night, one child process each, without Airflow", stage)
     add("show", COMMANDS["show"][1], night)
     offers = add("offers", COMMANDS["offers"][1], shared)
@@ -126,7 +129,8 @@ def _run(args: argparse.Namespace) -> int:
         return run_night(args.ds, args.conf, args.force)
     if args.command in list(Stage):
         stage = Stage(args.command)
-        options = {"retrain": args.retrain} if stage is Stage.TRAIN else {}
+        afresh = AFRESH.get(stage, "").removeprefix("--")
+        options = {afresh: getattr(args, afresh)} if afresh else {}
         manifest = importlib.import_module(STAGES[stage][0]).run(settings, args.ds, force=args.force, **options)
         _result(manifest.summary())
         return 0

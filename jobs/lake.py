@@ -36,6 +36,7 @@ LAYERS = {
     "clean": Stage.VALIDATE,
     "quarantine": Stage.VALIDATE,
     "quality": Stage.VALIDATE,
+    "catalogue": Stage.CATALOGUE,
     "features": Stage.FEATURES,
     "models": Stage.TRAIN,
     "scores": Stage.SCORE,
@@ -237,7 +238,7 @@ class Lake:
         _sync(folder)
 
     def sweep(self, keep: int, spare_seconds: float = 86_400) -> dict[str, int]:
-        """Remove old nights of clean, features and models, and every file that no manifest names.
+        """Remove old nights of clean, catalogue, features and models, and every file that no manifest names.
 
         Raw exports, scores and outcomes are kept for ever: they are the record. Files younger than
         ``spare_seconds`` stay, since a reader or another night's draft may be on them.
@@ -250,7 +251,7 @@ class Lake:
             ``nights`` and ``files`` removed.
         """
         dropped = 0
-        for stage in (Stage.VALIDATE, Stage.FEATURES, Stage.TRAIN):
+        for stage in (Stage.VALIDATE, Stage.CATALOGUE, Stage.FEATURES, Stage.TRAIN):
             for day in self.days(stage)[:-keep]:
                 self.fs.delete_file(self._pointer(stage, day))
                 dropped += 1
@@ -292,6 +293,10 @@ class Draft:
         """Return the new, empty place of ``table``, for a writer other than :meth:`arrow` and :meth:`spark`."""
         self._check(table)
         return f"{self.lake.uri}/{self._folder(table)}"
+
+    def folder(self, table: str) -> str:
+        """Return the same place as a path of the lake's file system."""
+        return f"{self.lake.base}/{self._folder(table)}"
 
     def arrow(self, table: str, rows: pa.Table | pa.RecordBatchReader) -> TableVersion:
         """Write ``rows`` as one Parquet file."""

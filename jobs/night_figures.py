@@ -71,8 +71,13 @@ class Night:
                 (row for row in rows if row["kind"] == "row" and row["rows_failed"]),
                 key=lambda row: -row["rows_failed"],
             ),
-            "skipped": (self.lake.need(Stage.FEATURES, self.day).facts.get("skipped") or {}),
+            "skipped": self._skipped(),
         }
+
+    def _skipped(self) -> dict[str, str]:
+        """Return what could not be built from this source, and why."""
+        found = (self.lake.manifest(stage, self.day) for stage in (Stage.CATALOGUE, Stage.FEATURES))
+        return {name: why for each in found if each for name, why in (each.facts.get("skipped") or {}).items()}
 
     def recency(self) -> list[tuple[str, int]]:
         """Return customers by days since the last basket."""

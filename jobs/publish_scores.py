@@ -24,6 +24,8 @@ TABLES = {
     "customer_scores": "scores/customer_scores",
     "segments": "features/segment_profiles",
     "segment_members": "features/segments",
+    "product_clusters": "catalogue/shared_clusters",
+    "cluster_journal": "catalogue/cluster_journal",
     "characteristic_recommendations": "scores/characteristic_recommendations",
     "model_versions": "models/model_versions",
     "data_quality": "quality/data_quality",

@@ -29,6 +29,7 @@ class Stage(StrEnum):
 
     INGEST = "ingest"
     VALIDATE = "validate"
+    CATALOGUE = "catalogue"
     FEATURES = "features"
     TRAIN = "train"
     SCORE = "score"
@@ -38,6 +39,8 @@ class Stage(StrEnum):
     REPORT = "report"
 
 
+#: how a stage is told to begin from scratch
+AFRESH = {Stage.TRAIN: "--retrain", Stage.CATALOGUE: "--recluster"}
 #: exit codes after which a retry makes no sense: configuration, data
 FINAL = (2, 3)
 #: seconds a child gets to stop after SIGTERM
@@ -85,11 +88,11 @@ def tell_failure(context: Mapping[str, Any]) -> None:
 
 
 def command(stage: Stage, ds: str, conf: str | None = None, force: bool = False, retrain: bool = False) -> list[str]:
-    """Return the command line that runs ``stage`` for the night ``ds``."""
+    """Return the command line that runs ``stage`` for the night ``ds``; ``retrain`` trains or clusters from scratch."""
     line = [sys.executable, "-m", "jobs.cli", str(stage), "--ds", ds]
     line += ["--conf", conf] if conf else []
     line += ["--force"] if force else []
-    line += ["--retrain"] if retrain else []
+    line += [AFRESH[stage]] if retrain else []
     return line
 
 

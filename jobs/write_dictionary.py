@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from conf.canonical import CANONICAL
+from conf.catalogue import CATALOGUE
 from conf.features import FEATURES
 from conf.published import PUBLISHED
 from conf.schema import Settings
@@ -27,6 +28,7 @@ LAYERS: tuple[tuple[str, str, dict[str, Table]], ...] = (
         PUBLISHED,
     ),
     ("Features", "What Spark builds each night; `features/<table>` in the lake.", FEATURES),
+    ("Catalogue", "Which products are one; `catalogue/<table>` in the lake, every product listed.", CATALOGUE),
     ("Canonical model", "What every source is mapped to; `clean/<table>` in the lake.", CANONICAL),
 )
 

@@ -15,6 +15,7 @@ import pytest
 from jobs.stages import Stage, StageFailed
 
 DAGS = sorted((Path(__file__).parents[2] / "dags").glob("*.py"))
+NIGHTLY = next(file for file in DAGS if file.stem == "nightly_next_best_offer")
 HEAVY = {"pyspark", "tensorflow", "keras", "pandas", "numpy", "great_expectations", "mlflow", "duckdb", "sklearn"}
 OWN = {"conf", "expectations", "features", "jobs", "scoring", "training"}
 
@@ -46,8 +47,8 @@ print(json.dumps(sorted(set(sys.modules) - before)))
     assert {name for name in pulled if name.split(".")[0] in OWN} == {"jobs", "jobs.stages"}
 
 
-def test_both_dags_are_found_and_say_what_they_do() -> None:
-    assert [file.stem for file in DAGS] == ["nightly_next_best_offer", "weekly_training"]
+def test_all_dags_are_found_and_say_what_they_do() -> None:
+    assert [file.stem for file in DAGS] == ["monthly_catalogue", "nightly_next_best_offer", "weekly_training"]
     for file in DAGS:
         found = load(file).__dict__[file.stem]()
         assert found.dag_id == file.stem
@@ -58,7 +59,7 @@ def test_both_dags_are_found_and_say_what_they_do() -> None:
 
 
 def test_the_night_runs_its_stages_in_the_declared_order() -> None:
-    dag = load(DAGS[0]).nightly_next_best_offer()
+    dag = load(NIGHTLY).nightly_next_best_offer()
     order = [task.task_id.split(".")[-1] for task in dag.topological_sort()]
     assert order == ["choose_night", *map(str, Stage)]
     for task in dag.tasks:
@@ -81,7 +82,7 @@ def test_two_parses_serialise_alike(file: Path, airflow_db: None) -> None:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, stage: Any, **options: Any) -> tuple[Any, Any]:
-    module = load(DAGS[0])
+    module = load(NIGHTLY)
     monkeypatch.setattr(module, "run_stage", stage)
     dag = module.nightly_next_best_offer()
     for task in dag.tasks:  # a test does not wait for a retry
@@ -128,3 +129,18 @@ def test_bad_data_fails_the_night_and_nothing_runs_after(monkeypatch: pytest.Mon
     _, result = run(monkeypatch, stage, logical_date=datetime(2017, 12, 4, tzinfo=UTC))
     assert result.state == "failed"
     assert seen == ["ingest", "validate"]
+
+
+@pytest.mark.slow
+def test_the_monthly_run_clusters_from_scratch(monkeypatch: pytest.MonkeyPatch, airflow_db: None) -> None:
+    seen: list[tuple[str, str, bool]] = []
+
+    def stage(name: Stage, night: str, conf: str | None, retrain: bool) -> dict[str, Any]:
+        seen.append((str(name), night, retrain))
+        return {}
+
+    module = load(DAGS[0])
+    monkeypatch.setattr(module, "run_stage", stage)
+    result = module.monthly_catalogue().test(run_conf={"run_date": "2017-12-01"})
+    assert result.state == "success"
+    assert seen == [("catalogue", "2017-12-01", True)]

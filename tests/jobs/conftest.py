@@ -257,6 +257,19 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
     types = pa.table({"product_type": list(TYPES), "buyers": [900 - 80 * i for i in range(len(TYPES))]})
     tables = {"features/segment_profiles": profiles, "features/segments": members, "features/product_types": types}
     put(lake, Stage.FEATURES, day, tables)
+    clusters = pa.table(
+        {
+            "product_id": ["p1", "p2"],
+            "title": ["Milk 1 l", "milk 1l"],
+            "cluster_id": ["p1", "p1"],
+            "is_clusteroid": [True, False],
+            "confidence": [1.0, 0.9],
+            "reason": ["stands for its cluster", "the same words, numbers and codes"],
+        }
+    )
+    journal = rows("cluster_journal", {"event": [], "cluster_id": [], "subject": [], "products": []})
+    shared = {"catalogue/shared_clusters": clusters, "catalogue/cluster_journal": journal.drop_columns("ds")}
+    put(lake, Stage.CATALOGUE, day, {"catalogue/product_clusters": clusters, **shared})
     put(lake, Stage.TRAIN, day, {"models/model_versions": model_versions(day)})
     put(
         lake,

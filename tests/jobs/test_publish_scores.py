@@ -25,6 +25,8 @@ def test_all_tables_of_the_night_are_published(settings: Settings, night: Lake) 
         "customer_scores": 40,
         "segments": 4,
         "segment_members": 40,
+        "product_clusters": 2,
+        "cluster_journal": 0,
         "characteristic_recommendations": 120,
         "model_versions": 3,
         "data_quality": 3,

@@ -1,0 +1,205 @@
+"""Finds which products are one: a night's new products join the clusters there are, once a month all are clustered anew.
+
+Every product of the clean layer is in ``catalogue/product_clusters``, so that whoever joins by product loses none; where
+the source has no titles each is a cluster of its own, and the stage says so. Ids last (``jobs.cluster_tables``).
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as pads
+
+from conf.catalogue import CLUSTER_JOURNAL, PRODUCT_CLUSTERS
+from conf.errors import ConfigError
+from conf.schema import Settings
+from features.catalogue.decisions import APART, SAME, Decision, Decisions, resolve
+from features.catalogue.reasons import CENTRE, NO_TITLE, all_reasons
+from jobs import cluster_tables as tables
+from jobs.database_schema import arrow_schema
+from jobs.lake import Draft, File, Lake, Manifest, TableVersion
+from jobs.night import publish
+from jobs.stages import Stage
+
+log = logging.getLogger(__name__)
+CLUSTERS, JOURNAL = "catalogue/product_clusters", "catalogue/cluster_journal"
+#: the products that the database gets: those that share a cluster
+SHARED = "catalogue/shared_clusters"
+_FIELDS = ("product_id", "other_product_id", "decision")
+
+
+def run(settings: Settings, day: date, force: bool = False, recluster: bool = False) -> Manifest:
+    """Publish the night's clusters; with ``recluster`` all products are clustered anew, under the ids there are.
+
+    Raises:
+        ConfigError: the decisions made by hand cannot be read.
+        DataError: the night has no clean layer, or that has no products.
+    """
+    lake = Lake(settings.lake)
+    current, earlier = lake.manifest(Stage.CATALOGUE, day), lake.newest(Stage.CATALOGUE, day)
+    recluster = recluster or bool(current and current.facts.get("reclustered"))
+    decisions, read = read_decisions(Path(settings.home, settings.catalogue.decisions))
+    inputs = {
+        "products": lake.version("clean/products", day).content,
+        "decisions": read,
+        "reclustered": str(recluster),
+        "earlier": lake.need(Stage.CATALOGUE, earlier).content if earlier else "none",
+    }
+    night = _Night(settings, lake, day, earlier, decisions)
+    return publish(settings, Stage.CATALOGUE, day, inputs, partial(_build, night, inputs, recluster), force)
+
+
+def read_decisions(file: Path) -> tuple[Decisions, str]:
+    """Read the decisions made by hand and a hash of them; no file means none.
+
+    Raises:
+        ConfigError: a column is missing or a line is not a decision; all such lines are named.
+    """
+    if not file.exists():
+        return resolve([]), "none"
+    content = file.read_bytes()
+    rows = list(csv.DictReader(content.decode("utf-8-sig").splitlines()))
+    missing = [name for name in _FIELDS if rows and name not in rows[0]]
+    if missing:
+        raise ConfigError(f"{file}: missing column(s) {missing}; have {list(rows[0])}")
+    lines, faults = [], []
+    for number, row in enumerate(rows, 2):
+        one, other, what = ((row[name] or "").strip() for name in _FIELDS)
+        if not one or not other or one == other or what not in (SAME, APART):
+            faults.append(f"  line {number}: {one!r}, {other!r}, {what!r}")
+        lines.append(Decision(number, one, other, what))
+    if faults:
+        wanted = f"two products and {SAME} or {APART}"
+        raise ConfigError(f"{file}: {len(faults)} line(s) are not {wanted}:\n" + "\n".join(faults))
+    return resolve(lines), hashlib.sha256(content).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Night:
+    """What the clusters of one night are made of."""
+
+    settings: Settings
+    lake: Lake
+    day: date
+    earlier: date | None
+    decisions: Decisions
+
+    @property
+    def text(self) -> str:
+        """The SQL of the text that is compared: null for a product without the first of its columns."""
+        first, *_ = columns = self.settings.catalogue.text
+        return f"case when trim({first}) <> '' then concat_ws(' ', {', '.join(columns)}) end"
+
+
+def _build(night: _Night, inputs: dict[str, str], recluster: bool, draft: Draft) -> None:
+    before = night.lake.need(Stage.CATALOGUE, night.earlier) if night.earlier else None
+    draft.facts = {"skipped": {}, "reclustered": recluster, "refused": night.decisions.refused}
+    for line in night.decisions.refused:
+        log.warning("catalogue: a decision by hand is refused: %s", line)
+    if before and not recluster and all(before.inputs[name] == inputs[name] for name in ("products", "decisions")):
+        _carry(draft, before)
+        return
+    with _engine(night) as engine:
+        ((titled,),) = engine.execute("select count(title) from products").fetchall()
+        if titled:
+            _cluster_all(night, engine, draft)
+        else:
+            why = f"{night.settings.source.name} has no titles; each product is a cluster of its own"
+            draft.facts["skipped"]["product_clusters"] = why
+            log.warning("product_clusters: %s", why)
+        _add_untitled(engine)
+        tables.decide(engine, night.decisions)
+        tables.name_clusters(engine, night.day)
+        _write(engine, draft, first=before is None)
+
+
+def _carry(draft: Draft, before: Manifest) -> None:
+    """Take everything over from the night before; nothing has happened since."""
+    for name, version in before.tables.items():
+        if name != JOURNAL:
+            draft.carry(name, version.files)
+    draft.arrow(JOURNAL, arrow_schema(CLUSTER_JOURNAL).empty_table())
+    draft.facts |= {name: before.facts[name] for name in before.facts if name not in draft.facts}
+    draft.facts["skipped"] = before.facts["skipped"]
+
+
+@contextmanager
+def _engine(night: _Night) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open DuckDB with tonight's ``products``, the clusters of the night ``before`` and an empty ``proposed``."""
+    spill = Path(night.settings.home, "spill")
+    with duckdb.connect(config={"temp_directory": str(spill)}) as engine:
+        _attach(engine, "clean", night.lake, night.lake.version("clean/products", night.day).files)
+        engine.execute(f"create temp view products as select product_id, {night.text} as title from clean")
+        if night.earlier:
+            _attach(engine, "before", night.lake, night.lake.version(CLUSTERS, night.earlier).files)
+        else:
+            engine.register("before", arrow_schema(PRODUCT_CLUSTERS).empty_table())
+        engine.execute(
+            "create temp table proposed (product_id varchar, title varchar, cluster varchar, is_clusteroid boolean, "
+            "confidence double, reason varchar)"
+        )
+        yield engine
+
+
+def _attach(engine: duckdb.DuckDBPyConnection, name: str, lake: Lake, files: tuple[File, ...]) -> None:
+    """Make a view of the rows of ``files``; DuckDB's own reader is several times faster than through Arrow."""
+    if lake.local:
+        paths = [f"{lake.base}/{file.path}" for file in files]
+        engine.read_parquet(paths, hive_partitioning=False).create_view(name)
+    else:
+        engine.register(name, pads.dataset([f"{lake.base}/{file.path}" for file in files], filesystem=lake.fs))
+
+
+def _cluster_all(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft) -> None:
+    """Cluster all products with a title through Spark, into ``proposed``."""
+    from features.catalogue.build import product_clusters
+    from features.catalogue.titles import CatalogueConfig
+    from jobs.spark import session
+
+    spark = session(night.settings, "catalogue")
+    products = night.lake.spark(spark, "clean/products", night.day)
+    titles = products.selectExpr("product_id", f"{night.text} as title").where("title is not null")
+    product_clusters(titles, CatalogueConfig()).write.parquet(draft.uri("catalogue/found"))
+    spark.catalog.clearCache()
+    engine.register("found", pads.dataset(draft.folder("catalogue/found"), filesystem=night.lake.fs, format="parquet"))
+    engine.register("reasons", pa.table(dict(zip(("flags", "reason"), zip(*all_reasons(), strict=True), strict=True))))
+    engine.execute(
+        "insert into proposed select product_id, title, 'c' || cluster, is_clusteroid, "
+        f"case when is_clusteroid then 1.0 else confidence end, case when is_clusteroid then '{CENTRE}' "
+        "else reasons.reason end from found join products using (product_id) join reasons using (flags)"
+    )
+    night.lake.fs.delete_dir(draft.folder("catalogue/found"))
+
+
+def _add_untitled(engine: duckdb.DuckDBPyConnection) -> None:
+    """Make each product that has no title a cluster of its own."""
+    engine.execute(
+        f"insert into proposed select product_id, null, 'p' || product_id, true, 1.0, '{NO_TITLE}' "
+        "from products where title is null"
+    )
+
+
+def _write(engine: duckdb.DuckDBPyConnection, draft: Draft, first: bool) -> None:
+    """Write the tables; the first night has no journal, since everything is new in it."""
+    ((clusters,),) = engine.execute("select count(distinct cluster_id) from named").fetchall()
+    _copy(engine, draft, CLUSTERS, "select * from named order by product_id")
+    shared = _copy(engine, draft, SHARED, f"{tables.shared_clusters()} order by cluster_id, product_id")
+    _copy(engine, draft, JOURNAL, tables.journal() + (" limit 0" if first else ""))
+    draft.facts |= {"clusters": clusters, "sharing": shared.rows}
+
+
+def _copy(engine: duckdb.DuckDBPyConnection, draft: Draft, name: str, query: str) -> TableVersion:
+    """Write the rows of a query as a table of the catalogue."""
+    schema = arrow_schema(CLUSTER_JOURNAL if name == JOURNAL else PRODUCT_CLUSTERS)
+    batches = (batch.cast(schema) for batch in engine.execute(query).to_arrow_reader(100_000))
+    return draft.arrow(name, pa.RecordBatchReader.from_batches(schema, batches))

@@ -1,0 +1,128 @@
+"""From clusters as a method found them to the night's tables: decisions by hand, stable ids, journal.
+
+SQL on DuckDB over the lake's Parquet files, which spills to disk: memory does not grow with the catalogue. Its working
+table ``proposed`` holds a row a product: ``product_id, title, cluster, is_clusteroid, confidence, reason``, where
+``cluster`` is any text that is equal within a cluster. ``before`` is the night before's ``product_clusters``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import duckdb
+import pyarrow as pa
+
+from conf.catalogue import CLUSTER_JOURNAL, PRODUCT_CLUSTERS
+from features.catalogue.decisions import Decisions, Member, moves
+from features.catalogue.reasons import BY_HAND, CENTRE
+
+_COLUMNS = ", ".join(PRODUCT_CLUSTERS.names)
+JOURNAL_COLUMNS = ", ".join(CLUSTER_JOURNAL.names)
+
+
+def decide(engine: duckdb.DuckDBPyConnection, decisions: Decisions) -> None:
+    """Hold ``proposed`` to the decisions made by hand; only decided products are looked at one by one."""
+    if not decisions.group:
+        return
+    _register(engine, "decided", dict.fromkeys(decisions.group, ""))
+    rows = engine.execute(
+        "with mine as (select * from proposed semi join decided using (product_id)), "
+        "sizes as (select cluster, count(*) as products from proposed semi join mine using (cluster) group by 1) "
+        "select product_id, cluster, products, is_clusteroid, confidence from mine join sizes using (cluster)"
+    ).fetchall()
+    known = {row[0]: Member(row[1], row[2], row[3], row[4]) for row in rows}
+    merged, moved = moves(decisions, known)
+    if merged:
+        _register(engine, "renamed", merged)
+        engine.execute("update proposed set cluster = value from renamed where cluster = renamed.product_id")
+    if moved:
+        _register(engine, "moved", moved)
+        engine.execute("update proposed set cluster = value from moved where proposed.product_id = moved.product_id")
+    same = {
+        product: f"{BY_HAND}: the same as {', '.join(sorted(set(group) & set(known) - {product}))}"
+        for group in decisions.members().values()
+        if len(set(group) & set(known)) > 1
+        for product in group
+        if product in known
+    }
+    if same:
+        _register(engine, "same", same)
+        engine.execute(
+            "update proposed set confidence = 1.0, reason = value from same where proposed.product_id = same.product_id"
+        )
+    engine.execute(
+        "create or replace temp table heads as with odd as (select cluster from proposed group by 1 "
+        "having count(*) filter (where is_clusteroid) <> 1) "
+        "select product_id, row_number() over (partition by cluster order by is_clusteroid desc, confidence desc, "
+        "product_id) = 1 as head from proposed semi join odd using (cluster)"
+    )
+    engine.execute(
+        "update proposed set is_clusteroid = head, confidence = case when head then 1.0 else confidence end, "
+        f"reason = case when head then '{CENTRE}' else reason end "
+        "from heads where proposed.product_id = heads.product_id and is_clusteroid <> head"
+    )
+
+
+def name_clusters(engine: duckdb.DuckDBPyConnection, day: date) -> None:
+    """Give every cluster of ``proposed`` its id, as ``named`` (:data:`~conf.catalogue.PRODUCT_CLUSTERS`).
+
+    An id of the night before lives on in the cluster that holds most of its products; of several such ids the one
+    with most products there (else the one with its founder) stays, the others end. A cluster without one is named by its clusteroid.
+    """
+    engine.execute(
+        "create or replace temp table kept as with shared as ("
+        "select cluster, cluster_id, count(*) as n, bool_or(product_id = cluster_id) as founder "
+        "from proposed join before using (product_id) group by cluster, cluster_id), "
+        "placed as (select * from shared qualify "
+        "row_number() over (partition by cluster_id order by n desc, founder desc, cluster) = 1) "
+        "select cluster, cluster_id from placed qualify "
+        "row_number() over (partition by cluster order by n desc, founder desc, cluster_id) = 1"
+    )
+    engine.execute(
+        "create or replace temp table ids as "
+        "select proposed.cluster, coalesce(kept.cluster_id, case when taken.cluster_id is null then product_id "
+        f"else product_id || '@{day}' end) as cluster_id "
+        "from proposed left join kept using (cluster) left join kept as taken on taken.cluster_id = product_id "
+        "where is_clusteroid"
+    )
+    engine.execute(f"create or replace temp view named as select {_COLUMNS} from proposed join ids using (cluster)")
+
+
+def shared_clusters() -> str:
+    """Return the query of the products that share a cluster, or whose cluster is not named by them."""
+    return (
+        f"select {_COLUMNS} from named where cluster_id <> product_id or cluster_id in "
+        "(select cluster_id from named group by 1 having count(*) > 1)"
+    )
+
+
+def journal() -> str:
+    """Return the query of what changed from ``before`` to ``named``, as :data:`~conf.catalogue.CLUSTER_JOURNAL`."""
+    return f"""
+    with flows as (
+        select old.cluster_id as old_id, new.cluster_id as new_id, count(*) as n
+        from before as old join named as new using (product_id) where old.cluster_id <> new.cluster_id group by all),
+    old_ids as (select distinct cluster_id from before), new_ids as (select distinct cluster_id from named),
+    fresh as (select cluster_id from new_ids anti join old_ids using (cluster_id)),
+    ended as (select cluster_id from old_ids anti join new_ids using (cluster_id)),
+    added as (select named.* from named anti join before using (product_id))
+    select 'merged' as event, new_id as cluster_id, old_id as subject, n as products, null::varchar as from_cluster_id
+    from flows semi join ended on old_id = ended.cluster_id
+    qualify row_number() over (partition by old_id order by n desc, new_id) = 1
+    union all select 'split', new_id, old_id, n, null from flows semi join fresh on new_id = fresh.cluster_id
+    union all select 'gone', cluster_id, cluster_id, 0, null from ended anti join flows on old_id = ended.cluster_id
+    union all select 'new', cluster_id, cluster_id, count(*), null from added semi join fresh using (cluster_id)
+        anti join flows on flows.new_id = added.cluster_id group by cluster_id
+    union all select 'joined', cluster_id, product_id, 1, null from added semi join old_ids using (cluster_id)
+    union all select 'moved', new.cluster_id, product_id, 1, old.cluster_id
+        from before as old join named as new using (product_id)
+        where old.cluster_id <> new.cluster_id and old.cluster_id not in (from ended)
+        and new.cluster_id not in (from fresh)
+    order by event, cluster_id, subject"""
+
+
+def _register(engine: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, str]) -> None:
+    """Make a small table ``product_id, value``."""
+    rows = pa.table({"product_id": list(values.keys()), "value": list(values.values())})
+    engine.register(name, rows)

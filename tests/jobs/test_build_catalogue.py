@@ -1,0 +1,148 @@
+"""Clusters as a product of the night: ids that last, a journal, decisions by hand, sources without titles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from conf.canonical import CANONICAL
+from conf.catalogue import CLUSTER_JOURNAL, PRODUCT_CLUSTERS
+from conf.errors import ConfigError
+from conf.schema import Settings
+from features.schemas import struct
+from jobs.build_catalogue import CLUSTERS, JOURNAL, SHARED, run
+from jobs.lake import Lake, Manifest
+from jobs.stages import Stage
+
+FIRST = date(2017, 12, 3)
+TITLES = {
+    f"{brand[0]}{kind[0]}{number}": f"{brand} {kind} {number}{letter}{number + 7} {size}"
+    for number, (brand, kind, letter, size) in enumerate(
+        (brand, kind, letter, size)
+        for brand in ("acme", "bravo", "corsa", "delta")
+        for kind in ("kettle", "toaster oven", "desk lamp", "утюг паровой")
+        for letter, size in (("k", "2 l"), ("q", "700 g"), ("z", "30 cm"))
+    )
+} | {
+    "m1": "Молоко Простоквашино 1,5 л пастеризованное",
+    "m2": "пастеризованное молоко ПРОСТОКВАШИНО 1500мл",
+    "m3": "Молоко Простоквашино 1 л пастеризованное",
+    "h1": "Sony WH-1000XM3 wireless headphones black",
+    "h2": "sony wh1000xm3 black headphones wireless",
+    "h4": "Sony WH-1000XM4 wireless headphones black",
+}
+
+
+@pytest.fixture
+def night(settings: Settings) -> Callable[..., Manifest]:
+    """Publish a clean layer of ``titles`` some days after the first night, and run the stage on it."""
+    lake = Lake(settings.lake)
+
+    def make(after: int, titles: dict[str, str | None], **options: bool) -> Manifest:
+        day = FIRST + timedelta(days=after)
+        rows = [
+            {"product_id": key, "title": title, "counted": True, "offerable": True} for key, title in titles.items()
+        ]
+        schema = to_arrow_schema(struct(CANONICAL["products"]), timezone="UTC")
+        with lake.draft(Stage.VALIDATE, day) as draft:
+            draft.arrow("clean/products", pa.Table.from_pylist(rows, schema=schema))
+            draft.commit(Manifest(stage="validate", ds=str(day), version=""))
+        return run(settings, day, **options)
+
+    return make
+
+
+def read(settings: Settings, after: int, table: str = CLUSTERS) -> list[dict]:
+    return Lake(settings.lake).arrow(table, FIRST + timedelta(days=after)).to_pylist()
+
+
+def ids(settings: Settings, after: int) -> dict[str, str]:
+    return {row["product_id"]: row["cluster_id"] for row in read(settings, after)}
+
+
+def events(settings: Settings, after: int) -> set[tuple[str, str, str]]:
+    return {(row["event"], row["cluster_id"], row["subject"]) for row in read(settings, after, JOURNAL)}
+
+
+def decide(settings: Settings, *lines: str) -> None:
+    file = Path(settings.home, "catalogue_decisions.csv")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join(["product_id,other_product_id,decision,why", *lines]) + "\n")
+
+
+def test_a_source_without_titles_has_a_cluster_a_product_and_says_so(settings, night, caplog):
+    made = night(0, {"a": None, "b": "", "c": " "})
+    assert made.facts["skipped"] == {
+        "product_clusters": "complete_journey has no titles; each product is a cluster of its own"
+    }
+    assert "has no titles" in caplog.text
+    assert ids(settings, 0) == {"a": "a", "b": "b", "c": "c"}
+    assert all(row["is_clusteroid"] and row["confidence"] == 1.0 and row["title"] is None for row in read(settings, 0))
+    assert read(settings, 0, SHARED) == []
+    night(1, {"a": None, "b": "", "c": " "})
+    assert made.tables[CLUSTERS] == Lake(settings.lake).version(CLUSTERS, FIRST + timedelta(days=1))
+    night(2, {"b": None, "d": None})
+    assert ids(settings, 2) == {"b": "b", "d": "d"}
+    assert events(settings, 2) == {("gone", "a", "a"), ("gone", "c", "c"), ("new", "d", "d")}
+
+
+@pytest.mark.spark
+def test_ids_last_and_the_journal_tells_what_changed(settings, spark, night):
+    first = night(0, TITLES)
+    found = ids(settings, 0)
+    assert found["m1"] == found["m2"] != found["m3"]
+    assert found["h1"] == found["h2"] != found["h4"]
+    assert len(set(found.values())) == len(TITLES) - 2
+    rows = read(settings, 0)
+    assert {row["cluster_id"] for row in rows if row["is_clusteroid"]} == {
+        row["product_id"] for row in rows if row["is_clusteroid"]
+    }
+    assert {row["product_id"] for row in read(settings, 0, SHARED)} == {"m1", "m2", "h1", "h2"}
+    assert {row["reason"] for row in rows} == {"stands for its cluster", "the same words, numbers and codes"}
+    assert set(rows[0]) == set(PRODUCT_CLUSTERS.names)
+    assert (first.facts["clusters"], first.facts["sharing"]) == (len(TITLES) - 2, 4)
+    assert read(settings, 0, JOURNAL) == []
+
+    night(1, TITLES)
+    assert ids(settings, 1) == found
+    night(2, TITLES, recluster=True)
+    assert ids(settings, 2) == found
+    assert events(settings, 2) == set()
+
+
+@pytest.mark.spark
+def test_decisions_by_hand_hold_and_contradictions_are_told(settings, spark, night, caplog):
+    night(0, TITLES)
+    before = ids(settings, 0)
+    decide(settings, "m1,m3,same,one shelf", "h1,h2,apart,", "h2,h1,same,", "h4,unknown,same,")
+    made = night(1, TITLES)
+    after = ids(settings, 1)
+    assert made.facts["refused"] == ["line 4 says that h2 and h1 are the same; the lines before it keep them apart"]
+    assert "a decision by hand is refused: line 4" in caplog.text
+    assert after["m1"] == after["m2"] == after["m3"] == before["m1"]
+    assert after["h1"] != after["h2"]
+    assert {after["h1"], after["h2"]} == {"h1", "h2"}
+    left = next(product for product in ("h1", "h2") if after[product] != before[product])
+    assert events(settings, 1) == {("merged", before["m1"], "m3"), ("split", left, before["h1"])}
+    rows = {row["product_id"]: row for row in read(settings, 1)}
+    assert sum(rows[product]["is_clusteroid"] for product in ("m1", "m2", "m3")) == 1
+    assert rows["m3"]["reason"] in ("decided by hand: the same as m1", "stands for its cluster")
+    assert rows[left]["is_clusteroid"]
+    night(2, TITLES, recluster=True)
+    assert ids(settings, 2) == after
+    assert events(settings, 2) == set()
+    assert set(read(settings, 1, JOURNAL)[0]) == set(CLUSTER_JOURNAL.names)
+
+
+def test_decisions_that_cannot_be_read_are_named_together(settings, night):
+    decide(settings, "a,b,same,", "a,a,apart,", "a,,same,", "a,b,maybe,")
+    with pytest.raises(ConfigError, match=r"3 line\(s\) are not two products and same or apart:\n  line 3: 'a', 'a'"):
+        night(0, {"a": None})
+    Path(settings.home, "catalogue_decisions.csv").write_text("product_id,decision\na,same\n")
+    with pytest.raises(ConfigError, match=r"missing column\(s\) \['other_product_id'\]"):
+        night(0, {"a": None})
