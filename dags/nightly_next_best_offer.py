@@ -1,7 +1,7 @@
 """# The night
 
-Pulls the CRM's exports, checks them, finds which products are one, builds features, makes sure there are champions, scores every customer,
-publishes the scores and the marketers' files, measures what earlier offers brought, and reports.
+Pulls the CRM's exports, checks them, finds which products are one, builds features, makes sure there are champions,
+scores every customer, publishes the scores and the marketers' files, measures what earlier offers brought, and reports.
 
 * **Which night:** parameter `run_date`, else the run's interval or logical date; see *Trigger* for the form.
 * **Back-fill:** by date range in the UI, or `make backfill FROM=... TO=...`; every stage replaces its own night.

@@ -1,7 +1,7 @@
-"""Finds which products are one: a night's new products join the clusters there are, once a month all are clustered anew.
+"""Finds which products are one, under ids that last.
 
-Every product of the clean layer is in ``catalogue/product_clusters``, so that whoever joins by product loses none; where
-the source has no titles each is a cluster of its own, and the stage says so. Ids last (``jobs.cluster_tables``).
+Every product of the clean layer is in ``catalogue/product_clusters``: whoever joins by product loses none. Where
+the source has no titles each is a cluster of its own, and the stage says so. Ids: see ``jobs.cluster_tables``.
 """
 
 from __future__ import annotations
@@ -201,5 +201,5 @@ def _write(engine: duckdb.DuckDBPyConnection, draft: Draft, first: bool) -> None
 def _copy(engine: duckdb.DuckDBPyConnection, draft: Draft, name: str, query: str) -> TableVersion:
     """Write the rows of a query as a table of the catalogue."""
     schema = arrow_schema(CLUSTER_JOURNAL if name == JOURNAL else PRODUCT_CLUSTERS)
-    batches = (batch.cast(schema) for batch in engine.execute(query).to_arrow_reader(100_000))
+    batches = (batch.cast(schema) for batch in engine.sql(query).fetch_arrow_reader(100_000))
     return draft.arrow(name, pa.RecordBatchReader.from_batches(schema, batches))

@@ -68,7 +68,8 @@ def name_clusters(engine: duckdb.DuckDBPyConnection, day: date) -> None:
     """Give every cluster of ``proposed`` its id, as ``named`` (:data:`~conf.catalogue.PRODUCT_CLUSTERS`).
 
     An id of the night before lives on in the cluster that holds most of its products; of several such ids the one
-    with most products there (else the one with its founder) stays, the others end. A cluster without one is named by its clusteroid.
+    with most products there (else the one with its founder) stays, the others end. A cluster without one is named by
+    its clusteroid.
     """
     engine.execute(
         "create or replace temp table kept as with shared as ("
@@ -99,7 +100,7 @@ def shared_clusters() -> str:
 
 def journal() -> str:
     """Return the query of what changed from ``before`` to ``named``, as :data:`~conf.catalogue.CLUSTER_JOURNAL`."""
-    return f"""
+    return """
     with flows as (
         select old.cluster_id as old_id, new.cluster_id as new_id, count(*) as n
         from before as old join named as new using (product_id) where old.cluster_id <> new.cluster_id group by all),
