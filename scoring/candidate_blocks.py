@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
+from training.top_k import best_columns
+
 #: in order of precedence where two sources rank a type alike; the popular ones count only where no other does
 SOURCES = ("personal_frequency", "bought_together", "similar_customers", "popular_in_segment", "popular")
 PERSONAL = 3
@@ -171,10 +173,9 @@ def _rows(customers: pa.Array, names: list[str], ranks: np.ndarray, values: dict
 def ranks_of(score: np.ndarray, allowed: np.ndarray, most: int) -> np.ndarray:
     """Rank the ``most`` best allowed cells of each row from 1; ties go to the type that sorts first."""
     ranks = np.full(score.shape, UNRANKED, dtype=np.int32)
-    most = min(most, score.shape[1])
-    order = np.argsort(np.where(allowed, -score, np.inf), axis=1, kind="stable")[:, :most]
-    kept = np.take_along_axis(allowed, order, axis=1)
-    np.put_along_axis(ranks, order, np.where(kept, np.arange(1, most + 1, dtype=np.int32), UNRANKED), axis=1)
+    lists = best_columns(np.where(allowed, score, -np.inf), min(most, score.shape[1]))
+    row, place = np.nonzero(lists >= 0)
+    ranks[row, lists[row, place]] = place + 1
     return ranks
 
 

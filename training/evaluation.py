@@ -12,6 +12,10 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from training.splits import ones
+from training.top_k import best_columns
+from training.top_lists import list_metrics
+
 #: cells that a bootstrap draws at once, so that its memory does not grow with the customers
 _CELLS = 4_000_000
 _TINY = 1e-7
@@ -35,24 +39,19 @@ def ranking_metrics(ranked: pd.DataFrame, truth: pd.DataFrame, k: int) -> pd.Dat
         k: ranks that count.
 
     Returns:
-        A row per customer of ``truth`` (index ``customer_id``, sorted): ``hit_rate`` (0 or 1), ``ndcg`` (binary
-        relevance), ``recall`` and ``precision``. A customer without a ranking counts as a miss.
+        A row per customer of ``truth`` (index ``customer_id``, sorted) with the figures of
+        :func:`training.top_lists.list_metrics`. A customer without a ranking counts as a miss.
     """
-    truth = truth[["customer_id", "item"]].drop_duplicates()
-    wanted = truth.groupby("customer_id").size()
-    first = ranked.loc[ranked["rank"] <= k, ["customer_id", "item", "rank"]]
-    hits = first.merge(truth, on=["customer_id", "item"])
-    gain = (1 / np.log2(hits["rank"] + 1)).groupby(hits["customer_id"]).sum()
-    best = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(k) + 2))])
-    found = hits.groupby("customer_id").size().reindex(wanted.index, fill_value=0)
-    return pd.DataFrame(
-        {
-            "hit_rate": (found > 0).astype(float),
-            "ndcg": gain.reindex(wanted.index, fill_value=0.0) / best[np.minimum(wanted, k)],
-            "recall": found / wanted,
-            "precision": found / k,
-        }
-    ).sort_index()
+    customers, row = np.unique(truth["customer_id"].to_numpy(dtype=str), return_inverse=True)
+    first = ranked[(ranked["rank"] <= k) & ranked["customer_id"].isin(customers)]
+    items, column = np.unique(
+        np.concatenate([truth["item"], first["item"]]).astype(str), return_inverse=True
+    )
+    taken = ones(row, column[: len(truth)], (len(customers), max(len(items), 1)))
+    lists = np.full((len(customers), k), -1, dtype="int64")
+    place = np.searchsorted(customers, first["customer_id"].to_numpy(dtype=str))
+    lists[place, first["rank"].to_numpy() - 1] = column[len(truth) :]
+    return list_metrics(lists, taken).set_index(pd.Index(customers, name="customer_id"))
 
 
 def split_truth(truth: pd.DataFrame, seen: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -88,15 +87,10 @@ def top_ranks(customers: np.ndarray, items: np.ndarray, scores: np.ndarray, k: i
     Returns:
         ``customer_id``, ``item``, ``rank``.
     """
-    k = min(k, len(items))
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return pd.DataFrame(
-        {
-            "customer_id": np.repeat(customers, k),
-            "item": np.asarray(items)[order.ravel()],
-            "rank": np.tile(np.arange(1, k + 1), len(customers)),
-        }
-    )
+    lists = best_columns(scores, min(k, len(items)))
+    row, place = np.nonzero(lists >= 0)
+    listed = np.asarray(items)[lists[row, place]]
+    return pd.DataFrame({"customer_id": np.asarray(customers)[row], "item": listed, "rank": place + 1})
 
 
 def log_likelihoods(truth: np.ndarray, probability: np.ndarray) -> np.ndarray:

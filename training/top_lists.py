@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import sparse
 
 from training.recommenders.recommender import Recommender, blocks
+from training.top_k import best_columns
 
 
 def top_lists(
@@ -45,24 +46,6 @@ def top_lists(
             scores[~(only[part] != 0).toarray()] = -np.inf
         found.append(best_columns(scores, k))
     return np.concatenate(found)
-
-
-def best_columns(scores: np.ndarray, k: int) -> np.ndarray:
-    """Return the columns (u, k) of the largest scores; ties go to the first column, ``-inf`` is not listed."""
-    width = scores.shape[1]
-    if width > 8 * k:
-        bar = -np.partition(-scores, k - 1, axis=1)[:, k - 1]
-        row, column = np.nonzero(scores >= bar[:, None])
-    else:
-        row, column = np.indices(scores.shape).reshape(2, -1)
-    value = scores[row, column]
-    order = np.lexsort((column, -value, row))
-    row, column, value = row[order], column[order], value[order]
-    place = np.arange(len(row)) - np.searchsorted(row, row)
-    kept = (place < k) & (value > -np.inf)
-    lists = np.full((len(scores), k), -1, dtype="int64")
-    lists[row[kept], place[kept]] = column[kept]
-    return lists
 
 
 def list_metrics(lists: np.ndarray, truth: sparse.csr_matrix) -> pd.DataFrame:

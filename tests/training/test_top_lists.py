@@ -6,7 +6,7 @@ from scipy import sparse
 
 from training.recommenders.recommender import Recommender
 from training.splits import ones
-from training.top_lists import best_columns, list_metrics, top_lists, variety
+from training.top_lists import list_metrics, top_lists, variety
 
 #: items 10 to 90 are columns 0 to 8; lists of four users, what they took, and what they had
 LISTS = [[10, 20, 30, 40, 50], [50, 40, 30, 20, 10], [60, 10, 70, 20, 80], [30, 60]]
@@ -44,14 +44,6 @@ def test_metrics_agree_with_rectools(k, expected):
 
 def test_coverage_counts_each_listed_item_once():
     assert variety(np.array([[0, 1], [1, -1]]), np.ones(8) / 2, 2)["coverage"] == 2 / 8
-
-
-def test_ties_go_to_the_first_column_and_what_is_excluded_is_not_listed():
-    scores = np.array([[1, 3, 3, -np.inf, 2], [-np.inf] * 5])
-    assert best_columns(scores, 3).tolist() == [[1, 2, 4], [-1, -1, -1]]
-    wide = np.zeros((1, 100))
-    wide[0, [7, 50, 99]] = 1
-    assert best_columns(wide, 5).tolist() == [[7, 50, 99, 0, 1]]
 
 
 def test_lists_of_all_items_of_known_and_of_new_ones():

@@ -1,0 +1,113 @@
+"""The best columns of every row: the one partial sort of the project, and the same fused with a matrix product.
+
+b = rows, i = columns, d = inner size, k = length of a list. A list holds columns, the best first, -1 where there is
+nothing left to list; ties go to the first column. A heap of k cells per row is kept, so that a row costs O(i) reads and
+O(k log k log i) moves, and scores can be made and thrown away tile by tile.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+#: columns whose scores are held at once: with some hundred rows they stay within a core's cache
+_TILE = 2048
+#: cells that are held against the bar in one go, so that the processor compares them side by side
+_CHUNK = 16
+
+
+def best_columns(scores: np.ndarray, k: int) -> np.ndarray:
+    """Return the columns (b, k) of the largest scores (b, i); ``-inf`` and NaN are not listed."""
+    values, lists = _empty(len(scores), k, scores.dtype)
+    _merge(np.ascontiguousarray(scores), 0, values, lists)
+    _sort(values, lists)
+    return lists
+
+
+def best_products(
+    left: np.ndarray, right: np.ndarray, k: int, rows: int = 256, tile: int = _TILE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns (b, k) and the values of the largest cells of ``left @ right``; O(b x i x d).
+
+    Never more than ``rows`` x ``tile`` products are held.
+
+    Args:
+        left: (b, d) float32.
+        right: (d, i) float32, C-ordered.
+        k: length of a list.
+        rows: rows of ``left`` that are multiplied at once.
+        tile: columns of ``right`` that are multiplied at once.
+    """
+    values, lists = _empty(len(left), k, np.dtype("float32"))
+    tiles = [(start, np.ascontiguousarray(right[:, start : start + tile])) for start in range(0, right.shape[1], tile)]
+    scratch = np.empty(rows * tile, dtype="float32")
+    for first in range(0, len(left), rows):
+        part = slice(first, first + rows)
+        block = np.ascontiguousarray(left[part])
+        for start, columns in tiles:
+            size = len(block), columns.shape[1]
+            held = scratch[: size[0] * size[1]].reshape(size)
+            _merge(np.matmul(block, columns, out=held), start, values[part], lists[part])
+    _sort(values, lists)
+    return lists, values
+
+
+def _empty(rows: int, k: int, kind: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    return np.full((rows, k), -np.inf, kind if kind.kind == "f" else "float64"), np.full((rows, k), -1, dtype=np.int64)
+
+
+@numba.njit(cache=True, nogil=True)
+def _merge(scores: np.ndarray, start: int, values: np.ndarray, lists: np.ndarray) -> None:
+    """Push the cells of a tile, whose first column is ``start``, into each row's heap; its root is the worst cell."""
+    width, k = scores.shape[1], values.shape[1]
+    for row in range(len(scores) if k else 0):
+        cells, value, column = scores[row], values[row], lists[row]
+        whole = width - width % _CHUNK
+        for at in range(0, whole, _CHUNK):
+            bar, above = value[0], False
+            for place in range(_CHUNK):
+                above |= cells[at + place] > bar
+            if above:
+                _push(cells, at, at + _CHUNK, start, value, column)
+        _push(cells, whole, width, start, value, column)
+
+
+@numba.njit(cache=True, nogil=True)
+def _push(cells: np.ndarray, first: int, end: int, start: int, value: np.ndarray, column: np.ndarray) -> None:
+    for place in range(first, end):
+        if cells[place] > value[0]:
+            _replace_root(value, column, cells[place], start + place)
+
+
+@numba.njit(cache=True, nogil=True)
+def _replace_root(value: np.ndarray, column: np.ndarray, new: float, at: int) -> None:
+    """Put a cell in the place of the worst one and let it sink below what is worse than it."""
+    size, place = len(value), 0
+    while True:
+        child = 2 * place + 1
+        if child >= size:
+            break
+        if child + 1 < size and _worse(value[child + 1], column[child + 1], value[child], column[child]):
+            child += 1
+        if _worse(new, at, value[child], column[child]):
+            break
+        value[place], column[place] = value[child], column[child]
+        place = child
+    value[place], column[place] = new, at
+
+
+@numba.njit(cache=True, nogil=True)
+def _worse(value: float, column: int, other: float, other_column: int) -> bool:
+    """Tell whether a cell ranks below another: a smaller value, or an equal one further to the right."""
+    return value < other or (value == other and column > other_column)
+
+
+@numba.njit(cache=True, nogil=True)
+def _sort(values: np.ndarray, lists: np.ndarray) -> None:
+    """Turn each row's heap into a list, the best first."""
+    for row in range(len(values)):
+        value, column = values[row], lists[row]
+        for size in range(len(value) - 1, 0, -1):
+            last, last_column = value[size], column[size]
+            value[size], column[size] = value[0], column[0]
+            _replace_root(value[:size], column[:size], last, last_column)
