@@ -1,4 +1,4 @@
-"""One table that compares all models on the same customers: over all, and for repeats and discoveries apart."""
+"""One table that compares all models on the same customers: over all and slice by slice, with intervals."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from training.evaluation import Interval, paired_bootstrap
+from training.evaluation import Interval, bootstrap, paired_bootstrap
 from training.recommenders.recommender import Recommender
 from training.splits import repeats_and_discoveries
-from training.top_lists import list_metrics, top_lists, variety
+from training.top_lists import diversity, list_metrics, miscalibration, top_lists, variety
 
 SLICES = ("all", "repeats", "discoveries")
+#: what hardly anything is known of: customers with few items, items with few buyers
+COLD = ("cold customers", "cold items")
+#: columns of :func:`summary`
+SUMMARY = ("model", "slice", "metric", "value", "low", "high", "customers")
 
 
 @dataclass(frozen=True)
@@ -25,24 +29,46 @@ class Task:
         truth: (u, i) what was taken in the window, ones.
         seen: (u, i) what had been taken before, ones.
         k: length of a list.
+        few: a customer with at most so many items before, or an item with at most so many buyers, is cold.
     """
 
     truth: sparse.csr_matrix
     seen: sparse.csr_matrix
     k: int
+    few: int = 5
 
     def of(self, part: str) -> tuple[sparse.csr_matrix, np.ndarray]:
-        """Return the truth of a slice and its users: those known before who take something of it in the window."""
-        truth = dict(zip(SLICES, (self.truth, *repeats_and_discoveries(self.truth, self.seen)), strict=True))[part]
-        users = np.flatnonzero((np.diff(truth.indptr) > 0) & (np.diff(self.seen.indptr) > 0))
-        return truth, users
+        """Return the truth of a slice and its users: those who take something of it in the window.
+
+        Users without any purchase before are in the slice of cold customers alone.
+        """
+        truth, had = self.truth, np.diff(self.seen.indptr)
+        if part in SLICES:
+            truth = dict(zip(SLICES, (truth, *repeats_and_discoveries(truth, self.seen)), strict=True))[part]
+        if part == "cold items":
+            truth = (truth @ sparse.diags(self.cold_items().astype("float32"))).tocsr()
+            truth.eliminate_zeros()
+        kept = had <= self.few if part == "cold customers" else had > 0
+        return truth, np.flatnonzero((np.diff(truth.indptr) > 0) & kept)
+
+    def cold_items(self) -> np.ndarray:
+        """Return (i,): the item has at most :attr:`few` buyers."""
+        return np.asarray(self.seen.sum(axis=0)).ravel() <= self.few
+
+    def lists(self, model: Recommender, part: str, users: np.ndarray) -> np.ndarray:
+        """Return the model's lists (u, k) for a slice: of repeats, discoveries or cold items only these are listed."""
+        limits: dict[str, dict[str, sparse.csr_matrix | np.ndarray]] = {
+            "repeats": {"only": self.seen},
+            "discoveries": {"excluded": self.seen},
+            "cold items": {"allowed": self.cold_items()},
+        }
+        return top_lists(model, users, self.k, **limits.get(part, {}))  # type: ignore[arg-type]
 
 
 def judge(model: Recommender, task: Task, part: str) -> pd.DataFrame:
     """Return metrics per user (index) of a slice; in a slice only its items are listed."""
     truth, users = task.of(part)
-    lists = _lists(model, task, part, users)
-    return list_metrics(lists, truth[users]).set_index(pd.Index(users, name="user"))
+    return list_metrics(task.lists(model, part, users), truth[users]).set_index(pd.Index(users, name="user"))
 
 
 def compare(models: Mapping[str, Recommender], task: Task, parts: tuple[str, ...] = SLICES) -> dict[str, pd.DataFrame]:
@@ -59,19 +85,29 @@ def table(judged: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat({part: pd.DataFrame(rows).T for part, rows in parts.items()}, axis=1)
 
 
+def summary(judged: Mapping[str, pd.DataFrame], rounds: int = 1000, seed: int = 1) -> pd.DataFrame:
+    """Return the means with their 95 % intervals over users: a row per model, slice and metric (:data:`SUMMARY`)."""
+    rows = []
+    for key, frame in judged.items():
+        model, part = key.rsplit("/", 1)
+        for metric in frame if len(frame) else ():
+            each = bootstrap(frame[metric], rounds, seed)
+            rows.append((model, part, metric, each.value, each.low, each.high, len(frame)))
+    return pd.DataFrame(rows, columns=list(SUMMARY))
+
+
 def gain(judged: Mapping[str, pd.DataFrame], model: str, other: str, part: str, metric: str, seed: int = 1) -> Interval:
     """Return the mean gain of ``model`` over ``other`` with its paired 95 % interval over users."""
     return paired_bootstrap(judged[f"{model}/{part}"][metric], judged[f"{other}/{part}"][metric], 1000, seed)
 
 
-def shown(model: Recommender, task: Task) -> dict[str, float]:
-    """Return coverage and novelty of the lists of all customers who take something in the window."""
+def shown(model: Recommender, task: Task, group: np.ndarray | None = None) -> dict[str, float]:
+    """Return coverage, novelty and diversity of the lists of all customers who take something in the window.
+
+    With ``group`` (i,), the number of each item's category, ``miscalibration`` as well.
+    """
     _, users = task.of("all")
+    lists = task.lists(model, "all", users)
     share = np.asarray(task.seen.mean(axis=0)).ravel()
-    return variety(_lists(model, task, "all", users), share, task.seen.shape[0])
-
-
-def _lists(model: Recommender, task: Task, part: str, users: np.ndarray) -> np.ndarray:
-    if part == "repeats":
-        return top_lists(model, users, task.k, only=task.seen)
-    return top_lists(model, users, task.k, excluded=task.seen if part == "discoveries" else None)
+    found = variety(lists, share, task.seen.shape[0]) | {"diversity": diversity(lists, task.seen)}
+    return found if group is None else found | {"miscalibration": miscalibration(lists, task.seen[users], group)}

@@ -4,7 +4,9 @@ u = users, i = items, k = length of a list. Lists are arrays (u, k) of item colu
 nothing left to list. Truth is a sparse matrix (u, i). For frames of ids see :mod:`training.evaluation`.
 
 References: Järvelin and Kekäläinen (2002) for NDCG; Vargas and Castells (2011), "Rank and Relevance in Novelty and
-Diversity Metrics for Recommender Systems", RecSys, for novelty.
+Diversity Metrics for Recommender Systems", RecSys, for novelty; Ziegler, McNee, Konstan and Lausen (2005), "Improving
+Recommendation Lists Through Topic Diversification", WWW, for diversity; Steck (2018), "Calibrated Recommendations",
+RecSys, for calibration.
 """
 
 from __future__ import annotations
@@ -106,3 +108,49 @@ def variety(lists: np.ndarray, share: np.ndarray, users: int) -> dict[str, float
         "coverage": len(np.unique(lists[listed])) / max(len(share), 1),
         "novelty": float(each.mean()) if len(each) else float("nan"),
     }
+
+
+def diversity(lists: np.ndarray, seen: sparse.csr_matrix) -> float:
+    """Return how unlike each other the items of a list are: 1 - their mean cosine, over the users' mean.
+
+    Args:
+        lists: (u, k); lists of fewer than two items do not count.
+        seen: (all users, i) who had what: two items are alike if the same users have them.
+    """
+    shown, place = np.unique(lists, return_inverse=True)
+    place, listed = place.reshape(lists.shape), lists >= 0
+    owners = seen.tocsc()[:, np.maximum(shown, 0)]
+    length = np.sqrt(np.asarray(owners.multiply(owners).sum(axis=0)).ravel())
+    unit = (owners @ sparse.diags(1 / np.maximum(length, 1e-12))).tocsc()
+    alike = np.asarray((unit.T @ unit).todense())
+    together, pairs = np.zeros(len(lists)), np.zeros(len(lists))
+    for first in range(lists.shape[1]):
+        for second in range(first):
+            both = listed[:, first] & listed[:, second]
+            together += np.where(both, alike[place[:, first], place[:, second]], 0)
+            pairs += both
+    return float(1 - (together[pairs > 0] / pairs[pairs > 0]).mean()) if pairs.any() else float("nan")
+
+
+def miscalibration(lists: np.ndarray, had: sparse.csr_matrix, group: np.ndarray, mixed: float = 0.01) -> float:
+    """Return how far the groups (categories) of a list are from those of the user's history: KL, mean over users.
+
+    Args:
+        lists: (u, k).
+        had: (u, i) how often the same users had what.
+        group: (i,) number of each item's group.
+        mixed: share of the history's groups mixed into the list's, so that an absent group is no infinity.
+    """
+    size = int(group.max(initial=0)) + 1
+    of_item = sparse.csr_matrix((np.ones(len(group)), (np.arange(len(group)), group)), shape=(len(group), size))
+    row, place = np.nonzero(lists >= 0)
+    cells = (np.ones(len(row)), (row, group[lists[row, place]]))
+    shown = sparse.csr_matrix(cells, shape=(len(lists), size)).toarray()
+    past = np.asarray((had @ of_item).todense())
+    known = (past.sum(axis=1) > 0) & (shown.sum(axis=1) > 0)
+    if not known.any():
+        return float("nan")
+    p, q = (part[known] / part[known].sum(axis=1, keepdims=True) for part in (past, shown))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        each = np.where(p > 0, p * np.log(p / ((1 - mixed) * q + mixed * p)), 0)
+    return float(each.sum(axis=1).mean())
