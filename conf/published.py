@@ -179,6 +179,23 @@ MODEL_VERSIONS = Table(
     ),
 )
 
+MODEL_COMPARISON = Table(
+    "model_comparison",
+    "one figure of one method that a model was compared with when it was last considered",
+    ("ds", "name", "method", "slice", "metric"),
+    (
+        DS,
+        Column("name", "string", "registered model", nullable=False),
+        Column("method", "string", "challenger, champion, or the baseline's name", nullable=False),
+        Column("slice", "string", "all, repeats, discoveries, cold customers or cold items", nullable=False),
+        Column("metric", "string", "hit_rate, ndcg, recall, precision, map, or the gate's metric", nullable=False),
+        Column("value", "double", "mean over the customers of the gate window, which no method has learnt from"),
+        Column("low", "double", "lower end of the 95 % bootstrap interval"),
+        Column("high", "double", "upper end of the 95 % bootstrap interval"),
+        Column("customers", "long", "customers it is taken over"),
+    ),
+)
+
 DATA_QUALITY = Table(
     "data_quality",
     "one check of one table on one night",
@@ -245,6 +262,7 @@ PUBLISHED: dict[str, Table] = {
         CHARACTERISTIC_RECOMMENDATIONS,
         OFFER_OUTCOMES,
         MODEL_VERSIONS,
+        MODEL_COMPARISON,
         DATA_QUALITY,
         NIGHTLY_RUNS,
         CONTACTS,

@@ -17,6 +17,8 @@ Row = dict[str, Any]
 #: order in which methods stand beside each other
 METHODS = ("nbo", "personal_frequency", "popularity")
 RECENCY = ((7, "0-6"), (14, "7-13"), (28, "14-27"), (56, "28-55"), (84, "56-83"), (None, "84+"))
+#: metrics of ``model_comparison`` that the page leaves out
+HIDDEN = ("map", "precision", "recall")
 #: customers whose offers are shown, by what they are
 EXAMPLES = {"with a coupon": 2, "regular": 2, "cold": 1}
 
@@ -37,6 +39,7 @@ class Night:
             "offers": "scores/next_best_offer",
             "customers": "scores/customer_scores",
             "models": "models/model_versions",
+            "compared": "models/model_comparison",
             "checks": "quality/data_quality",
             "profiles": "features/segment_profiles",
             "outcomes": "outcomes/offer_outcomes",
@@ -123,6 +126,21 @@ class Night:
         """Return the models beside their baselines; ``verdict`` says what the interval allows to say."""
         rows = self._ask("select * exclude (ds) from models order by name, standing, sha256")
         return [row | {"difference": _difference(row), "verdict": _verdict(row)} for row in rows]
+
+    def compared(self) -> list[Row]:
+        """Return for each model all methods that were compared, by slice and metric; the best first."""
+        if not self._has("compared"):
+            return []
+        found: dict[str, Row] = {}
+        rows = self._ask(
+            f"select * exclude (ds) from compared where metric not in {HIDDEN} order by name, slice, metric, value desc"
+        )
+        for row in rows:
+            model = found.setdefault(row["name"], {"name": row["name"], "figures": [], "methods": {}})
+            key = (row["slice"], row["metric"])
+            model["figures"] += [key] if key not in model["figures"] else []
+            model["methods"].setdefault(row["method"], {})[key] = row
+        return list(found.values())
 
     def offers(self) -> Row:
         """Return the offers by kind and source."""

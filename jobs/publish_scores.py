@@ -28,6 +28,7 @@ TABLES = {
     "cluster_journal": "catalogue/cluster_journal",
     "characteristic_recommendations": "scores/characteristic_recommendations",
     "model_versions": "models/model_versions",
+    "model_comparison": "models/model_comparison",
     "data_quality": "quality/data_quality",
 }
 

@@ -16,6 +16,7 @@ from conf.errors import DataError
 from conf.load import config_hash
 from conf.schema import Settings
 from jobs.lake import Draft, Lake, Manifest
+from jobs.model_comparison import CHAMPION_METHOD, TABLE, comparison, comparisons
 from jobs.model_pins import folder_of, local_folder, open_registry, pins, still_pinned, versions
 from jobs.night import code_version, publish
 from jobs.stages import Stage
@@ -46,7 +47,7 @@ RETRY_DAYS = 7
 
 
 def run(settings: Settings, day: date, force: bool = False, retrain: bool = False) -> Manifest:
-    """Publish the pins of ``day`` and the table ``models/model_versions``.
+    """Publish the pins of ``day`` and the tables ``models/model_versions`` and ``models/model_comparison``.
 
     ``facts["pins"]`` holds for each model ``uri`` (folder), ``sha256``, ``version``, ``kind``,
     ``standing``, ``trained_through``, ``metric``, ``value``, ``baseline_value`` and ``metrics``;
@@ -71,6 +72,7 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
         skipped = missing | {name: each["why"] for name, each in tried.items()}
         draft.facts |= {"pins": found, "skipped": skipped, "tried": tried}
         draft.arrow("models/model_versions", versions(registry, wanted, day))
+        draft.arrow("models/model_comparison", comparisons(registry, wanted, day))
 
     return publish(
         settings,
@@ -154,10 +156,19 @@ class _Training:
                 *leaks(days, [d + timedelta(days=1) for d in days], [d + horizon for d in days], self.day),
             ]
             champion = self._champion(task.model, trial)
+            rivals = {trial.baseline.model.meta.family: baseline, **trial.others}
+            models = self.settings.models
             decision = decide(
-                judged.each, baseline.each, champion, found, self.settings.models.bootstrap_rounds,
-                self.settings.models.seed,
-            )  # fmt: skip
+                judged.each,
+                {name: other.each for name, other in rivals.items()},
+                None if champion is None else champion.each,
+                found,
+                models.bootstrap_rounds,
+                models.seed,
+            )
+            standing = {} if champion is None else {CHAMPION_METHOD: champion}
+            compared = {f"{meta.family} (challenger)": judged, **standing, **rivals}
+            run.table(TABLE, comparison(compared, task.metric, models.bootstrap_rounds, models.seed))
             log.info("%s: %s", task.name, decision.reason)
             run.metrics({**judged.metrics, task.metric.replace("@", "_at_"): decision.value})
             run.metrics({f"baseline_{name}": value for name, value in baseline.metrics.items()})
@@ -175,10 +186,9 @@ class _Training:
         first: bool,
     ) -> None:
         """Register the challenger, and the baseline where it has to serve; promote the one that serves."""
-        family = trial.baseline.model.meta.family
         figures = {
             "metric": task.metric,
-            "baseline": family,
+            "baseline": decision.baseline,
             "baseline_value": repr(decision.baseline_value),
             "baseline_metrics": json.dumps(dict(baseline.metrics)),
             "trained_through": str(self.day),
@@ -201,20 +211,22 @@ class _Training:
             tags = {
                 **figures,
                 "decision": reason,
-                "value": repr(decision.baseline_value),
+                "baseline": trial.baseline.model.meta.family,
+                "value": repr(float(baseline.each.mean())),
+                "baseline_value": repr(float(baseline.each.mean())),
                 "metrics": figures["baseline_metrics"],
                 "is_baseline": "yes",
             }
             self.registry.promote(self._save(run, trial.baseline.model, tags))
 
-    def _champion(self, name: str, trial: Trial) -> Any:
-        """Return the standing champion's metric per customer on the gate window, or None."""
+    def _champion(self, name: str, trial: Trial) -> Judged | None:
+        """Return how the standing champion does on the gate window, or None."""
         version = self.registry.champion(name, self.day)
         if version is None:
             return None
         model = artifacts.load(local_folder(self.settings, self.registry, version), version.sha256)
         try:
-            return trial.judge(model).each
+            return trial.judge(model)
         except DataError as error:
             log.warning("the champion of %s cannot be compared, the features have changed: %s", name, error)
             return None

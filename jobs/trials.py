@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,11 +29,15 @@ class NotEnoughData(Exception):
 
 @dataclass(frozen=True)
 class Trial:
-    """A fitted baseline and a fitted challenger, and ``judge``, which scores any model on the gate window."""
+    """A fitted baseline and a fitted challenger, and ``judge``, which scores any model on the gate window.
+
+    ``others``: further baselines that the challenger has to beat, judged already; they never serve.
+    """
 
     baseline: Candidate
     challenger: Candidate
     judge: Callable[[Model], Judged]
+    others: Mapping[str, Judged] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ def render(settings: Settings, night: Night) -> str:
         "churn": night.churn(),
         "segments": night.segments(),
         "models": night.models(),
+        "compared": night.compared(),
         "offers": night.offers(),
         "examples": night.examples(),
         "outcomes": night.outcomes(),

@@ -44,9 +44,7 @@ def ranking_metrics(ranked: pd.DataFrame, truth: pd.DataFrame, k: int) -> pd.Dat
     """
     customers, row = np.unique(truth["customer_id"].to_numpy(dtype=str), return_inverse=True)
     first = ranked[(ranked["rank"] <= k) & ranked["customer_id"].isin(customers)]
-    items, column = np.unique(
-        np.concatenate([truth["item"], first["item"]]).astype(str), return_inverse=True
-    )
+    items, column = np.unique(np.concatenate([truth["item"], first["item"]]).astype(str), return_inverse=True)
     taken = ones(row, column[: len(truth)], (len(customers), max(len(items), 1)))
     lists = np.full((len(customers), k), -1, dtype="int64")
     place = np.searchsorted(customers, first["customer_id"].to_numpy(dtype=str))

@@ -31,12 +31,14 @@ class Judged:
         metrics: further figures of the whole window.
         probability: what it predicted, of any shape.
         truth: what happened, of the same shape.
+        slices: slice -> metrics per customer (index), for the table that compares models; empty: ``each`` alone.
     """
 
     each: pd.Series
     metrics: Mapping[str, float]
     probability: np.ndarray
     truth: np.ndarray
+    slices: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def judge_binary(model: Model, frame: pd.DataFrame, label: str) -> Judged:

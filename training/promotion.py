@@ -1,8 +1,8 @@
-"""Which model serves: a challenger has to beat the champion and its baseline on the same held-out customers."""
+"""Which model serves: a challenger has to beat the champion and every baseline on the same held-out customers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -18,11 +18,15 @@ TOO_GOOD = 0.999
 
 @dataclass(frozen=True)
 class Decision:
-    """What the gate decided; ``low`` and ``high`` bound ``value - baseline_value`` (95 %)."""
+    """What the gate decided.
+
+    ``baseline`` is the strongest of the baselines; ``low`` and ``high`` bound ``value - baseline_value`` (95 %).
+    """
 
     promote: bool
     reason: str
     value: float
+    baseline: str
     baseline_value: float
     low: float
     high: float
@@ -30,17 +34,17 @@ class Decision:
 
 def decide(
     challenger: pd.Series,
-    baseline: pd.Series,
+    baselines: Mapping[str, pd.Series],
     champion: pd.Series | None = None,
     faults: Sequence[str] = (),
     rounds: int = 1000,
     seed: int = 20260101,
 ) -> Decision:
-    """Decide whether the challenger becomes champion.
+    """Decide whether the challenger becomes champion: it has to beat all there is, each by a paired interval.
 
     Args:
         challenger: its metric per held-out customer (index), higher is better.
-        baseline: the baseline's metric for the same customers.
+        baselines: name -> the metric of a baseline for the same customers; at least one.
         champion: the standing champion's metric for the same customers; None where there is none.
         faults: what :func:`faults` found; any of them refuses.
         rounds: resamples of the bootstrap.
@@ -49,18 +53,18 @@ def decide(
     found = list(faults)
     if not np.isfinite(challenger.to_numpy(dtype="float64")).all():
         found.append("its metric is not a number for some customers")
-    value, baseline_value = float(challenger.mean()), float(baseline.mean())
+    value = float(challenger.mean())
+    strongest = max(baselines, key=lambda name: float(baselines[name].mean()))
+    baseline_value = float(baselines[strongest].mean())
     if found:
-        return Decision(False, "refused: " + "; ".join(found), value, baseline_value, np.nan, np.nan)
-    gain = paired_bootstrap(challenger, baseline, rounds, seed)
-    reasons = [_compare("the baseline", gain)]
-    promote = gain.low > 0
-    if champion is not None:
-        over = paired_bootstrap(challenger, champion, rounds, seed)
-        reasons.insert(0, _compare("the champion", over))
-        promote = promote and over.low > 0
+        return Decision(False, "refused: " + "; ".join(found), value, strongest, baseline_value, np.nan, np.nan)
+    rivals = {} if champion is None else {"the champion": champion}
+    gains = {name: paired_bootstrap(challenger, other, rounds, seed) for name, other in {**rivals, **baselines}.items()}
+    promote = all(gain.low > 0 for gain in gains.values())
+    reason = ", ".join(_compare(name, gain) for name, gain in gains.items())
     verdict = "promoted: " if promote else "refused: "
-    return Decision(promote, verdict + ", ".join(reasons), value, baseline_value, gain.low, gain.high)
+    low, high = gains[strongest].low, gains[strongest].high
+    return Decision(promote, verdict + reason, value, strongest, baseline_value, low, high)
 
 
 def faults(

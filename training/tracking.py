@@ -20,6 +20,7 @@ from typing import Any
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 import mlflow
 import numpy as np
+import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -186,6 +187,15 @@ class Registry:
                 ) from None
             artifacts.save(folder, {file.name: file.read_bytes() for file in sorted(found.iterdir())})
 
+    def table(self, run_id: str, name: str) -> pd.DataFrame | None:
+        """Return a table that a run keeps (:meth:`Run.table`), or None where it keeps none."""
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                file = self.client.download_artifacts(run_id, f"{name}.json", scratch)
+            except (MlflowException, OSError):
+                return None
+            return pd.read_json(Path(file), orient="split", convert_dates=False)
+
     def _champions(self, name: str) -> list[Version]:
         return [found for found in self.versions(name) if found.standing == CHAMPION]
 
@@ -216,6 +226,10 @@ class Run:
         for step in range(max((len(each) for each in values.values()), default=0)):
             mlflow.log_metrics({key: each[step] for key, each in values.items() if step < len(each)}, step=step + 1)
 
+    def table(self, name: str, rows: pd.DataFrame) -> None:
+        """Keep a table with the run, as ``<name>.json``, which MLflow's pages show."""
+        mlflow.log_table(rows, f"{name}.json")
+
 
 def _place(sha256: str) -> str:
     """Return where a run keeps a model's files: it may keep two models, a challenger and its baseline."""
@@ -234,8 +248,6 @@ def _log_model(model: Model) -> Any:
     }
     if meta.kind == "keras":
         return _log_keras(meta, content, shared)
-    import pandas as pd
-
     example = pd.DataFrame(np.ones((2, len(meta.inputs))), columns=list(meta.inputs))
     shared["signature"] = infer_signature(example, model.predict(example))
     shared["input_example"] = example

@@ -154,6 +154,24 @@ def model_versions(day: date) -> pa.Table:
     )
 
 
+def model_comparison(day: date) -> pa.Table:
+    """Two methods that the offer ranker was compared with, over all and for discoveries."""
+    return rows(
+        "model_comparison",
+        {
+            "ds": day,
+            "name": "offer_ranker",
+            "method": ["gradient-boosted trees (challenger)", "popularity"] * 2,
+            "slice": ["all", "all", "discoveries", "discoveries"],
+            "metric": "hit_rate",
+            "value": [0.871, 0.796, 0.361, 0.342],
+            "low": [0.86, 0.78, 0.34, 0.32],
+            "high": [0.88, 0.81, 0.38, 0.36],
+            "customers": 1900,
+        },
+    )
+
+
 def data_quality(day: date) -> pa.Table:
     """A check that holds, one that quarantined rows and a note that failed."""
     return rows(
@@ -270,7 +288,12 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
     journal = rows("cluster_journal", {"event": [], "cluster_id": [], "subject": [], "products": []})
     shared = {"catalogue/shared_clusters": clusters, "catalogue/cluster_journal": journal.drop_columns("ds")}
     put(lake, Stage.CATALOGUE, day, {"catalogue/product_clusters": clusters, **shared})
-    put(lake, Stage.TRAIN, day, {"models/model_versions": model_versions(day)})
+    put(
+        lake,
+        Stage.TRAIN,
+        day,
+        {"models/model_versions": model_versions(day), "models/model_comparison": model_comparison(day)},
+    )
     put(
         lake,
         Stage.SCORE,

@@ -29,6 +29,7 @@ def test_all_tables_of_the_night_are_published(settings: Settings, night: Lake) 
         "cluster_journal": 0,
         "characteristic_recommendations": 120,
         "model_versions": 3,
+        "model_comparison": 4,
         "data_quality": 3,
         "nightly_runs": 1,
     }

@@ -40,6 +40,7 @@ class World:
     def __init__(self) -> None:
         self.value, self.baseline, self.trained, self.seed = 0.5, 0.4, 0, 0
         self.inputs = INPUTS
+        self.others: dict[str, float] = {}
 
     def trial(self, sets: Any, models: Any) -> Any:
         from jobs.trials import Trial
@@ -50,14 +51,17 @@ class World:
         values = {artifacts.digest(candidates[0].model.to_bytes()): self.baseline}
         worth = self.value
         known.update({artifacts.digest(candidates[1].model.to_bytes()): worth}, **values)
-        return Trial(candidates[0], candidates[1], judge)
+        return Trial(candidates[0], candidates[1], judge, {name: judged(worth) for name, worth in self.others.items()})
 
 
 known: dict[str, float] = {}
 
 
 def judge(model: artifacts.Model) -> Judged:
-    value = known[artifacts.digest(model.to_bytes())]
+    return judged(known[artifacts.digest(model.to_bytes())])
+
+
+def judged(value: float) -> Judged:
     each = pd.Series(value + NOISE * value, index=CUSTOMERS)
     return Judged(each, {"roc_auc": value}, np.linspace(0, 1, 100), np.tile([0, 1], 50))
 
@@ -132,8 +136,37 @@ def test_a_better_challenger_is_the_first_champion(installed: Settings, world: W
     assert (pin["trained_through"], pin["kind"], pin["baseline"]) == ("2017-12-03", "logistic regression", "plain")
     assert pin["value"] == pytest.approx(0.5, abs=0.01)
     (row,) = versions(installed, NIGHT)
-    assert row["decision"].startswith("promoted: beats the baseline by +0.1")
+    assert row["decision"].startswith("promoted: beats plain by +0.1")
     assert 0 < row["low"] < row["value"] - row["baseline_value"] < row["high"]
+
+
+def test_all_methods_of_a_training_stand_in_one_table(installed: Settings, world: World) -> None:
+    publish_clean(installed, NIGHT)
+    train_models.run(installed, NIGHT)
+    later = NIGHT + timedelta(days=1)  # trains nothing: it shows what was compared the night before
+    publish_clean(installed, later)
+    train_models.run(installed, later)
+    for night in (NIGHT, later):
+        found = Lake(installed.lake).arrow("models/model_comparison", night).to_pylist()
+        assert [(row["method"], row["slice"], row["metric"], row["customers"]) for row in found] == [
+            ("logistic regression (challenger)", "all", "log_likelihood", 100),
+            ("plain", "all", "log_likelihood", 100),
+        ]
+        assert [row["value"] for row in found] == pytest.approx([0.5, 0.4], abs=0.01)
+        assert all(row["low"] < row["value"] < row["high"] for row in found)
+
+
+def test_a_further_baseline_has_to_be_beaten_too(installed: Settings, world: World) -> None:
+    world.others = {"EASE": 0.6}
+    publish_clean(installed, NIGHT)
+    train_models.run(installed, NIGHT)
+    challenger = next(row for row in versions(installed, NIGHT) if row["standing"] == "challenger")
+    assert "beats plain by +0.1" in challenger["decision"]
+    assert "does not beat EASE by -0.1" in challenger["decision"]
+    assert challenger["decision"].startswith("refused")
+    assert (challenger["baseline"], challenger["baseline_value"]) == ("EASE", pytest.approx(0.6, abs=0.01))
+    champion = next(row for row in versions(installed, NIGHT) if row["standing"] == "champion")
+    assert (champion["kind"], champion["baseline"]) == ("plain", "plain")  # EASE is no model that could serve
 
 
 def test_a_loser_stays_challenger_and_the_baseline_serves(installed: Settings, world: World) -> None:
@@ -145,7 +178,7 @@ def test_a_loser_stays_challenger_and_the_baseline_serves(installed: Settings, w
     by_standing = {row["standing"]: row for row in versions(installed, NIGHT)}
     assert by_standing["champion"]["decision"].startswith("promoted: the first champion is the baseline")
     assert by_standing["champion"]["value"] == by_standing["challenger"]["baseline_value"]
-    assert by_standing["challenger"]["decision"].startswith("refused: does not beat the baseline by -0.1")
+    assert by_standing["challenger"]["decision"].startswith("refused: does not beat plain by -0.1")
 
 
 def test_a_second_run_and_later_nights_train_nothing(installed: Settings, world: World) -> None:

@@ -19,33 +19,41 @@ def metric(mean: float, spread: float = 1.0) -> pd.Series:
 
 
 def test_a_better_challenger_is_promoted() -> None:
-    found = decide(metric(0.5, 1.5), metric(0.4))
+    found = decide(metric(0.5, 1.5), {"frequency": metric(0.4)})
     assert found.promote
-    assert found.reason.startswith("promoted: beats the baseline by +0.10")
+    assert found.reason.startswith("promoted: beats frequency by +0.10")
     assert (found.value, found.baseline_value) == pytest.approx((metric(0.5, 1.5).mean(), metric(0.4).mean()))
     assert 0.09 < found.low < found.value - found.baseline_value < found.high < 0.11
 
 
 def test_a_worse_challenger_is_refused() -> None:
-    found = decide(metric(0.3), metric(0.4))
+    found = decide(metric(0.3), {"frequency": metric(0.4)})
     assert not found.promote
-    assert "refused: does not beat the baseline by -0.1000" in found.reason
+    assert "refused: does not beat frequency by -0.1000" in found.reason
 
 
 def test_a_difference_that_may_be_chance_is_refused() -> None:
     better = pd.Series(0.4 + np.random.default_rng(5).normal(0.001, 0.2, 300), index=CUSTOMERS)
-    found = decide(better, metric(0.4))
+    found = decide(better, {"frequency": metric(0.4)})
     assert found.low <= 0
     assert not found.promote
 
 
-def test_both_champion_and_baseline_have_to_be_beaten() -> None:
-    assert decide(metric(0.5), metric(0.4), champion=metric(0.45)).promote
-    over_baseline_only = decide(metric(0.5), metric(0.4), champion=metric(0.55))
-    assert not over_baseline_only.promote
-    assert "does not beat the champion" in over_baseline_only.reason
-    assert "beats the baseline" in over_baseline_only.reason
-    assert not decide(metric(0.5), metric(0.6), champion=metric(0.4)).promote
+def test_champion_and_every_baseline_have_to_be_beaten() -> None:
+    baselines = {"popularity": metric(0.3), "frequency": metric(0.4), "EASE": metric(0.35)}
+    found = decide(metric(0.5), baselines, champion=metric(0.45))
+    assert found.promote
+    assert (found.baseline, found.baseline_value) == ("frequency", pytest.approx(metric(0.4).mean()))
+    assert [part.split(" by ")[0] for part in found.reason.split(", ")] == [
+        "promoted: beats the champion", "beats popularity", "beats frequency", "beats EASE",
+    ]  # fmt: skip
+    over_baselines_only = decide(metric(0.5), baselines, champion=metric(0.55))
+    assert not over_baselines_only.promote
+    assert "does not beat the champion" in over_baselines_only.reason
+    assert "beats frequency" in over_baselines_only.reason
+    over_all_but_one = decide(metric(0.5), baselines | {"ALS": metric(0.6)}, champion=metric(0.4))
+    assert not over_all_but_one.promote
+    assert "does not beat ALS by -0.1" in over_all_but_one.reason
 
 
 def test_scores_that_are_not_numbers_are_refused() -> None:
@@ -53,7 +61,7 @@ def test_scores_that_are_not_numbers_are_refused() -> None:
     assert faults(np.zeros(0), np.zeros(0), [], []) == ["it gave no scores"]
     broken = metric(0.9)
     broken.iloc[0] = np.nan
-    found = decide(broken, metric(0.4))
+    found = decide(broken, {"frequency": metric(0.4)})
     assert not found.promote
     assert "not a number" in found.reason
 
@@ -68,7 +76,7 @@ def test_a_planted_leak_is_refused() -> None:
     told = truth * 0.9 + np.linspace(0, 0.05, 400)
     (fault,) = faults(told, truth, ["recency_days"], ["recency_days"])
     assert "too good to be true" in fault
-    found = decide(metric(0.9), metric(0.4), faults=[fault])
+    found = decide(metric(0.9), {"frequency": metric(0.4)}, faults=[fault])
     assert not found.promote
     assert found.reason.startswith("refused: ROC AUC 1.0000")
     assert np.isnan(found.low)

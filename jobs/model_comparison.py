@@ -1,0 +1,54 @@
+"""The table that compares all models that were held against each other when a model was last considered.
+
+It is made on the gate window, kept with the MLflow run that trained the challenger, and published with every night that
+the outcome of that run serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import pandas as pd
+import pyarrow as pa
+
+from conf.published import MODEL_COMPARISON
+from jobs.database_schema import arrow_schema
+from training.fitting import Judged
+from training.tracking import Registry
+
+#: name of the table among the files of a run
+TABLE = "model_comparison"
+CHAMPION_METHOD = "the champion"
+#: metrics that the table shows, beside the gate's own
+_METRICS = ("hit_rate", "ndcg", "recall", "precision", "map")
+
+
+def comparison(judged: Mapping[str, Judged], metric: str, rounds: int, seed: int) -> pd.DataFrame:
+    """Return a row per method, slice and metric with its 95 % bootstrap interval over customers.
+
+    Args:
+        judged: method -> how it did on the gate window.
+        metric: of the gate; names the rows of methods that are judged by it alone.
+        rounds: resamples.
+        seed: of the resampling.
+    """
+    from training.comparison import summary
+
+    frames = {}
+    for method, found in judged.items():
+        for part, frame in (found.slices or {"all": found.each.to_frame(metric)}).items():
+            frames[f"{method}/{part}"] = frame[[name for name in frame if name in (*_METRICS, metric)]]
+    return summary(frames, rounds, seed).rename(columns={"model": "method"})
+
+
+def comparisons(registry: Registry, names: list[str], day: date) -> pa.Table:
+    """Return the rows of ``MODEL_COMPARISON``: for each model, what its newest run up to ``day`` compared."""
+    rows = []
+    for name in names:
+        known = [each for each in registry.versions(name) if each.trained_through <= day]
+        runs = [each.run_id for each in sorted(known, key=lambda each: (each.trained_through, int(each.number)))]
+        frame = registry.table(runs[-1], TABLE) if runs else None
+        if frame is not None:
+            rows += frame.assign(ds=day, name=name).to_dict("records")
+    return pa.Table.from_pylist(rows, schema=arrow_schema(MODEL_COMPARISON))
