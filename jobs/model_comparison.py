@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -44,11 +45,14 @@ def comparison(judged: Mapping[str, Judged], metric: str, rounds: int, seed: int
 
 def comparisons(registry: Registry, names: list[str], day: date) -> pa.Table:
     """Return the rows of ``MODEL_COMPARISON``: for each model, what its newest run up to ``day`` compared."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in names:
         known = [each for each in registry.versions(name) if each.trained_through <= day]
         runs = [each.run_id for each in sorted(known, key=lambda each: (each.trained_through, int(each.number)))]
         frame = registry.table(runs[-1], TABLE) if runs else None
         if frame is not None:
-            rows += frame.assign(ds=day, name=name).to_dict("records")
+            rows += [
+                {str(key): value for key, value in row.items()} | {"ds": day, "name": name}
+                for row in frame.to_dict("records")
+            ]
     return pa.Table.from_pylist(rows, schema=arrow_schema(MODEL_COMPARISON))
