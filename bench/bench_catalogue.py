@@ -26,7 +26,8 @@ from timing import cpu
 from conf.load import load
 from conf.schema import Spark
 from features.catalogue.build import product_clusters
-from features.catalogue.titles import CatalogueConfig, cluster
+from features.catalogue.config import CatalogueConfig
+from features.catalogue.titles import cluster
 from features.catalogue.two_sources import match, normal
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -79,7 +80,7 @@ def scale(spark: SparkSession, path: str, truth: np.ndarray, config: CatalogueCo
 
     def ours() -> np.ndarray:
         titles = spark.read.parquet(path).selectExpr("cast(product_id as string) product_id", "title")
-        product_clusters(titles, config).write.mode("overwrite").parquet(f"{path}.out")
+        product_clusters(titles, config)[0].write.mode("overwrite").parquet(f"{path}.out")
         spark.catalog.clearCache()
         rows = pq.read_table(f"{path}.out", columns=["product_id", "cluster"])
         found = np.empty(len(truth), np.int64)

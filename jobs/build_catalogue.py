@@ -1,4 +1,4 @@
-"""Finds which products are one, under ids that last.
+"""Finds which products are one, under ids that last: new products join the clusters there are.
 
 Every product of the clean layer is in ``catalogue/product_clusters``: whoever joins by product loses none. Where
 the source has no titles each is a cluster of its own, and the stage says so. Ids: see ``jobs.cluster_tables``.
@@ -23,8 +23,9 @@ import pyarrow.dataset as pads
 from conf.catalogue import CLUSTER_JOURNAL, PRODUCT_CLUSTERS
 from conf.errors import ConfigError
 from conf.schema import Settings
+from features.catalogue.config import CatalogueConfig
 from features.catalogue.decisions import APART, SAME, Decision, Decisions, resolve
-from features.catalogue.reasons import CENTRE, NO_TITLE, all_reasons
+from features.catalogue.reasons import NO_TITLE
 from jobs import cluster_tables as tables
 from jobs.database_schema import arrow_schema
 from jobs.lake import Draft, File, Lake, Manifest, TableVersion
@@ -103,24 +104,50 @@ class _Night:
 
 def _build(night: _Night, inputs: dict[str, str], recluster: bool, draft: Draft) -> None:
     before = night.lake.need(Stage.CATALOGUE, night.earlier) if night.earlier else None
-    draft.facts = {"skipped": {}, "reclustered": recluster, "refused": night.decisions.refused}
+    config = CatalogueConfig()
+    draft.facts = {"skipped": {}, "reclustered": recluster, "refused": night.decisions.refused, "method": repr(config)}
     for line in night.decisions.refused:
         log.warning("catalogue: a decision by hand is refused: %s", line)
-    if before and not recluster and all(before.inputs[name] == inputs[name] for name in ("products", "decisions")):
+    same = before is not None and before.facts["method"] == repr(config) and not recluster
+    if before and same and all(before.inputs[name] == inputs[name] for name in ("products", "decisions")):
         _carry(draft, before)
         return
     with _engine(night) as engine:
         ((titled,),) = engine.execute("select count(title) from products").fetchall()
         if titled:
-            _cluster_all(night, engine, draft)
+            _cluster(night, engine, draft, before if same else None, config)
         else:
-            why = f"{night.settings.source.name} has no titles; each product is a cluster of its own"
-            draft.facts["skipped"]["product_clusters"] = why
-            log.warning("product_clusters: %s", why)
-        _add_untitled(engine)
-        tables.decide(engine, night.decisions)
-        tables.name_clusters(engine, night.day)
-        _write(engine, draft, first=before is None)
+            _say_untitled(night, engine, draft)
+            _write(night, engine, draft, first=before is None)
+
+
+def _cluster(
+    night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, before: Manifest | None, config: CatalogueConfig
+) -> None:
+    """Let the new products join the clusters of the night ``before``, or cluster all of them."""
+    from jobs.catalogue_index import write_index
+    from jobs.cluster_products import add_untitled, assign_new, cluster_all, few_are_new
+
+    words = None
+    if before and before.facts["index"] and few_are_new(engine):
+        draft.facts["index"] = assign_new(engine, night.lake, draft, before, config)
+    else:
+        words = cluster_all(night.settings, engine, draft, night.text, config)
+    add_untitled(engine)
+    _write(night, engine, draft, first=night.earlier is None)
+    if words is not None:
+        draft.facts["index"] = write_index(engine, draft, words, config)
+
+
+def _say_untitled(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft) -> None:
+    """Make each product a cluster of its own, and say why."""
+    why = f"{night.settings.source.name} has no titles; each product is a cluster of its own"
+    log.warning("product_clusters: %s", why)
+    draft.facts["skipped"]["product_clusters"] = why
+    draft.facts["index"] = None
+    engine.execute(
+        f"insert into proposed select product_id, null, 'p' || product_id, true, 1.0, '{NO_TITLE}' from products"
+    )
 
 
 def _carry(draft: Draft, before: Manifest) -> None:
@@ -160,37 +187,11 @@ def _attach(engine: duckdb.DuckDBPyConnection, name: str, lake: Lake, files: tup
         engine.register(name, pads.dataset([f"{lake.base}/{file.path}" for file in files], filesystem=lake.fs))
 
 
-def _cluster_all(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft) -> None:
-    """Cluster all products with a title through Spark, into ``proposed``."""
-    from features.catalogue.build import product_clusters
-    from features.catalogue.titles import CatalogueConfig
-    from jobs.spark import session
-
-    spark = session(night.settings, "catalogue")
-    products = night.lake.spark(spark, "clean/products", night.day)
-    titles = products.selectExpr("product_id", f"{night.text} as title").where("title is not null")
-    product_clusters(titles, CatalogueConfig()).write.parquet(draft.uri("catalogue/found"))
-    spark.catalog.clearCache()
-    engine.register("found", pads.dataset(draft.folder("catalogue/found"), filesystem=night.lake.fs, format="parquet"))
-    engine.register("reasons", pa.table(dict(zip(("flags", "reason"), zip(*all_reasons(), strict=True), strict=True))))
-    engine.execute(
-        "insert into proposed select product_id, title, 'c' || cluster, is_clusteroid, "
-        f"case when is_clusteroid then 1.0 else confidence end, case when is_clusteroid then '{CENTRE}' "
-        "else reasons.reason end from found join products using (product_id) join reasons using (flags)"
-    )
-    night.lake.fs.delete_dir(draft.folder("catalogue/found"))
-
-
-def _add_untitled(engine: duckdb.DuckDBPyConnection) -> None:
-    """Make each product that has no title a cluster of its own."""
-    engine.execute(
-        f"insert into proposed select product_id, null, 'p' || product_id, true, 1.0, '{NO_TITLE}' "
-        "from products where title is null"
-    )
-
-
-def _write(engine: duckdb.DuckDBPyConnection, draft: Draft, first: bool) -> None:
-    """Write the tables; the first night has no journal, since everything is new in it."""
+def _write(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, first: bool) -> None:
+    """Settle what is proposed and write it; the first night has no journal, since everything is new in it."""
+    tables.decide(engine, night.decisions)
+    tables.mend_clusteroids(engine)
+    tables.name_clusters(engine, night.day)
     ((clusters,),) = engine.execute("select count(distinct cluster_id) from named").fetchall()
     _copy(engine, draft, CLUSTERS, "select * from named order by product_id")
     shared = _copy(engine, draft, SHARED, f"{tables.shared_clusters()} order by cluster_id, product_id")

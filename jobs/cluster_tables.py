@@ -51,6 +51,10 @@ def decide(engine: duckdb.DuckDBPyConnection, decisions: Decisions) -> None:
         engine.execute(
             "update proposed set confidence = 1.0, reason = value from same where proposed.product_id = same.product_id"
         )
+
+
+def mend_clusteroids(engine: duckdb.DuckDBPyConnection) -> None:
+    """See to it that each cluster has one clusteroid: decisions by hand and products that leave may change that."""
     engine.execute(
         "create or replace temp table heads as with odd as (select cluster from proposed group by 1 "
         "having count(*) filter (where is_clusteroid) <> 1) "
@@ -68,17 +72,18 @@ def name_clusters(engine: duckdb.DuckDBPyConnection, day: date) -> None:
     """Give every cluster of ``proposed`` its id, as ``named`` (:data:`~conf.catalogue.PRODUCT_CLUSTERS`).
 
     An id of the night before lives on in the cluster that holds most of its products; of several such ids the one
-    with most products there (else the one with its founder) stays, the others end. A cluster without one is named by
-    its clusteroid.
+    with most products there (else the one with its founder) stays, the others end. Products whose titles changed count
+    only between equals. A cluster without an id is named by its clusteroid.
     """
     engine.execute(
         "create or replace temp table kept as with shared as ("
-        "select cluster, cluster_id, count(*) as n, bool_or(product_id = cluster_id) as founder "
+        "select cluster, cluster_id, count(*) filter (where before.title is not distinct from proposed.title) as n, "
+        "count(*) as changed, bool_or(product_id = cluster_id) as founder "
         "from proposed join before using (product_id) group by cluster, cluster_id), "
-        "placed as (select * from shared qualify "
-        "row_number() over (partition by cluster_id order by n desc, founder desc, cluster) = 1) "
-        "select cluster, cluster_id from placed qualify "
-        "row_number() over (partition by cluster order by n desc, founder desc, cluster_id) = 1"
+        "placed as (select * from shared qualify row_number() over "
+        "(partition by cluster_id order by n desc, changed desc, founder desc, cluster) = 1) "
+        "select cluster, cluster_id from placed qualify row_number() over "
+        "(partition by cluster order by n desc, changed desc, founder desc, cluster_id) = 1"
     )
     engine.execute(
         "create or replace temp table ids as "

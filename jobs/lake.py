@@ -299,7 +299,7 @@ class Draft:
         return f"{self.lake.base}/{self._folder(table)}"
 
     def arrow(self, table: str, rows: pa.Table | pa.RecordBatchReader) -> TableVersion:
-        """Write ``rows`` as one Parquet file."""
+        """Write ``rows`` as one Parquet file; each batch of a reader becomes a row group."""
         self._check(table)
         folder = f"{self.lake.base}/{self._folder(table)}"
         self.lake.fs.create_dir(folder, recursive=True)

@@ -21,7 +21,8 @@ import numpy as np
 import pyarrow as pa
 
 from features.catalogue.clusters import star_clusters
-from features.catalogue.titles import CatalogueConfig, distinct, links_of, specificity_of
+from features.catalogue.config import CatalogueConfig
+from features.catalogue.titles import distinct, links_of, specificity_of
 from features.catalogue.tokens import Tokens, mix_all, tokenize
 from features.catalogue.vocabulary import Vocabulary, slots_of, stand_for, vocabulary
 
@@ -41,7 +42,7 @@ _TYPES = {
 }  # fmt: skip
 
 
-def product_clusters(titles: DataFrame, config: CatalogueConfig) -> DataFrame:
+def product_clusters(titles: DataFrame, config: CatalogueConfig) -> tuple[DataFrame, Vocabulary]:
     """Cluster a catalogue.
 
     Args:
@@ -49,7 +50,7 @@ def product_clusters(titles: DataFrame, config: CatalogueConfig) -> DataFrame:
         config: settings.
 
     Returns:
-        :data:`CLUSTERS`; one row per product. A product without a title is a cluster of its own.
+        :data:`CLUSTERS`, one row per product (a product without a title is a cluster of its own), and the vocabulary.
 
     Raises:
         ValueError: a column is missing.
@@ -66,7 +67,8 @@ def product_clusters(titles: DataFrame, config: CatalogueConfig) -> DataFrame:
         _tokens(config.block), _schema(("part", "product_ids", "ids", *_TOKENS, *_VOCABULARY))
     )
     blocks = blocks.persist(StorageLevel.DISK_ONLY)
-    words = spark.sparkContext.broadcast(_collected_vocabulary(blocks))
+    known = _collected_vocabulary(blocks)
+    words = spark.sparkContext.broadcast(known)
     shared = blocks.select("part", "ids", *_TOKENS).withColumn(
         "task", F.explode(F.array([F.lit(task) for task in range(tasks)]))
     )
@@ -76,7 +78,8 @@ def product_clusters(titles: DataFrame, config: CatalogueConfig) -> DataFrame:
     clustered = linked.repartitionById(1, F.lit(0)).mapInArrow(
         _stars(config), _schema(("part", "centre", "scores", "flags", "first"))
     )
-    return blocks.select("part", "product_ids").join(clustered, "part").mapInArrow(_rows, CLUSTERS)
+    found = blocks.select("part", "product_ids").join(clustered, "part").mapInArrow(_rows, CLUSTERS)
+    return found, known
 
 
 def _schema(columns: tuple[str, ...]) -> str:
@@ -106,7 +109,7 @@ def _cells(batches: Iterator[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
             for name, column in zip(batch.schema.names, batch.columns, strict=True):
                 if name in _TYPES:
                     buffer = column[row].as_buffer()
-                    cells[name] = None if buffer is None else np.frombuffer(buffer, _TYPES[name])
+                    cells[name] = None if buffer is None else np.frombuffer(buffer, _TYPES[name]).copy()
                 else:
                     cells[name] = column[row].as_buffer() if pa.types.is_binary(column.type) else column[row].as_py()
             yield cells
@@ -178,7 +181,7 @@ def _collected_vocabulary(blocks: DataFrame) -> Vocabulary:
 
     found = blocks.select("part", "lengths", *_VOCABULARY).repartitionById(1, F.lit(0))
     row = found.mapInArrow(run, _schema(("part", *names))).collect()[0]
-    arrays = {name: np.frombuffer(row[name], kind) for name, kind in zip(names, types, strict=True)}
+    arrays = {name: np.frombuffer(row[name], kind).copy() for name, kind in zip(names, types, strict=True)}
     return Vocabulary(**arrays, titles=row["part"])
 
 

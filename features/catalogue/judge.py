@@ -16,11 +16,10 @@ import numba
 import numpy as np
 
 from features.catalogue.alphabet import CYRILLIC
+from features.catalogue.reasons import FUZZY, OMITTED_NUMBER, OMITTED_WORD, OTHER_WORDS, SHARED_CODE
 from features.catalogue.tokens import MODEL
 from features.catalogue.vocabulary import RARE_BESIDE, one_edit
 
-#: flags of a link, for its reason
-FUZZY, OMITTED_WORD, OMITTED_NUMBER, SHARED_CODE, OTHER_WORDS = 1, 4, 8, 16, 32
 _MOST = 24
 _WORD, _NUMBER, _CODE = 0, 1, 2
 _WORDS, _MODELS = np.uint64(1), np.uint64(1) << np.uint64(MODEL)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from features.catalogue.alphabet import CYRILLIC
 from features.catalogue.judge import judge
-from features.catalogue.tokens import mix
+from features.catalogue.tokens import MODEL, mix
 
 WINDOW = 256
-#: the group of model codes
-_CODE = 2
+_WORD, _NUMBER, _CODE = 0, 1, 2
+#: letters that two long forms of a stem have in common at least
+_STEM = 5
 
 
 @numba.njit(nogil=True, cache=True)
@@ -31,38 +33,42 @@ def keys_of(tokens: np.ndarray, offsets: np.ndarray, element: np.ndarray) -> np.
 
 
 @numba.njit(nogil=True, cache=True)
-def masks_of(tokens: np.ndarray, offsets: np.ndarray, element: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Return 64-bit Bloom masks of each title's codes, its numbers and quantities, and its words; uint64 (n, 3)."""
+def masks_of(tokens, offsets, element, counts, groups, values, texts, text_offsets):  # type: ignore[no-untyped-def]
+    """Return 64-bit Bloom masks of what no other writing stands for; uint64 (n, 3).
+
+    The first of model codes; the second of numbers and quantities by their value as written; the third of words that
+    are no misspelling, those that inflect within by their first letters. See :func:`~features.catalogue.judge.judge`.
+    """
     out = np.zeros((len(offsets) - 1, 3), np.uint64)
     for doc in range(len(out)):
         for place in range(offsets[doc], offsets[doc + 1]):
             token = tokens[place]
-            which = 2 if groups[token] == 0 else 0 if groups[token] == _CODE else 1
-            out[doc, which] |= np.uint64(1) << (mix(element[token]) >> np.uint64(58))
+            if groups[token] == _CODE:
+                out[doc, 0] |= np.uint64(1) << (mix(element[token]) >> np.uint64(58))
+            elif groups[token] == _NUMBER or _CODE < groups[token] < MODEL:
+                value = np.uint64(np.int64(values[token] * 1000.0 + 0.5))
+                out[doc, 1] |= np.uint64(1) << (mix(value + np.uint64(1)) >> np.uint64(58))
+            elif groups[token] == _WORD and counts[token] > 1:
+                begin, end = text_offsets[token], text_offsets[token + 1]
+                value = element[token]
+                if end - begin >= _STEM and texts[begin] >= CYRILLIC:
+                    value = np.uint64(0)
+                    for letter in range(begin, begin + _STEM):
+                        value = value * np.uint64(257) + np.uint64(texts[letter])
+                out[doc, 2] |= np.uint64(1) << (mix(value) >> np.uint64(58))
     return out
-
-
-@numba.njit(nogil=True, cache=True)
-def _bits(x: np.uint64) -> int:
-    x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
 def _may_match(code, numbers, words, other_code, other_numbers, other_words):  # type: ignore[no-untyped-def]
-    """Rule out, by masks alone, pairs that contradict each other.
-
-    Numbers may be written with and without a unit, and words with two misspellings, so both get some slack.
-    """
+    """Rule out, by masks alone, pairs of which each side has what the other lacks; no pair the judge would link."""
     if (code & ~other_code) != 0 and (other_code & ~code) != 0:
         return False
-    if _bits(numbers & ~other_numbers) > 1 and _bits(other_numbers & ~numbers) > 1:
-        return False
-    if code & other_code:
+    if code & other_code:  # a code in common allows other words and numbers
         return True
-    return min(_bits(words & ~other_words), _bits(other_words & ~words)) <= 2
+    if (numbers & ~other_numbers) != 0 and (other_numbers & ~numbers) != 0:
+        return False
+    return (words & ~other_words) == 0 or (other_words & ~words) == 0
 
 
 @numba.njit(nogil=True, cache=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from features.catalogue.judge import FUZZY, OMITTED_NUMBER, OMITTED_WORD, OTHER_WORDS, SHARED_CODE
-
+#: flags of a link
+FUZZY, OMITTED_WORD, OMITTED_NUMBER, SHARED_CODE, OTHER_WORDS = 1, 4, 8, 16, 32
 CENTRE = "stands for its cluster"
 NO_TITLE = "the source has no title for it"
 BY_HAND = "decided by hand"

@@ -11,44 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from features.catalogue.clusters import specificity, star_clusters
+from features.catalogue.config import CatalogueConfig
 from features.catalogue.links import keys_of, link, masks_of
 from features.catalogue.sketches import band_keys, multipliers
 from features.catalogue.tokens import QUANTITY, tokenize
 from features.catalogue.vocabulary import Vocabulary, slots_of, stand_for, vocabulary
-
-
-@dataclass(frozen=True)
-class CatalogueConfig:
-    """Everything that changes the clusters; see docs/catalogue.md for what the defaults were chosen on.
-
-    Attributes:
-        threshold: least weighted Jaccard similarity of a member to its centre.
-        margin: a title belongs to a centre only if the next best is so much less similar.
-        identifying: least weight of a title, in multiples of log(titles), that can name a product: "washing machine"
-            cannot, however often it is written.
-        bands: bands of the signature.
-        rows: rows of a band; None: 2 under 50,000 titles, then 3, from 1,000,000 on 4.
-        copies: most copies of a token in the weighted signature; codes and quantities count double.
-        tasks: tasks that share the bands; None: one a core, eight at most.
-        block: titles in a block.
-        seed: of the hash functions.
-    """
-
-    threshold: float = 0.6
-    margin: float = 0.05
-    identifying: float = 1.2
-    bands: int = 24
-    rows: int | None = None
-    copies: int = 6
-    tasks: int | None = None
-    block: int = 200_000
-    seed: int = 20260101
-
-    def rows_for(self, titles: int) -> int:
-        """Return the rows of a band for a catalogue of ``titles``: more titles, more pairs that are alike by chance."""
-        if self.rows is not None:
-            return self.rows
-        return 2 if titles < 50_000 else 3 if titles < 1_000_000 else 4
 
 
 @dataclass(frozen=True)
@@ -97,7 +64,10 @@ def links_of(
         titles.tokens, titles.offsets, words.keys, copies_of(words, config.copies), factors, addends, first,
         last - first, rows,
     )  # fmt: skip
-    masks = masks_of(titles.tokens, titles.offsets, words.keys, words.groups)
+    masks = masks_of(
+        titles.tokens, titles.offsets, words.keys, words.counts, words.groups, words.values, words.texts,
+        words.text_offsets,
+    )  # fmt: skip
     pairs, scores, flags, _, _ = link(
         titles.tokens, titles.offsets, bands, masks, words.counts, words.groups, words.values, words.weights,
         words.texts, words.text_offsets, np.float32(config.threshold), rare_code(words.titles),

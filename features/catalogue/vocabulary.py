@@ -58,8 +58,8 @@ def vocabulary(parts: Iterable[Tokens], titles: int) -> Vocabulary:
     names, counts, groups, values, texts, offsets = _merged(list(parts))
     words = groups == 0
     heals = _heal(texts, offsets, counts, words)
-    stems = _stems(texts, offsets, counts, np.flatnonzero(words & (heals == np.arange(len(names)))), names)
-    keys = stems[heals]
+    stemmed = stems(texts, offsets, counts, np.flatnonzero(words & (heals == np.arange(len(names)))), names)
+    keys = stemmed[heals]
     unique, stands = np.unique(keys, return_inverse=True)
     total = np.bincount(stands, weights=counts, minlength=len(unique)).astype(np.int64)
     # the most frequent writing is shown
@@ -106,7 +106,7 @@ def _merged(parts: list[Tokens]) -> tuple[np.ndarray, ...]:
     )
 
 
-def _stems(
+def stems(
     texts: np.ndarray, offsets: np.ndarray, counts: np.ndarray, words: np.ndarray, names: np.ndarray
 ) -> np.ndarray:
     """Return the key of every token: of words the hash of the Snowball stem, else the token itself."""

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 
 from features.catalogue.build import product_clusters
+from features.catalogue.config import CatalogueConfig
 from features.catalogue.sketches import choose_rows, multipliers, one_permutation, s_curve, signatures
-from features.catalogue.titles import CatalogueConfig, Clusters, cluster
+from features.catalogue.titles import Clusters, cluster
 from features.catalogue.tokens import GROUPS, tokenize
 from features.catalogue.two_sources import choose_threshold, match
 
@@ -127,7 +128,7 @@ def test_spark_gives_the_same_clusters_whatever_the_tasks(spark: SparkSession) -
     expected = clusters(titles).centres.view(np.int64)
     for tasks, block, partitions in ((1, 1000, 1), (2, 20, 3)):
         config = CatalogueConfig(tasks=tasks, block=block)
-        rows = product_clusters(frame.repartition(partitions), config).collect()
+        rows = product_clusters(frame.repartition(partitions), config)[0].collect()
         found = {row.product_id: row.cluster for row in rows}
         assert [found[f"p{row}"] for row in range(len(titles) - 1)] == expected[:-1].tolist()
         assert len(rows) == len(titles)

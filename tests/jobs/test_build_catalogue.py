@@ -115,6 +115,50 @@ def test_ids_last_and_the_journal_tells_what_changed(settings, spark, night):
     assert events(settings, 2) == set()
 
 
+NEW = {
+    "m4": "Молоко «Простоквашино» пастеризованное 1.5 л",  # the first milk in other words
+    "h5": "Sony WH-1000XM5 wireless headphones black",  # a model of its own: its code is not known yet
+    "h6": "SONY wh-1000xm5 headphones, wireless, black",  # the same, new too
+    "a9": "acme kettle 0k7 2 litre",
+    "u1": None,
+}
+
+
+@pytest.mark.spark
+def test_new_products_join_the_clusters_there_are_as_a_full_clustering_would_have_it(settings, spark, night):
+    night(0, TITLES)
+    before = ids(settings, 0)
+    made = night(1, TITLES | NEW)
+    after = ids(settings, 1)
+    assert {product: after[product] for product in TITLES} == before
+    assert after["m4"] == before["m1"]
+    assert after["h5"] == after["h6"] not in set(before.values())
+    assert after["a9"] == before["ak0"]
+    assert after["u1"] == "u1"
+    assert events(settings, 1) == {
+        ("joined", after["m4"], "m4"), ("joined", after["a9"], "a9"), ("new", after["h5"], after["h5"]),
+        ("new", "u1", "u1"),
+    }  # fmt: skip
+    assert made.facts["index"]["size"] == len(set(after.values())) - 1
+
+    # the index has learned the new model; a changed title moves a product, a product that leaves hands over its place
+    changed = TITLES | NEW | {"h7": "headphones Sony WH1000XM5 black wireless", "ak0": TITLES["dk36"]}
+    head = next(product for product in ("m1", "m2", "m4") if after[product] == product)
+    del changed[head]
+    night(2, changed)
+    third = ids(settings, 2)
+    assert third["h7"] == after["h5"]
+    assert third["ak0"] == after["dk36"]
+    rest = {"m1", "m2", "m4"} - {head}
+    assert {third[product] for product in rest} == {after["m4"]}
+    assert sum(row["is_clusteroid"] for row in read(settings, 2) if row["product_id"] in rest) == 1
+    assert ("moved", after["dk36"], "ak0") in events(settings, 2)
+
+    night(3, changed, recluster=True)
+    assert ids(settings, 3) == third
+    assert events(settings, 3) == set()
+
+
 @pytest.mark.spark
 def test_decisions_by_hand_hold_and_contradictions_are_told(settings, spark, night, caplog):
     night(0, TITLES)

@@ -1,0 +1,123 @@
+"""Finds the clusters of a night's products: all of them anew through Spark, or the new ones by the index.
+
+Fills DuckDB's working table ``proposed`` (``jobs.cluster_tables``) from its views ``products`` and ``before``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as pads
+
+from conf.schema import Settings
+from features.catalogue.assign import Assigned, IndexFacts, assign
+from features.catalogue.build import product_clusters
+from features.catalogue.config import CatalogueConfig
+from features.catalogue.reasons import CENTRE, NO_TITLE, all_reasons
+from features.catalogue.vocabulary import Vocabulary
+from jobs.catalogue_index import LakeIndex, add_to_index
+from jobs.lake import Draft, Lake, Manifest
+from jobs.spark import session
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+#: share of new and changed products up to which they join the clusters there are; above, all are clustered anew
+MOST_NEW = 0.3
+
+
+def cluster_all(
+    settings: Settings, engine: duckdb.DuckDBPyConnection, draft: Draft, text: str, config: CatalogueConfig
+) -> Vocabulary:
+    """Cluster all products with a title through Spark; return the vocabulary of their titles.
+
+    Args:
+        settings: of the installation.
+        engine: with ``products``, ``proposed`` and ``reasons``.
+        draft: of the stage; the lake's clean layer is read at its day.
+        text: SQL of the title to compare.
+        config: settings of the method.
+    """
+    spark = session(settings, "catalogue")
+    products: DataFrame = draft.lake.spark(spark, "clean/products", draft.day)
+    titles = products.selectExpr("product_id", f"{text} as title").where("title is not null")
+    found, words = product_clusters(titles, config)
+    found.write.parquet(draft.uri("catalogue/found"))
+    spark.catalog.clearCache()
+    folder = draft.folder("catalogue/found")
+    engine.register("found", pads.dataset(folder, filesystem=draft.lake.fs, format="parquet"))
+    _register_reasons(engine)
+    engine.execute(
+        "insert into proposed select product_id, title, 'c' || cluster, is_clusteroid, "
+        f"case when is_clusteroid then 1.0 else confidence end, case when is_clusteroid then '{CENTRE}' "
+        "else reasons.reason end from found join products using (product_id) join reasons using (flags)"
+    )
+    draft.lake.fs.delete_dir(folder)
+    engine.execute("create or replace temp table fresh as from products where title is null")
+    return words
+
+
+def few_are_new(engine: duckdb.DuckDBPyConnection) -> bool:
+    """Make ``fresh``, tonight's new and changed products; tell whether they are few beside the others."""
+    engine.execute(
+        "create or replace temp table fresh as select products.* from products anti join before "
+        "on before.product_id = products.product_id and before.title is not distinct from products.title"
+    )
+    ((new, all_of_them),) = engine.execute("select (select count(*) from fresh), count(*) from products").fetchall()
+    return bool(new <= MOST_NEW * all_of_them)
+
+
+def assign_new(
+    engine: duckdb.DuckDBPyConnection, lake: Lake, draft: Draft, before: Manifest, config: CatalogueConfig
+) -> dict[str, int]:
+    """Let ``fresh`` join the clusters there are; return the facts of the index, which learns of the new clusters."""
+    engine.execute(
+        "insert into proposed select product_id, title, 'o' || cluster_id, is_clusteroid, confidence, reason "
+        "from before anti join fresh using (product_id) semi join products using (product_id)"
+    )
+    fresh = engine.sql("select * from fresh where title is not null order by product_id").to_arrow_table()
+    if not fresh.num_rows:
+        return add_to_index(draft, before, {})
+    ids, titles = (fresh[name].combine_chunks() for name in ("product_id", "title"))
+    found = assign(ids, titles, LakeIndex(lake, before), IndexFacts(**before.facts["index"]), config)
+    engine.register("assigned", _as_table(ids, titles, found))
+    _register_reasons(engine)
+    # the known product names its cluster even where it is gone meanwhile, as long as the cluster is there
+    engine.execute(
+        "insert into proposed select product_id, title, case when known is null then 'n' || founder else "
+        "'o' || coalesce(now.cluster_id, known) end, is_clusteroid, case when is_clusteroid then 1.0 else confidence "
+        f"end, case when is_clusteroid then '{CENTRE}' else reasons.reason end from assigned "
+        "left join (select product_id as known, cluster_id from before) as now using (known) join reasons using (flags)"
+    )
+    return add_to_index(draft, before, found.additions)
+
+
+def add_untitled(engine: duckdb.DuckDBPyConnection) -> None:
+    """Make each of ``fresh`` that has no title a cluster of its own."""
+    engine.execute(
+        f"insert into proposed select product_id, null, 'p' || product_id, true, 1.0, '{NO_TITLE}' "
+        "from fresh where title is null"
+    )
+
+
+def _as_table(ids: pa.Array, titles: pa.Array, found: Assigned) -> pa.Table:
+    heads = (found.first == np.arange(len(ids))) & ~found.known.is_valid().to_numpy(zero_copy_only=False)
+    return pa.table(
+        {
+            "product_id": ids,
+            "title": titles,
+            "known": found.known,
+            "founder": ids.take(pa.array(found.first)),
+            "is_clusteroid": pa.array(heads),
+            "confidence": pa.array(found.confidence.astype(np.float64)),
+            "flags": pa.array(found.flags.astype(np.int16)),
+        }
+    )
+
+
+def _register_reasons(engine: duckdb.DuckDBPyConnection) -> None:
+    flags, texts = zip(*all_reasons(), strict=True)
+    engine.register("reasons", pa.table({"flags": pa.array(flags, pa.int16()), "reason": pa.array(texts)}))
