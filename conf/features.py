@@ -6,6 +6,7 @@ days. A basket is an order with at least one line that is no return.
 
 from __future__ import annotations
 
+from conf.interests import FEATURE_COVERAGE, INTERESTS, WIDE
 from conf.tables import Column, Table
 
 WINDOWS = (28, 30, 60, 84, 90, 365)
@@ -280,5 +281,8 @@ FEATURES: dict[str, Table] = {
         SEGMENTS,
         SEGMENT_PROFILES,
         COUPON_AFFINITY,
+        INTERESTS,
+        WIDE,
+        FEATURE_COVERAGE,
     )
 }

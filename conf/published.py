@@ -7,11 +7,24 @@ code and champions give the same rows. Those stand in ``nightly_runs`` and ``mod
 from __future__ import annotations
 
 from conf.catalogue import CLUSTER_JOURNAL as JOURNAL, PRODUCT_CLUSTERS as CLUSTERS
-from conf.features import SEGMENT_PROFILES, SEGMENTS as FEATURE_SEGMENTS
+from conf.interests import FEATURE_COVERAGE as FEATURES_KNOWN, INTERESTS
+from conf.segment_tables import (
+    DS,
+    LOOK_ALIKE_CURVES,
+    SEGMENT_AFFINITIES,
+    SEGMENT_MEMBERS,
+    SEGMENT_OVERLAPS,
+    SEGMENTS,
+)
 from conf.tables import Column, Table
 
-DS = Column("ds", "date", "the night: last local day whose data counts", nullable=False)
 CUSTOMER = Column("customer_id", "string", "the CRM's key of the customer", nullable=False)
+
+#: what customer_scores takes over from the interests
+SCORED_INTERESTS = (
+    "life_stage", "life_stage_basis", "long_interests", "short_interests", "interest_drift", "price_tier",
+    "store_loyalty", "leakage",
+)  # fmt: skip
 
 NEXT_BEST_OFFER = Table(
     "next_best_offer",
@@ -66,6 +79,10 @@ CUSTOMER_SCORES = Table(
         Column("spend_365", "double", "amount paid in the last 365 days"),
         Column("discount_share_365", "double", "discount over list value in 365 days"),
         Column("top_department", "string", "department with the most spend in 365 days"),
+        Column("responses_total", "long", "responses (redemptions) ever"),
+        Column("types_84", "long", "distinct offerable product types in the last 84 days"),
+        Column("private_brand_share_84", "double", "share of spend on own brands; null where brands are unknown"),
+        *(INTERESTS.column(name) for name in SCORED_INTERESTS),
         Column(
             "churn_probability",
             "double",
@@ -89,13 +106,12 @@ CUSTOMER_SCORES = Table(
     ),
 )
 
-#: what the features layer says of segments and members, night by night
-SEGMENTS = Table("segments", "one segment on one night", ("ds", "segment_id"), (DS, *SEGMENT_PROFILES.columns))
-SEGMENT_MEMBERS = Table(
-    "segment_members",
-    "one customer in one segment on one night",
-    ("ds", "customer_id"),
-    (DS, *FEATURE_SEGMENTS.columns),
+#: the dictionary of the night's features
+FEATURE_COVERAGE = Table(
+    "feature_coverage",
+    FEATURES_KNOWN.grain,
+    ("ds", *FEATURES_KNOWN.key),
+    (DS, *FEATURES_KNOWN.columns),
 )
 
 #: what the catalogue layer says; a product that is not listed is a cluster of its own under its own id
@@ -259,6 +275,10 @@ PUBLISHED: dict[str, Table] = {
         SEGMENT_MEMBERS,
         PRODUCT_CLUSTERS,
         CLUSTER_JOURNAL,
+        SEGMENT_AFFINITIES,
+        SEGMENT_OVERLAPS,
+        LOOK_ALIKE_CURVES,
+        FEATURE_COVERAGE,
         CHARACTERISTIC_RECOMMENDATIONS,
         OFFER_OUTCOMES,
         MODEL_VERSIONS,

@@ -86,6 +86,17 @@ class Consent(Strict):
     why: str = Field(default="", description="reason for the assumption, shown in the report")
 
 
+class LifeStage(Strict):
+    """A stage of life, by a rule on what a customer says or buys; the first that holds counts."""
+
+    title: str
+    where: str = Field(
+        description="Spark SQL condition on age_band, income_band, household_size, attributes (a map) and leans: "
+        "category -> share of the customer's purchases over the base's share"
+    )
+    basis: Literal["recorded", "baskets"] = "recorded"
+
+
 class Source(Strict):
     """A CRM: where its exports lie and how they become the canonical model."""
 
@@ -98,6 +109,7 @@ class Source(Strict):
     consent: Consent
     exports: dict[Slug, Export]
     tables: dict[str, SourceTable]
+    life_stages: list[LifeStage] = []
 
 
 # --- offers, policy, segments, models ------------------------------------------------------------
@@ -151,14 +163,40 @@ class Segment(Strict):
         description="SQL condition on the night's next_best_offer; the customer's best such offer is written",
     )
     order_by: str = Field(default="customer_id", description="SQL order of the rows")
+    family: Slug = Field(default="custom", description="what the segment is shown with")
+    deliver: bool = Field(default=True, description="false: members are published, no file is written")
+
+
+class Partition(Strict):
+    """A family of segments: one for each value of an expression; no file is written."""
+
+    family: Slug
+    by: str = Field(description="SQL expression on the columns of the night's customer_scores; null: in none")
+    most: int = Field(default=12, gt=0, description="segments, the largest")
+    least_members: int = Field(default=10, gt=0)
+
+
+class LookAlike(Strict):
+    """A segment of a seed and of those most like it."""
+
+    slug: Slug
+    title: str
+    about: str = Field(description="one sentence for the marketer")
+    seed: str = Field(description="SQL condition on the night's customer_scores, or the slug of a segment")
+    known: str = Field(default="true", description="SQL condition: of whom it is known whether they are of the seed")
+    factor: float = Field(default=2.0, gt=1, description="members over those of the seed")
+    reach: int | None = Field(default=None, gt=0, description="members; wins over the factor")
+    deliver: bool = Field(default=False, description="true: a file of those who may be contacted, the seed left out")
 
 
 class Segments(Strict):
-    """All segment files and how they are written."""
+    """All segments of rules, and how their files are written."""
 
     bom: bool = Field(default=True, description="byte order mark, so that Excel reads UTF-8")
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     segments: list[Segment]
+    partitions: list[Partition] = []
+    look_alikes: list[LookAlike] = []
 
 
 class Models(Strict):

@@ -1,7 +1,7 @@
 """How a table is declared: one declaration gives schemas, DDL, comments and the data dictionary.
 
 Types are Spark SQL names: ``string int long double boolean date timestamp decimal(p,s)``,
-``array<string>``, ``array<float>`` and ``map<string,string>``.
+``array<string>``, ``array<int>``, ``array<float>`` and ``map<string,string>``.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def lines(order_lines: DataFrame, products: DataFrame) -> DataFrame:
         is neither counted nor offerable.
     """
     partitions = int(str(order_lines.sparkSession.conf.get("spark.sql.shuffle.partitions")))
-    known = products.select("product_id", "product_type", "department", "brand", "counted", "offerable")
+    known = products.select("product_id", "product_type", "category", "department", "brand", "counted", "offerable")
     is_sale = ~F.col("is_return")
     return (
         order_lines.select(

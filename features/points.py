@@ -1,7 +1,8 @@
-"""Points in blocks: rows of numbers that Spark holds as matrices, so that many passes cost little more than one.
+"""Points in blocks: rows of numbers as matrices in Spark's workers, so that a pass is a matrix product a block.
 
-A frame of d numeric columns is turned into rows-of-blocks once; afterwards a pass hands NumPy whole matrices without
-touching single values. Blocks are kept in Spark's cache until :meth:`Points.release`.
+Points that lie in Parquet files are read there by Arrow, pass by pass: Spark hands out names of files and row groups,
+and no value goes through the JVM. Points of a frame, which the JVM computes, are packed into blocks once and kept in
+Spark's cache until :meth:`Points.release`.
 """
 
 from __future__ import annotations
@@ -12,32 +13,44 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, functions as F, types as T
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession, functions as F, types as T
 
 from features.hierarchical_kmeans import Totals, totals_of
 
 Batches = Iterator[pa.RecordBatch]
+#: what Spark hands a task, and whether keys are wanted -> keys with their ``place`` (if wanted) and a matrix, by block
+Read = Callable[[Batches, bool], Iterator[tuple[pa.RecordBatch, np.ndarray]]]
+#: a batch of columns -> float32 (n, d)
+Decode = Callable[[pa.RecordBatch], np.ndarray]
 _BLOCKS = T.StructType([T.StructField("keys", T.BinaryType()), T.StructField("matrix", T.BinaryType())])
 _SUMS = T.StructType([T.StructField("sums", T.BinaryType()), T.StructField("weights", T.BinaryType())])
 _SAMPLE = T.StructType([T.StructField("place", T.LongType()), T.StructField("row", T.BinaryType())])
 
 
+#: rows that a block of a file holds
+_ROWS = 16_384
+_GROUPS = T.StructType([T.StructField("uri", T.StringType()), T.StructField("group", T.IntegerType())])
+
+
 @dataclass(frozen=True)
 class Points:
-    """``blocks``: one row per block of points, ``keys`` (Arrow) beside ``matrix`` (float32, row by row)."""
+    """``blocks`` are what Spark hands its tasks: packed matrices, or row groups; ``read`` makes matrices of them."""
 
     blocks: DataFrame
     width: int
     key: str
+    read: Read
 
     def totals(self) -> Totals:
         """Return a pass over all points, for :mod:`features.hierarchical_kmeans`; the driver gets sums only."""
-        blocks, width = self.blocks, self.width
+        blocks, width, read = self.blocks, self.width, self.read
 
         def totals(centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             def add(batches: Batches) -> Batches:
                 sums, weights = np.zeros((len(centres), width)), np.zeros(len(centres))
-                for _, matrix in _blocks(batches, width):
+                for _, matrix in read(batches, False):
                     more = totals_of(matrix)(centres)
                     sums, weights = sums + more[0], weights + more[1]
                 yield _one_row(_SUMS, sums, weights)
@@ -51,13 +64,16 @@ class Points:
 
     def sample(self, size: int) -> np.ndarray:
         """Return at most ``size`` points (s, d), the same whatever the partitions: those with the least hash."""
-        width = self.width
+        width, read = self.width, self.read
 
         def least(batches: Batches) -> Batches:
             place, rows = np.zeros(0, dtype="int64"), np.zeros((0, width), dtype="float32")
-            for keys, matrix in _blocks(batches, width):
-                place = np.concatenate([place, keys.column("place").to_numpy()])
-                rows = np.concatenate([rows, matrix])
+            for keys, matrix in read(batches, True):
+                more = keys.column("place").to_numpy()
+                if len(place) == size:  # few of the later ones are among the least
+                    near = more < place[-1]
+                    more, matrix = more[near], matrix[near]
+                place, rows = np.concatenate([place, more]), np.concatenate([rows, matrix])
                 order = np.argsort(place, kind="stable")[:size]
                 place, rows = place[order], rows[order]
             cells = pa.array([row.tobytes() for row in rows], pa.binary())
@@ -79,11 +95,11 @@ class Points:
         Returns:
             The key and those columns; one row per point.
         """
-        key, width = self.key, self.width
+        key, read = self.key, self.read
         fields = _arrow(schema)
 
         def apply(batches: Batches) -> Batches:
-            for keys, matrix in _blocks(batches, width):
+            for keys, matrix in read(batches, True):
                 found = label(matrix)
                 columns = [pa.array(found[field.name], field.type, from_pandas=True) for field in fields]
                 yield pa.record_batch([keys.column(key), *columns], names=[key, *fields.names])
@@ -117,15 +133,66 @@ def points(frame: DataFrame, key: str, columns: Sequence[str]) -> Points:
                 writer.write_batch(keys)
             yield _one_row(_BLOCKS, sink.getvalue(), matrix.astype("float32", copy=False))
 
-    return Points(rows.mapInArrow(pack, _BLOCKS).persist(), width, key)
+    def read(batches: Batches, _: bool) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+        for batch in batches:
+            for held, matrix in zip(batch.column(0), batch.column(1), strict=True):
+                with pa.ipc.open_stream(held.as_buffer()) as stream:
+                    found = np.frombuffer(matrix.as_buffer(), dtype="float32").reshape(-1, width)
+                    yield stream.read_next_batch(), found
+
+    return Points(rows.mapInArrow(pack, _BLOCKS).persist(), width, key, read)
 
 
-def _blocks(batches: Batches, width: int) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
-    """Yield the keys and the matrix (n, d) of each block."""
-    for batch in batches:
-        for keys, matrix in zip(batch.column(0), batch.column(1), strict=True):
-            with pa.ipc.open_stream(keys.as_buffer()) as stream:
-                yield stream.read_next_batch(), np.frombuffer(matrix.as_buffer(), dtype="float32").reshape(-1, width)
+def points_in_files(
+    spark: SparkSession, uris: Sequence[str], key: str, columns: Sequence[str], width: int, decode: Decode | None = None
+) -> Points:
+    """Return the points of Parquet files, which the workers read themselves; nothing is cached.
+
+    Args:
+        spark: the session whose workers reach the files.
+        uris: files, as URIs that Arrow opens on every worker.
+        key: name of the key, a string column, unique.
+        columns: what is read.
+        width: coordinates of a point (d).
+        decode: what makes a matrix of those columns; None: they are its coordinates, a missing value 0.
+    """
+    make, names = decode or _stacked, list(columns)
+    groups = [(uri, group) for uri in uris for group in range(_opened(uri).num_row_groups)]
+    tasks = min(len(groups), 4 * spark.sparkContext.defaultParallelism) or 1
+    frame = spark.createDataFrame(groups, _GROUPS).repartition(tasks)
+
+    def read(batches: Batches, keyed: bool) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+        wanted = [key, *names] if keyed else names
+        for batch in batches:
+            for uri, group in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                for rows in _opened(uri).iter_batches(_ROWS, row_groups=[group], columns=wanted, use_threads=False):
+                    keys = _placed(rows.column(key), key) if keyed else rows
+                    yield keys, make(rows.select(names))
+
+    return Points(frame, width, key, read)
+
+
+def _opened(uri: str) -> pq.ParquetFile:
+    system, path = pafs.FileSystem.from_uri(uri)
+    return pq.ParquetFile(system.open_input_file(path))
+
+
+def _placed(keys: pa.Array, name: str) -> pa.RecordBatch:
+    """Put a hash beside each key."""
+    import pandas as pd
+
+    place = pd.util.hash_array(keys.to_numpy(zero_copy_only=False), categorize=False).view("int64")
+    return pa.record_batch([keys, pa.array(place)], names=[name, "place"])
+
+
+def _stacked(rows: pa.RecordBatch) -> np.ndarray:
+    """Return columns as a matrix, a missing value as 0."""
+    matrix = np.empty((rows.num_rows, rows.num_columns), dtype="float32")
+    for number, column in enumerate(rows.columns):
+        matrix[:, number] = column.to_numpy(zero_copy_only=False)
+        if column.null_count:
+            matrix[np.isnan(matrix[:, number]), number] = 0
+    return matrix
 
 
 def _one_row(schema: T.StructType, *cells: Any) -> pa.RecordBatch:

@@ -18,6 +18,7 @@ _SIMPLE: dict[str, T.DataType] = {
     "date": T.DateType(),
     "timestamp": T.TimestampType(),
     "array<string>": T.ArrayType(T.StringType()),
+    "array<int>": T.ArrayType(T.IntegerType()),
     "array<float>": T.ArrayType(T.FloatType()),
     "map<string,string>": T.MapType(T.StringType(), T.StringType()),
 }

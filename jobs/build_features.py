@@ -31,6 +31,7 @@ from features.rhythm import basket_series, rhythm
 from features.schemas import struct
 from features.segment_fit import FitConfig, Fitted
 from features.segments import SegmentConfig, segments
+from jobs.build_interests import build_interests
 from jobs.lake import Draft, Lake, Manifest, TableVersion
 from jobs.night import publish
 from jobs.spark import session
@@ -60,15 +61,19 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
 
 
 @dataclass(frozen=True)
-class _Night:
+class Night:
     """The clean layer of one night, and where its features go."""
 
     lake: Lake
     spark: SparkSession
     day: date
     draft: Draft
-    seed: int
-    timezone: str
+    settings: Settings
+
+    @property
+    def timezone(self) -> str:
+        """Zone of the business day."""
+        return self.settings.source.timezone
 
     def clean(self, name: str) -> DataFrame:
         """Read a table of the clean layer."""
@@ -91,7 +96,7 @@ class _Night:
 
 def _build(settings: Settings, lake: Lake, day: date, draft: Draft) -> None:
     spark = session(settings, "build_features")
-    night = _Night(lake, spark, day, draft, settings.models.seed, settings.source.timezone)
+    night = Night(lake, spark, day, draft, settings)
     order_lines, products = night.clean("order_lines"), night.clean("products")
     draft.facts["skipped"] = {}
     lines(order_lines, products).persist()
@@ -106,7 +111,7 @@ def _build(settings: Settings, lake: Lake, day: date, draft: Draft) -> None:
     spark.catalog.clearCache()
 
 
-def _build_customers(night: _Night, order_lines: DataFrame, products: DataFrame) -> None:
+def _build_customers(night: Night, order_lines: DataFrame, products: DataFrame) -> None:
     """Profiles, and the segments made of them."""
     customers = night.optional("customers")
     if customers is None:  # whoever has an order line is a customer
@@ -116,12 +121,13 @@ def _build_customers(night: _Night, order_lines: DataFrame, products: DataFrame)
     night.write("profile", profiles)
     series = basket_series(orders(lines(order_lines, products).where(until(night.day)), night.timezone))
     night.write("rhythm", rhythm(series, [night.day]).drop("as_of", "returned"))
+    build_interests(night, order_lines, products, customers, profiles)
     _build_segments(night, profiles)
 
 
-def _build_segments(night: _Night, profiles: DataFrame) -> None:
+def _build_segments(night: Night, profiles: DataFrame) -> None:
     """Segments as the night before had them, or fitted anew when they are old."""
-    config = SegmentConfig(FitConfig(tree=TreeConfig(seed=night.seed)))
+    config = SegmentConfig(FitConfig(tree=TreeConfig(seed=night.settings.models.seed)))
     earlier = night.lake.newest(Stage.FEATURES, night.day)
     before, members = None, None
     if earlier is not None and night.lake.has("features/segments", earlier):
@@ -135,27 +141,27 @@ def _build_segments(night: _Night, profiles: DataFrame) -> None:
     night.draft.facts["segments"] = found.fitted.to_dict()
 
 
-def _build_factors(night: _Night, order_lines: DataFrame, products: DataFrame) -> None:
+def _build_factors(night: Night, order_lines: DataFrame, products: DataFrame) -> None:
     """What customers like, and factors of it."""
     liked = affinity(order_lines, products, night.day).persist()
     if not night.write("affinity", liked).rows:
         for name in ("als_users", "als_items"):
             night.skip(name, "nobody bought an offerable product type")
         return
-    config = AlsConfig(seed=night.seed)
+    config = AlsConfig(seed=night.settings.models.seed)
     users, items = factorize(liked, config)
     night.write("als_users", users)
     night.write("als_items", items)
     night.draft.facts["als"] = asdict(config)
 
 
-def _build_types(night: _Night, order_lines: DataFrame, products: DataFrame) -> None:
+def _build_types(night: Night, order_lines: DataFrame, products: DataFrame) -> None:
     """Product types and what is bought with them."""
     night.write("bought_together", bought_together(order_lines, products, night.day))
     night.write("product_types", product_types(order_lines, products, night.day))
 
 
-def _build_coupons(night: _Night, order_lines: DataFrame, products: DataFrame) -> None:
+def _build_coupons(night: Night, order_lines: DataFrame, products: DataFrame) -> None:
     """Coupons, where the source has them."""
     given = {name: night.optional(name) for name in COUPON_NEEDS}
     missing = sorted(name for name, frame in given.items() if frame is None)

@@ -289,6 +289,11 @@ class Draft:
         self._tables: dict[str, TableVersion] = {}
         self._begun: set[str] = set()
 
+    @property
+    def tables(self) -> dict[str, TableVersion]:
+        """What was written so far, by table."""
+        return dict(self._tables)
+
     def uri(self, table: str) -> str:
         """Return the new, empty place of ``table``, for a writer other than :meth:`arrow` and :meth:`spark`."""
         self._check(table)

@@ -21,6 +21,7 @@ from features.schemas import conform, struct
 from jobs.lake import Draft, Lake, Manifest, TableVersion
 from jobs.night import publish
 from jobs.score_inputs import deliveries, load_models, scoring_pins
+from jobs.score_segments import write_segment_tables
 from jobs.spark import session
 from jobs.stages import Stage
 from scoring.candidates import candidates, offerable
@@ -99,6 +100,8 @@ class _Night:
                 other.result()
         self.offers(ranking.result(), coupons.result())
         self.check()
+        scored = (self.written(f"scores/{name}") for name in ("customer_scores", "next_best_offer"))
+        write_segment_tables(self.settings, self.lake, self.day, self.draft, *scored)
         self.facts(coupons.result())
         self.spark.catalog.clearCache()
 
@@ -113,7 +116,8 @@ class _Night:
         model = self.models.get("churn")
         told = self.profile if model is None or {*model.meta.inputs} <= {*PROFILE.names} else self.feature("rhythm")
         churn = churn_scores(told, model, settings.models.churn_active_days)
-        scores = customer_scores(self.profile, self.feature("segments"), rights, churn, str(self.day))
+        profile = self.profile.join(self.feature("interests"), "customer_id", "left")
+        scores = customer_scores(profile, self.feature("segments"), rights, churn, str(self.day))
         self.scores = self.write("scores/customer_scores", scores)
 
     def ranking(self) -> DataFrame:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset as pads
 
 from conf.published import CONTACTS
 from conf.schema import Segment, Settings
@@ -24,6 +25,7 @@ from jobs.delivery import link_newest, new_folder
 from jobs.lake import Draft, Lake, Manifest
 from jobs.night import publish
 from jobs.stages import Stage
+from scoring.audiences import SEED
 from scoring.segment_files import Selection, columns, neutralised, select
 
 log = logging.getLogger(__name__)
@@ -58,11 +60,12 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     outbox = Path(settings.home, "outbox")
 
     def build(draft: Draft) -> None:
+        offers = lake.dataset("scores/next_best_offer", day)
+        scored = lake.dataset("scores/customer_scores", day)
+        alike = {one.slug for one in settings.segments.look_alikes}
         found = {
-            segment.slug: select(
-                segment, lake.dataset("scores/customer_scores", day), lake.dataset("scores/next_best_offer", day)
-            )
-            for segment in settings.segments.segments
+            one.slug: select(one, _alike(lake, day, one.slug) if one.slug in alike else scored, offers)
+            for one in delivered(settings)
         }
         live = is_live(settings, day)
         with new_folder(outbox, str(day)) as folder:
@@ -79,11 +82,23 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     )
 
 
+def delivered(settings: Settings) -> list[Segment]:
+    """Return the segments that have a file: rules, and look-alikes as the rule that their members are already found."""
+    found = [segment for segment in settings.segments.segments if segment.deliver]
+    for one in settings.segments.look_alikes:
+        if one.deliver:
+            order = "likeness desc, customer_id"
+            found.append(
+                Segment(slug=one.slug, title=one.title, about=one.about, where="true", offer_where=None, order_by=order)
+            )
+    return found
+
+
 def write(
     folder: Path, settings: Settings, day: date, found: dict[str, Selection], scores_content: str, live: bool
 ) -> dict[str, Any]:
     """Write files, manifest and README into ``folder`` and return the manifest."""
-    files = [_write_file(folder, settings, day, s, found[s.slug]) for s in settings.segments.segments]
+    files = [_write_file(folder, settings, day, s, found[s.slug]) for s in delivered(settings)]
     note = (
         "Who is in a file counts as contacted."
         if live
@@ -140,6 +155,17 @@ def is_whole(folder: Path) -> bool:
         return False
 
 
+def _alike(lake: Lake, day: date, slug: str) -> pads.Dataset:
+    """Return the scores of those whom a look-alike adds to its seed, with their ``likeness``."""
+    members = lake.dataset("scores/segment_members", day).to_table(
+        columns=["customer_id", "likeness"],
+        filter=(pads.field("segment_id") == slug) & (pads.field("band") != SEED),
+    )
+    wanted = pa.array(members["customer_id"].to_pylist(), pa.string())
+    rows = lake.dataset("scores/customer_scores", day).to_table(filter=pads.field("customer_id").isin(wanted))
+    return pads.dataset(rows.join(members, "customer_id").sort_by("customer_id"))
+
+
 def _write_file(folder: Path, settings: Settings, day: date, segment: Segment, selection: Selection) -> dict[str, Any]:
     path = folder / f"segment_{segment.slug}_{day}.csv"
     frame = neutralised(selection.rows).to_pandas(types_mapper=pd.ArrowDtype)
@@ -163,7 +189,7 @@ def _write_file(folder: Path, settings: Settings, day: date, segment: Segment, s
 
 
 def _readme(settings: Settings, day: date, files: list[dict[str, Any]], note: str) -> str:
-    known = {c.name: c.about for segment in settings.segments.segments for c in columns(segment).values()}
+    known = {c.name: c.about for segment in delivered(settings) for c in columns(segment).values()}
     return README.format(
         ds=day,
         title=settings.source.title,

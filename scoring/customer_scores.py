@@ -14,6 +14,7 @@ from scoring.predictions import Packed, with_drivers
 HIGH, MIDDLE = 0.1, 0.3
 #: share of the customers that count as valuable
 VALUABLE = 0.25
+_ROUNDED = ("spend_84", "spend_365", "discount_share_365", "private_brand_share_84", "store_loyalty", "leakage")
 
 
 def churn_scores(told: DataFrame, model: Packed | None, active_days: int) -> DataFrame:
@@ -57,7 +58,7 @@ def customer_scores(profile: DataFrame, segments: DataFrame, rights: DataFrame, 
     """Put together what the night says of each customer.
 
     Args:
-        profile: ``PROFILE``.
+        profile: ``PROFILE`` beside ``INTERESTS``.
         segments: ``SEGMENTS``; a customer without one is in the segment ``none``.
         rights: from :func:`scoring.policy.contact_rights`.
         churn: from :func:`churn_scores`.
@@ -79,7 +80,7 @@ def customer_scores(profile: DataFrame, segments: DataFrame, rights: DataFrame, 
                 "segment_name": F.coalesce("segment_name", F.lit("no segment")),
                 "expected_spend": F.round(spend, PLACES),
                 "is_valuable": (spend >= border) & (spend > 0),
-                **{name: F.round(name, PLACES) for name in ("spend_84", "spend_365", "discount_share_365")},
+                **{name: F.round(name, PLACES) for name in _ROUNDED},
             }
         )
     )

@@ -78,20 +78,8 @@ def select(segment: Segment, scores: pads.Dataset, offers: pads.Dataset) -> Sele
         ConfigError: a rule is no plain condition on its table's columns.
     """
     with duckdb.connect() as engine:
-        engine.execute("set python_enable_replacements = false")
-        engine.execute("set enable_external_access = false")
         try:
-            _condition(engine, scores, segment.where).create_view("matched")
-            if segment.offer_where is not None:
-                _condition(engine, offers, segment.offer_where).create_view("proposed")
-                own = ", ".join(name for name in offers.schema.names if name not in _SHARED)
-                engine.execute(
-                    f"create view found as select s.*, o.* exclude (customer_id) from matched s join ("
-                    f"select customer_id, expected_spend as offer_expected_spend, {own} from proposed "
-                    "qualify row_number() over (partition by customer_id order by rank) = 1) o using (customer_id)"
-                )
-            else:
-                engine.execute("create view found as select * from matched")
+            _find(engine, segment, scores, offers)
             chosen = engine.sql("select * from found where treatment = 'treated' and contactable")
             wanted = ", ".join(
                 f"{sql.format(slug=segment.slug)} as {column.name}" for sql, column in columns(segment).items()
@@ -104,11 +92,43 @@ def select(segment: Segment, scores: pads.Dataset, offers: pads.Dataset) -> Sele
                 "where treatment <> 'treated' or not contactable group by why order by why"
             ).fetchall()
         except (duckdb.Error, ValueError) as error:
-            what = str(error).splitlines()[0]
-            raise ConfigError(
-                f"segment {segment.slug}: its rule cannot be used: {what}; see conf/segments.yml"
-            ) from None
+            raise _refused(segment.slug, error) from None
     return Selection(rows, dict(suppressed))
+
+
+def members(segment: Segment, scores: pads.Dataset, offers: pads.Dataset) -> pa.Array:
+    """Return the keys of all customers that the rule picks, whether they may be contacted or not, in order.
+
+    Raises:
+        ConfigError: a rule is no plain condition on its table's columns.
+    """
+    with duckdb.connect() as engine:
+        try:
+            _find(engine, segment, scores, offers)
+            return engine.sql("select customer_id from found order by 1").to_arrow_table()["customer_id"]
+        except (duckdb.Error, ValueError) as error:
+            raise _refused(segment.slug, error) from None
+
+
+def values(expression: str, scores: pads.Dataset, where: str) -> pa.Table:
+    """Return ``customer_id`` and ``value`` of an expression on ``CUSTOMER_SCORES``, in the order of customers.
+
+    Args:
+        expression: plain SQL; its value becomes text.
+        scores: ``CUSTOMER_SCORES``.
+        where: what it stands in, for the error.
+
+    Raises:
+        ConfigError: it is no plain expression on the table's columns.
+    """
+    with duckdb.connect() as engine:
+        try:
+            _closed(engine)
+            _plain(engine, expression, scores.schema.names)
+            rows = engine.from_arrow(scores).project(f"customer_id, ({expression})::varchar as value")
+            return rows.order("customer_id").to_arrow_table()
+        except (duckdb.Error, ValueError) as error:
+            raise _refused(where, error) from None
 
 
 def neutralised(rows: pa.Table) -> pa.Table:
@@ -121,6 +141,33 @@ def neutralised(rows: pa.Table) -> pa.Table:
             marked: Any = pc.replace_substring_regex(text, "^", "'", max_replacements=1)
             rows = rows.set_column(position, field.name, pc.if_else(risky, marked, text))
     return rows
+
+
+def _find(engine: duckdb.DuckDBPyConnection, segment: Segment, scores: pads.Dataset, offers: pads.Dataset) -> None:
+    """Make the view ``found``: the customers that the rule picks, with their offer where it asks for one."""
+    _closed(engine)
+    _condition(engine, scores, segment.where).create_view("matched")
+    if segment.offer_where is None:
+        engine.execute("create view found as select * from matched")
+        return
+    _condition(engine, offers, segment.offer_where).create_view("proposed")
+    own = ", ".join(name for name in offers.schema.names if name not in _SHARED)
+    engine.execute(
+        f"create view found as select s.*, o.* exclude (customer_id) from matched s join ("
+        f"select customer_id, expected_spend as offer_expected_spend, {own} from proposed "
+        "qualify row_number() over (partition by customer_id order by rank) = 1) o using (customer_id)"
+    )
+
+
+def _closed(engine: duckdb.DuckDBPyConnection) -> None:
+    """Let rules see the tables they are given and nothing else."""
+    engine.execute("set python_enable_replacements = false")
+    engine.execute("set enable_external_access = false")
+
+
+def _refused(slug: str, error: Exception) -> ConfigError:
+    what = str(error).splitlines()[0]
+    return ConfigError(f"segment {slug}: its rule cannot be used: {what}; see conf/segments.yml")
 
 
 def _condition(engine: duckdb.DuckDBPyConnection, table: pads.Dataset, text: str) -> duckdb.DuckDBPyRelation:

@@ -7,13 +7,16 @@ from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as pads
 import pytest
 import sqlalchemy as sa
 
+from conf.interests import FEATURE_COVERAGE
 from conf.published import PUBLISHED
 from conf.schema import Settings
 from jobs.database_schema import arrow_schema
 from jobs.lake import Lake, Manifest
+from jobs.score_segments import write_segment_tables
 from jobs.stages import Stage
 
 DAY = date(2017, 12, 3)
@@ -274,6 +277,9 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
     members = members.append_column("previous_segment_id", nobody).append_column("moved_by", nobody)
     types = pa.table({"product_type": list(TYPES), "buyers": [900 - 80 * i for i in range(len(TYPES))]})
     tables = {"features/segment_profiles": profiles, "features/segments": members, "features/product_types": types}
+    known = [("profile", 1, "tenure_days", "days since the first basket", "days", 0.9, None)]
+    told = [dict(zip(FEATURE_COVERAGE.names, row, strict=True)) for row in known]
+    tables["features/feature_coverage"] = pa.Table.from_pylist(told, schema=arrow_schema(FEATURE_COVERAGE))
     put(lake, Stage.FEATURES, day, tables)
     clusters = pa.table(
         {
@@ -294,16 +300,13 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
         day,
         {"models/model_versions": model_versions(day), "models/model_comparison": model_comparison(day)},
     )
-    put(
-        lake,
-        Stage.SCORE,
-        day,
-        {
-            "scores/next_best_offer": offers(day, customers, seed),
-            "scores/customer_scores": scored,
-            "scores/characteristic_recommendations": characteristics(day, customers),
-        },
-    )
+    with lake.draft(Stage.SCORE, day) as draft:
+        made = offers(day, customers, seed)
+        draft.arrow("scores/next_best_offer", made)
+        draft.arrow("scores/customer_scores", scored)
+        draft.arrow("scores/characteristic_recommendations", characteristics(day, customers))
+        write_segment_tables(settings, lake, day, draft, pads.dataset(scored), pads.dataset(made))
+        draft.commit(Manifest("score", str(day), "", seconds=40.0, peak_mb=1500.0))
     put(lake, Stage.MEASURE, day, {"outcomes/offer_outcomes": outcomes(day)})
     return lake
 

@@ -74,6 +74,13 @@ def test_all_tables_are_published_and_a_second_run_gives_the_same(spark, setting
     assert first.facts["skipped"] == {}
     assert (first.facts["segments"]["ids"], first.facts["segments"]["silhouette"]) == (("segment_1",), None)
     assert first.tables["features/rhythm"].rows == 8
+    assert (first.tables["features/interests"].rows, first.tables["features/wide"].rows) == (9, 8)
+    coverage = Lake(settings.lake).arrow("features/feature_coverage", DAY).to_pylist()
+    known = {(row["table_name"], row["column_name"]): row for row in coverage}
+    assert known["profile", "recency_days"]["coverage"] == pytest.approx(8 / 9)
+    assert (known["profile", "age_band"]["coverage"], known["profile", "spend_84"]["unit"]) == (0, "currency")
+    assert known["wide", "baskets_364"]["nonzero_share"] == 1
+    assert known["wide", "discount_share|category BUN"]["coverage"] == pytest.approx(4 / 8)
     assert first.facts["als"]["seed"] == settings.models.seed
     assert run(settings, DAY).version == first.version
     again = run(settings, DAY, force=True)
