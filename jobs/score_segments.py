@@ -102,9 +102,9 @@ def _traits(lake: Lake, day: date, keys: np.ndarray) -> np.ndarray:
 
 def _learned(lake: Lake, day: date) -> tuple[pa.Table | None, pa.Table | None]:
     """Return members and profiles of the segments of the features layer."""
-    if not lake.has("features/segments", day):
-        return None, None
-    return lake.arrow("features/segments", day).sort_by("customer_id"), lake.arrow("features/segment_profiles", day)
+    names = ("features/segments", "features/segment_profiles")
+    members, profiles = (lake.arrow(name, day) if lake.has(name, day) else None for name in names)
+    return members if members is None else members.sort_by("customer_id"), profiles
 
 
 def _audiences(learned: pa.Table | None, keys: np.ndarray) -> list[Audience]:
