@@ -22,8 +22,9 @@ import pyarrow.compute as pc
 from features.catalogue.clusters import star_clusters
 from features.catalogue.config import CatalogueConfig
 from features.catalogue.judge import judge
+from features.catalogue.links import Titles
 from features.catalogue.sketches import band_keys, multipliers
-from features.catalogue.titles import Titles, copies_of, distinct, links_of, rare_code, specificity_of
+from features.catalogue.titles import copies_of, distinct, links_of, rare_code, specificity_of
 from features.catalogue.tokens import WORD, Tokens, tokenize
 from features.catalogue.vocabulary import Vocabulary, slots_of, stand_for, stems
 

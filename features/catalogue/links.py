@@ -7,17 +7,29 @@ one is first ordered by numbers and codes, so that titles that may be one produc
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numba
 import numpy as np
 
 from features.catalogue.alphabet import CYRILLIC
 from features.catalogue.judge import judge
 from features.catalogue.tokens import MODEL, mix
+from features.catalogue.vocabulary import Vocabulary
 
 WINDOW = 256
 _WORD, _NUMBER, _CODE = 0, 1, 2
 #: letters that two long forms of a stem have in common at least
 _STEM = 5
+
+
+@dataclass(frozen=True)
+class Titles:
+    """The n distinct titles of a catalogue in the order of their keys: ``tokens`` int32 with ``offsets``, ``keys``."""
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+    keys: np.ndarray
 
 
 @numba.njit(nogil=True, cache=True)
@@ -59,53 +71,15 @@ def masks_of(tokens, offsets, element, counts, groups, values, texts, text_offse
     return out
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
-def _may_match(code, numbers, words, other_code, other_numbers, other_words):  # type: ignore[no-untyped-def]
-    """Rule out, by masks alone, pairs of which each side has what the other lacks; no pair the judge would link."""
-    if (code & ~other_code) != 0 and (other_code & ~code) != 0:
-        return False
-    if code & other_code:  # a code in common allows other words and numbers
-        return True
-    if (numbers & ~other_numbers) != 0 and (other_numbers & ~numbers) != 0:
-        return False
-    return (words & ~other_words) == 0 or (other_words & ~words) == 0
-
-
-@numba.njit(nogil=True, cache=True)
-def sorted_by(keys: np.ndarray) -> np.ndarray:
-    """Return the stable order of uint32 ``keys``: a radix sort by 11 bits; int32 (n,)."""
-    n = len(keys)
-    order, spare = np.arange(n).astype(np.int32), np.empty(n, np.int32)
-    for shift in (0, 11, 22):
-        starts = np.zeros(2049, np.int64)
-        for row in range(n):
-            starts[((keys[row] >> np.uint32(shift)) & np.uint32(2047)) + 1] += 1
-        for digit in range(2048):
-            starts[digit + 1] += starts[digit]
-        for place in range(n):
-            row = order[place]
-            digit = (keys[row] >> np.uint32(shift)) & np.uint32(2047)
-            spare[starts[digit]] = row
-            starts[digit] += 1
-        order, spare = spare, order
-    return order
-
-
-@numba.njit(nogil=True, cache=True)
-def link(tokens, offsets, band_keys, masks, counts, groups, values, weights, texts, text_offsets, threshold, rare):  # type: ignore[no-untyped-def]
+def link(
+    titles: Titles, bands: np.ndarray, words: Vocabulary, threshold: float, rare: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, int]:
     """Compare the titles that share a bucket.
 
     Args:
-        tokens: int32 (t,).
-        offsets: int64 (n + 1,).
-        band_keys: uint32 (n, bands) of this task.
-        masks: uint64 (n, 3) of :func:`masks_of`.
-        counts: of the vocabulary, as are ``groups``, ``values``, ``weights``, ``texts`` and ``text_offsets``.
-        groups: see counts.
-        values: see counts.
-        weights: see counts.
-        texts: see counts.
-        text_offsets: see counts.
+        titles: n of them.
+        bands: uint32 (n, bands) keys of the bands to look at.
+        words: the vocabulary.
         threshold: least similarity of a link.
         rare: see :func:`~features.catalogue.judge.judge`.
 
@@ -113,78 +87,128 @@ def link(tokens, offsets, band_keys, masks, counts, groups, values, weights, tex
         int32 (m, 2) pairs with the lower row first, float32 (m,) similarities, uint8 (m,) flags, and the number of
         pairs that shared a bucket, and of those compared in full.
     """
-    n, bands = band_keys.shape
-    pairs, scores, flags = np.empty((1024, 2), np.int32), np.empty(1024, np.float32), np.empty(1024, np.uint8)
+    known = (words.counts, words.groups, words.values, words.weights, words.texts, words.text_offsets)
+    masks = masks_of(
+        titles.tokens, titles.offsets, words.keys, words.counts, words.groups, words.values, words.texts,
+        words.text_offsets,
+    )  # fmt: skip
+    n = len(bands)
+    rows, ends, sorted_masks = np.empty(n, np.int32), np.empty(n, np.int32), np.empty((3, n), np.uint64)
+    room = max(1024, n // 2) + WINDOW
+    pairs, scores, flags = np.empty((room, 2), np.int32), np.empty(room, np.float32), np.empty(room, np.uint8)
     found = candidates = compared = 0
-    local = np.empty((4096, 3), np.uint64)
-    members = np.empty(4096, np.int32)
-    for band in range(bands):
-        keys = band_keys[:, band].copy()
-        order = sorted_by(keys)
-        start = 0
-        while start < n:
-            end = start + 1
-            while end < n and keys[order[end]] == keys[order[start]]:
-                end += 1
-            size = end - start
-            if size > 1:
-                if size > len(members):
-                    members, local = np.empty(size * 2, np.int32), np.empty((size * 2, 3), np.uint64)
-                members[:size] = order[start:end]
-                if size > WINDOW:
-                    _by_masks(members, size, masks)
-                for i in range(size):
-                    local[i] = masks[members[i]]
-                for i in range(size):
-                    for j in range(i + 1, min(size, i + 1 + WINDOW)):
-                        candidates += 1
-                        if not _may_match(local[i, 0], local[i, 1], local[i, 2], local[j, 0], local[j, 1], local[j, 2]):
-                            continue
-                        a, b = min(members[i], members[j]), max(members[i], members[j])
-                        known = False
-                        for earlier in range(band):
-                            if band_keys[a, earlier] == band_keys[b, earlier]:
-                                known = True
-                                break
-                        if known:
-                            continue
-                        compared += 1
-                        score, flag = judge(
-                            tokens[offsets[a] : offsets[a + 1]],
-                            tokens[offsets[b] : offsets[b + 1]],
-                            counts,
-                            groups,
-                            values,
-                            weights,
-                            texts,
-                            text_offsets,
-                            rare,
-                        )
-                        if score < threshold:
-                            continue
-                        if found == len(scores):
-                            pairs, scores, flags = _doubled(pairs, scores, flags)
-                        pairs[found, 0], pairs[found, 1] = a, b
-                        scores[found], flags[found] = score, flag
-                        found += 1
-            start = end
+    for band in range(bands.shape[1]):
+        order = (bands[:, band].astype(np.uint64) << np.uint64(32)) | np.arange(n, dtype=np.uint64)
+        order.sort()
+        members = _members(order, masks, rows, ends, sorted_masks)
+        at = 0
+        while at < members:
+            at, found, seen, judged = _compare(
+                at, members, found, rows, ends, sorted_masks, bands, band, titles.tokens, titles.offsets, *known,
+                np.float32(threshold), rare, pairs, scores, flags,
+            )  # fmt: skip
+            candidates += seen
+            compared += judged
+            if found + WINDOW > len(scores):
+                pairs = np.concatenate([pairs, np.empty_like(pairs)])
+                scores = np.concatenate([scores, np.empty_like(scores)])
+                flags = np.concatenate([flags, np.empty_like(flags)])
     return pairs[:found].copy(), scores[:found].copy(), flags[:found].copy(), candidates, compared
 
 
 @numba.njit(nogil=True, cache=True)
-def _by_masks(members: np.ndarray, size: int, masks: np.ndarray) -> None:
-    """Order a large bucket by codes, numbers, then row."""
-    print_of = np.empty(size, np.uint64)
-    for i in range(size):
-        print_of[i] = mix(masks[members[i], 0]) + mix(masks[members[i], 1] + np.uint64(7))
-    order = np.argsort(print_of, kind="mergesort")
-    members[:size] = members[:size][order]
+def _members(order, masks, rows, ends, sorted_masks):  # type: ignore[no-untyped-def]
+    """List the members of all buckets of two or more, bucket by bucket; return how many there are.
+
+    ``order`` uint64 (n,) is a bucket's key and a row, ascending; a bucket larger than ``WINDOW`` is ordered by codes,
+    numbers, then row. ``ends`` says for each member where its bucket ends.
+    """
+    n, found, start = len(order), 0, 0
+    while start < n:
+        key, end = order[start] >> np.uint64(32), start + 1
+        while end < n and order[end] >> np.uint64(32) == key:
+            end += 1
+        if end - start > 1:
+            if end - start > WINDOW:
+                _by_masks(order[start:end], masks)
+            last = found + end - start
+            for place in range(start, end):
+                row = np.int32(order[place] & np.uint64(0xFFFFFFFF))
+                rows[found], ends[found] = row, last
+                for which in range(3):
+                    sorted_masks[which, found] = masks[row, which]
+                found += 1
+        start = end
+    return found
 
 
 @numba.njit(nogil=True, cache=True)
-def _doubled(pairs: np.ndarray, scores: np.ndarray, flags: np.ndarray):  # type: ignore[no-untyped-def]
-    size = len(scores)
-    more_pairs, more_scores = np.empty((size * 2, 2), np.int32), np.empty(size * 2, np.float32)
-    more_flags = np.empty(size * 2, np.uint8)
-    more_pairs[:size], more_scores[:size], more_flags[:size] = pairs, scores, flags
-    return more_pairs, more_scores, more_flags
+def _by_masks(bucket: np.ndarray, masks: np.ndarray) -> None:
+    """Order a large bucket by codes, numbers, then row."""
+    print_of = np.empty(len(bucket), np.uint64)
+    for place in range(len(bucket)):
+        row = bucket[place] & np.uint64(0xFFFFFFFF)
+        print_of[place] = mix(masks[row, 0]) + mix(masks[row, 1] + np.uint64(7))
+    bucket[:] = bucket[np.argsort(print_of, kind="mergesort")]
+
+
+@numba.njit(nogil=True, cache=True)
+def _compare(  # type: ignore[no-untyped-def]
+    at, members, found, rows, ends, masks, bands, band, tokens, offsets, counts, groups, values, weights, texts,
+    text_offsets, threshold, rare, pairs, scores, flags,
+):  # fmt: skip
+    """Compare members with those after them in their bucket, until done or the room for pairs may not do.
+
+    Returns:
+        The member to go on with, the number of pairs so far, candidates, and pairs compared in full.
+    """
+    candidates = compared = 0
+    may = np.empty(WINDOW, np.bool_)
+    while at < members and found + WINDOW <= len(scores):
+        size = min(ends[at] - at - 1, WINDOW)
+        candidates += size
+        _may_match(masks, at, size, may)
+        for ahead in range(size):
+            if not may[ahead]:
+                continue
+            one, other = rows[at], rows[at + 1 + ahead]
+            a, b = min(one, other), max(one, other)
+            if _met_before(bands, a, b, band):
+                continue
+            compared += 1
+            score, flag = judge(
+                tokens[offsets[a] : offsets[a + 1]], tokens[offsets[b] : offsets[b + 1]], counts, groups, values,
+                weights, texts, text_offsets, rare,
+            )  # fmt: skip
+            if score >= threshold:
+                pairs[found, 0], pairs[found, 1], scores[found], flags[found] = a, b, score, flag
+                found += 1
+        at += 1
+    return at, found, candidates, compared
+
+
+@numba.njit(nogil=True, cache=True)
+def _may_match(masks, at, size, out):  # type: ignore[no-untyped-def]
+    """Say by masks alone which of the ``size`` members after ``at`` may be one product with it.
+
+    A pair of which each side has what the other lacks is ruled out; the judge would link none of them. Without
+    branches, so that the compiler compares several pairs at once.
+    """
+    code, number, word = masks[0, at], masks[1, at], masks[2, at]
+    for ahead in range(size):
+        there = at + 1 + ahead
+        other_code, other_number, other_word = masks[0, there], masks[1, there], masks[2, there]
+        apart = ((code & ~other_code) != 0) & ((other_code & ~code) != 0)
+        shared = (code & other_code) != 0  # a code in common allows other words and numbers
+        differ = ((number & ~other_number) != 0) & ((other_number & ~number) != 0)
+        differ |= ((word & ~other_word) != 0) & ((other_word & ~word) != 0)
+        out[ahead] = (not apart) & (shared | (not differ))
+
+
+@numba.njit(nogil=True, cache=True)
+def _met_before(bands: np.ndarray, a: int, b: int, band: int) -> bool:
+    """Tell whether two titles share a bucket of an earlier band."""
+    for earlier in range(band):  # noqa: SIM110 (compiled code has no generators)
+        if bands[a, earlier] == bands[b, earlier]:
+            return True
+    return False

@@ -12,19 +12,10 @@ import pyarrow as pa
 
 from features.catalogue.clusters import specificity, star_clusters
 from features.catalogue.config import CatalogueConfig
-from features.catalogue.links import keys_of, link, masks_of
+from features.catalogue.links import Titles, keys_of, link
 from features.catalogue.sketches import band_keys, multipliers
 from features.catalogue.tokens import QUANTITY, tokenize
 from features.catalogue.vocabulary import Vocabulary, slots_of, stand_for, vocabulary
-
-
-@dataclass(frozen=True)
-class Titles:
-    """The n distinct titles of a catalogue in the order of their keys: ``tokens`` int32 with ``offsets``, ``keys``."""
-
-    tokens: np.ndarray
-    offsets: np.ndarray
-    keys: np.ndarray
 
 
 def distinct(
@@ -64,14 +55,7 @@ def links_of(
         titles.tokens, titles.offsets, words.keys, copies_of(words, config.copies), factors, addends, first,
         last - first, rows,
     )  # fmt: skip
-    masks = masks_of(
-        titles.tokens, titles.offsets, words.keys, words.counts, words.groups, words.values, words.texts,
-        words.text_offsets,
-    )  # fmt: skip
-    pairs, scores, flags, _, _ = link(
-        titles.tokens, titles.offsets, bands, masks, words.counts, words.groups, words.values, words.weights,
-        words.texts, words.text_offsets, np.float32(config.threshold), rare_code(words.titles),
-    )  # fmt: skip
+    pairs, scores, flags, _, _ = link(titles, bands, words, config.threshold, rare_code(words.titles))
     return pairs, scores, flags
 
 
