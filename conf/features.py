@@ -7,6 +7,7 @@ days. A basket is an order with at least one line that is no return.
 from __future__ import annotations
 
 from conf.interests import FEATURE_COVERAGE, INTERESTS, WIDE
+from conf.items import ITEM_FEATURES
 from conf.tables import Column, Table
 
 WINDOWS = (28, 30, 60, 84, 90, 365)
@@ -276,6 +277,7 @@ FEATURES: dict[str, Table] = {
         PRODUCT_TYPES,
         AFFINITY,
         BOUGHT_TOGETHER,
+        *ITEM_FEATURES,
         ALS_USERS,
         ALS_ITEMS,
         SEGMENTS,

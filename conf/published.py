@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from conf.catalogue import CLUSTER_JOURNAL as JOURNAL, PRODUCT_CLUSTERS as CLUSTERS
 from conf.interests import FEATURE_COVERAGE as FEATURES_KNOWN, INTERESTS
+from conf.items import ITEMS_PUBLISHED
 from conf.segment_tables import (
     DS,
     LOOK_ALIKE_CURVES,
@@ -279,6 +280,7 @@ PUBLISHED: dict[str, Table] = {
         SEGMENT_OVERLAPS,
         LOOK_ALIKE_CURVES,
         FEATURE_COVERAGE,
+        *ITEMS_PUBLISHED,
         CHARACTERISTIC_RECOMMENDATIONS,
         OFFER_OUTCOMES,
         MODEL_VERSIONS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -140,6 +140,23 @@ class Offers(Strict):
     coupons: CouponOffers
 
 
+class Fit(Strict):
+    """A hard filter: a product's attribute must be one of the customer's, or of something he bought."""
+
+    attribute: str = Field(description="attribute of the offered product; several values are separated by |")
+    customer: str | None = Field(None, description="column or attribute of the customer that it must equal")
+    owned_type: str | None = Field(None, description="or: product type of which the customer has one ...")
+    owned: str | None = Field(None, description="... whose attribute it must equal")
+    unknown: Literal["allow", "refuse"] = Field("refuse", description="where nothing is known of the customer")
+
+    @model_validator(mode="after")
+    def _compares_with_one_thing(self) -> Fit:
+        owned = (self.owned_type, self.owned)
+        if (self.customer is None) == (None in owned) or (self.customer and any(owned)):
+            raise ValueError("compares with `customer`, or with `owned` of `owned_type`; exactly one of them")
+        return self
+
+
 class Policy(Strict):
     """Who may be contacted, and how often."""
 
@@ -149,6 +166,7 @@ class Policy(Strict):
     max_contacts: int = Field(default=3, gt=0, description="contacts in contact_window_days, all channels")
     contact_window_days: int = Field(default=14, gt=0)
     channel: str = "mail"
+    fits: list[Fit] = Field([], description="which products suit whom, by attributes")
 
 
 class Segment(Strict):

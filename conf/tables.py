@@ -22,13 +22,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: ``grain`` says what a row is, ``key`` is unique, ``partition`` is an event's date column."""
+    """A table: ``grain`` says what a row is, ``key`` is unique, ``partition`` is an event's date column.
+
+    ``newest_only``: a published night takes the place of all nights before it.
+    """
 
     name: str
     grain: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     partition: str | None = None
+    newest_only: bool = False
     names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -32,6 +33,7 @@ from features.schemas import struct
 from features.segment_fit import FitConfig, Fitted
 from features.segments import SegmentConfig, segments
 from jobs.build_interests import build_interests
+from jobs.item_features import build_lists, build_products, causes
 from jobs.lake import Draft, Lake, Manifest, TableVersion
 from jobs.night import publish
 from jobs.spark import session
@@ -57,6 +59,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
         inputs["segments"] = hashlib.sha256(json.dumps(fitted, sort_keys=True).encode()).hexdigest()
         if lake.has("features/segments", earlier):
             inputs["members"] = lake.version("features/segments", earlier).content
+    inputs |= causes(lake, day)
     return publish(settings, Stage.FEATURES, day, inputs, partial(_build, settings, lake, day), force)
 
 
@@ -102,12 +105,12 @@ def _build(settings: Settings, lake: Lake, day: date, draft: Draft) -> None:
     lines(order_lines, products).persist()
     basket_types(order_lines, products).persist().count()  # fills both before anything runs side by side
     with ThreadPoolExecutor(3) as pool:
-        branches = [
-            pool.submit(branch, night, order_lines, products)
-            for branch in (_build_customers, _build_factors, _build_types, _build_coupons)
-        ]
-        for branch in branches:
+        work: list[Callable[[Night, DataFrame, DataFrame], None]] = [
+            _build_customers, build_products, _build_factors, _build_types, _build_coupons,
+        ]  # fmt: skip
+        for branch in [pool.submit(each, night, order_lines, products) for each in work]:
             branch.result()
+    build_lists(night, order_lines, products)
     spark.catalog.clearCache()
 
 

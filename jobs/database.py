@@ -44,7 +44,8 @@ class LostConnection(TransientError):
 def replace(url: str, day: date, tables: Mapping[str, pa.Table | pads.Dataset]) -> dict[str, int]:
     """Put ``tables`` in the place of the night's rows, in one transaction.
 
-    A reader sees the night as it was or as it is now. A lost connection is tried again; other nights are not touched.
+    A reader sees the night as it was or as it is now. A lost connection is tried again; other nights are not touched,
+    but for tables of which only the newest night is kept.
 
     Args:
         url: SQLAlchemy URL of the database.
@@ -165,7 +166,8 @@ def _load(url: str, day: date, data: dict[str, pads.Dataset]) -> dict[str, int]:
     try:
         with _adbc(parsed, sqlite) as connection, connection.cursor() as cursor:
             for name in data:
-                cursor.execute(f"delete from {prefix}{name} where ds = '{day}'")
+                older = "<=" if PUBLISHED[name].newest_only else "="
+                cursor.execute(f"delete from {prefix}{name} where ds {older} '{day}'")
             loaded = {
                 name: cursor.adbc_ingest(name, _batches(name, day, table, sqlite), mode="append", **place)
                 for name, table in data.items()

@@ -291,7 +291,7 @@ class Draft:
 
     @property
     def tables(self) -> dict[str, TableVersion]:
-        """What was written so far, by table."""
+        """What is written or taken over so far, by table."""
         return dict(self._tables)
 
     def uri(self, table: str) -> str:

@@ -27,9 +27,11 @@ from jobs.stages import Stage
 from scoring.candidates import candidates, offerable
 from scoring.coupons import coupon_rows
 from scoring.customer_scores import churn_scores, customer_scores
+from scoring.fitness import with_unfit
 from scoring.next_best_offers import BASELINE, HASH, next_best_offers, product_type_ranking, scored_coupons
 from scoring.policy import contact_rights
 from scoring.predictions import label_ranking
+from scoring.repeats import with_repeats
 from scoring.sanity import faults, summary
 from training.characteristics import examples, organization_fields
 
@@ -133,11 +135,20 @@ class _Night:
             self.feature("als_items"),
             segments=self.feature("segments") if self.lake.has("features/segments", self.day) else None,
         )
+        found = with_repeats(found, self.feature("repurchase"), settings.horizon_days)
+        found = self.fitting(found)
         ranker = self.models.get("offer_ranker")
         ranking = product_type_ranking(found, ranker, self.contacts, settings.offers, settings.policy, self.day)
         ranking = ranking.persist()
         self.write("scores/product_type_ranking", ranking.select(*RANKING))
         return ranking
+
+    def fitting(self, found: DataFrame) -> DataFrame:
+        """Mark the product types that do not suit the customer, where the policy has such rules."""
+        customers, lines, products = (self.clean(name) for name in ("customers", "order_lines", "products"))
+        if not self.settings.policy.fits or customers is None or lines is None or products is None:
+            return found
+        return with_unfit(found, "product_type", self.settings.policy.fits, customers, lines, products)
 
     def coupons(self) -> DataFrame | None:
         """Return the customers' coupons with their probabilities; None where the source has no coupons."""

@@ -10,7 +10,7 @@ from conf.published import NEXT_BEST_OFFER
 from conf.schema import Offers, Policy
 from features.schemas import conform
 from scoring.arbitration import choose, rank_product_types, value_coupons, value_product_types
-from scoring.policy import mark_coupons, mark_repeated
+from scoring.policy import mark_coupons, mark_product_types
 from scoring.predictions import Packed, with_probabilities
 from scoring.reasons import offer_title, reason, reason_codes, with_partner
 
@@ -49,7 +49,7 @@ def product_type_ranking(
     valued = value_product_types(scored, offers).withColumn(
         "is_discovery", F.coalesce("pair_baskets_total", F.lit(0.0)) == 0
     )
-    ranked = rank_product_types(mark_repeated(valued, contacts, policy, day))
+    ranked = rank_product_types(mark_product_types(valued, contacts, policy, day))
     return ranked.where(
         (F.col("rank") <= TOP) | (F.col("rank_in_slice") <= TOP_OF_SLICE) | (F.col("offer_rank") <= offers.per_customer)
     )
@@ -126,7 +126,7 @@ def next_best_offers(
         ``NEXT_BEST_OFFER``.
     """
     chosen = choose(ranking, coupons, offers)
-    for name, kind in _COUPON_COLUMNS.items():
+    for name, kind in _SOME_HAVE.items():
         if name not in chosen.columns:
             chosen = chosen.withColumn(name, F.lit(None).cast(kind))
     chosen = with_partner(chosen, bought_together, affinity).join(customers, "customer_id")
@@ -145,8 +145,8 @@ def next_best_offers(
     return conform(rows.drop("offer_title").withColumnRenamed("_title", "offer_title"), NEXT_BEST_OFFER)
 
 
-#: columns that only coupons have
-_COUPON_COLUMNS = {
+#: columns that only coupons have, or only product types of a night with repurchase intervals
+_SOME_HAVE = {
     "response_probability": "double",
     "valid_to": "date",
     "offer_title": "string",
@@ -156,6 +156,8 @@ _COUPON_COLUMNS = {
     "scope_days_since_last": "double",
     "offer_responses": "double",
     "days_left": "double",
+    "type_interval_days": "double",
+    "type_repeat_year": "double",
 }
 
 

@@ -18,7 +18,9 @@ NOT_VALID = "not valid tonight"
 NOT_TARGETED = "campaign does not target the customer"
 REDEEMED = "already redeemed"
 REPEATED = "contacted recently"
-REMOVALS = (NOT_VALID, NOT_TARGETED, REDEEMED, REPEATED)
+DURABLE = "bought already, and seldom bought twice"
+UNFIT = "does not suit the customer"
+REMOVALS = (NOT_VALID, NOT_TARGETED, REDEEMED, REPEATED, UNFIT, DURABLE)
 #: why a customer may not be contacted
 OPTED_OUT = "opted out"
 NO_CONSENT = "no consent on record"
@@ -128,10 +130,24 @@ def mark_coupons(
     return rows.withColumn("removed_by", reason).drop("_campaign", "_valid", "_targeted", "_repeated")
 
 
-def mark_repeated(rows: DataFrame, contacts: DataFrame | None, policy: Policy, day: date) -> DataFrame:
-    """Add ``removed_by`` to customers' offers (``customer_id``, ``offer_id``): sent within ``repeat_days``."""
+def mark_product_types(rows: DataFrame, contacts: DataFrame | None, policy: Policy, day: date) -> DataFrame:
+    """Add ``removed_by`` to customers' product types: sent of late, of no use to him, or durable and bought.
+
+    Args:
+        rows: ``customer_id``, ``offer_id``, ``pair_baskets_total``; ``unfit`` and ``type_renewable`` where there are
+            such rules (null: fits, renewable).
+        contacts: as for :func:`contact_rights`.
+        policy: the repeat rule.
+        day: the night.
+    """
     rows = _with_repeated(rows, contacts, policy, day)
-    return rows.withColumn("removed_by", F.when(F.col("_repeated"), REPEATED)).drop("_repeated")
+    reason = F.when(F.col("_repeated"), REPEATED)
+    if "unfit" in rows.columns:
+        reason = reason.when(F.col("unfit"), UNFIT)
+    if "type_renewable" in rows.columns:
+        bought = F.coalesce(F.col("pair_baskets_total"), F.lit(0)) > 0
+        reason = reason.when(bought & ~F.col("type_renewable"), DURABLE)
+    return rows.withColumn("removed_by", reason).drop("_repeated")
 
 
 def _decisions(consents: DataFrame, policy: Policy, day: date, timezone: str) -> DataFrame:

@@ -12,6 +12,8 @@ from pyspark.sql import Column, DataFrame, Window, functions as F
 OFTEN = 3
 #: from this share of its usual interval on, a product type is due again; long overdue ones are not
 DUE = (0.8, 3.0)
+#: share of the buyers who buy a type again within a year, from which their interval is told to who bought it seldom
+RETURNING = 0.5
 #: days from which a coupon's end is worth a word
 ENDS_SOON = 7
 
@@ -115,10 +117,15 @@ def _of_the_history(is_coupon: Column) -> list[tuple[str, Column, Column]]:
         F.lit("."),
     )
     due = ~is_coupon & (times >= OFTEN) & F.col("pair_due_ratio").between(*DUE)
+    others = F.round("type_interval_days").cast("long")
+    like_others = ~is_coupon & times.between(1, OFTEN - 1) & (F.col("type_repeat_year") >= RETURNING)
+    like_others = like_others & (F.col("pair_days_since_last") / F.col("type_interval_days")).between(*DUE)
+    after = F.concat(F.lit("It is due again: who buys it is back after about "), count_of(others, "day"), F.lit("."))
     return [
         ("BOUGHT_OFTEN", times >= OFTEN, bought),
         ("BOUGHT_BEFORE", times.between(1, OFTEN - 1), bought),
         ("DUE_AGAIN", due, F.lit("It is due again.")),
+        ("DUE_LIKE_OTHERS", like_others, after),
     ]
 
 

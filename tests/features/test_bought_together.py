@@ -1,16 +1,12 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from dataclasses import replace
 from datetime import date
-from itertools import combinations_with_replacement, product
 
-import numpy as np
-import pyarrow as pa
 import pytest
 
-from features import bought_together as module
-from features.bought_together import bought_together, signed_llr
+from features.bought_together import TYPES, bought_together
 
 AS_OF = date(2017, 12, 3)
 PRODUCTS = ("a A D", "a2 A D", "b B D", "c C D", "d D D", "fuel G F offerable=no")
@@ -31,16 +27,6 @@ def baskets(*texts: str, day: str = "2017-06-01") -> list[str]:
     return [
         f"c{number % 2} {day}-{number} {day} {item} 1.00" for number, text in enumerate(texts) for item in text.split()
     ]
-
-
-def test_ratio_against_entropies(spark):
-    tables = [(k, a, b, 40) for k, a, b in product(range(0, 9, 2), (8, 20), (8, 32)) if a + b - k <= 40]
-    frame = spark.createDataFrame(tables, "k long, a long, b long, n long")
-    found = frame.select("k", "a", "b", signed_llr("k", "a", "b", "n").alias("llr")).collect()
-    assert len(found) == len(tables) == 15
-    for k, a, b, llr in found:
-        expected = dunning(k, a, b, 40) * (-1 if k * 40 < a * b else 1)
-        assert llr == pytest.approx(expected, abs=1e-9), (k, a, b)
 
 
 def test_example(crm, rows):
@@ -67,31 +53,10 @@ def test_windows_returns_and_order_of_rows(crm):
 
 def test_large_baskets_are_left_out_and_only_the_strongest_stay(crm):
     texts = ["a b", "a b", "a b", "a c", "a c", "a b c d", "a b c d", "d", "d", "d"]
-    found = bought_together(crm.lines(*baskets(*texts)), crm.products(*PRODUCTS), AS_OF, top=1, max_types=3).collect()
+    lean = replace(TYPES, top=1, most_items=3)
+    found = bought_together(crm.lines(*baskets(*texts)), crm.products(*PRODUCTS), AS_OF, lean).collect()
     assert {(row["product_type"], row["other"]): row["baskets"] for row in found} == {
         ("A", "B"): 3,
         ("B", "A"): 3,
         ("C", "A"): 2,
     }
-
-
-def test_pairs_do_not_depend_on_where_batches_and_blocks_end(monkeypatch):
-    generator = np.random.default_rng(1)
-    basket = np.sort(generator.integers(0, 40, 300))
-    number = np.concatenate([generator.permutation(30)[:n] + 1 for n in np.unique(basket, return_counts=True)[1]])
-    rows = pa.RecordBatch.from_pydict({"basket": basket, "number": number.astype(np.int32)})
-
-    def counts(batch: int, block: int) -> Counter:
-        monkeypatch.setattr(module, "BLOCK", block)
-        total: Counter = Counter()
-        for part in module._count_blocks(12, iter(rows.slice(at, batch) for at in range(0, 300, batch))):
-            for a, b, n in zip(*(part[name].to_pylist() for name in ("a", "b", "baskets")), strict=True):
-                total[a, b] += n
-        return total
-
-    expected: Counter = Counter()
-    for one in np.unique(basket):
-        types = sorted(number[basket == one].tolist())
-        if len(types) <= 12:
-            expected.update([*combinations_with_replacement(types, 2), (-1, -1)])
-    assert counts(300, 1000) == counts(7, 50) == counts(64, 100) == expected

@@ -234,6 +234,23 @@ def put(
         draft.commit(Manifest(str(stage), str(day), "", seconds=4.0 + 9 * number, peak_mb=300.0 + 250 * number))
 
 
+def item_tables() -> dict[str, pa.Table]:
+    """What the features layer says of two products and of the customer who bought one."""
+    pair = {"product_id": ["p1"], "other": ["p2"], "rank": [1]}
+    given: dict[str, dict[str, object]] = {
+        "similar_products": pair | {"source": "customers", "score": 0.5, "customers": 3},
+        "bought_together": pair | {"baskets": 4, "confidence": 0.2, "lift": 2.0, "llr": 9.5},
+        "offer_lists": {
+            "place_kind": ["all"], "place": "all", "list": "best_sellers", "rank": [1], "product_id": "p1", "score": 0.4
+        },
+        "repurchase": {"product_type": ["CHEESE"], "buyers": 90, "interval_days": 21.5, "renewable": True},
+        "customer_tags": {"customer_id": ["c0000"], "tag": "chees", "rank": [1], "weight": 1.0},
+        "tag_recommendations": {"customer_id": ["c0000"], "product_id": "p2", "rank": [1], "score": 0.3},
+    }  # fmt: skip
+    lake_names = {"bought_together": "products_together"}
+    return {f"features/{lake_names.get(n, n)}": rows(n, columns).drop_columns("ds") for n, columns in given.items()}
+
+
 def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int = 1) -> Lake:
     """Publish all tables of a night up to its scores and outcomes."""
     lake = Lake(settings.lake)
@@ -280,7 +297,7 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
     known = [("profile", 1, "tenure_days", "days since the first basket", "days", 0.9, None)]
     told = [dict(zip(FEATURE_COVERAGE.names, row, strict=True)) for row in known]
     tables["features/feature_coverage"] = pa.Table.from_pylist(told, schema=arrow_schema(FEATURE_COVERAGE))
-    put(lake, Stage.FEATURES, day, tables)
+    put(lake, Stage.FEATURES, day, tables | item_tables())
     clusters = pa.table(
         {
             "product_id": ["p1", "p2"],

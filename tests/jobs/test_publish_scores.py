@@ -35,6 +35,12 @@ def test_all_tables_of_the_night_are_published(settings: Settings, night: Lake) 
         "feature_coverage": 1,
         "product_clusters": 2,
         "cluster_journal": 0,
+        "similar_products": 1,
+        "bought_together": 1,
+        "offer_lists": 1,
+        "repurchase": 1,
+        "customer_tags": 1,
+        "tag_recommendations": 1,
         "characteristic_recommendations": 120,
         "model_versions": 3,
         "model_comparison": 4,
@@ -77,6 +83,15 @@ def test_new_scores_replace_the_night(settings: Settings, make_night: Callable[.
     make_night(customers=12, seed=7)
     publish_scores.run(settings, DAY)
     assert len(database.rows(settings.database, "next_best_offer", ds=DAY)) == 60
+
+
+def test_only_the_newest_night_of_neighbours_is_kept(settings: Settings, make_night: Callable[..., Lake]) -> None:
+    for day in (DAY, date(2017, 12, 4)):
+        make_night(day)
+        publish_scores.run(settings, day)
+    kept = {name: {row["ds"] for row in database.rows(settings.database, name)} for name in publish_scores.TABLES}
+    assert kept["similar_products"] == kept["customer_tags"] == {"2017-12-04"}
+    assert kept["next_best_offer"] == kept["product_clusters"] == {"2017-12-03", "2017-12-04"}
 
 
 def test_two_runs_publish_equal_scores(settings: Settings, night: Lake) -> None:

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from conf.schema import Consent, Policy
 from scoring.policy import (
+    DURABLE,
     NO_CONSENT,
     NOT_RECORDED,
     NOT_TARGETED,
@@ -17,10 +18,11 @@ from scoring.policy import (
     REDEEMED,
     REPEATED,
     TOO_OFTEN,
+    UNFIT,
     contact_rights,
     is_control,
     mark_coupons,
-    mark_repeated,
+    mark_product_types,
 )
 
 DAY = date(2017, 12, 3)
@@ -178,6 +180,25 @@ def test_coupons_are_removed_for_a_reason_each(frame):
 def test_a_product_type_that_was_sent_lately_is_removed(frame, rows):
     sent = frame("touches", {"touch_id": "1", "customer_id": "a", "offer_id": "type:X", "touched_on": DAY})
     offers = rows("customer_id string, offer_id string", ("a", "type:X"), ("a", "type:Y"), ("b", "type:X"))
-    found = {(row[0], row[1]): row["removed_by"] for row in mark_repeated(offers, sent, POLICY, DAY).collect()}
+    found = {(row[0], row[1]): row["removed_by"] for row in mark_product_types(offers, sent, POLICY, DAY).collect()}
     assert found == {("a", "type:X"): REPEATED, ("a", "type:Y"): None, ("b", "type:X"): None}
-    assert {row["removed_by"] for row in mark_repeated(offers, None, POLICY, DAY).collect()} == {None}
+    assert {row["removed_by"] for row in mark_product_types(offers, None, POLICY, DAY).collect()} == {None}
+
+
+def test_what_is_bought_once_and_what_does_not_suit_is_removed(rows):
+    offers = rows(
+        "customer_id string, offer_id string, pair_baskets_total double, type_renewable boolean, unfit boolean",
+        ("owner", "type:TV", 1.0, False, False),
+        ("stranger", "type:TV", None, False, False),
+        ("owner", "type:MILK", 9.0, True, False),
+        ("owner", "type:NEW", 1.0, None, None),
+        ("owner", "type:TYRES", 0.0, True, True),
+    )
+    found = {(row[0], row[1]): row["removed_by"] for row in mark_product_types(offers, None, POLICY, DAY).collect()}
+    assert found == {
+        ("owner", "type:TV"): DURABLE,
+        ("stranger", "type:TV"): None,
+        ("owner", "type:MILK"): None,
+        ("owner", "type:NEW"): None,
+        ("owner", "type:TYRES"): UNFIT,
+    }

@@ -32,6 +32,22 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
                 "pair_due_ratio": 0.9},
         "BOUGHT_BEFORE", "Bought twice; last bought today.",
     ),
+    "seldom, but due like others": (
+        TYPE | {"pair_baskets_total": 1.0, "pair_days_since_last": 25.0, "type_interval_days": 29.6,
+                "type_repeat_year": 0.9},
+        "BOUGHT_BEFORE;DUE_LIKE_OTHERS",
+        "Bought once; last bought 25 days ago. It is due again: who buys it is back after about 30 days.",
+    ),
+    "most never come back": (
+        TYPE | {"pair_baskets_total": 1.0, "pair_days_since_last": 25.0, "type_interval_days": 29.6,
+                "type_repeat_year": 0.4},
+        "BOUGHT_BEFORE", "Bought once; last bought 25 days ago.",
+    ),
+    "not due yet": (
+        TYPE | {"pair_baskets_total": 2.0, "pair_days_since_last": 20.0, "type_interval_days": 29.6,
+                "type_repeat_year": 0.9},
+        "BOUGHT_BEFORE", "Bought twice; last bought 20 days ago.",
+    ),
     "with": (
         TYPE | {"source": "bought_together", "partner": "CORN FLAKES", "partner_confidence": 0.256},
         "BOUGHT_WITH;NEVER_BOUGHT",
@@ -70,7 +86,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
 NUMBERS = (
     "pair_baskets_total", "pair_interval_days", "pair_days_since_last", "pair_due_ratio", "type_popularity_28",
     "segment_popularity", "partner_confidence", "scope_types", "scope_baskets_total", "scope_days_since_last",
-    "offer_responses", "days_left",
+    "offer_responses", "days_left", "type_interval_days", "type_repeat_year",
 )  # fmt: skip
 TEXTS = ("offer_kind", "product_type", "source", "partner", "segment_name", "offer_title", "scope_main_type", "case")
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from features.nearest import Cells, NearestConfig, nearest
 from training.recommenders.history import History
 from training.recommenders.recommender import Recommender
-
-_BLOCK = 2048
 
 
 def item_neighbours(past: History, neighbours: int = 100, half_life: float | None = None) -> Recommender:
@@ -39,22 +38,10 @@ def _unit(rows: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def _nearest(unit: sparse.csr_matrix, most: int) -> sparse.csr_matrix:
-    """Return the cosines of each row's ``most`` nearest other rows; ties go to the first."""
-    columns, values, ends = [], [], [0]
-    other = unit.T.tocsc()
-    for start in range(0, unit.shape[0], _BLOCK):
-        near = (unit[start : start + _BLOCK] @ other).tocsr()
-        near.sort_indices()
-        for row in range(near.shape[0]):
-            span = slice(near.indptr[row], near.indptr[row + 1])
-            index, value = near.indices[span], near.data[span]
-            kept = (index != start + row) & (value > 0)
-            index, value = index[kept], value[kept]
-            if len(index) > most:
-                best = np.sort(np.argsort(-value, kind="stable")[:most])
-                index, value = index[best], value[best]
-            columns.append(index)
-            values.append(value)
-            ends.append(ends[-1] + len(index))
-    cells = (np.concatenate(values).astype("float32"), np.concatenate(columns), np.array(ends))
-    return sparse.csr_matrix(cells, shape=(unit.shape[0], unit.shape[0]))
+    """Return the cosines of each row's ``most`` nearest other rows; ties go to more columns shared."""
+    rows = unit.shape[0]
+    config = NearestConfig(weighting="dot", top=most, least=1, most_baskets=unit.shape[1])
+    near = nearest(Cells.of(unit), Cells.of(unit.T), config, own=np.arange(rows, dtype="int32"))
+    row, place = np.nonzero((near.index >= 0) & (near.score > 0))
+    cells = (near.score[row, place].astype("float32"), (row, near.index[row, place]))
+    return sparse.csr_matrix(cells, shape=(rows, rows))

@@ -1,0 +1,198 @@
+"""Neighbours of all items: 100,000, a million and ten million items, beside what is usually done.
+
+Baskets are made up: their items are Zipf-distributed within shelves of 50 related items, some 10 events an item, with
+a few baskets of a thousand. First the kernel alone, then through Spark, then peers in the same run at the sizes they
+reach: implicit's BM25 recommender (all items x all items on one machine), and Spark SQL's self-join with a window.
+At the end a night of the demonstration, if there is one, with its hit rates by weighting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+from timing import cpu
+
+from features.nearest import Cells, NearestConfig, from_events, nearest_items, without_long
+
+CONFIG = NearestConfig(weighting="bm25", top=20, least=2, most_items=60, most_baskets=2_000)
+PER_ITEM, SHELF = 10, 50
+
+
+def baskets(items: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Return basket names and items of ``PER_ITEM * items`` events; one basket in 5,000 holds a thousand items."""
+    rng = np.random.default_rng(seed)
+    events = PER_ITEM * items
+    size = np.maximum(rng.geometric(1 / 9, events // 9), 1)
+    size[rng.random(len(size)) < 1 / 5000] = 1000
+    size = size[: np.searchsorted(np.cumsum(size), events)]
+    names = rng.permutation(len(size)).astype(np.int64)
+    total = int(size.sum())
+    shelf = np.repeat(_zipf(rng, len(size), max(items // SHELF, 1)), size)
+    anywhere = rng.random(total) < 0.3
+    item = np.where(anywhere, _zipf(rng, total, items), shelf * SHELF + _zipf(rng, total, SHELF))
+    # popular items are not the first of their shelf's numbers
+    return np.repeat(names, size), ((item * 2_654_435_761) % items).astype(np.int32)
+
+
+def _zipf(rng: np.random.Generator, n: int, values: int) -> np.ndarray:
+    """Draw from 0..values-1 with a density that falls as 1 / rank."""
+    return np.minimum((values + 1) ** rng.random(n) - 1, values - 1).astype(np.int64)
+
+
+class Peak:
+    """Watches the resident memory of this process and its children."""
+
+    def __enter__(self) -> Peak:
+        """Start."""
+        self.most, self.on = 0.0, True
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.on = False
+        self.thread.join()
+
+    def _watch(self) -> None:
+        own = psutil.Process()
+        while self.on:
+            total = 0
+            for process in (own, *own.children(recursive=True)):
+                try:
+                    total += process.memory_info().rss
+                except psutil.Error:
+                    continue
+            self.most = max(self.most, total / 1e9)
+            time.sleep(0.2)
+
+
+def measured(title: str, work: Callable[[], object]) -> float:
+    """Print wall, CPU and peak memory of a call; return its CPU seconds."""
+    with Peak() as peak:
+        wall, used = time.perf_counter(), cpu()
+        told = work()
+        wall, used = time.perf_counter() - wall, cpu() - used
+    print(f"  {title:<46} wall {wall:8.1f} s  cpu {used:8.1f} s  peak {peak.most:5.1f} GB  {told}", flush=True)
+    return used
+
+
+def kernel(basket: np.ndarray, item: np.ndarray, items: int) -> str:
+    """Run all items in one process; blocks are forgotten at once, as Spark's tasks hand theirs on."""
+    _, cells = from_events(basket, item)
+    pairs = float((np.diff(cells.starts).astype(float) ** 2).sum())
+    cells = without_long(cells, CONFIG.most_items)[1]
+    kept = sum(int((found.index >= 0).sum()) for _, _, found in nearest_items(cells, items, CONFIG))
+    followed = float((np.diff(cells.starts).astype(float) ** 2).sum())
+    return f"{kept:,} neighbours; {followed / 1e6:,.0f} M pairs of {pairs / 1e6:,.0f} M in baskets"
+
+
+def through_spark(file: Path, session: object) -> str:
+    """Read the events, find the neighbours with two tasks and write them."""
+    from features.item_item import neighbours
+
+    spark = session
+    events = spark.read.parquet(str(file)).repartition(4, "basket")  # type: ignore[attr-defined]
+    out = file.with_suffix(".out")
+    neighbours(events, CONFIG).select("item", "other", "rank", "score").write.mode("overwrite").parquet(str(out))
+    return f"{spark.read.parquet(str(out)).count():,} neighbours"  # type: ignore[attr-defined]
+
+
+def self_join(file: Path, session: object) -> str:
+    """Do what is usually written: join baskets with themselves, count, rank in a window (cosine, same bounds)."""
+    from pyspark.sql import Window, functions as F
+
+    spark = session
+    rows = spark.read.parquet(str(file)).distinct()  # type: ignore[attr-defined]
+    sizes = rows.groupBy("basket").count().where(F.col("count") <= CONFIG.most_items)
+    rows = rows.join(sizes.select("basket"), "basket")
+    single = rows.groupBy("item").agg(F.count("*").alias("n"))
+    other = rows.select("basket", F.col("item").alias("other"))
+    pairs = rows.join(other, "basket").where("item <> other").groupBy("item", "other").agg(F.count("*").alias("k"))
+    pairs = pairs.where(F.col("k") >= CONFIG.least).join(single, "item")
+    pairs = pairs.join(single.select(F.col("item").alias("other"), F.col("n").alias("m")), "other")
+    best = Window.partitionBy("item").orderBy(F.desc(F.col("k") / F.sqrt(F.col("n") * F.col("m"))), "other")
+    ranked = pairs.withColumn("rank", F.row_number().over(best)).where(F.col("rank") <= CONFIG.top)
+    out = file.with_suffix(".join")
+    ranked.write.mode("overwrite").parquet(str(out))
+    return f"{spark.read.parquet(str(out)).count():,} neighbours"  # type: ignore[attr-defined]
+
+
+def implicit_bm25(basket: np.ndarray, item: np.ndarray, items: int) -> str:
+    """Fit implicit's BM25 recommender on the same short baskets, one thread."""
+    from implicit.nearest_neighbours import BM25Recommender
+    from scipy import sparse
+
+    cells: Cells = without_long(from_events(basket, item)[1], CONFIG.most_items)[1]
+    held = sparse.csr_matrix((np.ones(len(cells.index)), cells.index, cells.starts), shape=(len(cells), items))
+    model = BM25Recommender(K=CONFIG.top + 1, K1=100, B=0.8, num_threads=1)
+    model.fit(held, show_progress=False)
+    return f"{model.similarity.nnz:,} neighbours, the items themselves included"
+
+
+def one_size(items: int, spark: object, peers: bool, only_kernel: bool) -> None:
+    """Measure one size."""
+    basket, item = baskets(items)
+    print(f"\n{items:,} items, {len(item):,} events, {len(np.unique(basket)):,} baskets", flush=True)
+    ours = measured("kernel, one process, one core", lambda: kernel(basket, item, items))
+    if peers:
+        theirs = measured("implicit BM25Recommender, one thread", lambda: implicit_bm25(basket, item, items))
+        print(f"  cpu of implicit / kernel {theirs / ours:.2f}")
+    if only_kernel:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "events")
+        file.mkdir()
+        step = -(-len(item) // 8)
+        for number, start in enumerate(range(0, len(item), step)):
+            part = pa.table({"basket": basket[start : start + step], "item": item[start : start + step]})
+            pq.write_table(part, file / f"{number}.parquet")
+        mine = measured("through Spark, two tasks", lambda: through_spark(file, spark))
+        if peers:
+            theirs = measured("Spark SQL self-join and window", lambda: self_join(file, spark))
+            print(f"  cpu of the self-join / ours through Spark {theirs / mine:.2f}")
+
+
+def main() -> None:
+    """Print the table; every size in a process of its own, so that memory is its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="ten million items as well: some 12 GB")
+    parser.add_argument("--items", type=int, help="one size only")
+    parser.add_argument("--kernel", action="store_true", help="without Spark")
+    parser.add_argument("--no-peers", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.items is None:
+        for items in (100_000, 1_000_000, *((10_000_000,) if arguments.full else ())):
+            more = [*(["--kernel"] if arguments.kernel else []), *(["--no-peers"] if arguments.no_peers else [])]
+            subprocess.run([sys.executable, __file__, "--items", str(items), *more], check=True)
+        return
+    # compile once, so that the smallest size does not pay for it
+    kernel(*baskets(1000), 1000)
+    spark = None
+    if arguments.kernel:
+        one_size(arguments.items, None, not arguments.no_peers and arguments.items <= 1_000_000, True)
+    else:
+        from conf.load import load
+        from jobs.spark import session
+
+        with tempfile.TemporaryDirectory() as home:
+            spark = session(load().model_copy(update={"home": home}), "bench")
+            one_size(arguments.items, spark, not arguments.no_peers and arguments.items <= 1_000_000, False)
+            spark.stop()
+    print(f"  (peak of the process itself {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB)")
+
+
+if __name__ == "__main__":
+    main()

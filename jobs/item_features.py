@@ -1,0 +1,99 @@
+"""The item side of a night's features: neighbours, repurchase intervals, lists of places, words.
+
+What is said of products changes slowly: it is taken over from an earlier night until it is a week old. What is said of
+customers is made every night.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+from typing import TYPE_CHECKING
+
+from features.content import described_alike, inverted_index, product_words, telling_words
+from features.customer_tags import customer_tags, tag_recommendations
+from features.offer_lists import offer_lists
+from features.product_neighbours import product_items, product_sales, products_together, similar_products
+from features.repurchase import repurchase
+from jobs.lake import Lake, TableVersion
+from jobs.stages import Stage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from jobs.build_features import Night
+
+log = logging.getLogger(__name__)
+#: days for which what is said of products serves
+FRESH_DAYS = 7
+#: the products that share a cluster
+CLUSTERS = "catalogue/shared_clusters"
+SETTLED = ("similar_products", "products_together", "repurchase", "product_index", "offer_lists")
+
+
+def settled(lake: Lake, day: date) -> tuple[date, dict[str, TableVersion]] | None:
+    """Return the newest tables of products and the day they were made on; None where that is too long ago."""
+    earlier = lake.newest(Stage.FEATURES, day)
+    if earlier is None:
+        return None
+    manifest = lake.need(Stage.FEATURES, earlier)
+    made = date.fromisoformat(manifest.facts.get("items", {}).get("made_on", "0001-01-01"))
+    names = [f"features/{name}" for name in SETTLED]
+    if (day - made).days >= FRESH_DAYS or any(name not in manifest.tables for name in names):
+        return None
+    return made, {name: manifest.tables[name] for name in names}
+
+
+def causes(lake: Lake, day: date) -> dict[str, str]:
+    """Return the content of what is taken over and of the clusters, for the night's fingerprint."""
+    found = settled(lake, day)
+    read = {} if found is None else {name: table.content for name, table in found[1].items()}
+    return read | ({CLUSTERS: lake.version(CLUSTERS, day).content} if lake.has(CLUSTERS, day) else {})
+
+
+def build_products(night: Night, order_lines: DataFrame, products: DataFrame) -> None:
+    """Write what is said of products, or take it over from an earlier night.
+
+    All but the lists of places, which need the night's segments: :func:`build_lists` writes them.
+    """
+    found = settled(night.lake, night.day)
+    if found is not None:
+        night.draft.facts["items"] = {"made_on": str(found[0])}
+        for name, table in found[1].items():
+            night.draft.carry(name, table.files)
+        return
+    night.draft.facts["items"] = {"made_on": str(night.day)}
+    night.write("repurchase", repurchase(order_lines, products, night.day))
+    sales = product_sales(order_lines, products, night.day)
+    items = product_items(sales, _clusters(night)).persist()
+    night.write("products_together", products_together(sales, items))
+    alike = similar_products(sales, items).persist()
+    words = product_words(products).persist()
+    telling = telling_words(words, products).persist()
+    night.write("product_index", inverted_index(words, telling, items))
+    cold = products.select("product_id").join(alike.select("product_id").distinct(), "product_id", "left_anti")
+    night.write("similar_products", alike.unionByName(described_alike(words, telling, products, cold)))
+
+
+def build_lists(night: Night, order_lines: DataFrame, products: DataFrame) -> None:
+    """Write the lists of places where they are not taken over, and the words of customers with what they speak for."""
+    sales = product_sales(order_lines, products, night.day)
+    if "features/offer_lists" not in night.draft.tables:
+        parts = (_written(night, name) for name in ("segments", "similar_products", "products_together"))
+        night.write("offer_lists", offer_lists(sales, *parts))
+    index = _written(night, "product_index")
+    tags = customer_tags(sales, index).persist()
+    night.write("customer_tags", tags)
+    night.write("tag_recommendations", tag_recommendations(tags, index, sales))
+
+
+def _written(night: Night, name: str) -> DataFrame:
+    """Read a table that the draft has."""
+    return night.lake.spark_files(night.spark, night.draft.tables[f"features/{name}"].files)
+
+
+def _clusters(night: Night) -> DataFrame | None:
+    """Return which products are one; None where each is its own."""
+    if not night.lake.has(CLUSTERS, night.day) or not night.lake.version(CLUSTERS, night.day).rows:
+        return None
+    return night.lake.spark(night.spark, CLUSTERS, night.day)
