@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import psutil
 import pyarrow as pa
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from catalogue_titles import Perturbation, catalogue, quality, real_titles
 from pyspark.sql import SparkSession
@@ -32,6 +35,7 @@ from features.catalogue.two_sources import match, normal
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
 SIZES, FULL = (100_000, 1_000_000), (100_000, 1_000_000, 5_000_000, 10_000_000, 20_000_000)
+WARM_UP = 20_000
 #: titles up to which each peer ends in minutes
 SKETCHES_UP_TO, SPARK_ML_UP_TO = 100_000, 10_000
 PERMUTATIONS, THRESHOLD = 128, 0.5
@@ -44,51 +48,59 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", help="numbers of titles, instead of the default's")
     parser.add_argument("--corpus", choices=("report", "choose"), default="report")
     parser.add_argument("--threshold", type=float, default=CatalogueConfig().threshold)
+    parser.add_argument("--titles", type=Path, metavar="DIR", help="keep the titles here (default: made every time)")
+    parser.add_argument("--driver-memory", default="3g", metavar="SIZE", help="of the JVM")
     given = parser.parse_args()
     from jobs.spark import session
 
     with tempfile.TemporaryDirectory() as home:
-        memory = Spark(master="local[*]", driver_memory="3g", shuffle_partitions=os.cpu_count() or 2)
+        memory = Spark(master="local[*]", driver_memory=given.driver_memory, shuffle_partitions=os.cpu_count() or 2)
         spark = session(load().model_copy(update={"home": home, "spark": memory}), "bench")
         titles, config = real_titles(DATA, given.corpus), CatalogueConfig(threshold=given.threshold)
+        folder = given.titles or Path(home)
+        glue(spark, written(folder, titles, WARM_UP, given.corpus), f"{home}/warm", config)  # compiles and starts
         print(
             f"{'titles':>12} {'engine':<22} {'wall s':>8} {'cpu s':>8} {'peak GB':>8} {'P':>6} {'R':>6} {'largest':>8}"
         )
         for size in given.sizes or (FULL if given.full else SIZES):
-            path = f"{home}/{size}.parquet"
-            truth = write(path, titles, size, given.corpus)
-            scale(spark, path, truth, config)
-            Path(path).unlink()
+            scale(spark, written(folder, titles, size, given.corpus), f"{home}/{size}", config)
         spark.stop()
-    labelled()
+    if not given.sizes:
+        labelled()
 
 
-def write(path: str, titles: list[str], size: int, corpus: str) -> np.ndarray:
-    """Write a catalogue and return its truth."""
-    truth, writer = [], None
-    for table in catalogue(titles, size, Perturbation(seed=2 if corpus == "report" else 5)):
-        writer = writer or pq.ParquetWriter(path, table.schema)
-        writer.write_table(table)
-        truth.append(table["group"].to_numpy())
-    if writer is not None:
-        writer.close()
-    return np.concatenate(truth)
+def written(folder: Path, titles: list[str], size: int, corpus: str) -> Path:
+    """Return a file with a catalogue and its truth; made when it is not there."""
+    path = folder / f"{corpus}_{size}.parquet"
+    if not path.exists():
+        writer = None
+        for table in catalogue(titles, size, Perturbation(seed=2 if corpus == "report" else 5)):
+            writer = writer or pq.ParquetWriter(path, table.schema)
+            writer.write_table(table)
+        if writer is not None:
+            writer.close()
+    return path
 
 
-def scale(spark: SparkSession, path: str, truth: np.ndarray, config: CatalogueConfig) -> None:
+def glue(spark: SparkSession, path: Path, out: str, config: CatalogueConfig) -> None:
+    """Read a catalogue, cluster it and write the clusters."""
+    titles = spark.read.parquet(str(path)).selectExpr("cast(product_id as string) product_id", "title")
+    product_clusters(titles, config)[0].write.mode("overwrite").parquet(out)
+    spark.catalog.clearCache()
+
+
+def scale(spark: SparkSession, path: Path, out: str, config: CatalogueConfig) -> None:
     """Measure ours and the peers that reach this size."""
+    truth = pq.read_table(path, columns=["group"])["group"].to_numpy()
 
-    def ours() -> np.ndarray:
-        titles = spark.read.parquet(path).selectExpr("cast(product_id as string) product_id", "title")
-        product_clusters(titles, config)[0].write.mode("overwrite").parquet(f"{path}.out")
-        spark.catalog.clearCache()
-        rows = pq.read_table(f"{path}.out", columns=["product_id", "cluster"])
+    def clusters() -> np.ndarray:
         found = np.empty(len(truth), np.int64)
-        found[rows["product_id"].cast("int64").to_numpy()] = rows["cluster"].to_numpy()
+        for batch in pads.dataset(out, format="parquet").to_batches(columns=["product_id", "cluster"]):
+            found[batch["product_id"].cast("int64").to_numpy()] = batch["cluster"].to_numpy()
+        shutil.rmtree(out)
         return found
 
-    ours()  # kernels are compiled once, and kept
-    report("nbo, through Spark", ours, truth)
+    report("nbo, through Spark", lambda: glue(spark, path, out, config), truth, clusters)
     given = pq.read_table(path, columns=["title"])["title"].to_pylist() if len(truth) <= SKETCHES_UP_TO else []
     if given:
         report("datasketch", lambda: datasketch(given), truth)
@@ -97,8 +109,8 @@ def scale(spark: SparkSession, path: str, truth: np.ndarray, config: CatalogueCo
         report(f"Spark ML at {few:,}", lambda: spark_ml(spark, given[:few]), truth[:few])
 
 
-def report(name: str, work: Callable[[], np.ndarray], truth: np.ndarray) -> None:
-    """Run ``work`` and print its line."""
+def report(name: str, work: Callable[[], Any], truth: np.ndarray, read: Callable[[], np.ndarray] | None = None) -> None:
+    """Run ``work`` and print its line; ``read`` gets the clusters that it left somewhere, out of the time."""
     peak, done = [0], threading.Event()
 
     def watch() -> None:
@@ -116,7 +128,7 @@ def report(name: str, work: Callable[[], np.ndarray], truth: np.ndarray) -> None
     found = work()
     seconds, used = time.perf_counter() - wall, cpu() - before
     done.set()
-    precision, recall, largest = quality(truth, found)
+    precision, recall, largest = quality(truth, read() if read else found)
     print(
         f"{len(truth):>12,} {name:<22} {seconds:>8.1f} {used:>8.1f} {peak[0] / 1e9:>8.2f} {precision:>6.3f} "
         f"{recall:>6.3f} {largest:>8,}",

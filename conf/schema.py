@@ -234,7 +234,7 @@ class Models(Strict):
 
 
 class Catalogue(Strict):
-    """Which products are one; thresholds of the method stand in ``features.catalogue.titles.CatalogueConfig``."""
+    """Which products are one; what the settings of the method mean is in ``features.catalogue.config``."""
 
     text: list[Literal["title", "brand", "manufacturer", "size", "product_type", "category", "department"]] = Field(
         default=["title", "brand", "size"],
@@ -244,6 +244,14 @@ class Catalogue(Strict):
     decisions: str = Field(
         default="catalogue_decisions.csv",
         description="CSV of decisions made by hand, relative to the home; may be absent",
+    )
+    threshold: Share = Field(default=0.6, description="least similarity of a member to its clusteroid")
+    margin: Share = Field(default=0.05, description="the second best cluster must be so much less similar")
+    shingles: Literal["words", "pairs", "grams"] = "words"
+    sketch: Literal["minhash", "one_permutation", "simhash"] = "minhash"
+    length: int = Field(default=128, ge=50, le=500, description="places of a signature where target is given")
+    target: float | None = Field(
+        default=None, gt=0, lt=1, description="similarity that has to be found; bands and rows follow; null: by size"
     )
 
 

@@ -60,6 +60,11 @@ def run(settings: Settings, day: date, force: bool = False, recluster: bool = Fa
     return publish(settings, Stage.CATALOGUE, day, inputs, partial(_build, night, inputs, recluster), force)
 
 
+def method_of(settings: Settings) -> CatalogueConfig:
+    """Return the settings of the method."""
+    return CatalogueConfig(**settings.catalogue.model_dump(exclude={"text", "decisions"}))
+
+
 def read_decisions(file: Path) -> tuple[Decisions, str]:
     """Read the decisions made by hand and a hash of them; no file means none.
 
@@ -104,7 +109,7 @@ class _Night:
 
 def _build(night: _Night, inputs: dict[str, str], recluster: bool, draft: Draft) -> None:
     before = night.lake.need(Stage.CATALOGUE, night.earlier) if night.earlier else None
-    config = CatalogueConfig()
+    config = method_of(night.settings)
     draft.facts = {"skipped": {}, "reclustered": recluster, "refused": night.decisions.refused, "method": repr(config)}
     for line in night.decisions.refused:
         log.warning("catalogue: a decision by hand is refused: %s", line)

@@ -58,21 +58,20 @@ def write_index(
 ) -> dict[str, int]:
     """Write the index of the clusters in ``named``, and return its facts; takes some 200 bytes of memory a cluster."""
     query = "from named where is_clusteroid and title is not null"
-    ((size,),) = engine.execute(f"select count(*) {query}").fetchall()
-    rows = config.rows_for(size)
+    shape = config.shape(words.titles)
     for name, part in word_rows(words).items():
         draft.arrow(table(name), _grouped([part], SCHEMAS[name]))
     titles, bands, first = [], [], 0
     for batch in engine.sql(f"select product_id, title {query} order by product_id").fetch_arrow_reader(BATCH):
-        found, keys = title_rows(batch["product_id"], batch["title"], words, config, first, rows)
+        found, keys = title_rows(batch["product_id"], batch["title"], words, config, first, shape)
         titles.append(found)
         bands.append(keys)
         first += found.num_rows
     draft.arrow(table("titles"), _grouped(titles, TITLES))
     titles.clear()
-    every = np.concatenate(bands) if bands else np.zeros((0, config.bands), np.uint32)
+    every = np.concatenate(bands) if bands else np.zeros((0, shape[0]), np.uint32)
     draft.arrow(table("buckets"), _grouped(bucket_rows(every, 0), BUCKETS))
-    return asdict(IndexFacts(words.titles, rows, first))
+    return asdict(IndexFacts(words.titles, *shape, first))
 
 
 def add_to_index(draft: Draft, before: Manifest, additions: dict[str, pa.Table]) -> dict[str, int]:

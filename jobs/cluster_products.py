@@ -5,6 +5,7 @@ Fills DuckDB's working table ``proposed`` (``jobs.cluster_tables``) from its vie
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -15,7 +16,7 @@ import pyarrow.dataset as pads
 from conf.schema import Settings
 from features.catalogue.assign import Assigned, IndexFacts, assign
 from features.catalogue.build import product_clusters
-from features.catalogue.config import CatalogueConfig
+from features.catalogue.config import CatalogueConfig, describe
 from features.catalogue.reasons import CENTRE, NO_TITLE, all_reasons
 from features.catalogue.vocabulary import Vocabulary
 from jobs.catalogue_index import LakeIndex, add_to_index
@@ -25,6 +26,7 @@ from jobs.spark import session
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+log = logging.getLogger(__name__)
 #: share of new and changed products up to which they join the clusters there are; above, all are clustered anew
 MOST_NEW = 0.3
 
@@ -45,6 +47,7 @@ def cluster_all(
     products: DataFrame = draft.lake.spark(spark, "clean/products", draft.day)
     titles = products.selectExpr("product_id", f"{text} as title").where("title is not null")
     found, words = product_clusters(titles, config)
+    log.info("catalogue: %s titles, %s", f"{words.titles:,}", describe(*config.shape(words.titles)))
     found.write.parquet(draft.uri("catalogue/found"))
     spark.catalog.clearCache()
     folder = draft.folder("catalogue/found")

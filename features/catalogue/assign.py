@@ -19,12 +19,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.catalogue.bands import bands_of
 from features.catalogue.clusters import star_clusters
 from features.catalogue.config import CatalogueConfig
 from features.catalogue.judge import judge
 from features.catalogue.links import Titles
-from features.catalogue.sketches import band_keys, multipliers
-from features.catalogue.titles import copies_of, distinct, links_of, rare_code, specificity_of
+from features.catalogue.titles import distinct, links_of, rare_code, specificity_of
 from features.catalogue.tokens import WORD, Tokens, tokenize
 from features.catalogue.vocabulary import Vocabulary, slots_of, stand_for, stems
 
@@ -52,9 +52,10 @@ class Index(Protocol):
 
 @dataclass(frozen=True)
 class IndexFacts:
-    """What holds for the whole index: titles of the catalogue when its words were counted, rows of a band, its size."""
+    """What holds for the whole index: titles of which its words were counted, bands, their rows, and its size."""
 
     titles: int
+    bands: int
     rows: int
     size: int
 
@@ -90,7 +91,12 @@ def word_rows(words: Vocabulary) -> dict[str, pa.Table]:
 
 
 def title_rows(
-    product_ids: pa.Array, given: pa.Array, words: Vocabulary, config: CatalogueConfig, first_row: int, rows: int
+    product_ids: pa.Array,
+    given: pa.Array,
+    words: Vocabulary,
+    config: CatalogueConfig,
+    first_row: int,
+    shape: tuple[int, int],
 ) -> tuple[pa.Table, np.ndarray]:
     """Return titles that stand for clusters as rows of ``titles``, and their band keys uint32 (rows, bands).
 
@@ -102,7 +108,7 @@ def title_rows(
     # several clusters may have one title (they were told apart by hand): all of them are listed
     named = np.flatnonzero(titles.keys[row_of] != 0)
     table = _title_table(titles, words.keys, row_of[named], product_ids.take(pa.array(named)), first_row)
-    return table, _bands(titles, words, config, rows)[row_of[named]]
+    return table, bands_of(titles, words, config, shape)[row_of[named]]
 
 
 def bucket_rows(bands: np.ndarray, first_row: int) -> Iterator[pa.Table]:
@@ -129,11 +135,13 @@ def assign(
     words, unknown = _known_words(tokens, index, facts.titles)
     stood, offsets = stand_for(tokens.hashes, tokens.offsets, slots_of(words.names), words.names, words.stands)
     titles, row_of = distinct([stood], [np.diff(offsets).astype(np.uint8)], words, config.identifying)
-    bands = _bands(titles, words, config, facts.rows)
+    bands = bands_of(titles, words, config, (facts.bands, facts.rows))
     pairs = _candidates(bands, titles.keys != 0, index)
     known = index.find("titles", np.unique(pairs[:, 1]))
     words, titles, known_titles = _together(words, titles, known, index)
-    centre, sure, why = _stars(words, titles, known_titles, pairs, known["row"].to_numpy(), config, facts.rows)
+    centre, sure, why = _stars(
+        words, titles, known_titles, pairs, known["row"].to_numpy(), config, (facts.bands, facts.rows)
+    )
     return _assigned(product_ids, row_of, titles, known, centre, sure, why, bands, words, unknown, facts)
 
 
@@ -182,14 +190,6 @@ def _vocabulary(table: pa.Table, names: np.ndarray, stands: np.ndarray, titles: 
     )
 
 
-def _bands(titles: Titles, words: Vocabulary, config: CatalogueConfig, rows: int) -> np.ndarray:
-    factors, addends = multipliers(config.bands * rows, config.seed)
-    return band_keys(
-        titles.tokens, titles.offsets, words.keys, copies_of(words, config.copies), factors, addends, 0, config.bands,
-        rows,
-    )  # fmt: skip
-
-
 def _candidates(bands: np.ndarray, named: np.ndarray, index: Index) -> np.ndarray:
     """Return the pairs of a new title and a row of the index that share a bucket; int64 (m, 2), distinct."""
     shifts = np.arange(bands.shape[1], dtype=np.uint64) << _BAND
@@ -222,7 +222,7 @@ def _together(
 
 def _stars(
     words: Vocabulary, titles: Titles, known: tuple[np.ndarray, np.ndarray], pairs: np.ndarray, rows: np.ndarray,
-    config: CatalogueConfig, band_rows: int,
+    config: CatalogueConfig, shape: tuple[int, int],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Cluster the known titles (nodes 0..c, each a centre) and the new ones (the nodes after)."""
     c, n = len(rows), len(titles.keys)
@@ -234,7 +234,9 @@ def _stars(
         words.text_offsets, rare_code(words.titles),
     )  # fmt: skip
     linked = scores >= config.threshold
-    among, scores_among, flags_among = links_of(titles, words, replace(config, rows=band_rows))
+    among, scores_among, flags_among = links_of(
+        titles, words, replace(config, target=None, bands=shape[0], rows=shape[1])
+    )
     fresh = specificity_of(titles, words)
     order = np.concatenate([np.arange(c), c + np.argsort(-fresh, kind="stable")])
     centre, sure, why = star_clusters(

@@ -1,4 +1,4 @@
-"""MinHash signatures, their bands, and the S-curve that says what they find.
+"""MinHash signatures, their bands, SimHash, and the shingles they are made of.
 
 ``Pr[h(A) = h(B)] = J(A, B)`` (Broder 1997). A token may count several times: copies 1..w of it are w elements, so
 that J is the weighted Jaccard similarity, and a token that tells more is drawn more often. A signature of b bands of r
@@ -17,19 +17,6 @@ from features.catalogue.tokens import mix
 
 _EMPTY = np.uint32(0xFFFFFFFF)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-
-
-def s_curve(similarity: np.ndarray, bands: int, rows: int) -> np.ndarray:
-    """Return the probability that a pair of each ``similarity`` becomes a candidate."""
-    return 1.0 - (1.0 - np.asarray(similarity, float) ** rows) ** bands
-
-
-def choose_rows(threshold: float, bands: int) -> int:
-    """Return the most rows a band can have so that a pair at ``threshold`` is found with probability 1/2 or more."""
-    rows = 1
-    while rows < 16 and s_curve(np.array([threshold]), bands, rows + 1)[0] >= 0.5:
-        rows += 1
-    return rows
 
 
 def multipliers(length: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -96,14 +83,14 @@ def one_permutation(elements: np.ndarray, offsets: np.ndarray, length: int) -> n
 
 
 @numba.njit(nogil=True, cache=True)
-def simhash(elements: np.ndarray, offsets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def simhash(elements: np.ndarray, offsets: np.ndarray, weights: np.ndarray, seed: np.uint64) -> np.ndarray:
     """Return 64-bit SimHash fingerprints; bits differ in a share of angle / pi; uint64 (n,)."""
     n = len(offsets) - 1
     out = np.zeros(n, np.uint64)
     for doc in range(n):
         sums = np.zeros(64)
         for place in range(offsets[doc], offsets[doc + 1]):
-            value = mix(elements[place])
+            value = mix(elements[place] ^ seed)
             for bit in range(64):
                 sums[bit] += weights[place] if (value >> np.uint64(bit)) & np.uint64(1) else -weights[place]
         for bit in range(64):
@@ -153,6 +140,20 @@ def band_keys(tokens, offsets, element, copies, factors, addends, first_band, ba
 
 
 @numba.njit(nogil=True, cache=True)
+def keys_of_bands(signatures: np.ndarray, rows: int) -> np.ndarray:
+    """Return one key for each ``rows`` places of signatures uint32 (n, bands * rows); uint32 (n, bands)."""
+    n, bands = len(signatures), signatures.shape[1] // rows
+    out = np.empty((n, bands), np.uint32)
+    for doc in range(n):
+        for band in range(bands):
+            key = np.uint64(band)
+            for row in range(rows):
+                key = mix(key ^ np.uint64(signatures[doc, band * rows + row]))
+            out[doc, band] = np.uint32(key >> np.uint64(32))
+    return out
+
+
+@numba.njit(nogil=True, cache=True)
 def shingles(texts: np.ndarray, offsets: np.ndarray, width: int):  # type: ignore[no-untyped-def]
     """Return the character shingles of each text, padded by a space at both ends; uint64 hashes and int64 offsets."""
     n = len(offsets) - 1
@@ -168,4 +169,51 @@ def shingles(texts: np.ndarray, offsets: np.ndarray, width: int):  # type: ignor
                 symbol = np.uint64(texts[place]) if start <= place < end else np.uint64(32)
                 value = value * np.uint64(257) + symbol
             out[out_offsets[doc] + number] = mix(value)
+    return out, out_offsets
+
+
+@numba.njit(nogil=True, cache=True)
+def grams_of(tokens, offsets, texts, text_offsets, width):  # type: ignore[no-untyped-def]
+    """Return the character shingles of the words of each title; uint64 hashes and int64 offsets.
+
+    Args:
+        tokens: int32 (t,) rows of the vocabulary.
+        offsets: int64 (n + 1,).
+        texts: uint8 letters of the vocabulary's tokens.
+        text_offsets: int64 (u + 1,).
+        width: letters of a shingle.
+    """
+    grams, gram_offsets = shingles(texts, text_offsets, width)
+    out_offsets = np.zeros(len(offsets), np.int64)
+    for doc in range(len(offsets) - 1):
+        size = 0
+        for place in range(offsets[doc], offsets[doc + 1]):
+            size += gram_offsets[tokens[place] + 1] - gram_offsets[tokens[place]]
+        out_offsets[doc + 1] = out_offsets[doc] + size
+    out = np.empty(out_offsets[-1], np.uint64)
+    at = 0
+    for place in range(len(tokens)):
+        for gram in range(gram_offsets[tokens[place]], gram_offsets[tokens[place] + 1]):
+            out[at] = grams[gram]
+            at += 1
+    return out, out_offsets
+
+
+@numba.njit(nogil=True, cache=True)
+def pairs_of(tokens, offsets, element):  # type: ignore[no-untyped-def]
+    """Return all pairs of tokens of each title, in any order (a title of one token has that one); as grams_of."""
+    out_offsets = np.zeros(len(offsets), np.int64)
+    for doc in range(len(offsets) - 1):
+        size = offsets[doc + 1] - offsets[doc]
+        out_offsets[doc + 1] = out_offsets[doc] + (size if size < 2 else size * (size - 1) // 2)
+    out = np.empty(out_offsets[-1], np.uint64)
+    at = 0
+    for doc in range(len(offsets) - 1):
+        if offsets[doc + 1] - offsets[doc] == 1:
+            out[at] = element[tokens[offsets[doc]]]
+            at += 1
+        for one in range(offsets[doc], offsets[doc + 1]):
+            for other in range(one + 1, offsets[doc + 1]):
+                out[at] = mix(element[tokens[one]] + mix(element[tokens[other]]))
+                at += 1
     return out, out_offsets

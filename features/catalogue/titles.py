@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from features.catalogue.bands import bands_of
 from features.catalogue.clusters import specificity, star_clusters
 from features.catalogue.config import CatalogueConfig
 from features.catalogue.links import Titles, keys_of, link
-from features.catalogue.sketches import band_keys, multipliers
-from features.catalogue.tokens import QUANTITY, tokenize
+from features.catalogue.tokens import tokenize
 from features.catalogue.vocabulary import Vocabulary, slots_of, stand_for, vocabulary
 
 
@@ -38,24 +38,13 @@ def distinct(
     return Titles(all_tokens[places], kept, keys), rows.astype(np.int32)
 
 
-def copies_of(words: Vocabulary, most: int) -> np.ndarray:
-    """Return how often each token counts in a signature: by its weight; codes and quantities double; uint8 (u,)."""
-    copies = np.clip(np.round(words.weights / np.log1p(max(words.titles, 2)) * most), 1, most)
-    return np.where(words.groups >= QUANTITY - 1, copies * 2, copies).astype(np.uint8)
-
-
 def links_of(
     titles: Titles, words: Vocabulary, config: CatalogueConfig, task: int = 0, tasks: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the links that the bands of ``task`` find: int32 (m, 2) rows, float32 similarities, uint8 flags."""
-    rows = config.rows_for(len(titles.keys))
-    factors, addends = multipliers(config.bands * rows, config.seed)
-    first, last = config.bands * task // tasks, config.bands * (task + 1) // tasks
-    bands = band_keys(
-        titles.tokens, titles.offsets, words.keys, copies_of(words, config.copies), factors, addends, first,
-        last - first, rows,
-    )  # fmt: skip
-    pairs, scores, flags, _, _ = link(titles, bands, words, config.threshold, rare_code(words.titles))
+    bands, rows = config.shape(words.titles)
+    keys = bands_of(titles, words, config, (bands, rows), (bands * task // tasks, bands * (task + 1) // tasks))
+    pairs, scores, flags, _, _ = link(titles, keys, words, config.threshold, rare_code(words.titles))
     return pairs, scores, flags
 
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from features.catalogue.build import product_clusters
-from features.catalogue.config import CatalogueConfig
-from features.catalogue.sketches import choose_rows, multipliers, one_permutation, s_curve, signatures
+from features.catalogue.config import CatalogueConfig, choose_shape, describe, s_curve
+from features.catalogue.sketches import multipliers, one_permutation, signatures, simhash
 from features.catalogue.titles import Clusters, cluster
 from features.catalogue.tokens import GROUPS, tokenize
 from features.catalogue.two_sources import choose_threshold, match
@@ -67,10 +67,12 @@ def test_writings_of_one_thing_are_one_token(one: str, other: str) -> None:
     assert len(tokens.hashes) == 2
 
 
-def test_the_s_curve_and_the_rows_chosen_by_it() -> None:
-    assert s_curve(np.array([0.5]), 1, 3)[0] == 0.125
-    assert s_curve(np.array([0.8]), 20, 5)[0] == pytest.approx(0.99964, abs=1e-5)  # Leskovec et al., figure 3.7
-    assert s_curve(np.array([0.5]), 24, choose_rows(0.5, 24))[0] >= 0.5
+def test_the_s_curve_and_the_shape_chosen_by_it() -> None:
+    assert s_curve(0.5, 1, 3) == 0.125
+    assert choose_shape(100, 0.5) == (33, 3)  # 1 - (1 - .125)^33 = .988; with 25 bands of 4 only .801 are found
+    assert CatalogueConfig(length=500, target=0.4).shape(10) == choose_shape(500, 0.4) == (125, 4)
+    assert "24 bands of 3; " in describe(*CatalogueConfig().shape(100_000))
+    assert "0.5: 0.959" in describe(24, 3)
 
 
 def _pairs_of_sets(similarity: float, pairs: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -92,11 +94,27 @@ def test_signatures_err_as_theory_says_and_candidates_lie_on_the_s_curve(similar
         assert abs(estimate.mean() - true) < 0.02
         assert np.sqrt(((estimate - true) ** 2).mean()) < 1.35 * np.sqrt(true * (1 - true) / length) + 0.01
     bands = (classic[0::2] == classic[1::2]).reshape(pairs, 32, 4).all(axis=2).any(axis=1).mean()
-    assert bands == pytest.approx(s_curve(np.array([true]), 32, 4)[0], abs=0.06)
+    assert bands == pytest.approx(s_curve(true, 32, 4), abs=0.06)
 
 
-def test_one_product_written_differently_is_one_cluster() -> None:
-    found = clusters([title for pair in SAME for title in pair] + AROUND).centres
+def test_simhash_bits_agree_as_the_angle_says() -> None:
+    sets, offsets, true = _pairs_of_sets(0.5, 400)
+    weights = np.ones(len(sets), np.float32)
+    prints = np.stack([simhash(sets, offsets, weights, np.uint64(seed)) for seed in (1, 2)], axis=1)
+    different = np.bitwise_count(prints[0::2] ^ prints[1::2]).sum(axis=1) / 128
+    cosine = 2 * true / (1 + true)  # two sets of one size
+    assert different.mean() == pytest.approx(np.arccos(cosine) / np.pi, abs=0.01)
+
+
+@pytest.mark.parametrize("shingles", ["words", "pairs", "grams"])
+@pytest.mark.parametrize("sketch", ["minhash", "one_permutation", "simhash"])
+def test_one_product_written_differently_is_one_cluster(shingles: str, sketch: str) -> None:
+    target = {"pairs": 0.25, "grams": 0.5, "words": 0.5}[shingles]
+    settings = {"target": 0.65 if sketch == "simhash" else target, "length": 400}
+    if shingles == "words" and sketch == "minhash":
+        settings = {}  # as shipped
+    config = CatalogueConfig(shingles=shingles, sketch=sketch, **settings)  # type: ignore[arg-type]
+    found = cluster(pa.array([title for pair in SAME for title in pair] + AROUND), config).centres
     for number, pair in enumerate(SAME):
         assert found[2 * number] == found[2 * number + 1], pair
     assert len(set(found[: 2 * len(SAME)].tolist())) == len(SAME)
