@@ -122,6 +122,7 @@ class ProductTypeOffers(Strict):
     exclude_departments: list[str] = []
     margin: Share = Field(description="assumption: share of the spend that stays")
     cost: float = Field(ge=0, description="assumption: cost of making the offer, in the source's currency")
+    discoveries: int = Field(default=0, ge=0, description="places kept for types the customer never bought")
 
 
 class CouponOffers(Strict):

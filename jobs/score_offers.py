@@ -137,8 +137,10 @@ class _Night:
         )
         found = with_repeats(found, self.feature("repurchase"), settings.horizon_days)
         found = self.fitting(found)
-        ranker = self.models.get("offer_ranker")
-        ranking = product_type_ranking(found, ranker, self.contacts, settings.offers, settings.policy, self.day)
+        repeats, discoveries = self.models.get("offer_ranker"), self.models.get("discovery_ranker")
+        chosen = {False: repeats, True: discoveries or repeats}
+        rankers = {flag: model for flag, model in chosen.items() if model is not None}
+        ranking = product_type_ranking(found, rankers, self.contacts, settings.offers, settings.policy, self.day)
         ranking = ranking.persist()
         self.write("scores/product_type_ranking", ranking.select(*RANKING))
         return ranking
@@ -174,7 +176,7 @@ class _Night:
             self.feature("bought_together"),
             self.lake.spark_files(self.spark, self.scores.files).select(*of_customer),
             {
-                "product_type": self.named("offer_ranker") or BASELINE,
+                "product_type": self.named("offer_ranker", "discovery_ranker") or BASELINE,
                 "coupon": self.named("coupon_response", "coupon_scope") or BASELINE,
             },
             self.settings.offers,

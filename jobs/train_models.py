@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 MODELS: dict[str, tuple[str, ...]] = {
     "churn": (),
     "offer_ranker": (),
+    "discovery_ranker": (),
     "coupon_response": ("offers", "offer_products", "campaigns", "campaign_targets", "responses"),
     "coupon_scope": ("offers", "offer_products", "campaigns", "campaign_targets", "responses"),
     "characteristics": (),

@@ -13,9 +13,9 @@ from conf.schema import Models
 from jobs.training_sets import TrainingSets
 from scoring.candidates import RANKER_INPUTS
 from scoring.coupons import COUPON_INPUTS
-from training import characteristics, churn, coupon_response, offer_ranker
+from training import characteristics, churn, coupon_response, discovery_ranker, offer_ranker
 from training.artifacts import Model
-from training.evaluation import binary_metrics, ranking_metrics, top_ranks
+from training.evaluation import binary_metrics, ranking_metrics, split_truth, top_ranks
 from training.fitting import Candidate, Judged, judge_binary
 from training.network import label_matrix
 
@@ -123,7 +123,31 @@ def _offer_ranker(sets: TrainingSets, models: Models) -> Trial:
     customers = customers[customers["customer_id"].isin(gate["customer_id"].unique())]
     truth, seen = characteristics.truth_of(customers), characteristics.seen_of(customers)
     fitted = offer_ranker.fit(train, validation, RANKER_INPUTS, offer_ranker.OfferRankerConfig())
-    return Trial(offer_ranker.baseline(train), fitted, lambda model: offer_ranker.judge(model, gate, truth, seen))
+    others = {
+        name: offer_ranker.judge_scores(gate[column].fillna(0).to_numpy(), gate, truth, seen)
+        for name, column in offer_ranker.OTHERS.items()
+    }
+    start = offer_ranker.baseline(train)
+    return Trial(start, fitted, lambda model: offer_ranker.judge(model, gate, truth, seen), others)
+
+
+def _discovery_ranker(sets: TrainingSets, models: Models) -> Trial:
+    training, validation_day, gate_day = _days(sets)
+    ranked = training[: models.ranker_windows]
+    train, validation, gate = (
+        discovery_ranker.rows(sets.read("pairs", days)) for days in (ranked, validation_day, gate_day)
+    )
+    _enough(discovery_ranker.LABEL, train, validation, gate)
+    customers = sets.read("customers", gate_day)
+    customers = customers[customers["customer_id"].isin(gate["customer_id"].unique())]
+    _, truth = split_truth(characteristics.truth_of(customers), characteristics.seen_of(customers))
+    fitted = discovery_ranker.fit(train, validation, RANKER_INPUTS, discovery_ranker.DiscoveryConfig())
+    others = {
+        name: discovery_ranker.judge_scores(gate[column].fillna(0).to_numpy(), gate, truth)
+        for name, column in discovery_ranker.OTHERS.items()
+    }
+    start = discovery_ranker.baseline(train)
+    return Trial(start, fitted, lambda model: discovery_ranker.judge(model, gate, truth), others)
 
 
 def _coupons(name: str) -> Callable[[TrainingSets, Models], Trial]:
@@ -162,6 +186,7 @@ TASKS: dict[str, Task] = {
     for task in (
         Task(churn.NAME, "rhythm", "log_likelihood", churn.INPUTS, _churn),
         Task(offer_ranker.NAME, "pairs", "ndcg@5", (*RANKER_INPUTS, *offer_ranker.FREQUENCY), _offer_ranker),
+        Task(discovery_ranker.NAME, "pairs", "ndcg@5", RANKER_INPUTS, _discovery_ranker),
         *(
             Task(name, "coupons", "log_likelihood", COUPON_INPUTS, _coupons(name))
             for name in (coupon_response.RESPONSE, coupon_response.SCOPE)

@@ -1,7 +1,8 @@
 """Chooses and orders a customer's offers of the night.
 
 1. Coupons compete with coupons: the ``offers.coupons.max_per_customer`` most likely to be redeemed are taken.
-2. Product types fill the other places, the most likely to be bought first.
+2. Product types fill the other places, the most likely to be bought first; ``offers.product_types.discoveries`` of
+   them are kept for the likeliest types that the customer never bought: what he buys anyway would take all of them.
 3. The chosen offers are shown by expected value; ties by propensity, then by offer id.
 
 A coupon's redemption (one or two in a hundred) and a purchase of milk (nine in ten) are no rivals: one list ordered by
@@ -77,28 +78,32 @@ def value_coupons(rows: DataFrame, offers: Offers) -> DataFrame:
     return rows.withColumn("expected_value", F.round(value, PLACES))
 
 
-def rank_product_types(rows: DataFrame) -> DataFrame:
+def rank_product_types(rows: DataFrame, discoveries: int = 0) -> DataFrame:
     """Rank each customer's product types by propensity, then expected value, then id.
 
     Args:
         rows: valued product types with ``is_discovery`` and ``removed_by``.
+        discoveries: so many of the never bought ones come first among the offers.
 
     Returns:
         ``rows`` with ``rank`` (among all), ``rank_in_slice`` (among those bought before, or never bought) and
-        ``offer_rank`` (among those that no rule removes; null for the removed).
+        ``offer_rank`` (among those that no rule removes, the kept discoveries first; null for the removed).
     """
     order = [F.desc("propensity"), F.desc("expected_value"), F.asc("offer_id")]
     removed = F.col("removed_by").isNotNull()
     everything = Window.partitionBy("customer_id").orderBy(*order)
     in_slice = Window.partitionBy("customer_id", "is_discovery").orderBy(*order)
-    allowed = Window.partitionBy("customer_id", removed).orderBy(*order)
-    return rows.withColumns(
+    of_kind = Window.partitionBy("customer_id", removed, "is_discovery").orderBy(*order)
+    kept = F.col("is_discovery") & (F.row_number().over(of_kind) <= discoveries)
+    allowed = Window.partitionBy("customer_id", removed).orderBy(F.desc("_kept"), *order)
+    ranked = rows.withColumn("_kept", kept).withColumns(
         {
             "rank": F.row_number().over(everything),
             "rank_in_slice": F.row_number().over(in_slice),
             "offer_rank": F.when(~removed, F.row_number().over(allowed)),
         }
     )
+    return ranked.drop("_kept")
 
 
 def choose(product_types: DataFrame, coupons: DataFrame | None, offers: Offers) -> DataFrame:

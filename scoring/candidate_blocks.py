@@ -36,6 +36,8 @@ EXTRA = (
     "als_score",
     "ease_score",
     "ease_new_score",
+    "ease_lead",
+    "ease_new_lead",
     "together_score",
     "segment_popularity",
     "customer_new_types_84",
@@ -127,7 +129,7 @@ def _block(batch: pa.RecordBatch, catalogue: Catalogue, config: CandidateConfig)
     als = np.round(_factors(batch.column("factors"), catalogue.factors.shape[1]) @ catalogue.factors.T, 6)
     together = np.round((sparse.csr_matrix(history["baskets_84"] > 0, dtype=float) @ catalogue.together).toarray(), 6)
     often, ever = catalogue.weights.scores(np.nan_to_num(history["baskets_total"]))
-    fresh = (history["days_since_first"] < 84).sum(axis=1, keepdims=True).astype("float64")
+    tried = (history["days_since_first"] < 84).sum(axis=1, keepdims=True).astype("float64")
     segments: list[Any] = batch.column("segment_id").to_pylist()
     segment = np.stack([catalogue.by_segment.get(name, catalogue.popularity) for name in segments])
 
@@ -137,17 +139,24 @@ def _block(batch: pa.RecordBatch, catalogue: Catalogue, config: CandidateConfig)
     recency = np.where(bought, history["days_since_last"], 0) / 1e5  # breaks ties, never more than one basket
     ranks = np.full((len(SOURCES), *shape), UNRANKED, dtype=np.int32)
     ranks[0] = ranks_of(frequency - recency, bought & warm, config.personal_frequency)
-    free = (ranks[0] == UNRANKED) & warm
-    ranks[1] = ranks_of(together, free & (together > 0), config.bought_together)
+    fresh = ~bought & warm  # both next sources are for discoveries
+    ranks[1] = ranks_of(together, fresh & (together > 0), config.bought_together)
     # the linear model finds discoveries better; the factors stand in where it has nothing to say
     alike = np.where(ever > 0, 1e3 + ever, als)
-    ranks[2] = ranks_of(alike, free & (alike > 0), config.similar_customers)
+    ranks[2] = ranks_of(alike, fresh & (alike > 0), config.similar_customers)
     if catalogue.by_segment:
         ranks[3] = ranks_of(segment, np.ones(shape, bool), config.popular_in_segment)
     ranks[4] = ranks_of(np.broadcast_to(catalogue.popularity, shape), np.ones(shape, bool), config.popular)
-    shared = (np.broadcast_to(fresh, shape), np.broadcast_to(catalogue.weights.new_share, shape))
-    extra = dict(zip(EXTRA, (als, often, ever, together, segment, *shared), strict=True))
+    leads = (_lead(often, ~bought), _lead(ever, ~bought))
+    shared = (np.broadcast_to(tried, shape), np.broadcast_to(catalogue.weights.new_share, shape))
+    extra = dict(zip(EXTRA, (als, often, ever, *leads, together, segment, *shared), strict=True))
     return _rows(batch.column("customer_id"), catalogue.names, ranks, {**history, **extra})
+
+
+def _lead(scores: np.ndarray, fresh: np.ndarray) -> np.ndarray:
+    """Return scores (b, t) as shares of the best score of a never bought type: comparable between customers."""
+    best = np.where(fresh, scores, 0).max(axis=1, initial=0, keepdims=True)
+    return np.round(scores / np.where(best > 0, best, 1), 6)
 
 
 def _rows(customers: pa.Array, names: list[str], ranks: np.ndarray, values: dict[str, np.ndarray]) -> pa.RecordBatch:

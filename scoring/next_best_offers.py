@@ -11,7 +11,7 @@ from conf.schema import Offers, Policy
 from features.schemas import conform
 from scoring.arbitration import choose, rank_product_types, value_coupons, value_product_types
 from scoring.policy import mark_coupons, mark_product_types
-from scoring.predictions import Packed, with_probabilities
+from scoring.predictions import Packed, with_probabilities, with_split_probability
 from scoring.reasons import offer_title, reason, reason_codes, with_partner
 
 #: product types kept of each customer for the offers and for measuring: overall, and of repeats and discoveries
@@ -24,7 +24,7 @@ BASELINE = "baseline:personal_frequency"
 
 def product_type_ranking(
     candidates: DataFrame,
-    ranker: Packed | None,
+    rankers: dict[bool, Packed],
     contacts: DataFrame | None,
     offers: Offers,
     policy: Policy,
@@ -34,8 +34,8 @@ def product_type_ranking(
 
     Args:
         candidates: from :func:`scoring.candidates.candidates`.
-        ranker: P(buys the type within the horizon), or None: personal frequency serves, with popularity for what the
-            customer never bought.
+        rankers: P(buys the type within the horizon) of what the customer bought before (False) and of discoveries
+            (True); without one, personal frequency serves, and popularity for what the customer never bought.
         contacts: as for :func:`scoring.policy.contact_rights`.
         offers: margins and numbers.
         policy: the repeat rule.
@@ -45,11 +45,10 @@ def product_type_ranking(
         The best candidates with ``propensity``, ``expected_value``, ``rank``, ``rank_in_slice``, ``offer_rank``,
         ``is_discovery`` and all that reasons need.
     """
-    scored = with_probabilities(candidates, {"propensity": ranker}) if ranker else _by_frequency(candidates)
-    valued = value_product_types(scored, offers).withColumn(
-        "is_discovery", F.coalesce("pair_baskets_total", F.lit(0.0)) == 0
-    )
-    ranked = rank_product_types(mark_product_types(valued, contacts, policy, day))
+    rows = candidates.withColumn("is_discovery", F.coalesce("pair_baskets_total", F.lit(0.0)) == 0)
+    scored = with_split_probability(_by_frequency(rows), "propensity", "is_discovery", rankers)
+    valued = mark_product_types(value_product_types(scored, offers), contacts, policy, day)
+    ranked = rank_product_types(valued, offers.product_types.discoveries)
     return ranked.where(
         (F.col("rank") <= TOP) | (F.col("rank_in_slice") <= TOP_OF_SLICE) | (F.col("offer_rank") <= offers.per_customer)
     )
@@ -165,9 +164,7 @@ def _by_frequency(candidates: DataFrame) -> DataFrame:
     """Give purchases at the customer's own rate as a Poisson process, and popularity to what is new to him."""
     known = _frequency(F.col("pair_baskets_84"), F.col("pair_baskets_total"))
     fresh = F.coalesce("segment_popularity", "type_popularity_28", F.lit(0.0))
-    return candidates.withColumn(
-        "propensity", F.when(F.coalesce("pair_baskets_total", F.lit(0.0)) > 0, known).otherwise(fresh)
-    )
+    return candidates.withColumn("propensity", F.when(F.col("is_discovery"), fresh).otherwise(known))
 
 
 def _frequency(baskets_84: F.Column, baskets_total: F.Column) -> F.Column:

@@ -57,6 +57,31 @@ def with_probabilities(rows: DataFrame, models: dict[str, Packed]) -> DataFrame:
     return rows.mapInArrow(apply, _extended(rows, *(T.StructField(name, T.DoubleType()) for name in models)))
 
 
+def with_split_probability(rows: DataFrame, column: str, flag: str, models: dict[bool, Packed]) -> DataFrame:
+    """Return ``rows`` with ``column`` filled by one model where ``flag`` holds and by another where it does not.
+
+    Args:
+        rows: the models' inputs among other columns, the boolean ``flag``, and ``column``: a probability that stays
+            where there is no model for the flag.
+        column: column of doubles.
+        flag: boolean column without nulls.
+        models: value of the flag -> model.
+    """
+    packed = {value: model.files for value, model in models.items()}
+
+    def apply(batches: Batches) -> Batches:
+        loaded = {value: from_bytes(files) for value, files in packed.items()}
+        for batch in batches:
+            flags = batch.column(flag).to_numpy(zero_copy_only=False)
+            found = np.array(batch.column(column).to_numpy(zero_copy_only=False), dtype="float64")
+            for value, model in loaded.items():
+                chosen = np.flatnonzero(flags == value)
+                found[chosen] = model.predict(batch.select(list(model.meta.inputs)).take(chosen).to_pandas())
+            yield batch.set_column(batch.schema.get_field_index(column), column, pa.array(found, pa.float64()))
+
+    return rows.mapInArrow(apply, rows.schema) if models else rows
+
+
 def with_drivers(rows: DataFrame, model: Packed, probability: str, drivers: str, most: int = 3) -> DataFrame:
     """Return ``rows`` with the model's probability and the inputs that raise it most.
 

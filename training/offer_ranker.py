@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from training.artifacts import Model
@@ -15,6 +16,8 @@ from training.fitting import Candidate, Judged
 NAME = "offer_ranker"
 LABEL = "bought"
 K = 5
+#: what has to be beaten as well: baseline -> column that it ranks by
+OTHERS = {"popularity": "type_popularity_28", "EASE": "ease_score", "ALS": "als_score"}
 #: of the baseline: personal frequency, and popularity where there is none
 FREQUENCY = ("pair_baskets_84", "pair_baskets_total", "type_popularity_28")
 
@@ -61,14 +64,24 @@ def judge(model: Model, pairs: pd.DataFrame, truth: pd.DataFrame, seen: pd.DataF
         truth: ``customer_id``, ``item``: offerable types that were bought, candidates or not.
         seen: ``customer_id``, ``item`` bought before.
     """
-    probability = model.predict(pairs)
-    ranked = ranks(pairs, probability)
-    return Judged(
-        ranking_metrics(ranked, truth, K)["ndcg"],
-        {**ranking_figures(ranked, truth, seen), **binary_metrics(pairs[LABEL].to_numpy(bool), probability)},
-        probability,
-        pairs[LABEL].to_numpy(dtype=bool),
-    )
+    return judge_scores(model.predict(pairs), pairs, truth, seen)
+
+
+def judge_scores(score: np.ndarray, pairs: pd.DataFrame, truth: pd.DataFrame, seen: pd.DataFrame) -> Judged:
+    """Judge any score (n,) of the candidates in the same way; of repeats or discoveries only they are listed."""
+    slices, figures = {}, {}
+    fresh = pairs["pair_baskets_total"].fillna(0).to_numpy() == 0
+    parts = (("all", "", truth, fresh | True), *zip(
+        ("repeats", "discoveries"), ("_repeat", "_discovery"), split_truth(truth, seen), (~fresh, fresh), strict=True
+    ))  # fmt: skip
+    for part, suffix, wanted, kept in parts:
+        slices[part] = ranking_metrics(ranks(pairs[kept], score[kept]), wanted, K)
+        for name in ("hit_rate", "ndcg"):
+            figures[f"{name}_at_{K}{suffix}"] = float(slices[part][name].mean())
+    label = pairs[LABEL].to_numpy(dtype=bool)
+    if len(score) and np.min(score) >= 0 and np.max(score) <= 1:
+        figures |= binary_metrics(label, score)
+    return Judged(slices["all"]["ndcg"], figures, score, label, slices)
 
 
 def ranking_figures(ranked: pd.DataFrame, truth: pd.DataFrame, seen: pd.DataFrame, k: int = K) -> dict[str, float]:

@@ -234,7 +234,9 @@ def test_scoring_again_gives_equal_rows(night):
 def test_scores_that_are_no_numbers_are_not_published(night, monkeypatch):
     before = Lake(night.lake).need(Stage.SCORE, DAY)
     monkeypatch.setattr(
-        next_best_offers, "with_probabilities", lambda rows, models: rows.withColumn("propensity", F.lit(float("nan")))
+        next_best_offers,
+        "with_split_probability",
+        lambda rows, column, flag, models: rows.withColumn(column, F.lit(float("nan"))),
     )
     with pytest.raises(DataError, match=r"ranking\.propensity: \d+ of \d+ values are NaN"):
         run(night, DAY, force=True)

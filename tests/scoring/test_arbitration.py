@@ -103,3 +103,20 @@ def test_ranks_overall_and_among_repeats_and_discoveries(rows):
         "D1": (2, 1, 1),
         "R2": (3, 2, 2),
     }
+
+
+def test_places_are_kept_for_what_the_customer_never_bought(rows):
+    types = [
+        ("a", "R1", 0.9, None, None, 1.0, False, None),
+        ("a", "R2", 0.8, None, None, 1.0, False, None),
+        ("a", "R3", 0.7, None, None, 1.0, False, None),
+        ("a", "SENT", 0.3, None, None, 1.0, True, "contacted recently"),
+        ("a", "D1", 0.2, None, None, 1.0, True, None),
+        ("a", "D2", 0.1, None, None, 1.0, True, None),
+        ("none", "R1", 0.9, None, None, 1.0, False, None),
+    ]
+    valued = value_product_types(rows(TYPE, *types), OFFERS)
+    for places, expected in ((0, {"R1", "R2", "R3"}), (1, {"R1", "R2", "D1"}), (2, {"R1", "D1", "D2"})):
+        found = choose(rank_product_types(valued, places), None, OFFERS).collect()
+        assert {row["product_type"] for row in found if row["customer_id"] == "a"} == expected
+        assert [row["product_type"] for row in found if row["customer_id"] == "none"] == ["R1"]

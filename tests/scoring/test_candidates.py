@@ -91,6 +91,21 @@ def test_inputs_are_what_the_tables_say(picked):
     assert picked["a", "JAM"]["pair_baskets_total"] is None
 
 
+def test_leads_compare_types_that_the_customer_never_bought(picked):
+    new = [row for (who, _), row in picked.items() if who == "a" and row["pair_baskets_total"] is None]
+    best = max(row["ease_new_score"] for row in new)
+    assert best > 0
+    for row in new:
+        assert row["ease_new_lead"] == pytest.approx(row["ease_new_score"] / best, abs=1e-5)
+
+
+def test_what_is_bought_already_is_found_by_frequency_alone(picked):
+    for row in picked.values():
+        if row["pair_baskets_total"] is not None:
+            assert row["bought_together_rank"] is None
+            assert row["similar_customers_rank"] is None
+
+
 def test_a_negative_association_and_what_is_not_offered_bring_nothing(picked):
     assert not any(name in ("SALT", "FUEL") for _, name in picked)
 

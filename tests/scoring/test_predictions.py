@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from scoring.predictions import Packed, label_batch, with_drivers, with_probabilities
+from scoring.predictions import Packed, label_batch, with_drivers, with_probabilities, with_split_probability
 from training.classifiers import LogisticConfig, logistic
 
 
@@ -33,6 +33,21 @@ def test_the_workers_say_what_the_model_says_here(model, rows):
     added = model.contributions(given)
     expected = [[("x", "z")[int(np.argmax(each))]] if each.max() > 0 else [] for each in added]
     assert [row["drivers"] for row in found] == expected
+
+
+def test_each_model_fills_its_own_rows_and_what_has_none_stays(model, rows):
+    frame = rows(
+        "id string, p double, new boolean, x double, z double",
+        ("a", 0.5, True, 1.0, 0.5), ("b", 0.6, False, -2.0, 1.0), ("c", 0.7, True, None, 3.0),
+    )  # fmt: skip
+    other = logistic("other", pd.DataFrame({"z": [0.0, 1, 2, 3], "y": [0, 1, 0, 1]}), ["z"], "y", LogisticConfig())
+    told = {flag: each.predict(frame.toPandas()) for flag, each in ((True, model), (False, other))}
+    both = with_split_probability(frame, "p", "new", {True: Packed(model.to_bytes()), False: Packed(other.to_bytes())})
+    assert both.columns == frame.columns
+    assert [row["p"] for row in both.collect()] == pytest.approx([told[True][0], told[False][1], told[True][2]])
+    one = with_split_probability(frame, "p", "new", {False: Packed(other.to_bytes())})
+    assert [row["p"] for row in one.collect()] == pytest.approx([0.5, told[False][1], 0.7])
+    assert with_split_probability(frame, "p", "new", {}) is frame
 
 
 def test_labels_are_ranked_overall_and_in_each_slice():

@@ -1,0 +1,80 @@
+"""The ranker of what was never bought: it learns, it is judged on discoveries alone, and its fallback follows EASE."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from training import discovery_ranker, offer_ranker
+from training.promotion import decide
+
+
+def pairs(customers: int, seed: int, each: int = 12) -> pd.DataFrame:
+    """Candidates whose first purchase follows the linear model's score, and popularity hardly."""
+    generator = np.random.default_rng(seed)
+    n = customers * each
+    frame = pd.DataFrame(
+        {
+            "customer_id": np.repeat([f"c{number:04d}" for number in range(customers)], each),
+            "product_type": [f"t{number:02d}" for number in range(each)] * customers,
+            **{name: generator.random(n) for name in discovery_ranker.LINEAR},
+            "als_score": generator.random(n),
+            "ease_score": generator.random(n),
+            "pair_baskets_total": np.where(generator.random(n) < 0.25, 3.0, np.nan),
+        }
+    )
+    chance = 0.6 * frame["ease_new_score"] ** 3
+    return frame.assign(bought=generator.random(n) < chance)
+
+
+def truth(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.loc[rows["bought"], ["customer_id", "item"]]
+
+
+def test_only_what_was_never_bought_counts():
+    given = pairs(20, 1)
+    rows = discovery_ranker.rows(given)
+    assert len(rows) == given["pair_baskets_total"].isna().sum()
+    assert (rows["item"] == rows["product_type"]).all()
+
+
+def test_the_linear_model_beats_popularity_and_a_shuffled_one_is_refused():
+    train, gate = (discovery_ranker.rows(pairs(300, seed)) for seed in (1, 2))
+    judged = discovery_ranker.judge(discovery_ranker.baseline(train).model, gate, truth(gate))
+    others = {
+        name: discovery_ranker.judge_scores(gate[column].to_numpy(), gate, truth(gate)).each
+        for name, column in discovery_ranker.OTHERS.items()
+    }
+    assert decide(judged.each, others).promote
+    assert judged.metrics["ece"] < 0.05
+    assert list(judged.slices) == ["discoveries"]
+    worse = discovery_ranker.judge_scores(np.random.default_rng(0).random(len(gate)), gate, truth(gate))
+    refused = decide(worse.each, {**others, "linear": judged.each})
+    assert not refused.promote
+    assert "does not beat linear" in refused.reason
+
+
+def test_trees_learn_what_the_scores_do_not_say():
+    def shaped(seed: int) -> pd.DataFrame:
+        rows = discovery_ranker.rows(pairs(400, seed))
+        hidden = (rows["als_score"] > 0.8) & (rows["type_popularity_28"] > 0.5)
+        return rows.assign(bought=np.random.default_rng(seed).random(len(rows)) < 0.05 + 0.6 * hidden)
+
+    train, validation, gate = (shaped(seed) for seed in (1, 2, 3))
+    inputs = (*discovery_ranker.LINEAR, "als_score")
+    fitted = discovery_ranker.fit(train, validation, inputs, discovery_ranker.DiscoveryConfig())
+    better = discovery_ranker.judge(fitted.model, gate, truth(gate))
+    simple = discovery_ranker.judge(discovery_ranker.baseline(train).model, gate, truth(gate))
+    assert decide(better.each, {"linear": simple.each}).promote
+
+
+def test_slices_of_the_offer_ranker_list_only_their_own():
+    given = offer_ranker.rows(pairs(30, 4))
+    bought, seen = truth(given), given.loc[given["pair_baskets_total"].notna(), ["customer_id", "item"]]
+    judged = offer_ranker.judge_scores(given["ease_new_score"].to_numpy(), given, bought, seen)
+    assert list(judged.slices) == ["all", "repeats", "discoveries"]
+    fresh = discovery_ranker.rows(given)
+    same = discovery_ranker.judge_scores(fresh["ease_new_score"].to_numpy(), fresh, truth(fresh))
+    pd.testing.assert_frame_equal(judged.slices["discoveries"], same.slices["discoveries"])
+    assert judged.metrics["hit_rate_at_5_discovery"] == pytest.approx(same.metrics["hit_rate_at_5"])
