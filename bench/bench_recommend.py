@@ -1,20 +1,25 @@
-"""Recommenders on The Complete Journey: three windows of 28 days, all models on the same customers.
+"""Recommenders on The Complete Journey: windows of 28 days, all models on the same customers.
 
-Settings were chosen on the window of 2017-09-10, before the first window that is reported. The ranker learns from the
-windows before the one it is judged on. Product types: top 5 of those that are offered; products: top 10 of all.
+Settings were chosen on windows up to 2017-09-10, before the first one that is reported. Rankers learn from the two
+windows before the one they are judged on. Product types: top 5 of those that are offered, three windows. Products
+(``--products``): top 10 of all that were ever sold. ``--cache`` keeps windows between runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import pickle
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from complete_journey import Journey, day_of, journey
+from scipy import sparse
 
-from training.comparison import SLICES, Task, compare, gain, shown, table
+from training.comparison import COLD, SLICES, Task, compare, gain, shown, summary
 from training.recommenders.als import FactorsConfig, als
 from training.recommenders.ease import ease
 from training.recommenders.frequency import decayed_frequency, personal_frequency, popularity
@@ -23,112 +28,150 @@ from training.recommenders.neighbours import item_neighbours, user_neighbours
 from training.recommenders.pair_features import Pairs, pair_features
 from training.recommenders.recommender import Recommender
 from training.recommenders.tifu import TifuConfig, tifu
-from training.recommenders.two_stage import RANKER, candidate_pairs, candidate_recall, fit_ranker, labels, ranked
-from training.splits import last_window
+from training.recommenders.two_stage import (
+    NEW_RANKER,
+    RANKER,
+    candidate_pairs,
+    candidate_recall,
+    fit_ranker,
+    of_buyers,
+    ranked,
+)  # fmt: skip
+from training.splits import last_window, repeats_and_discoveries
 
 HORIZON, TRAINING = 28, 2
 REPORTED = ("2017-10-08", "2017-11-05", "2017-12-03")
 BEST = "two stages"
+#: models whose scores the rankers are told
+TOLD = ("popularity", "popularity, 28 days", "EASE", "EASE, whether", "user-kNN", "TIFU-kNN")
 
 
+@dataclass(frozen=True)
 class Window:
-    """A window: its history, its truth, its models and the candidates of both rankers."""
+    """A window: its truth, what was known before, its models, and the candidates of both rankers."""
 
-    def __init__(self, data: Journey, as_of: int, products: bool) -> None:
-        """Fit the classical models on all days up to ``as_of``."""
-        started = time.process_time()
-        self.past, self.truth = last_window(*_lines(data), as_of, HORIZON, data.shape)
-        self.seen = (self.past.counts() > 0).astype("float32").tocsr()
-        self.models = models(self.past, products)
-        known = np.flatnonzero(np.diff(self.seen.indptr) > 0)
-        few = 20 if products else 40
-        own = [(self.models["decayed frequency"], 60), (self.models["EASE"], 30)]
-        new = [(self.models[name], few) for name in ("popularity", "EASE", "EASE, whether", "user-kNN")]
-        self.all = self._pairs(data, *candidate_pairs([*own, *new], known))
-        self.new = self._pairs(data, *candidate_pairs(new, known, self.seen))
-        print(f"  day {as_of}: {len(self.models)} models, {len(self.all.row):,} candidates, recall "
-              f"{candidate_recall(self.all.row, self.all.column, self.truth):.3f}, "
-              f"cpu {time.process_time() - started:.0f} s", flush=True)  # fmt: skip
-
-    def _pairs(self, data: Journey, row: np.ndarray, column: np.ndarray) -> Pairs:
-        told = [replace(model, name=name) for name, model in self.models.items() if name in TOLD]
-        return pair_features(self.past, row, column, told, data.groups)
+    truth: sparse.csr_matrix
+    seen: sparse.csr_matrix
+    models: dict[str, Recommender]
+    all: Pairs
+    new: Pairs
 
 
-#: models whose scores the ranker is told
-TOLD = ("popularity", "EASE", "EASE, whether", "user-kNN")
+def window(data: Journey, as_of: int, products: bool) -> Window:
+    """Fit the classical models on all days up to ``as_of`` and describe the candidates."""
+    started = time.process_time()
+    past, truth = last_window(data.user, data.item, data.day, data.basket, as_of, HORIZON, data.shape)
+    seen = (past.counts() > 0).astype("float32").tocsr()
+    fitted = models(past, products)
+    known = np.flatnonzero(np.diff(seen.indptr) > 0)
+    own = [("decayed frequency", 100 if products else 60), ("EASE", 30)]
+    fresh = [("EASE, whether", 40), ("EASE", 20), ("user-kNN", 25), ("popularity", 20), ("popularity, 28 days", 20)]
+
+    def found(sources: list[tuple[str, int]], excluded: sparse.csr_matrix | None) -> Pairs:
+        row, column = candidate_pairs([(fitted[name], most) for name, most in sources], known, excluded)
+        told = [replace(model, name=name) for name, model in fitted.items() if name in TOLD]
+        return pair_features(past, row, column, told, data.groups)
+
+    both = Window(truth, seen, fitted, found(own + fresh, None), found(fresh, seen))
+    recall = candidate_recall(both.all.row, both.all.column, truth)
+    _, discoveries = repeats_and_discoveries(truth, seen)
+    recall_new = candidate_recall(both.new.row, both.new.column, discoveries)
+    print(
+        f"  day {as_of}: {len(both.all.row):,} candidates with recall {recall:.3f}, "
+        f"{len(both.new.row):,} of discoveries with recall {recall_new:.3f}, cpu {time.process_time() - started:.0f} s",
+        flush=True,
+    )
+    return both
 
 
 def models(past: History, products: bool) -> dict[str, Recommender]:
-    """Fit the classical bank with the settings chosen on the earlier window."""
+    """Fit the classical bank with the settings chosen on the earlier windows."""
     most = 4000 if products else past.shape[1]
-    return {
+    found = {
         "popularity": popularity(past),
+        "popularity, 28 days": popularity(past, 28),
         "personal frequency": personal_frequency(past),
-        "decayed frequency": decayed_frequency(past, 120, 0.1),
-        "item-kNN": item_neighbours(past, 100),
+        "decayed frequency": decayed_frequency(past, 80, 1.0) if products else decayed_frequency(past, 120, 0.1),
         "user-kNN": user_neighbours(past, 100),
         "TIFU-kNN": tifu(past, TifuConfig()),
         "EASE": ease(past, 300, most),
         "EASE, whether": ease(past, 1000, most, binary=True),
-        "ALS": als(past, FactorsConfig(iterations=5)),
+    }
+    if not products:  # quadratic in the items of a customer, and in 68,000 columns
+        found["item-kNN"] = item_neighbours(past, 100)
+        found["ALS"] = als(past, FactorsConfig(iterations=5))
+    return found
+
+
+def rankers(earlier: list[Window], threads: int) -> dict[str, Any]:
+    """Fit the ranker of all and that of discoveries on earlier windows."""
+    return {
+        kind: fit_ranker([of_buyers(getattr(w, kind), w.truth) for w in earlier], replace(config, threads=threads))
+        for kind, config in (("all", RANKER), ("new", NEW_RANKER))
     }
 
 
-def report(window: Window, earlier: list[Window], k: int) -> pd.DataFrame:
-    """Print one window's table and return it."""
-    task, config = Task(window.truth, window.seen, k), replace(RANKER, threads=1)
-    found = {}
-    for kind in ("all", "new"):
-        booster = fit_ranker([(getattr(w, kind), labels(getattr(w, kind), w.truth)) for w in earlier], config)
-        found[kind] = ranked(booster, getattr(window, kind), window.truth.shape)
-    judged = compare(window.models, task)
+def report(now: Window, boosters: dict[str, Any], k: int, group: np.ndarray) -> pd.DataFrame:
+    """Print one window's table and return it: a row per model, slice and metric."""
+    task = Task(now.truth, now.seen, k)
+    found = {kind: ranked(booster, getattr(now, kind), now.truth.shape) for kind, booster in boosters.items()}
+    judged = compare(now.models, task)
     for part in SLICES:
         judged |= compare({BEST: found["new" if part == "discoveries" else "all"]}, task, (part,))
-    means = table(judged)
-    print(
-        means.loc[:, [(part, metric) for part in SLICES for metric in ("hit_rate", "ndcg", "recall")]]
-        .round(4)
-        .to_string()
-    )
-    for part, others in (("all", ("personal frequency", "decayed frequency", "EASE")),
-                         ("discoveries", ("popularity", "EASE, whether"))):  # fmt: skip
-        for other in others:
+    judged |= compare({**now.models, BEST: found["all"]}, task, COLD[:1])
+    judged |= compare({**now.models, BEST: found["new"]}, task, COLD[1:])
+    figures = summary(judged)
+    print(wide(figures).to_string())
+    for part in ("all", "repeats", "discoveries"):
+        for other in now.models:
             over = [gain(judged, BEST, other, part, metric) for metric in ("hit_rate", "ndcg")]
             told = ", ".join(f"{name} {each.value:+.4f} [{each.low:+.4f}, {each.high:+.4f}]"
                              for name, each in zip(("hit rate", "NDCG"), over, strict=True))  # fmt: skip
             print(f"  {part}: {BEST} over {other}: {told}")
-    print("  of the lists:", {name: round(value, 3) for name, value in shown(found["all"], task).items()}, flush=True)
-    return means
+    for name, model in {**now.models, BEST: found["all"]}.items():
+        print(f"  lists of {name}:", {key: round(value, 3) for key, value in shown(model, task, group).items()})
+    return figures
+
+
+def wide(figures: pd.DataFrame) -> pd.DataFrame:
+    """Return the means, a row per model, for reading."""
+    kept = figures[figures["metric"].isin(["hit_rate", "ndcg", "recall"])]
+    return kept.pivot_table(index="model", columns=["slice", "metric"], values="value", sort=False).round(4)
 
 
 def main() -> None:
     """Print the comparison."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="three windows rather than one")
-    parser.add_argument("--as-of", choices=REPORTED, help="one window alone")
+    parser.add_argument("--full", action="store_true", help="three windows rather than the last")
+    parser.add_argument("--as-of", help="another day, for choosing settings: YYYY-MM-DD")
     parser.add_argument("--products", action="store_true", help="products, top 10, rather than types, top 5")
+    parser.add_argument("--cache", type=Path, help="folder that keeps windows between runs")
+    parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     data, k = journey(arguments.products), 10 if arguments.products else 5
     print(f"{data.shape[0]:,} customers x {data.shape[1]:,} items, top {k}")
     windows: dict[int, Window] = {}
     tables = []
-    wanted = [arguments.as_of] if arguments.as_of else REPORTED if arguments.full else REPORTED[-1:]
-    for text in wanted:
+    for text in [arguments.as_of] if arguments.as_of else REPORTED if arguments.full else REPORTED[-1:]:
         days = [day_of(text) - HORIZON * back for back in range(TRAINING + 1)]
-        for day in days:
-            if day not in windows:
-                windows[day] = Window(data, day, arguments.products)
-        print(f"\n{text}, the {HORIZON} days after it")
-        tables.append(report(windows[days[0]], [windows[day] for day in days[1:]], k))
+        windows = {day: windows.get(day) or _cached(arguments.cache, data, day, arguments.products) for day in days}
+        boosters = rankers([windows[day] for day in days[1:]], arguments.threads)
+        print(f"\n{text}, the {HORIZON} days after it", flush=True)
+        tables.append(report(windows[days[0]], boosters, k, data.groups["department"]))
     print("\nmean of the windows")
-    print(
-        (sum(tables) / len(tables)).loc[:, [(p, m) for p in SLICES for m in ("hit_rate", "ndcg")]].round(4).to_string()
-    )
+    print(wide(pd.concat(tables)).to_string())
 
 
-def _lines(data: Journey) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    return data.user, data.item, data.day, data.basket
+def _cached(folder: Path | None, data: Journey, day: int, products: bool) -> Window:
+    file = folder / f"{'products' if products else 'types'}-{day}.pickle" if folder else None
+    if file is not None and file.exists():
+        found: Window = pickle.loads(file.read_bytes())  # written below, by this very program
+        return found
+    made = window(data, day, products)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(pickle.dumps(made, protocol=5))
+    return made
 
 
 if __name__ == "__main__":

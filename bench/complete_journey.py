@@ -14,6 +14,7 @@ import numpy as np
 QUERY = """
     select household_id as customer, basket_id as basket, {item} as item,
            any_value(department) as department, any_value(product_category) as category,
+           any_value(product_type) as type, any_value(manufacturer_id) as manufacturer,
            date_diff('day', date '2017-01-01',
                      (transaction_timestamp::timestamptz at time zone 'America/New_York')::date) as day
     from '{folder}/transactions.parquet' left join '{folder}/products.parquet' using (product_id)
@@ -28,7 +29,7 @@ OFFERED = (
 
 @dataclass(frozen=True)
 class Journey:
-    """Lines of baskets, users and items numbered; ``groups`` numbers each item's department and category."""
+    """Lines of baskets, users and items numbered; ``groups`` numbers what each item belongs to, name by name."""
 
     user: np.ndarray
     item: np.ndarray
@@ -47,11 +48,11 @@ def journey(products: bool) -> Journey:
     with duckdb.connect() as engine:
         engine.execute("set timezone = 'UTC'")
         folder = Path(spec.origin).parent / "data"
-        lines = engine.execute(QUERY.format(folder=folder, item=item, wanted=wanted)).to_arrow_table().to_pandas()
+        lines = engine.sql(QUERY.format(folder=folder, item=item, wanted=wanted)).to_arrow_table().to_pandas()
     user, items = (np.unique(lines[name].astype(str), return_inverse=True) for name in ("customer", "item"))
     of_item = lines.assign(column=items[1])
     groups = {}
-    for name in ("department", "category"):
+    for name in ("department", "category", "type", "manufacturer") if products else ("department", "category"):
         kept = of_item.assign(value=of_item[name].fillna("?").astype(str)).groupby(["column", "value"]).size()
         best = kept.reset_index(name="n").sort_values(["column", "n", "value"], ascending=[True, False, True])
         groups[name] = np.unique(best.drop_duplicates("column")["value"].astype(str), return_inverse=True)[1]

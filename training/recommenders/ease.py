@@ -31,9 +31,7 @@ def ease(
     kept = np.sort(np.argsort(-buyers, kind="stable")[:most_items])
     known = bought[:, kept]
     weights = ease_weights((known.T @ known).toarray(), penalty)
-    right = np.zeros((len(kept), past.shape[1]), dtype="float32")
-    right[:, kept] = weights
-    return Recommender("EASE", known, right)
+    return Recommender("EASE", known, weights, columns=kept, items=past.shape[1])
 
 
 def ease_weights(gram: np.ndarray, penalty: float) -> np.ndarray:

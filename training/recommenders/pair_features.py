@@ -41,7 +41,7 @@ def pair_features(
         past: the history.
         row: (n,) users, rising.
         column: (n,) items.
-        models: recommenders fitted on ``past``; each one's score is a feature.
+        models: recommenders fitted on ``past``; each one's score is a feature, and its share of the user's best pair.
         groups: name -> (i,) number of the group (category, department, brand) of each item.
 
     Returns:
@@ -59,7 +59,9 @@ def pair_features(
         columns["own_share_84"] = columns["own_84"] / user["84"][row]
         columns["own_share"] = often / user["total"][row]
         columns["own_share_since_first"] = often / first
-    columns |= {f"model_{model.name}": model.cells(row, column) for model in models}
+    told = {model.name: model.cells(row, column) for model in models}
+    columns |= {f"model_{name}": score for name, score in told.items()}
+    columns |= {f"lead_{name}": _lead(score, row) for name, score in told.items()}
     columns |= {f"item_{name}": values[column] for name, values in item.items()}
     columns |= {f"user_{name}": values[row] for name, values in user.items()}
     for name, group in (groups or {}).items():
@@ -133,6 +135,15 @@ def user_habits(past: History) -> dict[str, np.ndarray]:
             "new_84": _younger(fresh, 84, 1),
             "basket_size": lines / baskets[84],
         }
+
+
+def _lead(score: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Return scores (n,) as shares of the user's best one: comparable between users, as a ranker has to compare."""
+    if not len(row):
+        return score
+    start = np.flatnonzero(np.concatenate([[True], row[1:] != row[:-1]]))
+    best = np.maximum.reduceat(score, start)
+    return score / np.repeat(np.where(best > 0, best, 1), np.diff(np.append(start, len(row))))
 
 
 def _first_time(past: History) -> sparse.csr_matrix:

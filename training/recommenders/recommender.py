@@ -27,22 +27,29 @@ class Recommender:
         left: (u, d) dense or sparse.
         right: (d, i) dense or sparse.
         own: (u, i) sparse, added to the product; None for none.
+        columns: (c,) items that the columns of ``right`` (d, c) stand for, the others score 0; None for all.
+        items: number of items where ``columns`` is given.
     """
 
     name: str
     left: Any
     right: Any
     own: sparse.csr_matrix | None = None
+    columns: np.ndarray | None = None
+    items: int = 0
 
     @property
     def shape(self) -> tuple[int, int]:
         """Users and items."""
-        return int(self.left.shape[0]), int(self.right.shape[1])
+        return int(self.left.shape[0]), int(self.right.shape[1]) if self.columns is None else self.items
 
     def scores(self, rows: slice | np.ndarray) -> np.ndarray:
         """Return the scores (b, i), float32, of some users."""
         found = self.left[rows] @ self.right
         dense: np.ndarray = np.asarray(found.todense() if sparse.issparse(found) else found, dtype="float32")
+        if self.columns is not None:
+            part, dense = dense, np.zeros((len(dense), self.items), dtype="float32")
+            dense[:, self.columns] = part
         if self.own is None:
             return dense
         cells = self.own[rows].tocoo()

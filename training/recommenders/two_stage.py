@@ -22,6 +22,8 @@ from training.top_lists import top_lists
 
 #: what the ranker is fitted with where nothing else is said
 RANKER = TreesConfig(leaves=31, rounds=150, learning_rate=0.08, min_rows=200, inputs_share=0.5)
+#: the same for discoveries: small trees, for the signal is weak and the noise is not
+NEW_RANKER = TreesConfig(leaves=7, rounds=200, learning_rate=0.05, min_rows=1000, inputs_share=0.5, l2=20.0)
 
 
 def candidate_pairs(
@@ -52,6 +54,13 @@ def candidate_recall(row: np.ndarray, column: np.ndarray, truth: sparse.csr_matr
 def labels(pairs: Pairs, truth: sparse.csr_matrix) -> np.ndarray:
     """Return whether each pair was bought (n,)."""
     return np.asarray(truth[pairs.row, pairs.column]).ravel() > 0
+
+
+def of_buyers(pairs: Pairs, truth: sparse.csr_matrix) -> tuple[Pairs, np.ndarray]:
+    """Return the pairs of the users who buy in the window, with their labels: what to rank, not whether he comes."""
+    kept = (np.diff(truth.indptr) > 0)[pairs.row]
+    part = Pairs(pairs.row[kept], pairs.column[kept], pairs.names, pairs.values[kept])
+    return part, labels(part, truth)
 
 
 def fit_ranker(windows: Sequence[tuple[Pairs, np.ndarray]], config: TreesConfig) -> Any:
