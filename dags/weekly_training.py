@@ -3,6 +3,9 @@
 Trains challengers for all models on everything up to the night, compares each with its champion and its baseline
 on the same held-out window, and promotes only what wins. A refusal is recorded with its reason in MLflow and in
 `nbo.model_versions`. The nightly DAG picks the new champions up by itself; `nbo rollback MODEL` takes one back.
+
+With the parameter `approval` what passes the gate is held until a person agrees, in Airflow's "Required Actions" or by
+`nbo approve`; who declines leaves the old champions in charge.
 """
 
 from __future__ import annotations
@@ -11,10 +14,11 @@ import os
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from jobs.stages import Stage, StageFailed, night_of, run_stage, tell_failure
+from jobs.stages import Stage, StageFailed, approve, night_of, run_stage, tell_failure
 
 CONF = os.environ.get("NBO_CONF")
 CHAMPIONS = Asset("nbo_champions", uri="nbo://champions")
@@ -35,6 +39,8 @@ CHAMPIONS = Asset("nbo_champions", uri="nbo://champions")
     params={
         "run_date": Param(None, type=["null", "string"], format="date", title="Night (YYYY-MM-DD)",
                           description="Train on everything up to this local day; empty: from the run's dates."),
+        "approval": Param(False, type="boolean", title="A person approves promotions",
+                          description="What passes the gate is held until somebody agrees."),
         "timezone": Param("America/New_York", type="string", title="Time zone of the business day"),
     },
     tags=["nbo", "weekly"],
@@ -47,7 +53,8 @@ def weekly_training() -> None:
     def train_challengers() -> dict[str, Any]:
         context = get_current_context()
         try:
-            summary = run_stage(Stage.TRAIN, night_of(context), CONF, retrain=True)
+            hold = bool(context["params"]["approval"])
+            summary = run_stage(Stage.TRAIN, night_of(context), CONF, retrain=True, hold=hold)
         except StageFailed as failure:
             if failure.final:
                 raise AirflowFailException(str(failure)) from None
@@ -55,7 +62,21 @@ def weekly_training() -> None:
         context["outlet_events"][CHAMPIONS].extra = summary
         return summary
 
-    train_challengers()
+    @task.short_circuit
+    def anything_held(summary: dict[str, Any]) -> bool:
+        return bool(summary.get("awaiting"))
+
+    @task(outlets=[CHAMPIONS])
+    def promote_approved() -> None:
+        approve(CONF)
+
+    approval = ApprovalOperator(
+        task_id="approve_promotions",
+        subject="Models passed the gate and wait to serve",
+        body="Held: {{ ti.xcom_pull(task_ids='train_challengers')['awaiting'] | join(', ') }}. Why: see MLflow or "
+        "nbo.model_versions; declining leaves the champions of before in charge.",
+    )
+    anything_held(train_challengers()) >> approval >> promote_approved()  # type: ignore[arg-type]
 
 
 weekly_training()

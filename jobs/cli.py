@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("jobs.evaluate", "measure the nights of a range against the 28 days after them, as a table"),
     "days": ("jobs.evaluate", "print the days of a range, one a line"),
     "rollback": ("jobs.roll_back", "take a model's newest champion back; the one before it serves again"),
+    "approve": ("jobs.approve", "let models serve that passed the gate and were held for approval"),
     "sweep": ("jobs.sweep", "remove old versions from the lake"),
     "dictionary": ("jobs.write_dictionary", "write the data dictionary from the declarations"),
 }
@@ -73,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
         command = add(str(name), about, stage)
         if name is Stage.TRAIN:
             command.add_argument("--retrain", action="store_true", help="train challengers for all models")
+            command.add_argument("--hold", action="store_true", help="what passes the gate waits for `nbo approve`")
         if name is Stage.CATALOGUE:
             command.add_argument("--recluster", action="store_true", help="cluster all products again; ids are kept")
     add("nightly", "run all stages of a night, one child process each, without Airflow", stage)
@@ -89,6 +91,8 @@ def parser() -> argparse.ArgumentParser:
     days.add_argument("first", type=date.fromisoformat, metavar="FROM")
     days.add_argument("last", type=date.fromisoformat, metavar="TO")
     add("rollback", COMMANDS["rollback"][1], shared).add_argument("model", metavar="MODEL")
+    approve = add("approve", COMMANDS["approve"][1], shared)
+    approve.add_argument("models", nargs="*", metavar="MODEL", help="models (default: all that are held)")
     demo = add("demo", COMMANDS["demo"][1], shared)
     demo.add_argument("--households", type=int, metavar="N", help="about so many households (default: all)")
     add("sweep", COMMANDS["sweep"][1], shared)
@@ -131,6 +135,7 @@ def _run(args: argparse.Namespace) -> int:
         stage = Stage(args.command)
         afresh = AFRESH.get(stage, "").removeprefix("--")
         options = {afresh: getattr(args, afresh)} if afresh else {}
+        options |= {"hold": args.hold} if stage is Stage.TRAIN else {}
         manifest = importlib.import_module(STAGES[stage][0]).run(settings, args.ds, force=args.force, **options)
         _result(manifest.summary())
         return 0

@@ -87,17 +87,32 @@ def tell_failure(context: Mapping[str, Any]) -> None:
             alerts.write(line.replace("\n", " ") + "\n")
 
 
-def command(stage: Stage, ds: str, conf: str | None = None, force: bool = False, retrain: bool = False) -> list[str]:
-    """Return the command line that runs ``stage`` for the night ``ds``; ``retrain`` trains or clusters from scratch."""
+def command(
+    stage: Stage, ds: str, conf: str | None = None, force: bool = False, retrain: bool = False, hold: bool = False
+) -> list[str]:
+    """Return the command line that runs ``stage`` for the night ``ds``.
+
+    ``retrain`` trains or clusters from scratch; with ``hold`` models that pass the gate wait for approval.
+    """
     line = [sys.executable, "-m", "jobs.cli", str(stage), "--ds", ds]
     line += ["--conf", conf] if conf else []
     line += ["--force"] if force else []
     line += [AFRESH[stage]] if retrain else []
+    line += ["--hold"] if hold else []
     return line
 
 
+def approve(conf: str | None = None) -> None:
+    """Run `nbo approve` for all models that are held.
+
+    Raises:
+        subprocess.CalledProcessError: it failed; its log says why.
+    """
+    subprocess.run([sys.executable, "-m", "jobs.cli", "approve", *(["--conf", conf] if conf else [])], check=True)
+
+
 def run_stage(
-    stage: Stage, ds: str, conf: str | None = None, force: bool = False, retrain: bool = False
+    stage: Stage, ds: str, conf: str | None = None, force: bool = False, retrain: bool = False, hold: bool = False
 ) -> dict[str, Any]:
     """Run a stage in a child that dies with this process, and return its manifest's summary.
 
@@ -107,7 +122,7 @@ def run_stage(
     with tempfile.TemporaryDirectory(prefix="nbo-") as folder:
         result = Path(folder, "result.json")
         environment = {**os.environ, "NBO_PARENT_PID": str(os.getpid()), "NBO_RESULT": str(result)}
-        child = subprocess.Popen(command(stage, ds, conf, force, retrain), env=environment)
+        child = subprocess.Popen(command(stage, ds, conf, force, retrain, hold), env=environment)
         with _stops(child):
             code = child.wait()
         summary: dict[str, Any] = json.loads(result.read_text()) if result.exists() else {}

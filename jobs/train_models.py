@@ -21,7 +21,7 @@ from jobs.model_pins import folder_of, local_folder, open_registry, pins, still_
 from jobs.night import code_version, publish
 from jobs.stages import Stage
 from training import artifacts
-from training.tracking import Registry, Run, Version
+from training.tracking import AWAITS, Registry, Run, Version
 
 if TYPE_CHECKING:
     from jobs.training_sets import TrainingSets
@@ -43,16 +43,19 @@ MODELS: dict[str, tuple[str, ...]] = {
 }
 #: why a night trains no model of the weekly training; told again, not tried again
 WEEKLY = "only the weekly training trains it, and it has not run yet"
+#: how the decision on a model begins that passed the gate and waits for a person
+HELD = "held for approval"
 #: days until a model that had not enough data is tried again; ``--retrain`` tries at once
 RETRY_DAYS = 7
 
 
-def run(settings: Settings, day: date, force: bool = False, retrain: bool = False) -> Manifest:
+def run(settings: Settings, day: date, force: bool = False, retrain: bool = False, hold: bool = False) -> Manifest:
     """Publish the pins of ``day`` and the tables ``models/model_versions`` and ``models/model_comparison``.
 
     ``facts["pins"]`` holds for each model ``uri`` (folder), ``sha256``, ``version``, ``kind``,
     ``standing``, ``trained_through``, ``metric``, ``value``, ``baseline_value`` and ``metrics``;
-    ``facts["skipped"]`` says why a model is not there, ``facts["tried"]`` on which night that was found.
+    ``facts["skipped"]`` says why a model is not there, ``facts["tried"]`` on which night that was found,
+    ``facts["awaiting"]`` which models passed the gate and wait for `nbo approve`: with ``hold``, all that do.
 
     Raises:
         DataError: the clean layer of ``day`` is not published, or the files of a champion are gone.
@@ -66,12 +69,13 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
         tried = {} if retrain else _tried(settings, draft.lake, day)
         untrained = [name for name in wanted if retrain or (registry.champion(name, day) is None and name not in tried)]
         if untrained:
-            failed = _Training(settings, registry, draft.lake, day, clean.content).run(untrained, retrain)
+            failed = _Training(settings, registry, draft.lake, day, clean.content, hold).run(untrained, retrain)
             tried |= {name: {"on": str(day), "why": why} for name, why in failed.items()}
         found = pins(settings, registry, wanted, day)
         tried = {name: each for name, each in tried.items() if name in wanted and name not in found}
         skipped = missing | {name: each["why"] for name, each in tried.items()}
-        draft.facts |= {"pins": found, "skipped": skipped, "tried": tried}
+        awaiting = [name for name in wanted if registry.awaiting(name)]
+        draft.facts |= {"pins": found, "skipped": skipped, "tried": tried, "awaiting": awaiting}
         draft.arrow("models/model_versions", versions(registry, wanted, day))
         draft.arrow("models/model_comparison", comparisons(registry, wanted, day))
 
@@ -89,9 +93,11 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
 class _Training:
     """Trains some models for one night."""
 
-    def __init__(self, settings: Settings, registry: Registry, lake: Lake, day: date, data_version: str) -> None:
+    def __init__(
+        self, settings: Settings, registry: Registry, lake: Lake, day: date, data_version: str, hold: bool
+    ) -> None:
         self.settings, self.registry, self.lake, self.day = settings, registry, lake, day
-        self.data_version = data_version
+        self.data_version, self.hold = data_version, hold
 
     def run(self, names: list[str], weekly: bool) -> dict[str, str]:
         """Train, register and promote; return why a model could not be trained.
@@ -204,21 +210,25 @@ class _Training:
             "high": repr(decision.high),
             "metrics": json.dumps(dict(judged.metrics)),
         }
-        version = self._save(run, trial.challenger.model, challenger)
-        if decision.promote:
-            self.registry.promote(version)
-        elif first:
-            reason = f"promoted: the first champion is the baseline; the challenger was {decision.reason}"
+        held = decision.promote and self.hold
+        if held:
+            challenger |= {"decision": decision.reason.replace("promoted", HELD, 1), AWAITS: HELD}
+        if first and (held or not decision.promote):  # registered first: what is approved later is the newer one
+            reason = f"promoted: the first champion is the baseline; the challenger was {challenger['decision']}"
+            value = repr(float(baseline.each.mean()))
             tags = {
                 **figures,
                 "decision": reason,
                 "baseline": trial.baseline.model.meta.family,
-                "value": repr(float(baseline.each.mean())),
-                "baseline_value": repr(float(baseline.each.mean())),
+                "value": value,
+                "baseline_value": value,
                 "metrics": figures["baseline_metrics"],
                 "is_baseline": "yes",
             }
             self.registry.promote(self._save(run, trial.baseline.model, tags))
+        version = self._save(run, trial.challenger.model, challenger)
+        if decision.promote and not held:
+            self.registry.promote(version)
 
     def _champion(self, name: str, trial: Trial) -> Judged | None:
         """Return how the standing champion does on the gate window, or None."""

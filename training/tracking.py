@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 import mlflow
 import numpy as np
 import pandas as pd
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 EXPERIMENT = "nbo"
 FOLDER = "nbo_model"
 CHAMPION, CHALLENGER, ROLLED_BACK = "champion", "challenger", "rolled back"
+#: tag of a version that passed the gate and waits for approval; its value is how the decision begins
+AWAITS = "awaits"
 _PACKAGES = {
     "sklearn": ("scikit-learn", "skops", "numpy"),
     "lightgbm": ("lightgbm", "numpy"),
@@ -133,6 +136,29 @@ class Registry:
         promoted = Version(version.name, version.number, version.run_id, {**version.tags, "standing": CHAMPION})
         self._alias(version.name)
         return promoted
+
+    def awaiting(self, name: str) -> Version | None:
+        """Return the newest challenger that passed the gate and waits for a person's approval, or None.
+
+        What was trained no later than the champion that serves now is out of date and waits no more.
+        """
+        champions = self._champions(name)
+        since = champions[-1].trained_through if champions else date.min
+        return next(
+            (
+                found
+                for found in reversed(self.versions(name))
+                if found.standing == CHALLENGER and found.tags.get(AWAITS) and found.trained_through >= since
+            ),
+            None,
+        )
+
+    def approve(self, version: Version) -> Version:
+        """Make a challenger champion that passed the gate and waited for it."""
+        reason = version.tags["decision"].replace(version.tags[AWAITS], "promoted with approval", 1)
+        self.client.set_model_version_tag(version.name, version.number, "decision", reason)
+        self.client.delete_model_version_tag(version.name, version.number, AWAITS)
+        return self.promote(version)
 
     def rollback(self, name: str) -> Version:
         """Take the newest champion of ``name`` out of service and return the one before it, which serves again.

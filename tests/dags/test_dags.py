@@ -144,3 +144,28 @@ def test_the_monthly_run_clusters_from_scratch(monkeypatch: pytest.MonkeyPatch, 
     result = module.monthly_catalogue().test(run_conf={"run_date": "2017-12-01"})
     assert result.state == "success"
     assert seen == [("catalogue", "2017-12-01", True)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("awaiting", [[], ["churn"]])
+def test_promotions_ask_a_person_only_if_something_is_held(
+    monkeypatch: pytest.MonkeyPatch, airflow_db: None, awaiting: list[str]
+) -> None:
+    held: list[bool] = []
+
+    def stage(name: Stage, night: str, conf: str | None, retrain: bool, hold: bool) -> dict[str, Any]:
+        held.append(hold)
+        return {"awaiting": awaiting}
+
+    module = load(DAGS[-1])
+    monkeypatch.setattr(module, "run_stage", stage)
+    dag = module.weekly_training()
+    gate, last = dag.get_task("approve_promotions"), dag.get_task("promote_approved")
+    assert gate.upstream_task_ids == {"anything_held"}
+    assert last.upstream_task_ids == {"approve_promotions"}
+    if awaiting:  # a person's answer is Airflow's own: what counts here is what comes before and after it
+        monkeypatch.setattr(type(gate), "execute", lambda self, context: "Approve")
+        monkeypatch.setattr(module, "approve", lambda conf: held.append(True))
+    result = dag.test(run_conf={"run_date": "2017-12-01", "approval": bool(awaiting)})
+    assert result.state == "success"
+    assert held == ([True, True] if awaiting else [False])

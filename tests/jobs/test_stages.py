@@ -21,6 +21,7 @@ def test_command_line() -> None:
     line = command(Stage.TRAIN, "2017-12-03", conf="my.yml", force=True, retrain=True)
     assert line[0] == sys.executable
     assert " ".join(line[1:]) == "-m jobs.cli train --ds 2017-12-03 --conf my.yml --force --retrain"
+    assert command(Stage.TRAIN, "2017-12-03", retrain=True, hold=True)[-2:] == ["--retrain", "--hold"]
     assert command(Stage.INGEST, "2017-12-03")[1:] == ["-m", "jobs.cli", "ingest", "--ds", "2017-12-03"]
 
 

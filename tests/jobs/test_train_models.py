@@ -21,7 +21,7 @@ import pytest
 
 from conf.errors import ConfigError, DataError
 from conf.schema import Settings
-from jobs import roll_back, train_models
+from jobs import approve, roll_back, train_models
 from jobs.lake import Lake, Manifest
 from jobs.stages import Stage
 from training import artifacts
@@ -107,7 +107,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(training_sets, "training_sets", sets)
     monkeypatch.setattr(spark, "session", lambda settings, name: None)
     monkeypatch.setattr(trials, "TASKS", {"churn": task})
-    for module in (train_models, roll_back):
+    for module in (train_models, roll_back, approve):
         monkeypatch.setattr(module, "MODELS", {"churn": ()})
     return found
 
@@ -270,6 +270,35 @@ def test_rollback_makes_the_night_pin_the_champion_before(
         roll_back.command(installed, argparse.Namespace(model="churn"))
     with pytest.raises(ConfigError, match="unknown model chrun; have churn"):
         roll_back.command(installed, argparse.Namespace(model="chrun"))
+
+
+def test_what_is_held_serves_only_once_it_is_approved(
+    installed: Settings, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish_clean(installed, NIGHT)
+    first = train_models.run(installed, NIGHT, hold=True)
+    assert first.facts["awaiting"] == ["churn"]
+    assert (first.facts["pins"]["churn"]["kind"], first.facts["pins"]["churn"]["standing"]) == ("plain", "champion")
+    challenger = next(row for row in versions(installed, NIGHT) if row["standing"] == "challenger")
+    assert challenger["decision"].startswith("held for approval: beats plain by")
+    assert approve.command(installed, argparse.Namespace(models=[])) == 0
+    assert "serves from now on" in capsys.readouterr().out
+    second = train_models.run(installed, NIGHT)
+    assert second.facts["awaiting"] == []
+    assert second.facts["pins"]["churn"]["sha256"] == challenger["sha256"]
+    (row,) = versions(installed, NIGHT)
+    assert row["decision"].startswith("promoted with approval: beats plain by")
+    assert approve.command(installed, argparse.Namespace(models=[])) == 0
+    with pytest.raises(DataError, match="no version of churn is held"):
+        approve.command(installed, argparse.Namespace(models=["churn"]))
+    with pytest.raises(ConfigError, match="unknown model chrun"):
+        approve.command(installed, argparse.Namespace(models=["chrun"]))
+
+
+def test_a_refused_model_is_never_held(installed: Settings, world: World) -> None:
+    world.value = 0.3
+    publish_clean(installed, NIGHT)
+    assert train_models.run(installed, NIGHT, hold=True).facts["awaiting"] == []
 
 
 def test_an_undeclared_input_is_refused(installed: Settings, world: World) -> None:
