@@ -1,53 +1,150 @@
-"""Best product types of each customer by latent factors: the blocks of scoring beside Spark's recommendForAllUsers."""
+"""Candidates at scale: customers x products by latent factors, the best 100 of each, ranked down to 5 by a model.
+
+Through Spark in Arrow batches (a tile of scores is made by BLAS and thrown away, a heap per customer stays), beside
+Spark's own ``recommendForAllUsers`` and, as the limit, a bare matrix product with the same partial sort on one core.
+Rates are pairs of a customer and a product per second of wall time and of CPU; the peer runs on a sample of customers.
+"""
 
 from __future__ import annotations
 
+import argparse
+import os
 import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a Spark worker a core; before NumPy is loaded
 import numpy as np
 import pandas as pd
-from pyspark.ml.recommendation import ALS
-from scipy import sparse
-from timing import compare
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.ml.recommendation import ALSModel
+from pyspark.sql import DataFrame, SparkSession, functions as F
+from timing import cpu
 
 from conf.load import load
 from jobs.spark import session
-from scoring.candidate_blocks import CandidateConfig, ranks_of
+from scoring.predictions import Packed
+from training.artifacts import from_bytes
+from training.classifiers import TreesConfig, trees
+from training.top_k import best_products
 
-CUSTOMERS, TYPES, BEST = 100_000, 2_000, 30
+FACTORS, CANDIDATES, BEST = 64, 100, 5
+BLOCK = 1024
+INPUTS = ("score", "lead", "place", "popularity", "length")
+
+
+def ranker() -> Packed:
+    """Return a small LightGBM ranker of retrieved candidates; what it learnt from does not matter for its speed."""
+    generator = np.random.default_rng(1)
+    frame = pd.DataFrame(generator.random((20_000, len(INPUTS))), columns=list(INPUTS))
+    frame["bought"] = generator.random(20_000) < frame["score"] * frame["popularity"]
+    config = TreesConfig(leaves=15, rounds=50, min_rows=100, threads=1)
+    return Packed(trees("retrieval", frame, None, INPUTS, "bought", config).to_bytes())
+
+
+def retrieve(items: np.ndarray, popularity: np.ndarray, packed: Packed) -> Callable[..., Iterator[pa.RecordBatch]]:
+    """Return what ``mapInArrow`` applies: the best products of each customer of a batch; memory grows with BLOCK."""
+
+    def apply(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        model = from_bytes(packed.files)
+        for batch in batches:
+            for start in range(0, batch.num_rows, BLOCK):
+                part = batch.slice(start, BLOCK)
+                users = part.column("features").flatten().to_numpy(zero_copy_only=False).reshape(-1, FACTORS)
+                lists, values = best_products(users.astype("float32", copy=False), items, CANDIDATES)
+                told = {
+                    "score": values.ravel(),
+                    "lead": (values / values[:, :1]).ravel(),
+                    "place": np.tile(np.arange(CANDIDATES), len(lists)),
+                    "popularity": popularity[lists.ravel()],
+                    "length": np.repeat(np.linalg.norm(users, axis=1), CANDIDATES),
+                }
+                chance = model.predict(pd.DataFrame(told, copy=False)).reshape(lists.shape)
+                order = np.argsort(-chance, axis=1, kind="stable")[:, :BEST]
+                yield pa.RecordBatch.from_pydict(
+                    {
+                        "id": part.column("id"),
+                        "best": pa.FixedSizeListArray.from_arrays(
+                            pa.array(np.take_along_axis(lists, order, axis=1).ravel()), BEST
+                        ).cast(pa.list_(pa.int64())),
+                    }
+                )
+
+    return apply
+
+
+def factors(folder: Path, name: str, rows: int) -> Path:
+    """Write ``rows`` random factors to Parquet, eight files, and return the folder."""
+    target = folder / name
+    target.mkdir()
+    generator = np.random.default_rng(len(name))
+    for number, ids in enumerate(np.array_split(np.arange(rows, dtype="int32"), 8)):
+        values = generator.standard_normal(len(ids) * FACTORS, dtype="float32")
+        lists = pa.ListArray.from_arrays(pa.array(np.arange(len(ids) + 1, dtype="int32") * FACTORS), pa.array(values))
+        pq.write_table(pa.table({"id": ids, "features": lists}), target / f"{number}.parquet")
+    return target
+
+
+def timed(title: str, pairs: float, customers: int, work: Callable[[], object]) -> float:
+    """Run once, print the rates and return pairs per CPU second."""
+    wall, before = time.perf_counter(), cpu()
+    work()
+    wall, used = time.perf_counter() - wall, cpu() - before
+    print(f"  {title:<48} {customers:>9,} customers  wall {wall:7.1f} s  cpu {used:7.1f} s  "
+          f"{customers / wall:9,.0f} customers/s  {pairs / wall / 1e6:6.0f} M pairs/s  "
+          f"{pairs / used / 1e6:6.0f} M pairs per cpu s", flush=True)  # fmt: skip
+    return pairs / used
+
+
+def spark_peer(spark: SparkSession, users: DataFrame, items: DataFrame) -> Callable[[], None]:
+    """Return a call of ``recommendForAllUsers`` on factors that are there already."""
+    jvm = spark._jvm
+    made = jvm.org.apache.spark.ml.recommendation.ALSModel("als", FACTORS, users._jdf, items._jdf)
+    model = ALSModel(made.setUserCol("user").setItemCol("item"))
+
+    def work() -> None:
+        model.recommendForAllUsers(CANDIDATES).write.format("noop").mode("overwrite").save()
+
+    return work
 
 
 def main() -> None:
-    """Print the comparison."""
+    """Print the rates."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--customers", type=int, default=100_000)
+    parser.add_argument("--items", type=int, default=200_000)
+    parser.add_argument("--sample", type=int, default=8_000, help="customers of the peer and of the bare product")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         spark = session(load().model_copy(update={"home": home}), "bench")
-        known = sparse.random(CUSTOMERS, TYPES, density=0.01, random_state=1).tocoo()
-        pairs = pd.DataFrame({"user": known.row, "item": known.col, "rating": 1.0})
-        als = ALS(rank=32, maxIter=2, implicitPrefs=True, userCol="user", itemCol="item", ratingCol="rating", seed=1)
-        model = als.fit(spark.createDataFrame(pairs))
-        users = model.userFactors.repartition(8).persist()
-        users.count()
-        factors = np.array(model.itemFactors.orderBy("id").toPandas()["features"].tolist())
-        block = CandidateConfig().block
+        spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "8192")
+        users = spark.read.parquet(str(factors(Path(home), "users", arguments.customers)))
+        listed = factors(Path(home), "items", arguments.items)
+        table = pq.read_table(listed)
+        flat = table["features"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        items = np.ascontiguousarray(flat.reshape(-1, FACTORS).T)
+        popularity = np.random.default_rng(2).random(arguments.items)
+        apply = retrieve(items, popularity, ranker())
 
-        def best(batches):  # type: ignore[no-untyped-def]
-            for batch in batches:
-                for start in range(0, len(batch), block):
-                    part = batch.iloc[start : start + block]
-                    scores = np.array(part["features"].tolist()) @ factors.T
-                    yield pd.DataFrame(
-                        {"user": part["id"], "best": list(ranks_of(scores, scores > -np.inf, BEST).argmin(1))}
-                    )
+        def ours(frame: DataFrame) -> Callable[[], None]:
+            best = frame.mapInArrow(apply, "id int, best array<long>")
+            return lambda: best.write.format("noop").mode("overwrite").save()
 
-        def ours() -> None:
-            users.mapInPandas(best, "user long, best long").write.format("noop").mode("overwrite").save()
-
-        def peer() -> None:
-            model.recommendForAllUsers(BEST).write.format("noop").mode("overwrite").save()
-
-        compare(
-            f"{CUSTOMERS:,} customers x {TYPES:,} product types, best {BEST}", ours, {"recommendForAllUsers": peer}, 2
-        )
+        few = users.where(F.col("id") < arguments.sample).repartition(4).persist()
+        few.count()
+        ours(few.limit(64))()  # starts the workers and compiles
+        print(f"\nbest {CANDIDATES} of {arguments.items:,} products by {FACTORS} factors, then {BEST} by a ranker")
+        pairs = float(arguments.sample) * arguments.items
+        peer_work = spark_peer(spark, few, spark.read.parquet(str(listed)))
+        peer = timed("recommendForAllUsers (no ranker)", pairs, arguments.sample, peer_work)
+        sample = np.random.default_rng(3).standard_normal((min(2048, arguments.sample), FACTORS), dtype="float32")
+        bare = timed("bare product and partial sort, one core", float(len(sample)) * arguments.items, len(sample),
+                     lambda: best_products(sample, items, CANDIDATES))  # fmt: skip
+        every = float(arguments.customers) * arguments.items
+        rate = timed("nbo through Spark, with the ranker", every, arguments.customers, ours(users))
+        print(f"  per cpu second: {rate / peer:.1f} x recommendForAllUsers, {rate / bare:.2f} of the bare product")
         spark.stop()
 
 
