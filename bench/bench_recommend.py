@@ -118,8 +118,7 @@ def report(now: Window, boosters: dict[str, Any], k: int, group: np.ndarray) -> 
     judged = compare(now.models, task)
     for part in SLICES:
         judged |= compare({BEST: found["new" if part == "discoveries" else "all"]}, task, (part,))
-    judged |= compare({**now.models, BEST: found["all"]}, task, COLD[:1])
-    judged |= compare({**now.models, BEST: found["new"]}, task, COLD[1:])
+    judged |= compare({**now.models, BEST: found["all"]}, task, COLD)
     figures = summary(judged)
     print(wide(figures).to_string())
     for part in ("all", "repeats", "discoveries"):
