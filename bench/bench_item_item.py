@@ -1,8 +1,9 @@
 """Neighbours of all items: 100,000, a million and ten million items, beside what is usually done.
 
 Baskets are made up: their items are Zipf-distributed within shelves of 50 related items, some 10 events an item, with
-a few baskets of a thousand. First the kernel alone, then through Spark, peers beside both at the sizes they reach: implicit's BM25 recommender (all items x all items on one machine), and Spark SQL's self-join with a window.
-Ten million items run through Spark alone.
+a few baskets of a thousand. First the kernel alone, then through Spark, and at the sizes they reach peers beside both:
+implicit's BM25 recommender (all items x all items on one machine), and Spark SQL's self-join with a window. Ten million
+items run through Spark alone.
 """
 
 from __future__ import annotations

@@ -14,6 +14,15 @@ from conf.published import PUBLISHED
 from conf.tables import Table
 
 SCHEMA = "nbo"
+#: further views of the newest night: name -> query; ``{prefix}`` is the schema
+VIEWS = {
+    # the other direction of the same scores: whom to tell of an offer, the likeliest first
+    "current_customers_per_offer": (
+        "select ds, offer_id, offer_title, row_number() over (partition by offer_id order by propensity desc, "
+        "expected_value desc, customer_id) as rank, customer_id, propensity, expected_value, treatment, contactable "
+        "from {prefix}current_next_best_offer"
+    ),
+}
 #: tables that grow with the customers; PostgreSQL keeps each of their nights in a partition
 PARTITIONED = ("next_best_offer", "customer_scores", "characteristic_recommendations")
 #: SQLite has neither dates nor time stamps: 'YYYY-MM-DD' and 'YYYY-MM-DD HH:MM:SS' sort and compare rightly
@@ -78,6 +87,9 @@ def migrate(connection: sa.Connection, day: date) -> None:
         _update_view(connection, table, views)
         if postgresql and table.name in PARTITIONED:
             _add_partition(connection, table.name, day, inspector)
+    prefix = f"{schema}." if schema else ""
+    for name in VIEWS.keys() - views:
+        connection.exec_driver_sql(f"create view {prefix}{name} as {VIEWS[name].format(prefix=prefix)}")
 
 
 def _update_columns(connection: sa.Connection, table: sa.Table, inspector: sa.Inspector) -> None:

@@ -1,0 +1,92 @@
+"""When a product type is bought again: probabilities of the repurchase model beside the customer's own frequency.
+
+The Complete Journey: intervals are fitted up to a day, and every product type that a customer has bought by then is
+judged on whether he buys it in the 28 days after. Three days; what weighs several of them is fitted on a day before.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from complete_journey import Journey, day_of, journey
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss, roc_auc_score
+
+from features.repurchase import DURABLE_BELOW, LEAST_BUYERS
+from features.repurchase_fit import EDGES, bins_of, due, fit
+from training.splits import last_window
+
+HORIZON, CHOSEN_ON, REPORTED = 28, "2017-09-10", ("2017-10-08", "2017-11-05", "2017-12-03")
+
+
+def counts(user: np.ndarray, item: np.ndarray, day: np.ndarray, as_of: int, items: int) -> tuple[np.ndarray, ...]:
+    """Return gaps and open ends by item and day bin, and of each pair: user, item, days since, purchases, span."""
+    cells = np.unique(np.stack([user, item, -day]), axis=1)
+    user, item, day = cells[0], cells[1], -cells[2]
+    first = np.concatenate([[True], (user[1:] != user[:-1]) | (item[1:] != item[:-1])])
+    found = np.zeros((2, items, len(EDGES) - 1))
+    gap = -np.diff(day, prepend=0)
+    np.add.at(found, (0, item[~first], bins_of(gap[~first])), 1)
+    age = as_of - day[first]
+    np.add.at(found, (1, item[first], bins_of(np.maximum(age, 1))), 1)
+    start = np.flatnonzero(first)
+    size = np.diff(np.append(start, len(day)))
+    span = day[start] - day[start + size - 1]
+    return found[0], found[1], user[first], item[first], age, size, span
+
+
+def told(data: Journey, text: str) -> tuple[dict[str, np.ndarray], np.ndarray, int]:
+    """Return what each method says of every pair, what happened, and how many types are durable."""
+    as_of = day_of(text)
+    _, truth = last_window(data.user, data.item, data.day, data.basket, as_of, HORIZON, data.shape)
+    past = data.day <= as_of
+    lines = (data.user[past], data.item[past], data.day[past])
+    gaps, still, user, item, age, size, span = counts(*lines, as_of, data.shape[1])
+    model = fit(gaps, still)
+    # the customer's own interval leans on the type's: each own gap counts as one, the type's as two
+    own = np.log(np.maximum(span, 1) / np.maximum(size - 1, 1))
+    mu = np.where(size > 1, ((size - 1) * own + 2 * model.mu[item]) / (size + 1), model.mu[item])
+    repeat, sigma = model.repeat[item], model.sigma[item]
+    durable = (model.within(365)[2] < DURABLE_BELOW) & (still.sum(axis=1) >= LEAST_BUYERS)
+    methods = {
+        "own frequency": 1 - np.exp(-size * HORIZON / (as_of - lines[2].min() + 1)),
+        "type's interval": due(repeat, model.mu[item], sigma, age, HORIZON),
+        "own interval, leaning on the type's": due(repeat, mu, sigma, age, HORIZON),
+    }
+    taken = np.asarray(truth[user, item]).ravel() > 0
+    return {name: np.clip(value, 1e-4, 1 - 1e-4) for name, value in methods.items()}, taken, int(durable.sum())
+
+
+def logits(methods: dict[str, np.ndarray], *names: str) -> np.ndarray:
+    """Return the log-odds of some methods, a column each."""
+    return np.column_stack([np.log(methods[name] / (1 - methods[name])) for name in names])
+
+
+def main() -> None:
+    """Print the table."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    data = journey(products=False)
+    mixed = {
+        "own frequency, weighed": ("own frequency",),
+        "own frequency and intervals, weighed": (
+            "own frequency",
+            "type's interval",
+            "own interval, leaning on the type's",
+        ),
+    }
+    methods, taken, _ = told(data, CHOSEN_ON)
+    weights = {name: LogisticRegression().fit(logits(methods, *inputs), taken) for name, inputs in mixed.items()}
+    for text in REPORTED:
+        methods, taken, durable = told(data, text)
+        for name, inputs in mixed.items():
+            methods[name] = weights[name].predict_proba(logits(methods, *inputs))[:, 1]
+        print(f"\n{text}: {len(taken):,} pairs of customer and product type, {taken.mean():.3f} bought again in "
+              f"{HORIZON} days; {durable} of {data.shape[1]:,} types durable")  # fmt: skip
+        for name, value in {"share of all": np.full(len(taken), taken.mean()), **methods}.items():
+            print(f"  {name:<38} log loss {log_loss(taken, value):.4f}  ROC AUC {roc_auc_score(taken, value):.4f}  "
+                  f"mean {value.mean():.3f}", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
