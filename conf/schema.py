@@ -137,6 +137,10 @@ class Offers(Strict):
     """What can be proposed; every margin, cost and discount here is an assumption and shown as one."""
 
     per_customer: int = Field(default=5, gt=0, le=50)
+    ceiling_share: Share = Field(
+        default=0.2,
+        description="decision: share of the margin expected of a customer that a coupon may take off at most",
+    )
     product_types: ProductTypeOffers
     coupons: CouponOffers
 
@@ -225,6 +229,7 @@ class Models(Strict):
     train_windows: int = Field(default=4, gt=0, description="training days, each horizon_days before the other")
     churn_active_days: int = Field(default=84, gt=0, description="a customer is active with a purchase in these days")
     churn_windows: int = Field(default=26, gt=0, description="training days of the churn model, a week apart")
+    value_days: int = Field(default=84, gt=0, description="days whose spend is a customer's expected value")
     characteristic_min_buyers: int = Field(default=100, gt=0)
     max_epochs: int = Field(default=30, gt=0)
     bootstrap_rounds: int = Field(default=1000, gt=0)

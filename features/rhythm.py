@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame, functions as F, types as T
 from conf.features import DECAYS, RHYTHM, RHYTHM_WINDOWS, WEEKS
 from features.lines import MONEY_UNIT
 from features.schemas import struct
+from features.series_labels import NUMBERS, Horizons, after, labels
 
 Batches = Iterator[pa.RecordBatch]
 #: days without a basket that count as an absence
@@ -68,19 +69,21 @@ def basket_series(orders: DataFrame) -> DataFrame:
     return lists.select("customer_id", *(F.col(f"b.{name}").alias(name) for name in _SERIES.names[1:]))
 
 
-def rhythm(series: DataFrame, days: Sequence[date], horizon_days: int = 0) -> DataFrame:
+def rhythm(series: DataFrame, days: Sequence[date], horizons: Horizons | None = None) -> DataFrame:
     """Describe the series of every customer as of some days.
 
     Args:
         series: result of :func:`basket_series`; what is described ignores baskets after an ``as_of``.
         days: the days of ``as_of``.
-        horizon_days: days after ``as_of`` in which a basket makes the label ``returned``.
+        horizons: what labels look at; None: there are none.
 
     Returns:
-        ``RHYTHM`` with ``as_of`` and ``returned``; one row per day and customer with a basket by then.
-        O(baskets x days).
+        ``RHYTHM`` with ``as_of`` and, with ``horizons``, ``returned`` and the labels of
+        :mod:`features.series_labels`; one row per day and customer with a basket by then. O(baskets x days).
     """
-    added = [T.StructField("as_of", T.DateType()), T.StructField("returned", T.BooleanType())]
+    told = ("returned", *NUMBERS) if horizons else ()
+    kinds = {"returned": T.BooleanType()}
+    added = [T.StructField("as_of", T.DateType()), *(T.StructField(n, kinds.get(n, T.DoubleType())) for n in told)]
     schema = T.StructType([*added, *struct(RHYTHM).fields])
 
     def apply(batches: Batches) -> Batches:
@@ -88,16 +91,15 @@ def rhythm(series: DataFrame, days: Sequence[date], horizon_days: int = 0) -> Da
             held = _held(batch)
             for as_of in days:
                 day = (as_of - _EPOCH).days
-                columns, later = describe(held, day), (held.day > day) & (held.day <= day + horizon_days)
+                columns = describe(held, day)
+                if horizons:
+                    later = after(held.owner, held.day, held.amount, held.customers, day)
+                    columns |= labels(later, columns, horizons)
                 known = np.flatnonzero(columns["baskets_total"] > 0)
-                values: list[pa.Array] = [pa.array(columns[name][known], from_pandas=True) for name in RHYTHM.names[1:]]
-                returned = np.bincount(held.owner[later], minlength=held.customers)[known] > 0
-                keys: list[pa.Array] = [
-                    pa.array([as_of] * len(known), pa.date32()),
-                    pa.array(returned),
-                    batch.column(0).take(known),
-                ]
-                yield pa.record_batch([*keys, *values], names=["as_of", "returned", *RHYTHM.names])
+                keys: list[pa.Array] = [pa.array([as_of] * len(known), pa.date32())]
+                keys += [pa.array(columns[name][known], from_pandas=True) for name in told]
+                values = [pa.array(columns[name][known], from_pandas=True) for name in RHYTHM.names[1:]]
+                yield pa.record_batch([*keys, batch.column(0).take(known), *values], names=schema.names)
 
     return series.mapInArrow(apply, schema)
 
@@ -195,6 +197,7 @@ def _gaps(
         "gap_last": last,
         "gap_median": quantile(0.5),
         "gap_p90": quantile(0.9),
+        "gap_p95": quantile(0.95),
         "absences": np.bincount(owner[gap > ABSENCE], minlength=n).astype("float64"),
         "absence_share": (np.bincount(owner, np.maximum(gap - ABSENCE, 0), n) + 0.1 * ABSENCE) / (days + ABSENCE),
         "absence_by_habit": (np.bincount(owner[later], minlength=n) + _PRIOR_SHARE * _PRIOR_GAPS)

@@ -123,7 +123,7 @@ def _build_customers(night: Night, order_lines: DataFrame, products: DataFrame) 
     profiles = profile(customers, order_lines, products, targets, responses, night.day, night.timezone).persist()
     night.write("profile", profiles)
     series = basket_series(orders(lines(order_lines, products).where(until(night.day)), night.timezone))
-    night.write("rhythm", rhythm(series, [night.day]).drop("as_of", "returned"))
+    night.write("rhythm", rhythm(series, [night.day]).drop("as_of"))
     build_interests(night, order_lines, products, customers, profiles)
     _build_segments(night, profiles)
 

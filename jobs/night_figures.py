@@ -113,6 +113,34 @@ class Night:
             "group by 1 order by case band when 'high' then 1 when 'middle' then 2 when 'low' then 3 else 4 end"
         )
 
+    def named(self) -> list[Row]:
+        """Return how many customers the churn model can name at a precision, on its held-out window."""
+        training = self.lake.manifest(Stage.TRAIN, self.day)
+        metrics = (training.facts if training else {}).get("pins", {}).get("churn", {}).get("metrics", {})
+        return [
+            {"precision": share / 100, "named": metrics[f"named_at_{share}"], "found": metrics[f"found_at_{share}"]}
+            for share in (50, 70, 90)
+            if f"named_at_{share}" in metrics
+        ]
+
+    def survival(self) -> Row | None:
+        """Return how many of the customers scored are expected to be active in some weeks, or None: no model."""
+        (row,) = self._ask(
+            "select count(active_in_4_weeks) as customers, avg(active_in_4_weeks) as four, "
+            "avg(active_in_8_weeks) as eight, avg(active_in_12_weeks) as twelve, "
+            "count(*) filter (where weeks_to_leave <= 4) as soon from customers"
+        )
+        return row if row["customers"] else None
+
+    def value(self) -> list[Row]:
+        """Return the classes of value: customers, expected spend with its interval, ceiling, and who is leaving."""
+        return self._ask(
+            "select value_class, count(*) as customers, avg(expected_spend) as expected, avg(spend_low) as low, "
+            "avg(spend_high) as high, avg(offer_ceiling) as ceiling, sum(expected_spend) as total, "
+            "count(*) filter (where churn_band = 'high') as leaving from customers where value_class is not null "
+            "group by 1 order by 1"
+        )
+
     def segments(self) -> list[Row]:
         """Return the segments with their sizes and portraits, the largest first."""
         if not self._has("profiles"):

@@ -11,7 +11,17 @@ from jobs import database
 from scoring.predictions import Packed
 from training.artifacts import checked
 
-MODELS = ("churn", "offer_ranker", "discovery_ranker", "coupon_response", "coupon_scope", "characteristics")
+MODELS = (
+    "churn",
+    "own_rhythm",
+    "value",
+    "survival",
+    "offer_ranker",
+    "discovery_ranker",
+    "coupon_response",
+    "coupon_scope",
+    "characteristics",
+)
 
 
 def scoring_pins(pins: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ import pyarrow.dataset as pads
 from pyspark.sql import DataFrame, SparkSession, functions as F, types as T
 
 from conf.errors import DataError
-from conf.features import FEATURES, PROFILE
+from conf.features import FEATURES
 from conf.published import CHARACTERISTIC_RECOMMENDATIONS
 from conf.schema import Settings
 from features.schemas import conform, struct
@@ -26,12 +26,13 @@ from jobs.spark import session
 from jobs.stages import Stage
 from scoring.candidates import candidates, offerable
 from scoring.coupons import coupon_rows
-from scoring.customer_scores import churn_scores, customer_scores
+from scoring.customer_scores import customer_scores
 from scoring.fitness import with_unfit
 from scoring.next_best_offers import BASELINE, HASH, next_best_offers, product_type_ranking, scored_coupons
-from scoring.policy import contact_rights
+from scoring.policy import contact_rights, keep_within_ceiling
 from scoring.predictions import label_ranking
 from scoring.repeats import with_repeats
+from scoring.rhythm_scores import rhythm_scores
 from scoring.sanity import faults, summary
 from training.characteristics import examples, organization_fields
 
@@ -100,11 +101,12 @@ class _Night:
             others = [pool.submit(self.customers), pool.submit(self.characteristics)]
             for other in others:
                 other.result()
-        self.offers(ranking.result(), coupons.result())
+        kept = self.within_ceilings(coupons.result())
+        self.offers(ranking.result(), kept)
         self.check()
         scored = (self.written(f"scores/{name}") for name in ("customer_scores", "next_best_offer"))
         write_segment_tables(self.settings, self.lake, self.day, self.draft, *scored)
-        self.facts(coupons.result())
+        self.facts(kept)
         self.spark.catalog.clearCache()
 
     def customers(self) -> None:
@@ -115,11 +117,9 @@ class _Night:
             self.profile, consents, self.contacts, settings.source.consent, settings.policy, self.day,
             settings.source.timezone,
         )  # fmt: skip
-        model = self.models.get("churn")
-        told = self.profile if model is None or {*model.meta.inputs} <= {*PROFILE.names} else self.feature("rhythm")
-        churn = churn_scores(told, model, settings.models.churn_active_days)
+        told = rhythm_scores(self.feature("rhythm"), self.models, settings.models.churn_active_days)
         profile = self.profile.join(self.feature("interests"), "customer_id", "left")
-        scores = customer_scores(profile, self.feature("segments"), rights, churn, str(self.day))
+        scores = customer_scores(profile, self.feature("segments"), rights, told, settings.offers, str(self.day))
         self.scores = self.write("scores/customer_scores", scores)
 
     def ranking(self) -> DataFrame:
@@ -165,6 +165,13 @@ class _Night:
         return scored_coupons(
             rows, response, scope, offers, targets, self.contacts, settings.offers, settings.policy, self.day
         ).persist()
+
+    def within_ceilings(self, coupons: DataFrame | None) -> DataFrame | None:
+        """Return the coupons, those that cost more than the customer's ceiling marked as removed."""
+        if coupons is None:
+            return None
+        scores = self.lake.spark_files(self.spark, self.scores.files)
+        return keep_within_ceiling(coupons, scores, self.settings.offers.coupons.discount)
 
     def offers(self, ranking: DataFrame, coupons: DataFrame | None) -> None:
         """Write ``scores/next_best_offer``."""

@@ -79,6 +79,11 @@ def show_offers(console: Console, settings: Settings, customer: str, day: date |
     if score["churn_probability"] is not None:
         reasons = f" ({score['churn_reasons']})" if score["churn_reasons"] else ""
         console.print(escape(f"churn {score['churn_probability']:.1%}, {score['churn_band']}{reasons}"))
+    if score["spend_low"] is not None:
+        reasons = f" ({score['value_reasons']})" if score["value_reasons"] else ""
+        interval = f"{score['spend_low']:,.2f} to {score['spend_high']:,.2f}"
+        expected = f"class {score['value_class']}, {score['expected_spend']:,.2f} expected, {interval}"
+        console.print(escape(f"value {expected}{reasons}; a coupon may cost {score['offer_ceiling']:,.2f}"))
     contact = "may be contacted" if score["contactable"] else f"may not be contacted: {score['blocked_by']}"
     if score["treatment"] == "control":
         contact = "in the control group, never contacted"

@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 #: models of the pipeline and the tables of the clean layer without which there is none
 MODELS: dict[str, tuple[str, ...]] = {
     "churn": (),
+    "own_rhythm": (),
+    "value": (),
+    "survival": (),
     "offer_ranker": (),
     "discovery_ranker": (),
     "coupon_response": ("offers", "offer_products", "campaigns", "campaign_targets", "responses"),

@@ -35,6 +35,7 @@ from features.orders import orders
 from features.product_types import product_types
 from features.profile import profile
 from features.rhythm import basket_series, rhythm
+from features.series_labels import MOST_LIMIT, SURVIVAL_WEEKS, Horizons
 from jobs.lake import LAYERS, Lake
 from scoring.candidates import RANKER_INPUTS, candidates, offerable
 from scoring.coupons import COUPON_INPUTS, coupon_rows
@@ -188,12 +189,19 @@ def _write_window(source: _Source, as_of: date, sets: set[str]) -> None:
 
 def _write_rhythm(source: _Source) -> None:
     """Write the set ``rhythm``: one pass over the orders gives all its windows."""
-    settings, models = source.settings, source.settings.models
+    settings, models, windows = source.settings, source.settings.models, source.windows
     orders_until = source.clean["order_lines"].where(F.col("ordered_on") <= F.lit(source.day))
     baskets = orders(lines(orders_until, source.clean["products"]), settings.source.timezone)
-    days = (source.windows.gate, source.windows.validation, *source.windows.weekly(models.churn_windows))
+    days = {windows.gate, windows.validation, *windows.weekly(models.churn_windows)}
+    for gate, longer in (
+        windows.longer(models.value_days, models.churn_windows),
+        windows.longer(MOST_LIMIT, models.churn_windows),
+        windows.surviving(SURVIVAL_WEEKS, models.churn_windows // 2),
+    ):
+        days |= {gate, *longer}
     series = source.sample(basket_series(baskets), models.max_customers)
-    rhythm(series, days, settings.horizon_days).write.parquet(f"{source.target}/rhythm")
+    horizons = Horizons(settings.horizon_days, models.value_days, (source.day - date(1970, 1, 1)).days)
+    rhythm(series, sorted(days, reverse=True), horizons).write.parquet(f"{source.target}/rhythm")
 
 
 def _write_customers(

@@ -10,10 +10,20 @@ import numpy as np
 import pandas as pd
 
 from conf.schema import Models
+from features.series_labels import MOST_LIMIT
 from jobs.training_sets import TrainingSets
 from scoring.candidates import RANKER_INPUTS
 from scoring.coupons import COUPON_INPUTS
-from training import characteristics, churn, coupon_response, discovery_ranker, offer_ranker
+from training import (
+    characteristics,
+    churn,
+    coupon_response,
+    discovery_ranker,
+    offer_ranker,
+    rhythm_networks,
+    survival,
+    value,
+)
 from training.artifacts import Model
 from training.evaluation import binary_metrics, ranking_metrics, split_truth, top_ranks
 from training.fitting import Candidate, Judged, judge_binary
@@ -68,7 +78,11 @@ class Task:
         return self.challenges or self.name
 
 
-def _churn(sets: TrainingSets, models: Models) -> Trial:
+def _churn(fit: Callable[..., Candidate]) -> Callable[[TrainingSets, Models], Trial]:
+    return lambda sets, models: _churn_trial(sets, models, fit)
+
+
+def _churn_trial(sets: TrainingSets, models: Models, fit: Callable[..., Candidate]) -> Trial:
     def rows(days: Any) -> pd.DataFrame:
         return churn.rows(sets.rhythm(days), models.churn_active_days)
 
@@ -78,8 +92,46 @@ def _churn(sets: TrainingSets, models: Models) -> Trial:
     )
     _enough(churn.LABEL, train, validation, gate)
     recent = rows((sets.windows.validation, *weekly))
-    fitted = churn.fit(train, validation, churn.ChurnConfig(), recent)
-    return Trial(churn.baseline(train), fitted, lambda model: judge_binary(model, gate, churn.LABEL))
+    fitted = fit(train, validation, recent)
+    return Trial(churn.baseline(train), fitted, lambda model: churn.judge(model, gate))
+
+
+def _survival(sets: TrainingSets, models: Models) -> Trial:
+    """Judge all weeks: the gate day lies so far back that they are known, and training knows nothing after it."""
+    windows, weeks = sets.windows, survival.SURVIVAL_WEEKS
+    gate_day, days = windows.surviving(weeks, models.churn_windows // 2)
+    horizon = (windows.gate - windows.validation).days
+    if not days:
+        raise NotEnoughData(f"survival: {weeks} weeks more than the other models need")
+    gate, train = (
+        survival.rows(sets.rhythm(found), models.churn_active_days, horizon, until)
+        for found, until in (((gate_day,), windows.until), (days, gate_day))
+    )
+    _enough("an absence", *(rows.assign(**{"an absence": rows["leaves_in_week"] > 0}) for rows in (train, gate)))
+    return Trial(survival.baseline(train), survival.fit(train), lambda model: survival.judge(model, gate))
+
+
+def _own_rhythm(sets: TrainingSets, models: Models) -> Trial:
+    gate_day, days = sets.windows.longer(MOST_LIMIT, models.churn_windows)
+    if not days:
+        raise NotEnoughData(f"own rhythm: two times {MOST_LIMIT} days after {models.min_history_days} are needed")
+    train, gate = churn.own_rows(sets.rhythm(days)), churn.own_rows(sets.rhythm(gate_day))
+    _enough(churn.OWN_LABEL, train, gate)
+    fitted = churn.own_fit(train)
+    return Trial(churn.own_baseline(train), fitted, lambda model: churn.judge(model, gate, churn.OWN_LABEL))
+
+
+def _value(fit: Callable[[pd.DataFrame, float], Candidate]) -> Callable[[TrainingSets, Models], Trial]:
+    def trial(sets: TrainingSets, models: Models) -> Trial:
+        gate_day, days = sets.windows.longer(models.value_days, models.churn_windows)
+        if not days:
+            raise NotEnoughData(f"value: two times {models.value_days} days after {models.min_history_days} are needed")
+        train, gate = sets.rhythm(days), sets.rhythm(gate_day)
+        _enough("some spend", *(frame.assign(**{"some spend": frame[value.LABEL] > 0}) for frame in (train, gate)))
+        fitted = fit(train, models.value_days / 7)
+        return Trial(value.baseline(train), fitted, lambda model: value.judge(model, gate))
+
+    return trial
 
 
 def _characteristics(sets: TrainingSets, models: Models) -> Trial:
@@ -165,18 +217,17 @@ def _days(sets: TrainingSets) -> tuple[Any, Any, Any]:
     return sets.windows.training, sets.windows.validation, sets.windows.gate
 
 
-def _enough(label: str, train: pd.DataFrame, validation: pd.DataFrame, gate: pd.DataFrame) -> None:
-    """Refuse windows that hold next to none of one class.
+def _enough(label: str, train: pd.DataFrame, *held_out: pd.DataFrame) -> None:
+    """Refuse windows that hold next to none of one class: training, then validation and gate, or the gate alone.
 
     Raises:
         NotEnoughData: with the counts found.
     """
     counts = {
         name: (int(frame[label].sum()), int((~frame[label].astype(bool)).sum()))
-        for name, frame in (("training", train), ("validation", validation), ("gate", gate))
+        for name, frame in zip(("training", *("validation", "gate")[-len(held_out) :]), (train, *held_out), strict=True)
     }
-    least = {"training": _LEAST_TRAINING, "validation": _LEAST_HELD_OUT, "gate": _LEAST_HELD_OUT}
-    if any(min(found) < least[name] for name, found in counts.items()):
+    if any(min(found) < (_LEAST_TRAINING if name == "training" else _LEAST_HELD_OUT) for name, found in counts.items()):
         told = ", ".join(f"{name} {yes} of {yes + no}" for name, (yes, no) in counts.items())
         raise NotEnoughData(f"too few rows of either class to learn from; '{label}' holds for {told}")
 
@@ -184,7 +235,36 @@ def _enough(label: str, train: pd.DataFrame, validation: pd.DataFrame, gate: pd.
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
-        Task(churn.NAME, "rhythm", "log_likelihood", churn.INPUTS, _churn),
+        Task(churn.NAME, "rhythm", "log_likelihood", churn.INPUTS, _churn(churn.fit)),
+        Task(
+            "churn_networks",
+            "rhythm",
+            "log_likelihood",
+            churn.INPUTS,
+            _churn(rhythm_networks.churn_networks),
+            weekly=True,
+            challenges=churn.NAME,
+        ),
+        Task(
+            "value_network",
+            "rhythm",
+            "minus_deviance",
+            value.DECLARED,
+            _value(rhythm_networks.value_network),
+            weekly=True,
+            challenges=value.NAME,
+        ),
+        Task(churn.OWN_NAME, "rhythm", "log_likelihood", churn.INPUTS, _own_rhythm),
+        Task(survival.NAME, "rhythm", "log_likelihood", survival.INPUTS, _survival),
+        Task(value.NAME, "rhythm", "minus_deviance", value.DECLARED, _value(value.steps)),
+        Task(
+            "value_purchases",
+            "rhythm",
+            "minus_deviance",
+            value.DECLARED,
+            _value(value.purchases),
+            challenges=value.NAME,
+        ),
         Task(offer_ranker.NAME, "pairs", "ndcg@5", (*RANKER_INPUTS, *offer_ranker.FREQUENCY), _offer_ranker),
         Task(discovery_ranker.NAME, "pairs", "ndcg@5", RANKER_INPUTS, _discovery_ranker),
         *(

@@ -68,6 +68,9 @@ def render(settings: Settings, night: Night) -> str:
         "totals": night.totals(),
         "checks": night.checks(),
         "churn": night.churn(),
+        "named": night.named(),
+        "survival": night.survival(),
+        "value": night.value(),
         "segments": night.segments(),
         "models": night.models(),
         "compared": night.compared(),
@@ -101,6 +104,8 @@ def assumptions(settings: Settings) -> list[str]:
         f"source does not know is assumed to take off {coupons.discount:.2f} {currency}.",
         "Expected values rest on these figures and compare offers; they are no forecast of profit.",
         "Consent comes from the source; silence means refused." if consent.recorded else silence,
+        f"No coupon takes off more than {settings.offers.ceiling_share:.0%} of the margin assumed on what the customer "
+        "is expected to spend.",
         f"{policy.control_share:.0%} of the customers are never contacted (control group, by a hash of the customer).",
         f"At most {policy.max_contacts} contacts in {policy.contact_window_days} days; the same offer not again "
         f"within {policy.repeat_days} days.",

@@ -13,6 +13,8 @@ from pyspark.sql import Column, DataFrame, Window, functions as F
 from conf.schema import Consent, Policy
 
 PURPOSE = "marketing"
+#: why a coupon is removed when nothing else speaks against it
+CEILING = "beyond the customer's ceiling"
 #: why an offer is removed, in the order in which the rules are asked
 NOT_VALID = "not valid tonight"
 NOT_TARGETED = "campaign does not target the customer"
@@ -128,6 +130,23 @@ def mark_coupons(
         .when(F.col("_repeated"), REPEATED)
     )
     return rows.withColumn("removed_by", reason).drop("_campaign", "_valid", "_targeted", "_repeated")
+
+
+def keep_within_ceiling(coupons: DataFrame, scores: DataFrame, assumed_discount: float) -> DataFrame:
+    """Remove coupons that take off more than all offers may cost the customer.
+
+    Args:
+        coupons: from :func:`mark_coupons`.
+        scores: ``customer_id`` and ``offer_ceiling`` (null: there is none).
+        assumed_discount: where the source does not know the discount.
+
+    Returns:
+        ``coupons``, further ones with ``removed_by``.
+    """
+    rows = coupons.join(scores.select("customer_id", "offer_ceiling"), "customer_id", "left")
+    costs = F.coalesce("offer_discount", F.lit(assumed_discount)) > F.col("offer_ceiling")
+    removed = F.coalesce("removed_by", F.when(costs, CEILING))
+    return rows.withColumn("removed_by", removed).drop("offer_ceiling")
 
 
 def mark_product_types(rows: DataFrame, contacts: DataFrame | None, policy: Policy, day: date) -> DataFrame:

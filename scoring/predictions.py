@@ -82,32 +82,6 @@ def with_split_probability(rows: DataFrame, column: str, flag: str, models: dict
     return rows.mapInArrow(apply, rows.schema) if models else rows
 
 
-def with_drivers(rows: DataFrame, model: Packed, probability: str, drivers: str, most: int = 3) -> DataFrame:
-    """Return ``rows`` with the model's probability and the inputs that raise it most.
-
-    Returns:
-        ``rows``, the column ``probability``, and the column ``drivers``: an array of at most ``most`` input names, the
-        strongest first; shorter where fewer inputs raise the probability.
-    """
-    files = model.files
-
-    def apply(batches: Batches) -> Batches:
-        loaded = from_bytes(files)
-        inputs = np.array(loaded.meta.inputs, dtype=object)
-        for batch in batches:
-            frame = batch.select(list(inputs)).to_pandas()
-            values = np.asarray(loaded.predict(frame), dtype="float64")
-            added = np.round(loaded.contributions(frame), 6)
-            order = np.argsort(-added, axis=1, kind="stable")[:, :most]
-            raises = np.take_along_axis(added, order, axis=1) > 0
-            offsets = np.concatenate([[0], np.cumsum(raises.sum(axis=1))]).astype("int32")
-            names = pa.ListArray.from_arrays(pa.array(offsets), pa.array(inputs[order[raises]], pa.string()))
-            yield batch.append_column(probability, pa.array(values, pa.float64())).append_column(drivers, names)
-
-    added = (T.StructField(probability, T.DoubleType()), T.StructField(drivers, T.ArrayType(T.StringType())))
-    return rows.mapInArrow(apply, _extended(rows, *added))
-
-
 def label_ranking(rows: DataFrame, model: Packed, top: int = 10, top_of_slice: int = 5) -> DataFrame:
     """Rank the labels of a network with one output per label for every customer; O(customers x labels).
 

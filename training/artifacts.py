@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol
 from zipfile import ZipFile, ZipInfo
@@ -23,8 +24,23 @@ import pandas as pd
 from conf.errors import DataError
 
 META = "meta.json"
-Kind = Literal["sklearn", "lightgbm", "keras"]
-WEIGHTS: dict[str, str] = {"sklearn": "model.skops", "lightgbm": "model.txt", "keras": "model.keras"}
+Kind = Literal["sklearn", "lightgbm", "keras", "value", "survival", "stack", "blend"]
+WEIGHTS: dict[str, str] = {
+    "sklearn": "model.skops",
+    "lightgbm": "model.txt",
+    "keras": "model.keras",
+    "value": "model.json",
+    "survival": "model.json",
+    "stack": "model.npz",
+    "blend": "members.zip",
+}
+#: modules with a reader of a kind: ``read(meta, files)``
+_READERS = {
+    "value": "training.value_models",
+    "survival": "training.survival",
+    "stack": "training.stack",
+    "blend": "training.blends",
+}
 #: where skops and Keras write the address of an object
 _ADDRESS = r'("__id__": |"file": "|"shared_object_id": )(\d+)'
 #: types beyond skops' own list that a file may hold; all are plain data
@@ -104,9 +120,17 @@ def from_bytes(files: dict[str, bytes]) -> Model:
         return _Linear(meta, files, content)
     if meta.kind == "lightgbm":
         return _Trees(meta, files, content)
+    if meta.kind in _READERS:
+        found: Model = import_module(_READERS[meta.kind]).read(meta, files)
+        return found
     from training.network import Network
 
     return Network(meta, files, content)
+
+
+def _load_pyfunc(path: str) -> Model:
+    """Return the model in a folder; MLflow calls this for the kinds that it has no form of its own for."""
+    return from_bytes(_read(Path(path)))
 
 
 def digest(files: dict[str, bytes] | Path) -> str:

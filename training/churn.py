@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,14 +12,16 @@ import pandas as pd
 
 from conf.features import RHYTHM
 from training.artifacts import Model
+from training.blends import Blend, blend
 from training.classifiers import LogisticConfig, TreesConfig, calibrated, logistic, trees, with_calibration
-from training.fitting import Candidate, better
+from training.fitting import Candidate, Judged, better, judge_binary
 
 NAME = "churn"
 LABEL = "left"
+#: the other definition: an absence longer than 95 % of the customer's own gaps, see :mod:`features.series_labels`
+OWN_NAME, OWN_LABEL = "own_rhythm", "outlasts"
 #: numeric columns of ``RHYTHM``
 INPUTS: tuple[str, ...] = RHYTHM.names[1:]
-_LOGISTIC, _TREES = "logistic", "trees"
 
 
 @dataclass(frozen=True)
@@ -43,38 +47,96 @@ def rows(customers: pd.DataFrame, active_days: int) -> pd.DataFrame:
     return active.assign(**{LABEL: ~active["returned"].astype(bool)}).reset_index(drop=True)
 
 
+def own_rows(customers: pd.DataFrame) -> pd.DataFrame:
+    """Keep customers whose own limit is known and not yet passed, and add :data:`OWN_LABEL`.
+
+    Args:
+        customers: the set ``rhythm``, with ``beyond_limit``: 1, 0, or NaN where nobody can tell.
+    """
+    known = customers[customers["beyond_limit"].notna()]
+    return known.assign(**{OWN_LABEL: known["beyond_limit"] > 0}).reset_index(drop=True)
+
+
+def own_fit(train: pd.DataFrame, config: LogisticConfig | None = None) -> Candidate:
+    """Fit a logistic regression of the absence that outlasts the customer's own rhythm."""
+    config = config or ChurnConfig().logistic
+    return Candidate(logistic(OWN_NAME, train, INPUTS, OWN_LABEL, config), asdict(config))
+
+
+def own_baseline(train: pd.DataFrame) -> Candidate:
+    """Fit a logistic regression on the absence so far over the customer's mean interval alone."""
+    how = LogisticConfig(strength=1e6)
+    return Candidate(logistic(OWN_NAME, train, ["overdue_ratio"], OWN_LABEL, how, "absence over interval alone"))
+
+
 def baseline(train: pd.DataFrame) -> Candidate:
     """Fit a logistic regression on the days since the last purchase alone."""
     return Candidate(logistic(NAME, train, ["recency_days"], LABEL, LogisticConfig(strength=1e6), "recency alone"))
 
 
 def fit(
-    train: pd.DataFrame, validation: pd.DataFrame, config: ChurnConfig, recent: pd.DataFrame | None = None
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    recent: pd.DataFrame | None = None,
+    config: ChurnConfig | None = None,
 ) -> Candidate:
-    """Fit a logistic regression and gradient-boosted trees, and keep the better on the validation window.
+    """Fit a logistic regression and gradient-boosted trees, and keep the best of them and their mean.
 
     Args:
         train: rows of windows whose labels end before the validation window begins.
         validation: chooses the kind, the number of trees and the calibration.
-        config: penalties and sizes.
         recent: rows up to the validation window's own; the chosen kind is fitted again on them, as it was chosen, for
             the newest windows say most of the next.
+        config: penalties and sizes.
     """
-    fitted = {
-        _LOGISTIC: logistic(NAME, train, INPUTS, LABEL, config.logistic),
-        _TREES: trees(NAME, train, validation, INPUTS, LABEL, config.trees),
-    }
-    candidates = [
-        Candidate(fitted[_LOGISTIC], asdict(config.logistic)),
-        Candidate(fitted[_TREES], asdict(config.trees)),
+    config = config or ChurnConfig()
+    return settle(members(train, validation, config), validation, recent, config)
+
+
+def members(train: pd.DataFrame, validation: pd.DataFrame, config: ChurnConfig) -> list[Candidate]:
+    """Return a logistic regression and gradient-boosted trees, whose number the validation window chooses."""
+    return [
+        Candidate(logistic(NAME, train, INPUTS, LABEL, config.logistic), asdict(config.logistic)),
+        Candidate(trees(NAME, train, validation, INPUTS, LABEL, config.trees), asdict(config.trees)),
     ]
-    best = better(candidates, validation, LABEL)
+
+
+def settle(
+    fitted: Sequence[Candidate],
+    validation: pd.DataFrame,
+    recent: pd.DataFrame | None,
+    config: ChurnConfig,
+    last: Mapping[str, Model] | None = None,
+) -> Candidate:
+    """Keep the best of some models and the mean of them all, calibrate it, and fit it again on the newest rows.
+
+    Args:
+        fitted: models of different kinds.
+        validation: chooses, and calibrates.
+        recent: rows of the last fit; None: there is none.
+        config: penalties and sizes.
+        last: models that are fitted again already, by their family.
+    """
+    together = Candidate(blend(NAME, [each.model for each in fitted]), {"blend": [dict(e.params) for e in fitted]})
+    best = better([*fitted, together], validation, LABEL)
     settled = calibrated(best.model, validation, LABEL)
     if recent is None:
         return Candidate(settled, best.params)
-    again = _again(best.model, recent, config)
+    refitted = again(best.model, recent, config, last or {})
     found: Any = settled.meta.extra.get("calibration")
-    return Candidate(with_calibration(again, *found) if found else again, best.params)
+    return Candidate(with_calibration(refitted, *found) if found else refitted, best.params, best.curves)
+
+
+def judge(model: Model, frame: pd.DataFrame, label: str = LABEL) -> Judged:
+    """Judge probabilities: log-likelihood of each customer, and how many can be named at three precisions."""
+    judged = judge_binary(model, frame, label)
+    told = coverage(judged.truth, judged.probability)
+    figures = {
+        f"{name}_at_{precision:.0f}": value
+        for name, column in (("named", "coverage"), ("found", "found"))
+        for precision, value in zip(100 * told["precision"], told[column].tolist(), strict=True)
+    }
+    return Judged(judged.each, {**judged.metrics, **figures}, judged.probability, judged.truth)
 
 
 def coverage(
@@ -98,7 +160,14 @@ def coverage(
     return pd.DataFrame(rows, columns=["precision", "named", "coverage", "found"])
 
 
-def _again(chosen: Model, recent: pd.DataFrame, config: ChurnConfig) -> Model:
+def again(
+    chosen: Model, recent: pd.DataFrame, config: ChurnConfig, last: Mapping[str, Model] = MappingProxyType({})
+) -> Model:
+    """Fit the chosen model again as it was chosen."""
+    if isinstance(chosen, Blend):
+        return blend(NAME, [again(member, recent, config, last) for member in chosen.members])
+    if chosen.meta.family in last:
+        return last[chosen.meta.family]
     if chosen.meta.kind == "sklearn":
         return logistic(NAME, recent, INPUTS, LABEL, config.logistic)
     rounds = chosen.booster.num_trees()  # type: ignore[attr-defined]

@@ -40,6 +40,10 @@ _PACKAGES = {
     "sklearn": ("scikit-learn", "skops", "numpy"),
     "lightgbm": ("lightgbm", "numpy"),
     "keras": ("keras", "tensorflow", "numpy"),
+    "value": ("scipy", "pandas", "numpy"),
+    "survival": ("scipy", "pandas", "numpy"),
+    "stack": ("scipy", "pandas", "numpy"),
+    "blend": ("scikit-learn", "skops", "lightgbm", "scipy", "pandas", "numpy"),
 }
 
 
@@ -284,6 +288,11 @@ def _log_model(model: Model) -> Any:
         return mlflow.sklearn.log_model(
             pipeline, serialization_format="skops", skops_trusted_types=artifacts.TRUSTED, **shared
         )
+    if meta.kind != "lightgbm":
+        with tempfile.TemporaryDirectory() as folder:
+            for name, held in files.items():
+                Path(folder, name).write_bytes(held)
+            return mlflow.pyfunc.log_model(loader_module=artifacts.__name__, data_path=folder, **shared)
     import lightgbm
 
     return mlflow.lightgbm.log_model(lightgbm.Booster(model_str=content.decode()), **shared)

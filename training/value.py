@@ -1,164 +1,192 @@
-"""What a customer will bring: purchases to come by BG/NBD, money a purchase by Gamma-Gamma, or value in ordered steps.
+"""What a customer will spend in the twelve weeks to come: which models there are, and how they are judged.
 
-n = customers. x = repeat purchases (days with one, beyond the first), t_x = time from the first purchase to the last,
-T = time from the first purchase to the end of what was seen; one unit of time throughout.
+The gate's metric is a customer's negative Tweedie deviance of power 1.5 (:func:`deviances`): it is proper for an
+expectation, bears the zeros of those who stay away, and lets neither the few largest customers nor the many smallest
+decide alone. Mean absolute error, correlation, total and the interval's coverage are told beside it.
 
-References: Fader, Hardie and Lee (2005), "Counting Your Customers the Easy Way: An Alternative to the Pareto/NBD
-Model"; Fader and Hardie (2013), "The Gamma-Gamma Model of Monetary Value"; Frank and Hall (2001), "A Simple Approach to
-Ordinal Classification".
+n = customers. Columns are those of ``RHYTHM``; ``spend_after`` is the spend that came.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import OptimizeResult, minimize
-from scipy.special import betaln, gammaln, hyp2f1
+from scipy.optimize import minimize
+from scipy.stats import spearmanr
+from sklearn.linear_model import LogisticRegression
 
-from training.artifacts import Model
-from training.classifiers import LogisticConfig, logistic
+from conf.features import RHYTHM
+from training.artifacts import Meta, Model, matrix
+from training.fitting import Candidate, Judged
+from training.logits import Logits, Scaler
+from training.purchases import bg_nbd, gamma_gamma
+from training.value_models import (
+    LEAST,
+    OF_PURCHASES,
+    OF_SPEND,
+    Bands,
+    Purchases,
+    ValueModel,
+    packed,
+    purchases_form,
+    seen_purchases,
+    step_inputs,
+)
 
-_SMALL = 1e-9
+NAME = "value"
+LABEL = "spend_after"
+DECLARED: tuple[str, ...] = RHYTHM.names[1:]
+#: parts of names of inputs that grow with the history the source has, and not with the customer
+_OF_HISTORY = ("_total", "tenure", "_182", "_364", "_112", "absence", "gap_max", "weeks_active", "interval_deviation")
+INPUTS: tuple[str, ...] = tuple(name for name in DECLARED if not any(part in name for part in _OF_HISTORY))
+#: expectations below this are judged as if they were this, in the source's currency
+FLOOR = 1.0
 
 
 @dataclass(frozen=True)
-class BgNbd:
-    """Purchases at a gamma rate (``r``, ``alpha``), and after each one leaves with a beta chance (``a``, ``b``)."""
+class StepsConfig:
+    """Everything that changes the steps: even shares of the customers with some value, finer among the largest."""
 
-    r: float
-    alpha: float
-    a: float
-    b: float
-    log_likelihood: float = float("nan")
+    steps: int = 20
+    largest: tuple[float, ...] = (0.97, 0.985)
+    strength: float = 0.01
+    iterations: int = 500
 
-    def expected(self, t: float, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
-        """Return the purchases expected in the ``t`` that follow (n,); equation 10 of the paper."""
-        r, alpha, a, b = self.r, self.alpha, self.a, self.b
-        tail = hyp2f1(r + x, b + x, a + b + x - 1, t / (alpha + T + t))
-        grown = 1 - np.exp((r + x) * (np.log(alpha + T) - np.log(alpha + T + t))) * tail
-        return (a + b + x - 1) / (a - 1) * grown * self.alive(x, t_x, T)
-
-    def alive(self, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
-        """Return the probability that a customer has not left (n,); 1 without a repeat purchase."""
-        odds = self.a / (self.b + np.maximum(x, 1) - 1)
-        lost = odds * np.exp((self.r + x) * (np.log(self.alpha + T) - np.log(self.alpha + t_x)))
-        return np.where(x > 0, 1 / (1 + lost), 1.0)
+    def quantiles(self) -> np.ndarray:
+        """Return the shares of the customers with some value at which borders lie."""
+        return np.concatenate([np.arange(1, self.steps) / self.steps, self.largest])
 
 
-def bg_nbd(x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> BgNbd:
-    """Fit BG/NBD by maximum likelihood; O(n) an evaluation, customers alike counted once."""
-    seen, weight = np.unique(np.stack([x, t_x, T], axis=1).astype("float64"), axis=0, return_counts=True)
-    x, t_x, T = seen.T
+def baseline(train: pd.DataFrame) -> Candidate:
+    """Fit the spend of the last 84 days, scaled, and something for everybody; both by the gate's own metric."""
+    spend, truth = np.maximum(matrix(train, OF_SPEND, NAME)[:, 0], 0), _truth(train)
+    start = [max(float(truth.mean()) / 10, LEAST), float(truth.sum() / max(spend.sum(), LEAST))]
 
     def loss(logs: np.ndarray) -> float:
-        r, alpha, a, b = np.exp(logs)
-        rate = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
-        stays = betaln(a, b + x) - betaln(a, b) - (r + x) * np.log(alpha + T)
-        leaves = betaln(a + 1, b + np.maximum(x, 1) - 1) - betaln(a, b) - (r + x) * np.log(alpha + t_x)
-        each = rate + np.logaddexp(stays, np.where(x > 0, leaves, -np.inf))
-        return -float(np.dot(weight, each)) / weight.sum()
+        base, share = np.exp(logs)
+        return float(deviances(truth, base + share * spend).mean())
 
-    found = _minimum(loss, np.log([0.5, max(float(np.median(T)) / 5, 0.1), 0.8, 2.5]))
-    r, alpha, a, b = np.exp(found.x)
-    return BgNbd(float(r), float(alpha), float(a), float(b), -float(found.fun) * float(weight.sum()))
+    base, share = np.exp(minimize(loss, np.log(np.maximum(start, LEAST)), method="Nelder-Mead").x)
+    form = {"base": float(base), "share": float(share), "mean": float(spend.mean())}
+    bands = Bands.of(base + share * spend, truth)
+    return Candidate(_model("spend", "spend of the last 84 days alone", OF_SPEND, form | {"bands": asdict(bands)}))
 
 
-@dataclass(frozen=True)
-class GammaGamma:
-    """Money of a purchase: gamma with shape ``p`` around a customer's own mean, which is drawn by ``q`` and ``v``."""
-
-    p: float
-    q: float
-    v: float
-
-    def expected(self, x: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        """Return the money expected of a purchase (n,), from ``x`` purchases of the mean ``mean``."""
-        base = self.p * self.v / (self.q - 1)
-        weight = self.p * x / (self.p * x + self.q - 1)
-        return (1 - weight) * base + weight * np.where(x > 0, mean, 0.0)
+def forecast(train: pd.DataFrame, weeks: float) -> Purchases:
+    """Fit BG/NBD and Gamma-Gamma to what was seen of the newest window's customers; labels are not looked at."""
+    newest = train[train["as_of"] == train["as_of"].max()] if "as_of" in train.columns else train
+    x, t_x, seen, mean = seen_purchases(newest)
+    return Purchases(bg_nbd(x, t_x, seen), gamma_gamma(x + 1, mean), weeks)
 
 
-def gamma_gamma(x: np.ndarray, mean: np.ndarray) -> GammaGamma:
-    """Fit Gamma-Gamma by maximum likelihood on the customers with a purchase of some money."""
-    some = (x > 0) & (mean > 0)
-    x, mean = x[some].astype("float64"), mean[some].astype("float64")
-
-    def loss(logs: np.ndarray) -> float:
-        p, q, v = np.exp(logs)
-        q = q + 1  # a mean exists from q = 1 on
-        each = (
-            gammaln(p * x + q) - gammaln(p * x) - gammaln(q) + q * np.log(v)
-            + (p * x - 1) * np.log(mean) + p * x * np.log(x) - (p * x + q) * np.log(x * mean + v)
-        )  # fmt: skip
-        return -float(each.mean())
-
-    found = _minimum(loss, np.log([5.0, 3.0, float(np.median(mean))]))
-    p, q, v = np.exp(found.x)
-    return GammaGamma(float(p), float(q) + 1, float(v))
-
-
-@dataclass(frozen=True)
-class Steps:
-    """Value in ordered steps: ``above[i]`` gives P(value > ``borders[i]``), ``worth`` is each step's mean value."""
-
-    borders: tuple[float, ...]
-    worth: tuple[float, ...]
-    above: tuple[Model, ...]
-
-    def shares(self, frame: pd.DataFrame) -> np.ndarray:
-        """Return the probability of each step (n, steps); rows add up to 1."""
-        over = np.stack([model.predict(frame) for model in self.above], axis=1)
-        over = np.minimum.accumulate(over, axis=1)
-        edges = np.concatenate([np.ones((len(frame), 1)), over, np.zeros((len(frame), 1))], axis=1)
-        return edges[:, :-1] - edges[:, 1:]
-
-    def expected(self, frame: pd.DataFrame) -> np.ndarray:
-        """Return the expected value (n,)."""
-        return self.shares(frame) @ np.array(self.worth)
-
-    def interval(self, frame: pd.DataFrame, share: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
-        """Return the lowest and highest step's worth of the central ``share`` of each customer's steps."""
-        total = np.cumsum(self.shares(frame), axis=1)
-        low, high = ((total < edge - _SMALL).sum(axis=1) for edge in ((1 - share) / 2, (1 + share) / 2))
-        worth = np.array(self.worth)
-        return worth[np.minimum(low, len(worth) - 1)], worth[np.minimum(high, len(worth) - 1)]
+def purchases(train: pd.DataFrame, weeks: float) -> Candidate:
+    """Fit BG/NBD times Gamma-Gamma."""
+    fitted = forecast(train, weeks)
+    typical = np.median(matrix(train, OF_PURCHASES, NAME), axis=0)
+    bands = Bands.of(fitted.spend(train), _truth(train))
+    form = {"purchases": purchases_form(fitted), "typical": typical.tolist(), "bands": asdict(bands)}
+    return Candidate(_model("purchases", "BG/NBD x Gamma-Gamma", OF_PURCHASES, form), form["purchases"])
 
 
 def steps(
-    frame: pd.DataFrame, inputs: Sequence[str], value: str, count: int = 5, config: LogisticConfig | None = None
-) -> Steps:
-    """Fit value in ordered steps: nothing, then ``count`` steps of equally many customers.
+    train: pd.DataFrame, weeks: float, inputs: Sequence[str] = INPUTS, config: StepsConfig | None = None
+) -> Candidate:
+    """Fit value in ordered steps: nothing, then steps of equally many customers, finer among the largest.
 
     Args:
-        frame: a row per customer.
-        inputs: numeric columns.
-        value: column of the value that came.
-        count: steps above nothing; fewer where values repeat.
-        config: of the logistic regression of each border.
+        train: a row per customer and window.
+        weeks: weeks of the label, for the forecast of purchases that is one of the inputs.
+        inputs: columns the regressions take.
+        config: number of steps and penalty.
     """
-    worth = frame[value].to_numpy(dtype="float64")
-    borders = np.unique(np.concatenate([[0.0], np.quantile(worth[worth > 0], np.arange(1, count) / count)]))
-    step = np.searchsorted(borders, worth, side="left")
-    above = []
-    for number in range(len(borders)):
-        rows = frame.assign(over=step > number)
-        above.append(logistic("value", rows, inputs, "over", config or LogisticConfig(strength=0.1), "value step"))
-    means = [
-        float(worth[step == number].mean()) if (step == number).any() else 0.0 for number in range(len(borders) + 1)
+    config, names, truth = config or StepsConfig(), list(inputs), _truth(train)
+    fitted = forecast(train, weeks)
+    x = step_inputs(train, names, fitted, NAME)
+    scaler, borders = Scaler.of(x), _borders(truth, config)
+    step, x = np.searchsorted(borders, truth, side="left"), scaler.scaled(x)
+    regressions = [
+        LogisticRegression(C=config.strength, max_iter=config.iterations).fit(x, step > number)
+        for number in range(len(borders))
     ]
-    return Steps(tuple(map(float, borders)), tuple(means), tuple(above))
+    logits = Logits(
+        scaler,
+        np.concatenate([each.coef_ for each in regressions]),
+        np.concatenate([each.intercept_ for each in regressions]),
+    )
+    count = np.maximum(np.bincount(step, minlength=len(borders) + 1), 1)
+    form = {
+        "purchases": purchases_form(fitted),
+        "inputs": names,
+        "borders": borders.tolist(),
+        "worth": (np.bincount(step, truth, len(borders) + 1) / count).tolist(),
+        "logits": logits.to_form(),
+    }
+    needed = tuple(dict.fromkeys((*names, *OF_PURCHASES)))
+    return Candidate(_model("steps", "ordered steps", needed, form), asdict(config))
 
 
-def deciles(truth: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
-    """Return mean prediction and mean truth by tenth of the prediction, the lowest first."""
-    parts = np.array_split(np.argsort(predicted, kind="stable"), 10)
-    rows = [(len(part), float(predicted[part].mean()), float(truth[part].mean())) for part in parts]
+def deviances(truth: np.ndarray, expected: np.ndarray, floor: float = FLOOR) -> np.ndarray:
+    """Return each customer's Tweedie deviance of power 1.5 (n,): 0 is perfect.
+
+    Reference: Jørgensen (1987), "Exponential Dispersion Models". Expectations below ``floor`` count as that.
+    """
+    mean = np.sqrt(np.maximum(expected, floor))
+    return 4 * (np.sqrt(truth) - mean) ** 2 / mean
+
+
+def judge(model: Model, frame: pd.DataFrame) -> Judged:
+    """Judge expectations: negative deviance of each customer, and further figures of the window."""
+    expected, truth = model.predict(frame), _truth(frame)
+    each = pd.Series(-deviances(truth, expected)).groupby(frame["customer_id"].to_numpy()).mean().sort_index()
+    return Judged(each, value_metrics(truth, expected, interval(model, frame)), expected, truth > 0)
+
+
+def interval(model: Model, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bounds of 80 % of what is expected to come of each customer."""
+    of_value: ValueModel = model  # type: ignore[assignment]
+    return of_value.interval(frame)
+
+
+def value_metrics(
+    truth: np.ndarray, expected: np.ndarray, bounds: tuple[np.ndarray, np.ndarray] | None = None
+) -> dict[str, float]:
+    """Return ``deviance``, ``mae``, both correlations, ``total`` (expected over come) and ``coverage``.
+
+    ``coverage`` is the share of what came that lies within ``bounds``; it is left out where there are none.
+    """
+    some = np.ptp(expected) > 0 and np.ptp(truth) > 0
+    found = {
+        "deviance": float(deviances(truth, expected).mean()),
+        "mae": float(np.abs(truth - expected).mean()),
+        "correlation": float(np.corrcoef(truth, expected)[0, 1]) if some else float("nan"),
+        "rank_correlation": float(spearmanr(truth, expected)[0]) if some else float("nan"),
+        "total": float(expected.sum() / truth.sum()) if truth.sum() else float("nan"),
+    }
+    if bounds is not None:
+        found["coverage"] = float(((truth >= bounds[0] - 1e-9) & (truth <= bounds[1] + 1e-9)).mean())
+    return found
+
+
+def deciles(truth: np.ndarray, expected: np.ndarray) -> pd.DataFrame:
+    """Return mean expectation and mean truth by tenth of the expectation, the lowest first."""
+    parts = np.array_split(np.argsort(expected, kind="stable"), 10)
+    rows = [(len(part), float(expected[part].mean()), float(truth[part].mean())) for part in parts]
     return pd.DataFrame(rows, columns=["customers", "predicted", "came"])
 
 
-def _minimum(loss: Callable[[np.ndarray], float], start: np.ndarray) -> OptimizeResult:
-    """Minimise over log-parameters that are kept where numbers stay finite."""
-    return minimize(loss, start, method="L-BFGS-B", bounds=[(-9, 9)] * len(start), options={"maxiter": 1000})
+def _truth(frame: pd.DataFrame) -> np.ndarray:
+    return np.maximum(frame[LABEL].to_numpy(dtype="float64"), 0)
+
+
+def _borders(truth: np.ndarray, config: StepsConfig) -> np.ndarray:
+    """Return the borders that some customers exceed and others do not, 0 the first."""
+    borders = np.unique(np.concatenate([[0.0], np.quantile(truth[truth > 0], config.quantiles())]))
+    return np.array([border for border in borders if 0 < (truth > border).sum() < len(truth)])
+
+
+def _model(form: str, family: str, inputs: Sequence[str], numbers: dict[str, Any]) -> Model:
+    return packed(Meta(NAME, "value", family, tuple(inputs), ("expected_spend",), {"form": form}), numbers)

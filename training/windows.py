@@ -33,6 +33,30 @@ class Windows:
         days = [self.validation - timedelta(days=7 * number) for number in range(1, count + 1)]
         return tuple(day for day in days if day >= self.earliest)
 
+    @property
+    def until(self) -> date:
+        """Last day whose data may be seen: the gate's labels end with it."""
+        return self.gate + (self.gate - self.validation)
+
+    def longer(self, days: int, count: int) -> tuple[date, tuple[date, ...]]:
+        """Return a gate day whose labels of ``days`` days end with the last day, and days to train on.
+
+        The latter are at most ``count``, a week apart, newest first, with history enough; their labels end by the gate.
+        """
+        gate = self.until - timedelta(days=days)
+        back = [gate - timedelta(days=days + 7 * number) for number in range(count)]
+        return gate, tuple(day for day in back if day >= self.earliest)
+
+    def surviving(self, weeks: int, count: int) -> tuple[date, tuple[date, ...]]:
+        """Return a gate day of which it is known in which of the ``weeks`` an absence began, and days to train on.
+
+        The latter are at most ``count``, two weeks apart, newest first; the first week of each is known by the gate.
+        """
+        horizon = self.gate - self.validation
+        gate = self.gate - timedelta(days=7 * (weeks - 1))
+        back = [gate - horizon - timedelta(days=14 * number) for number in range(count)]
+        return gate, tuple(day for day in back if day >= self.earliest)
+
     def before_validation(self, days: Sequence[date]) -> tuple[date, ...]:
         """Keep the days whose labels end before the validation window begins."""
         return tuple(day for day in days if day <= self.training[0])

@@ -7,6 +7,7 @@ import pytest
 
 from conf.features import RHYTHM
 from features.rhythm import Series, basket_series, describe, rhythm
+from features.series_labels import Horizons
 
 DAY = 17_000
 
@@ -57,9 +58,11 @@ def test_frames_carry_windows_and_labels(spark):
     rows = [("a", day - timedelta(days=ago), 10_000, 0, 1, True) for ago in (60, 30, 2)]
     rows += [("b", day - timedelta(days=31), 20_000, 0, 1, True), ("b", day, 5, 0, 1, False)]
     columns = "customer_id string, ordered_on date, amount long, discount long, lines long, is_basket boolean"
-    found = rhythm(basket_series(spark.createDataFrame(rows, columns)), [day, day - timedelta(days=40)], 28)
+    horizons = Horizons(28, 84, (day - date(1970, 1, 1)).days)
+    found = rhythm(basket_series(spark.createDataFrame(rows, columns)), [day, day - timedelta(days=40)], horizons)
     told = {(row["customer_id"], row["as_of"]): row for row in found.collect()}
     assert set(told) == {("a", day), ("b", day), ("a", day - timedelta(days=40))}
     assert [told[key]["returned"] for key in sorted(told)] == [True, False, False]
     assert told["a", day]["recency_days"] == 2
     assert told["b", day]["spend_total"] == 2.0
+    assert [told["a", when]["spend_after"] for when in (day, day - timedelta(days=40))] == [None, None]

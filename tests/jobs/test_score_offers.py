@@ -72,6 +72,7 @@ def features() -> dict[str, list[dict[str, Any]]]:
     }  # fmt: skip
     return {
         "profile": profile(),
+        "rhythm": [row for row in profile() if row["baskets_total"]],
         "product_types": types,
         "affinity": bought,
         "bought_together": [

@@ -186,6 +186,10 @@ def test_figures_of_the_night(settings: Settings, night: Lake) -> None:
     assert [(row["band"], row["customers"]) for row in figures.churn()] == [
         ("high", 4), ("middle", 7), ("low", 24), ("not scored", 5),
     ]  # fmt: skip
+    assert [(row["value_class"], row["customers"]) for row in figures.value()] == [(c, 10) for c in "ABCD"]
+    stays = figures.survival()
+    assert (stays["customers"], stays["soon"], stays["four"]) == (35, 35, pytest.approx(2 * stays["twelve"]))
+    assert figures.named() == []  # the fixture's models tell no such figures
     assert dict(figures.offers()["by_kind"]) == {"product_type": 180, "coupon": 20}
     examples = figures.examples()
     assert [who["what"] for who in examples] == ["with a coupon"] * 2 + ["regular"] * 2 + ["cold"]

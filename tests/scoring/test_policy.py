@@ -21,6 +21,7 @@ from scoring.policy import (
     UNFIT,
     contact_rights,
     is_control,
+    keep_within_ceiling,
     mark_coupons,
     mark_product_types,
 )
@@ -202,3 +203,16 @@ def test_what_is_bought_once_and_what_does_not_suit_is_removed(rows):
         ("owner", "type:NEW"): None,
         ("owner", "type:TYRES"): UNFIT,
     }
+
+
+def test_a_coupon_that_costs_more_than_the_ceiling_is_removed(rows):
+    coupons = rows(
+        "customer_id string, offer_discount double, removed_by string",
+        ("a", 2.0, None), ("b", 3.0, None), ("c", 3.0, "not valid tonight"), ("d", None, None), ("e", 9.0, None),
+    )  # fmt: skip
+    scores = rows(
+        "customer_id string, offer_ceiling double", ("a", 2.0), ("b", 2.0), ("c", 2.0), ("d", 0.5), ("e", None)
+    )
+    found = {r["customer_id"]: r["removed_by"] for r in keep_within_ceiling(coupons, scores, 1.0).collect()}
+    beyond = "beyond the customer's ceiling"
+    assert found == {"a": None, "b": beyond, "c": "not valid tonight", "d": beyond, "e": None}

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from scoring.predictions import Packed, label_batch, with_drivers, with_probabilities, with_split_probability
+from scoring.predictions import Packed, label_batch, with_probabilities, with_split_probability
 from training.classifiers import LogisticConfig, logistic
 
 
@@ -24,15 +24,9 @@ def test_the_workers_say_what_the_model_says_here(model, rows):
     assert packed.meta == model.meta
     given = pd.DataFrame({"id": ["a", "b", "c"], "x": [1.0, -2.0, None], "z": [0.5, 1.0, 3.0]})
     frame = rows("id string, x double, z double", *given.astype(object).where(given.notna(), None).to_numpy().tolist())
-    found = with_drivers(
-        with_probabilities(frame, {"p": packed, "q": packed}), packed, "again", "drivers", most=1
-    ).collect()
+    found = with_probabilities(frame, {"p": packed, "q": packed}).collect()
     assert [row["p"] for row in found] == pytest.approx(model.predict(given).tolist())
     assert [row["q"] for row in found] == [row["p"] for row in found]
-    assert [row["again"] for row in found] == [row["p"] for row in found]
-    added = model.contributions(given)
-    expected = [[("x", "z")[int(np.argmax(each))]] if each.max() > 0 else [] for each in added]
-    assert [row["drivers"] for row in found] == expected
 
 
 def test_each_model_fills_its_own_rows_and_what_has_none_stays(model, rows):

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from pyspark.sql import functions as F, types as T
 
-from scoring.churn_reasons import churn_reasons
 from scoring.reasons import offer_title, readable, reason, reason_codes, with_partner
 
 TYPE = {
@@ -134,18 +133,3 @@ def test_the_partner_is_what_the_customer_bought_lately_and_speaks_most_for_the_
     assert {(r["customer_id"], r["product_type"]): r["partner"] for r in found} == {
         ("a", "JAM"): "BUTTER", ("a", "TEA"): None, ("b", "JAM"): None,
     }  # fmt: skip
-
-
-def test_churn_reasons_name_the_drivers_in_order_with_values(rows):
-    frame = rows(
-        "drivers array<string>, recency_days int, baskets_84 long, discount_share_84 double, other_thing double",
-        (["recency_days", "discount_share_84", "other_thing"], 1, 5, 0.126, 3.0),
-        (["baskets_84", "discount_share_84"], 1, 1, None, 3.0),
-        ([], 1, 1, 0.5, 3.0),
-    )
-    inputs = ["recency_days", "baskets_84", "discount_share_84", "other_thing"]
-    assert [row[0] for row in frame.select(churn_reasons(F.col("drivers"), inputs)).collect()] == [
-        "last basket 1 day ago; 13 % of list value in discounts over 84 days; other thing",
-        "1 basket in the last 84 days; discount share 84 unknown",
-        "",
-    ]

@@ -27,12 +27,12 @@ def test_active_customers_are_labelled():
 
 def test_the_chosen_kind_is_fitted_again_on_the_newest_rows():
     train, validation = churn.rows(window(seed=1), 84), churn.rows(window(seed=2), 84)
-    first = churn.fit(train, validation, CONFIG).model
+    first = churn.fit(train, validation, config=CONFIG).model
     recent = pd.concat([train, validation, churn.rows(window(seed=3), 84)])
-    again = churn.fit(train, validation, CONFIG, recent).model
+    again = churn.fit(train, validation, recent, CONFIG).model
     assert again.meta.family == first.meta.family
     assert not np.allclose(again.predict(validation), first.predict(validation))
-    assert churn.fit(train, validation, CONFIG, recent).model.to_bytes() == again.to_bytes()
+    assert churn.fit(train, validation, recent, CONFIG).model.to_bytes() == again.to_bytes()
 
 
 def test_calibration_moves_the_log_odds():
@@ -48,3 +48,16 @@ def test_coverage_is_the_longest_list_that_holds_the_precision():
     assert told["named"].tolist() == [6, 4, 2]
     assert told.loc[0.9, "found"] == pytest.approx(2 / 3)
     assert churn.coverage(np.zeros(3), np.ones(3), (0.9,))["named"].tolist() == [0]
+
+
+def test_the_gate_tells_how_many_can_be_named():
+    train = churn.rows(window(), 84)
+    judged = churn.judge(churn.baseline(train).model, train)
+    told = churn.coverage(judged.truth, judged.probability).set_index("precision")
+    assert judged.metrics["named_at_50"] == told.loc[0.5, "coverage"]
+    assert judged.metrics["found_at_70"] == told.loc[0.7, "found"]
+
+
+def test_own_rows_keep_who_is_known_and_within_the_limit():
+    frame = window(6).assign(beyond_limit=[1.0, 0.0, np.nan, 1.0, np.nan, 0.0])
+    assert churn.own_rows(frame)[churn.OWN_LABEL].tolist() == [True, False, True, False]

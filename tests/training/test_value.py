@@ -4,7 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.value import BgNbd, bg_nbd, deciles, gamma_gamma, steps
+from training import value
+from training.artifacts import digest, from_bytes
+from training.purchases import BgNbd, bg_nbd, gamma_gamma
+from training.value_models import Bands, Purchases
 
 
 def cdnow(data):
@@ -44,23 +47,102 @@ def test_who_came_often_and_long_ago_is_gone():
     assert model.expected(1e-9, x, np.zeros(3), seen) == pytest.approx(np.zeros(3), abs=1e-6)
 
 
-def test_steps_add_up_and_follow_the_value():
+@pytest.fixture(scope="module")
+def customers():
+    """Customers whose spend to come follows the spend of the last 84 days; a fifth come no more."""
     rng = np.random.default_rng(2)
-    frame = pd.DataFrame({"a": rng.normal(size=600)})
-    frame["money"] = np.where(frame["a"] > 0, 100 * frame["a"], 0.0)
-    model = steps(frame, ["a"], "money", count=4)
-    shares = model.shares(frame)
+    frame = pd.DataFrame(rng.gamma(2, 5, (1500, len(value.DECLARED))), columns=value.DECLARED)
+    frame["tenure_days"] = rng.integers(60, 300, len(frame))
+    frame["recency_days"] = np.floor(frame["tenure_days"] * rng.random(len(frame)))
+    frame["visits_total"] = 1 + rng.poisson(frame["tenure_days"] / 20)
+    frame["spend_84"] = rng.gamma(1.5, 100, len(frame))
+    frame.loc[::7, "gap_last"] = np.nan
+    come = frame["spend_84"] * rng.lognormal(-0.125, 0.5, len(frame))
+    frame["spend_after"] = np.where(rng.random(len(frame)) < 0.2, 0.0, come)
+    return frame.assign(customer_id=[f"{n:05d}" for n in range(len(frame))])
+
+
+FITS = {
+    "spend": lambda frame: value.baseline(frame),
+    "purchases": lambda frame: value.purchases(frame, 12),
+    "steps": lambda frame: value.steps(frame, 12),
+}
+
+
+@pytest.mark.parametrize("form", FITS)
+def test_every_form_is_read_back_as_it_was_and_brackets_what_comes(customers, form):
+    train, held = customers[:1000], customers[1000:]
+    model = FITS[form](train).model
+    again = from_bytes(model.to_bytes())
+    assert digest(again.to_bytes()) == digest(FITS[form](train).model.to_bytes())
+    np.testing.assert_array_equal(again.predict(held), model.predict(held))
+    low, high = model.interval(held)
+    assert (low <= high).all()
+    assert (low >= 0).all()
+    judged = value.judge(model, held)
+    assert 0.75 < judged.metrics["coverage"] < 0.97  # a fifth spends nothing, which is within every interval
+    assert model.contributions(held).shape == (500, len(model.meta.inputs))
+
+
+def test_steps_follow_the_value_beyond_their_simple_peers(customers):
+    train, held = customers[:1000], customers[1000:]
+    found = {form: value.judge(fit(train).model, held).metrics for form, fit in FITS.items()}
+    assert found["steps"]["deviance"] < found["purchases"]["deviance"]
+    attainable = np.corrcoef(held["spend_84"], held["spend_after"])[0, 1]
+    assert found["steps"]["correlation"] > 0.85 * attainable
+    assert found["steps"]["total"] == pytest.approx(1, abs=0.15)
+
+
+def test_steps_are_shares_whose_reasons_are_exact(customers):
+    model = value.steps(customers, 12).model
+    shares = model.shares(customers)
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     assert shares.min() >= 0
-    assert shares.shape[1] == len(model.worth) == 5
-    assert np.corrcoef(model.expected(frame), frame["money"])[0, 1] > 0.9
-    low, high = model.interval(frame)
-    assert (low <= high).all()
-    assert model.worth == tuple(sorted(model.worth))
+    assert (np.diff(model.worth) > 0).all()
+    middle = len(model.borders) // 2
+    odds = model.logits.log_odds(model._inputs(customers))[:, middle] - model.logits.intercepts[middle]
+    np.testing.assert_allclose(model.contributions(customers).sum(axis=1), odds, atol=1e-9)
+
+
+def test_what_a_forecast_of_purchases_adds_adds_up(customers):
+    model = value.purchases(customers, 12).model
+    typical = pd.DataFrame([model.form["typical"]], columns=list(model.meta.inputs))
+    whole = np.log(model.predict(customers)) - np.log(model.predict(typical))
+    np.testing.assert_allclose(model.contributions(customers).sum(axis=1), whole, atol=1e-9)
+
+
+def test_the_interval_of_steps_is_even_within_a_step_and_fades_beyond_the_last():
+    found = value.packed(
+        value.Meta("value", "value", "", (), (), {"form": "steps"}),
+        {
+            "inputs": [], "purchases": value.purchases_form(Purchases(BgNbd(1, 1, 2, 1), value.gamma_gamma(
+                np.array([2.0, 3.0]), np.array([5.0, 9.0])), 12)),
+            "logits": {name: [] for name in ("median", "mean", "scale", "coefficients", "intercepts")},
+            "borders": [0.0, 10.0, 30.0], "worth": [0, 5, 20, 50],
+        },
+    )  # fmt: skip
+    over = np.array([[0.8, 0.5, 0.2]])
+    assert found._exceeded(over, 0.9)[0] == 0  # one in five spends nothing
+    assert found._exceeded(over, 0.65)[0] == pytest.approx(5)  # half way from 0.8 to 0.5
+    assert found._exceeded(over, 0.2)[0] == pytest.approx(30)
+    assert found._exceeded(over, 0.1)[0] == pytest.approx(30 + 20 * np.log(2))  # 50 - 30 is the mean beyond the last
+
+
+def test_deviance_by_hand():
+    found = value.deviances(np.array([0.0, 4.0, 9.0]), np.array([4.0, 4.0, 1.0]))
+    np.testing.assert_allclose(found, [8.0, 0.0, 16.0])  # 4 (sqrt(y) - sqrt(m))^2 / sqrt(m)
+
+
+def test_bands_hold_the_share_they_promise():
+    rng = np.random.default_rng(1)
+    expected = rng.gamma(2, 50, 5000)
+    low, high = Bands.of(expected, expected * rng.random(5000)).around(expected)
+    np.testing.assert_allclose(low / expected, 0.1, atol=0.03)
+    np.testing.assert_allclose(high / expected, 0.9, atol=0.03)
 
 
 def test_deciles_hold_everybody_once():
-    told = deciles(np.arange(25.0), np.arange(25.0))
+    told = value.deciles(np.arange(25.0), np.arange(25.0))
     assert told["customers"].sum() == 25
     assert told["predicted"].is_monotonic_increasing
     np.testing.assert_allclose(told["predicted"], told["came"])

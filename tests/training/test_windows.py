@@ -48,3 +48,15 @@ def test_weekly_days_stay_below_the_validation_day_and_have_history() -> None:
     fit = found.before_validation(weekly)
     assert fit[0] == found.training[0]
     assert fit[0] + timedelta(days=28) <= found.validation
+
+
+def test_longer_labels_end_with_the_night_and_their_training_before_the_gate():
+    found = windows(date(2017, 12, 3), 28, 4, date(2017, 1, 1), 84)
+    assert found.until == date(2017, 12, 3)
+    gate, days = found.longer(84, 3)
+    assert (gate, days[0], days[1]) == (date(2017, 9, 10), date(2017, 6, 18), date(2017, 6, 11))
+    assert len(found.longer(84, 99)[1]) == 13  # the earliest has 84 days of history
+    gate, days = found.surviving(12, 99)
+    assert gate + timedelta(days=28 + 77) == found.until
+    assert (days[0] + timedelta(days=28), days[0] - days[1]) == (gate, timedelta(days=14))
+    assert min(days) >= found.earliest

@@ -1,14 +1,18 @@
-"""What drives a customer's churn probability, in words with the customer's own numbers."""
+"""What drives a customer's scores, in words with the customer's own numbers."""
 
 from __future__ import annotations
 
-from pyspark.sql import Column, functions as F
+import math
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from conf.features import DECAYS, RHYTHM_WINDOWS, WEEKS
-from scoring.reasons import count_of, percent
 
-#: what an input of the churn model means, in words; {} is its value
-CHURN_WORDS: dict[str, tuple[str, str]] = {
+#: what an input of a model means, in words; {} is its value
+WORDS: dict[str, tuple[str, str]] = {
     "tenure_days": ("customer for {}", "day"),
     "recency_days": ("last basket {} ago", "day"),
     "baskets_total": ("{} ever", "basket"),
@@ -36,11 +40,12 @@ CHURN_WORDS: dict[str, tuple[str, str]] = {
     "gap_last": ("{} between the last two visits", "day"),
     "gap_median": ("usually {} between visits", "day"),
     "gap_p90": ("nine in ten times at most {} between visits", "day"),
+    "gap_p95": ("19 in 20 times at most {} between visits", "day"),
     "absences": ("{} of more than 28 days before", "absence"),
     "last_basket_lines": ("{} in the last basket", "line"),
 }
 #: inputs that are shares, amounts or ratios
-CHURN_NUMBERS: dict[str, tuple[str, str]] = {
+NUMBERS: dict[str, tuple[str, str]] = {
     **{f"spend_{d}": (f"spent {{}} in the last {d} days", "%.2f") for d in (28, 30, 60, 84, 90, 365)},
     **{f"spend_{days}": (f"spent {{}} in the last {days} days", "%.2f") for days in RHYTHM_WINDOWS},
     "spend_total": ("spent {} ever", "%.2f"),
@@ -72,27 +77,42 @@ CHURN_NUMBERS: dict[str, tuple[str, str]] = {
 }
 
 
-def churn_reasons(drivers: Column, inputs: list[str]) -> Column:
-    """Return the inputs in ``drivers`` (array of names) as words with the customer's values.
+def driver_words(names: np.ndarray, values: pd.DataFrame) -> pa.Array:
+    """Return what drives a score in words, with the customer's own numbers, parted by ``; `` (n,).
 
     Args:
-        drivers: names of the inputs that raise the probability most, the strongest first.
-        inputs: all names that may occur; those that are columns of the profile get their value.
+        names: inputs that drive the score, the strongest first (n, k); None where there are fewer.
+        values: the inputs' values (n rows).
     """
-    words = [F.struct(F.lit(name).alias("name"), _driver(name).alias("words")) for name in inputs]
-    table = F.map_from_entries(F.array(*words))
-    return F.concat_ws("; ", F.transform(drivers, lambda name: F.try_element_at(table, name)))
+    told = np.full(names.shape, None, dtype=object)
+    for name in sorted({*names.ravel()} - {None}):
+        row, column = np.nonzero(names == name)
+        told[row, column] = _in_words(name, values[name].to_numpy(dtype="float64", na_value=np.nan)[row])
+    some = told != None  # noqa: E711 - an array of objects, compared one by one
+    offsets = np.concatenate([[0], np.cumsum(some.sum(axis=1))]).astype("int32")
+    lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(told[some], pa.string()))
+    return pc.binary_join(lists, "; ")  # type: ignore[return-value]
 
 
-def _driver(name: str) -> Column:
-    if name in CHURN_WORDS:
-        text, unit = CHURN_WORDS[name]
-        value = count_of(F.round(F.col(name)).cast("long"), unit)
-    elif name in CHURN_NUMBERS:
-        text, form = CHURN_NUMBERS[name]
-        value = percent(name) if form == "%" else F.format_string(form, F.col(name).cast("double"))
-    else:
-        return F.lit(name.replace("_", " "))
-    before, after = text.split("{}")
-    known = F.concat(F.lit(before), value, F.lit(after))
-    return F.when(F.col(name).isNotNull(), known).otherwise(F.lit(f"{name.replace('_', ' ')} unknown"))
+def _in_words(name: str, values: np.ndarray) -> np.ndarray:
+    """Return an input's values in words (n,); equal values are written once."""
+    different, place = np.unique(values, return_inverse=True)
+    return np.array([_sentence(name, value) for value in different], dtype=object)[place]
+
+
+def _sentence(name: str, value: float) -> str:
+    plain = name.replace("_", " ")
+    if name not in WORDS and name not in NUMBERS:
+        return plain
+    if np.isnan(value):
+        return f"{plain} unknown"
+    if name in WORDS:
+        text, noun = WORDS[name]
+        return text.format(_count(math.floor(value + 0.5), noun))
+    text, form = NUMBERS[name]
+    return text.format(f"{math.floor(100 * value + 0.5)} %" if form == "%" else form % value)
+
+
+def _count(number: int, noun: str) -> str:
+    plural = noun[:-1] + "ies" if noun.endswith("y") and noun[-2] not in "aeiou" else noun + "s"
+    return f"{number} {noun if number == 1 else plural}"

@@ -1,0 +1,100 @@
+"""Networks over the series of a customer's baskets: who leaves, and what a customer will spend.
+
+Feed-forward over all inputs, or with convolutions over the weekly series beside them. Keras trains them; they serve as
+:mod:`training.stack`. n = rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from conf.features import WEEKS
+from training import churn, value
+from training.fitting import Candidate
+from training.stack import SPREADS, packed
+from training.stack_fit import Data, StackConfig, fit
+
+#: weekly inputs, the oldest week first
+SERIES = tuple(tuple(f"{kind}_week_{n}" for kind in ("visits", "spend")) for n in range(WEEKS, 0, -1))
+FORWARD = StackConfig()
+CONVOLUTION = replace(FORWARD, convolutions=(16, 16))
+LOG_NORMAL = StackConfig(hidden=(64, 32), dropout=0.1, learning_rate=1e-3)
+#: share of the customers that choose the epochs where no window is left for it
+_ASIDE = 5
+
+
+def churn_networks(
+    train: pd.DataFrame, validation: pd.DataFrame, recent: pd.DataFrame, config: churn.ChurnConfig | None = None
+) -> Candidate:
+    """Fit both networks beside the models of every night, and keep the best of all and their mean.
+
+    Args:
+        train: rows whose labels end before the validation window begins.
+        validation: chooses the epochs, the kind and the calibration.
+        recent: rows of the last fit.
+        config: of the models of every night.
+    """
+    config = config or churn.ChurnConfig()
+    fitted, last = churn.members(train, validation, config), {}
+    for family, sizes in (("feed-forward network", FORWARD), ("1-D convolution network", CONVOLUTION)):
+        first, second = classifier(family, (train, validation, recent), churn.INPUTS, churn.LABEL, sizes)
+        fitted.append(first)
+        last[family] = second.model
+    return churn.settle(fitted, validation, recent, config, last)
+
+
+def classifier(
+    family: str, windows: Sequence[pd.DataFrame], inputs: Sequence[str], label: str, config: StackConfig
+) -> tuple[Candidate, Candidate]:
+    """Return a network fitted on the first of (training, validation, recent), and its last fit on the third."""
+    import keras
+
+    data = [Data(frame, frame[label].to_numpy(dtype="float32")[:, None]) for frame in windows]
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    found = fit(data[0], data[1], data[2], inputs, SERIES, 1, loss, config)
+    first, last = (packed(churn.NAME, family, "classifier", tuple(inputs), s) for s in (found.chosen, found.last))
+    curves = {"validation_loss": found.curve}
+    return Candidate(first, asdict(config), curves), Candidate(last, asdict(config), curves)
+
+
+def value_network(train: pd.DataFrame, weeks: float, inputs: Sequence[str] = value.INPUTS) -> Candidate:
+    """Fit the zero-inflated log-normal network; a fifth of the customers choose the epochs.
+
+    Args:
+        train: a row per customer and window.
+        weeks: weeks of the label; the network learns them from the label alone.
+        inputs: numeric columns.
+
+    Reference: Wang, Liu and Miao (2019), "A Deep Probabilistic Model for Customer Lifetime Value Prediction".
+    """
+    truth = np.maximum(train[value.LABEL].to_numpy(dtype="float32"), 0)[:, None]
+    who = pd.factorize(train["customer_id"].to_numpy(), sort=True)[0] % _ASIDE == 0
+    parts = [Data(train[rows], truth[rows]) for rows in (~who, who, np.full(len(train), True))]
+    middle = float(np.log(np.maximum(truth[truth > 0], 0.01)).mean())
+    loss = partial(_log_normal, middle=middle)
+    found = fit(parts[0], parts[1], parts[2], inputs, SERIES, 3, loss, LOG_NORMAL)
+    kernel, bias = found.last.dense[-1]
+    settled = replace(found.last, dense=(*found.last.dense[:-1], (kernel, bias + np.array([0, middle, 0]))))
+    model = packed(value.NAME, "zero-inflated log-normal network", "log_normal", tuple(inputs), settled)
+    return Candidate(model, asdict(LOG_NORMAL) | {"weeks": weeks}, {"validation_loss": found.curve})
+
+
+def _log_normal(truth: Any, outputs: Any, middle: float) -> Any:
+    """Return the negative log-likelihood of each row: whether anything is spent, and how much if so.
+
+    The network's mean is told from ``middle``, so that training starts near the truth.
+    """
+    from keras import ops
+
+    some = ops.cast(truth > 0, "float32")[:, 0]
+    log = ops.log(ops.maximum(truth[:, 0], 0.01)) - middle
+    spread = ops.clip(ops.softplus(outputs[:, 2]), *SPREADS)
+    chance = ops.softplus(outputs[:, 0]) - some * outputs[:, 0]
+    money = ops.square((log - outputs[:, 1]) / spread) / 2 + ops.log(spread)
+    return chance + some * money
