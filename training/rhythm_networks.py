@@ -18,7 +18,7 @@ from conf.features import WEEKS
 from training import churn, value
 from training.fitting import Candidate
 from training.stack import SPREADS, packed
-from training.stack_fit import Data, StackConfig, fit
+from training.stack_fit import Data, Shape, StackConfig, fit
 
 #: weekly inputs, the oldest week first
 SERIES = tuple(tuple(f"{kind}_week_{n}" for kind in ("visits", "spend")) for n in range(WEEKS, 0, -1))
@@ -57,7 +57,7 @@ def classifier(
 
     data = [Data(frame, frame[label].to_numpy(dtype="float32")[:, None]) for frame in windows]
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    found = fit(data[0], data[1], data[2], inputs, SERIES, 1, loss, config)
+    found = fit(data, Shape(tuple(inputs), 1, SERIES), loss, config)
     first, last = (packed(churn.NAME, family, "classifier", tuple(inputs), s) for s in (found.chosen, found.last))
     curves = {"validation_loss": found.curve}
     return Candidate(first, asdict(config), curves), Candidate(last, asdict(config), curves)
@@ -78,7 +78,7 @@ def value_network(train: pd.DataFrame, weeks: float, inputs: Sequence[str] = val
     parts = [Data(train[rows], truth[rows]) for rows in (~who, who, np.full(len(train), True))]
     middle = float(np.log(np.maximum(truth[truth > 0], 0.01)).mean())
     loss = partial(_log_normal, middle=middle)
-    found = fit(parts[0], parts[1], parts[2], inputs, SERIES, 3, loss, LOG_NORMAL)
+    found = fit(parts, Shape(tuple(inputs), 3), loss, LOG_NORMAL)
     kernel, bias = found.last.dense[-1]
     settled = replace(found.last, dense=(*found.last.dense[:-1], (kernel, bias + np.array([0, middle, 0]))))
     model = packed(value.NAME, "zero-inflated log-normal network", "log_normal", tuple(inputs), settled)

@@ -50,43 +50,43 @@ class Fitted:
     curve: list[float]
 
 
-def fit(
-    train: Data,
-    validation: Data,
-    recent: Data,
-    inputs: Sequence[str],
-    weeks: Sequence[Sequence[str]],
-    outputs: int,
-    loss: Callable[[Any, Any], Any],
-    config: StackConfig,
-) -> Fitted:
-    """Train on ``train`` until ``validation`` gets no better, then again as long on ``recent``.
+@dataclass(frozen=True)
+class Shape:
+    """What goes in and comes out: numeric ``inputs``, the weekly ones among them (oldest week first), and ``outputs``.
+
+    ``weeks`` are taken only by a network with convolutions.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: int
+    weeks: tuple[tuple[str, ...], ...] = ()
+
+
+def fit(data: Sequence[Data], shape: Shape, loss: Callable[[Any, Any], Any], config: StackConfig) -> Fitted:
+    """Train on the first rows until the second get no better, then again as long on the third.
 
     Args:
-        train: rows whose labels end before the validation window.
-        validation: rows that choose the epochs.
-        recent: rows of the last fit.
-        inputs: numeric columns.
-        weeks: names of the inputs of each week, the oldest first; taken only with ``config.convolutions``.
-        outputs: numbers the network gives.
+        data: rows whose labels end before the validation window, those of that window, and rows of the last fit.
+        shape: inputs and outputs.
         loss: of Keras: (truth, outputs) to a loss a row.
         config: sizes.
     """
     import keras
 
-    place = {name: number for number, name in enumerate(inputs)}
-    weekly = weeks if config.convolutions else ()
+    place = {name: number for number, name in enumerate(shape.inputs)}
+    weekly = shape.weeks if config.convolutions else ()
     of_week = np.array([[place[name] for name in week] for week in weekly], dtype="int64")
-    scaler = Scaler.of(matrix(train.frame, inputs, "network"))
-    x = [_scaled(scaler, data.frame, inputs) for data in (train, validation, recent)]
-    network = _built(x[0].shape[1], of_week, outputs, loss, config)
+    train, validation, recent = data
+    scaler = Scaler.of(matrix(train.frame, shape.inputs, "network"))
+    x = [_scaled(scaler, each.frame, shape.inputs) for each in data]
+    network = _built(x[0].shape[1], of_week, shape.outputs, loss, config)
     stop = keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=True)
     told = network.fit(
         x[0], train.truth, batch_size=config.batch, epochs=config.epochs, verbose=0, callbacks=[stop],
         validation_data=(x[1], validation.truth),
     ).history["val_loss"]  # fmt: skip
     chosen = _stack(network, scaler, of_week)
-    network = _built(x[0].shape[1], of_week, outputs, loss, config)
+    network = _built(x[0].shape[1], of_week, shape.outputs, loss, config)
     network.fit(x[2], recent.truth, batch_size=config.batch, epochs=int(np.argmin(told)) + 1, verbose=0)
     return Fitted(chosen, _stack(network, scaler, of_week), [float(value) for value in told])
 

@@ -70,6 +70,7 @@ def test_customers_get_classes_ceilings_and_words(spark, frame, told, models):
     rhythm = spark.createDataFrame(told[list(RHYTHM.names)])
     scores = rhythm_scores(rhythm, {name: Packed(model.to_bytes()) for name, model in models.items()}, 84)
     profile = frame("profile", *({"customer_id": name, "spend_90": 1.0} for name in (*told["customer_id"], "new")))
+    profile = profile.join(frame("interests", {"customer_id": "c000"}), "customer_id", "left")
     rights = spark.createDataFrame(
         [(name, "treated", True, None) for name in (*told["customer_id"], "new")],
         "customer_id string, treatment string, contactable boolean, blocked_by string",
@@ -89,3 +90,12 @@ def test_customers_get_classes_ceilings_and_words(spark, frame, told, models):
     without = customer_scores(profile, segments, rights, rhythm_scores(rhythm, {}, 84), settings.offers, "2017-12-03")
     assert {(row["expected_spend"], row["offer_ceiling"]) for row in without.collect()} == {(1.0, None)}
     assert date.fromisoformat(str(found["ds"].iloc[0])) == date(2017, 12, 3)
+
+
+def test_a_batch_without_active_customers_is_scored(told, models):
+    gone = told[told["recency_days"] >= 84].head(3)
+    batch = pa.RecordBatch.from_pandas(gone[list(RHYTHM.names)], preserve_index=False)
+    found = scored_batch(batch, models, 84).to_pandas()
+    assert found["churn_probability"].isna().all()
+    assert found["churn_reasons"].isna().all()
+    assert found["expected_spend"].notna().all()
