@@ -2,13 +2,12 @@
 
 Points are customers in overlapping clouds. Spark's contenders and ours read them from Parquet and write a cluster per
 customer; scikit-learn gets a float32 matrix in memory and gives labels. Inertia is the sum of squared distances over
-that of scikit-learn's KMeans.
+that of scikit-learn's KMeans. Spark's own take minutes at a million, so they run at a tenth of it.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
 import shutil
 import sys
 import tempfile
@@ -27,9 +26,10 @@ from timing import cpu
 from conf.load import load
 from features.hierarchical_kmeans import TreeConfig, averages, centres, merges, nearest, refined
 from features.points import points_in_files
+from jobs.night import peak_mb
 from jobs.spark import session
 
-FEATURES, CLOUDS, CLUSTERS, PART = 50, 40, 16, 250_000
+FEATURES, CLOUDS, CLUSTERS, PART = 50, 40, 16, 100_000
 COLUMNS = [f"x{number:02d}" for number in range(FEATURES)]
 Work = Callable[[], np.ndarray]
 
@@ -74,22 +74,23 @@ def of_sklearn(x: np.ndarray, model: KMeans | MiniBatchKMeans) -> np.ndarray:
     return np.asarray(model.fit(x).cluster_centers_)
 
 
-def contenders(frame: DataFrame, x: np.ndarray, with_spark: bool) -> dict[str, Work]:
+def contenders(frame: DataFrame, x: np.ndarray, kind: str) -> dict[str, Work]:
     """Return what is compared, by name; the first is the measure of the others."""
     found: dict[str, Work] = {
         "scikit-learn KMeans (n_init 1)": lambda: of_sklearn(x, KMeans(CLUSTERS, n_init=1, random_state=1)),
-        "scikit-learn MiniBatchKMeans": lambda: of_sklearn(
-            x, MiniBatchKMeans(CLUSTERS, n_init=3, random_state=1, batch_size=4096)
-        ),
         "nbo hierarchical k-means (Spark)": lambda: ours(frame),
     }
-    if with_spark:
+    if kind == "minibatch":
+        found["scikit-learn MiniBatchKMeans"] = lambda: of_sklearn(
+            x, MiniBatchKMeans(CLUSTERS, n_init=3, random_state=1, batch_size=4096)
+        )
+    if kind == "spark":
         found["Spark KMeans"] = lambda: of_spark(frame, SparkKMeans)
         found["Spark BisectingKMeans"] = lambda: of_spark(frame, BisectingKMeans)
     return found
 
 
-def measure(spark: SparkSession, folder: Path, customers: int, with_spark: bool) -> float:
+def measure(spark: SparkSession, folder: Path, customers: int, kind: str) -> float:
     """Print the table of one size; return our CPU seconds."""
     write_points(folder, customers)
     frame = spark.read.parquet(str(folder))
@@ -99,7 +100,7 @@ def measure(spark: SparkSession, folder: Path, customers: int, with_spark: bool)
     print(f"\n{customers:,} customers x {FEATURES}, {CLUSTERS} clusters")
     base: tuple[float, float] | None = None
     own = 0.0
-    for name, work in contenders(frame, x, with_spark).items():
+    for name, work in contenders(frame, x, kind).items():
         wall, before = time.perf_counter(), cpu()
         found = work()
         wall, used = time.perf_counter() - wall, cpu() - before
@@ -117,21 +118,21 @@ def main() -> None:
     """Print a table per size, and how CPU grows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="1, 2 and 4 million customers; else 1 million")
-    parser.add_argument("--no-spark", action="store_true", help="leave out Spark's own, which take minutes")
+    parser.add_argument("--no-spark", action="store_true", help="leave out Spark's own")
     options = parser.parse_args()
     home, spent = Path(tempfile.mkdtemp()), {}
     spark = session(load().model_copy(update={"home": str(home)}), "bench")
     spark.range(10).mapInArrow(lambda batches: batches, "id long").count()  # start the workers
+    sizes = [] if options.no_spark else [(0.1, "spark")]
+    sizes += [(1, "minibatch"), (2, ""), (4, "")] if options.full else [(1, "minibatch")]
     try:
-        for million in (1, 2, 4) if options.full else (1,):
+        for million, kind in sizes:
             (folder := home / f"points{million}").mkdir()
-            spent[million] = measure(spark, folder, million * 1_000_000, not options.no_spark)
+            spent[million] = measure(spark, folder, int(million * 1_000_000), kind)
+            print(f"  peak memory of the driver, the JVM and the workers so far: {peak_mb():,.0f} MB", flush=True)
             shutil.rmtree(folder)
         for million, used in spent.items():
             print(f"nbo, {million} M: {used / million:.1f} CPU s a million, {used / spent[1] / million:.2f} of linear")
-        print(
-            f"peak memory of the driver's Python: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB"
-        )
     finally:
         spark.stop()
         shutil.rmtree(home)

@@ -93,6 +93,8 @@ class Choice:
 def choose(sample: np.ndarray, totals: Totals, customers: int, config: FitConfig) -> Choice:
     """Find the centres, with as many segments as separate best among the stable ones.
 
+    Micro-clusters with a hierarchy over them and plain k-means on the sample both propose centres for each number.
+
     Args:
         sample: standardised traits of some customers (s, d), in a stable order.
         totals: a pass over all customers.
@@ -109,11 +111,13 @@ def choose(sample: np.ndarray, totals: Totals, customers: int, config: FitConfig
     least = max(config.smallest_share * customers, config.fewest_members)
     tried = []
     for k in range(config.fewest, min(config.most, len(micro.means)) + 1):
-        found = refined(centres(micro, steps, k, config.tree), totals, config.tree)
-        sizes = totals(found)[1]
-        if len(np.unique(found, axis=0)) == k and sizes.min() >= least:
-            tried.append(_judged(found, sizes, sample, config))
-            log.info("%d segments: silhouette %.4f, stability %.4f", k, tried[-1].silhouette, tried[-1].stability)
+        # two ways lead to different cuts of much the same inertia: what separates better and holds still decides
+        for start in (centres(micro, steps, k, config.tree), _plain(sample, k, config)):
+            found = refined(start, totals, config.tree)
+            sizes = totals(found)[1]
+            if len(np.unique(found, axis=0)) == k and sizes.min() >= least:
+                tried.append(_judged(found, sizes, sample, config))
+                log.info("%d segments: silhouette %.4f, stability %.4f", k, tried[-1].silhouette, tried[-1].stability)
     if not tried:
         middle = np.average(micro.means, axis=0, weights=micro.weights)[None].astype("float32")
         return Choice(middle, np.zeros(1, dtype="int64"), None, None)
@@ -156,6 +160,16 @@ def moved_to(points: np.ndarray, old: Fitted, shift: Sequence[float], scale: Seq
     """Standardise points as an earlier fit did, from the way they are standardised now."""
     raw = points * np.array(scale) + np.array(shift)
     return ((raw - np.array(old.shift)) / np.array(old.scale)).astype("float32")
+
+
+def _plain(sample: np.ndarray, k: int, config: FitConfig) -> np.ndarray:
+    """Return centres (k, d) of plain k-means on the sample."""
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        fitted = KMeans(k, n_init=config.tree.restarts, random_state=config.tree.seed).fit(sample)
+    return np.round(fitted.cluster_centers_, 6).astype("float32")
 
 
 def _judged(found: np.ndarray, sizes: np.ndarray, sample: np.ndarray, config: FitConfig) -> Choice:

@@ -44,7 +44,7 @@ def columns(pairs: Sequence[tuple[str, float]], label: str) -> str:
         axes.set_xlabel(label)
         axes.grid(axis="y", color=FAINT)
         axes.tick_params(length=0)
-        return _picture(figure, f"customers by {label}")
+        return picture(figure, f"customers by {label}")
 
 
 def bars(pairs: Sequence[tuple[str, float]], title: str, form: str = "{:,.0f}") -> str:
@@ -54,7 +54,7 @@ def bars(pairs: Sequence[tuple[str, float]], title: str, form: str = "{:,.0f}") 
         axes.barh([name for name, _ in pairs], [value for _, value in pairs], color=OURS, height=0.66)
         _values(axes, [value for _, value in pairs], form)
         axes.set_title(title, loc="left", fontsize=11)
-        return _picture(figure, f"{title}: " + ", ".join(f"{n} {form.format(v)}" for n, v in pairs))
+        return picture(figure, f"{title}: " + ", ".join(f"{n} {form.format(v)}" for n, v in pairs))
 
 
 def intervals(rows: Sequence[tuple[str, float, float, float]], title: str) -> str:
@@ -73,7 +73,7 @@ def intervals(rows: Sequence[tuple[str, float, float, float]], title: str) -> st
         axes.tick_params(length=0)
         axes.spines["left"].set_visible(False)
         axes.set_title(title, loc="left", fontsize=11)
-        return _picture(figure, f"{title}: " + ", ".join(f"{name} {middle:+.3f}" for name, middle, *_ in rows))
+        return picture(figure, f"{title}: " + ", ".join(f"{name} {middle:+.3f}" for name, middle, *_ in rows))
 
 
 def groups(names: Sequence[str], series: Sequence[tuple[str, Sequence[float | None]]], title: str) -> str:
@@ -98,7 +98,7 @@ def groups(names: Sequence[str], series: Sequence[tuple[str, Sequence[float | No
         axes.set_title(title, loc="left", fontsize=11, pad=24)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=9,
                     handlelength=1, columnspacing=1, borderaxespad=0.2)  # fmt: skip
-        return _picture(figure, title)
+        return picture(figure, title)
 
 
 def _values(axes: Axes, values: Sequence[float], form: str) -> None:
@@ -112,7 +112,7 @@ def _values(axes: Axes, values: Sequence[float], form: str) -> None:
     axes.tick_params(length=0)
 
 
-def _picture(figure: Figure, text: str) -> str:
+def picture(figure: Figure, text: str) -> str:
     """Return an ``img`` element that holds the figure."""
     stream = io.BytesIO()
     figure.savefig(stream, format="svg", metadata={"Date": None})

@@ -46,7 +46,7 @@ def write_segment_tables(
     """
     keys = np.sort(np.array(scores.to_table(columns=["customer_id"])["customer_id"].to_pylist(), dtype=object))
     rules = rule_audiences(settings.segments, scores, offers, keys)
-    wide, bought, names = _wide(lake, day, keys)
+    wide, bought, names = wide_features(lake, day, keys)
     fit = LookAlikeConfig(seed=settings.models.seed)
     extended = look_alikes(settings.segments.look_alikes, rules, scores, keys, wide, fit)
     for slug, why in extended.skipped.items():
@@ -63,7 +63,7 @@ def write_segment_tables(
     _rows(draft, LOOK_ALIKE_CURVES, day, _curves(extended))
 
 
-def _wide(lake: Lake, day: date, keys: np.ndarray) -> tuple[sparse.csr_matrix, sparse.csr_matrix, list[str]]:
+def wide_features(lake: Lake, day: date, keys: np.ndarray) -> tuple[sparse.csr_matrix, sparse.csr_matrix, list[str]]:
     """Return the wide features of ``keys`` (n, w), which categories they bought in (n, g), and those categories."""
     nothing = sparse.csr_matrix((len(keys), 1), dtype="float32")
     if not lake.has("features/wide", day):

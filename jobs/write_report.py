@@ -12,11 +12,12 @@ from typing import Any
 import jinja2
 
 from conf.schema import Settings
-from jobs import database, plots
+from jobs import database, plots, segment_plots
 from jobs.delivery import link_newest, new_file
 from jobs.lake import Draft, Lake, Manifest
 from jobs.night import publish
 from jobs.night_figures import Night
+from jobs.segment_figures import map_of, segment_figures
 from jobs.stages import Stage
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ def render(settings: Settings, night: Night) -> str:
         "survival": night.survival(),
         "value": night.value(),
         "segments": night.segments(),
+        "audiences": segment_figures(night),
         "models": night.models(),
         "compared": night.compared(),
         "offers": night.offers(),
@@ -132,6 +134,8 @@ def _plots(night: Night, figures: dict[str, Any]) -> dict[str, str]:
         "recency": plots.columns(night.recency(), "days since the last basket"),
         "spend": plots.columns(night.spend(), f"spend in 84 days ({night.settings.source.currency})"),
         "segments": plots.bars([(r["segment_name"], r["customers"]) for r in figures["segments"]], "Customers"),
+        "segment_map": segment_plots.bubbles(map_of(night), "baskets in 84 days", "spend a basket"),
+        "look_alikes": segment_plots.reach_curves(figures["audiences"]["curves"]),
         "models": plots.intervals(
             [(words(m["name"]), m["difference"], m["low"], m["high"]) for m in compared], "Gain over the baseline"
         )

@@ -20,7 +20,7 @@ from conf.errors import ConfigError
 from conf.schema import LookAlike, Partition, Segment, Segments
 from features.segment_names import WORDS, portrait
 from scoring.segment_files import members, values
-from training.look_alike import CurvePoint, LookAlikeConfig, comparable, curve, extension, similarity
+from training.look_alike import CurvePoint, LookAlikeConfig, beats_chance, comparable, curve, extension, similarity
 
 LOOK_ALIKE, SEED = "look_alike", "seed"
 _NORMAL = 1.96
@@ -106,12 +106,15 @@ def look_alikes(
         except ValueError as why:
             found.skipped[one.slug] = str(why)
             continue
+        found.curves[one.slug] = curve(likeness, is_seed, known)
+        if not beats_chance(found.curves[one.slug]):
+            found.skipped[one.slug] = "hidden members of the seed are found no better than by lot"
+            continue
         size = (one.reach or round(one.factor * is_seed.sum())) - int(is_seed.sum())
         added, bands = extension(likeness, is_seed, max(size, 0))
         places = np.concatenate([np.flatnonzero(is_seed), added])
         told = (*([SEED] * int(is_seed.sum())), *bands)
         found.audiences.append(Audience(one.slug, LOOK_ALIKE, one.title, places, likeness[places], told))
-        found.curves[one.slug] = curve(likeness, is_seed, known)
     return found
 
 

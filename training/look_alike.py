@@ -21,6 +21,8 @@ from sklearn.linear_model import LogisticRegression
 LEAST_SEED = 20
 #: shares of the ranked customers at which the curve is told
 REACHES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+#: reach at which a look-alike has to be better than customers drawn by lot
+PROOF = 0.2
 #: thirds of the extension, the closest first
 BANDS = ("closest", "close", "wider")
 _NORMAL = 1.96
@@ -129,6 +131,11 @@ def curve(likeness: np.ndarray, is_seed: np.ndarray, known: np.ndarray) -> list[
             )
         )  # fmt: skip
     return found
+
+
+def beats_chance(points: list[CurvePoint]) -> bool:
+    """Tell whether the interval of the precision at a reach of :data:`PROOF` lies above that of customers by lot."""
+    return any(one.reach_share == PROOF and one.precision_low * one.lift > one.precision for one in points)
 
 
 def wilson(hits: int, size: int) -> tuple[float, float]:

@@ -52,7 +52,19 @@ class Page(HTMLParser):
 @pytest.fixture
 def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the pictures out where only the rest of the page matters: they take two thirds of the time."""
-    names = ("quarantined", "recency", "spend", "segments", "models", "kinds", "sources", "outcomes", "seconds")
+    names = (
+        "quarantined",
+        "recency",
+        "spend",
+        "segments",
+        "segment_map",
+        "look_alikes",
+        "models",
+        "kinds",
+        "sources",
+        "outcomes",
+        "seconds",
+    )
     monkeypatch.setattr(write_report, "_plots", lambda night, figures: dict.fromkeys([*names, "memory"], ""))
 
 
@@ -72,7 +84,7 @@ def test_the_page_has_every_section_and_figure(settings: Settings, night: Lake) 
         "0.871", "0.857", "0.796", "replay: no lift is claimed",
         "is worse than its baseline", "refused: does not beat the baseline", "beats its baseline",
         "Buys often on weekends", "the data set has no consent records", "25% of the spend on product types",
-        "9 customers; 1 held back: contact_limit",
+        "9 customers; 1 held back: contact_limit", "Look-alikes that were not made", "Churn and value: 4 segments",
     ):  # fmt: skip
         assert words in text, words
 

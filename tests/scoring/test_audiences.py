@@ -99,6 +99,7 @@ def test_a_seed_is_a_slug_or_a_condition_and_grows_by_its_factor():
         LookAlike(slug="by_rule", seed="n < 30", factor=2, **base),
         LookAlike(slug="by_slug", seed="first", reach=40, known="n < 200", **base),
         LookAlike(slug="tiny", seed="n < 3", **base),
+        LookAlike(slug="by_lot", seed="n % 7 = 0", **base),
     ]
     rules = [Audience("first", "f", "F", np.arange(30))]
     found = look_alikes(config, rules, scores, keys, wide, LookAlikeConfig())
@@ -106,7 +107,8 @@ def test_a_seed_is_a_slug_or_a_condition_and_grows_by_its_factor():
     assert by_rule.bands[:30] == ("seed",) * 30
     assert (len(by_rule.places), len(by_slug.places)) == (60, 40)
     assert alike[by_rule.places[30:]].mean() > 0.9
-    assert list(found.skipped) == ["tiny"]
-    assert set(found.curves) == {"by_rule", "by_slug"}
+    assert list(found.skipped) == ["tiny", "by_lot"]
+    assert found.skipped["by_lot"] == "hidden members of the seed are found no better than by lot"
+    assert set(found.curves) == {"by_rule", "by_slug", "by_lot"}
     with pytest.raises(ConfigError, match="a seed is a condition or the slug of a segment"):
         look_alikes([LookAlike(slug="bad", seed="unknown_slug", **base)], rules, scores, keys, wide, LookAlikeConfig())

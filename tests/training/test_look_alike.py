@@ -9,6 +9,7 @@ from scipy import sparse
 
 from training.look_alike import (
     LookAlikeConfig,
+    beats_chance,
     comparable,
     curve,
     extension,
@@ -50,6 +51,7 @@ def test_a_seed_drawn_by_lot_is_not_found_again():
     lot = np.random.default_rng(2).random(600) < 0.3
     likeness = similarity(wide, lot, np.ones(600, dtype=bool), CONFIG)
     point = next(one for one in curve(likeness, lot, np.ones(600, dtype=bool)) if one.reach_share == 0.3)
+    assert not beats_chance(curve(likeness, lot, np.ones(600, dtype=bool)))
     assert 0.6 < point.lift < 1.4  # in-sample scores of these features would find clearly more
 
 
