@@ -126,14 +126,17 @@ def _judged(
         and largest <= config.largest_share
     )
     soft = getattr(place, "softness", None)
-    figures = (silhouette, stability, smallest, largest, 1 - float(placed.mean()))
     return Verdict(
-        name,
-        many,
-        *(round(value, 6) for value in figures),
-        None if soft is None else round(float(soft), 6),
-        round(float(adjusted_rand_score(ours, label)), 6),
-        eligible,
+        method=name,
+        k=many,
+        silhouette=round(silhouette, 6),
+        stability=round(stability, 6),
+        smallest_share=round(smallest, 6),
+        largest_share=round(largest, 6),
+        left_out=round(1 - float(placed.mean()), 6),
+        softness=None if soft is None else round(float(soft), 6),
+        agreement=round(float(adjusted_rand_score(ours, label)), 6),
+        eligible=eligible,
     )
 
 
