@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -18,6 +19,13 @@ from jobs.database_schema import arrow_schema
 from training.fitting import Judged
 from training.tracking import Registry
 
+_CURVE: dict[str, pa.DataType] = {
+    "name": pa.string(),
+    "bin": pa.int32(),
+    "rows": pa.int64(),
+    "predicted": pa.float64(),
+    "observed": pa.float64(),
+}
 #: name of the table among the files of a run
 TABLE = "model_comparison"
 CHAMPION_METHOD = "the champion"
@@ -41,6 +49,30 @@ def comparison(judged: Mapping[str, Judged], metric: str, rounds: int, seed: int
         for part, frame in (found.slices or {"all": found.each.to_frame(metric)}).items():
             frames[f"{method}/{part}"] = frame[[name for name in frame if name in (*_METRICS, metric)]]
     return summary(frames, rounds, seed).rename(columns={"model": "method"})
+
+
+def curve(judged: Judged) -> pd.DataFrame:
+    """Return the reliability curve of a model on the gate window (:func:`training.evaluation.reliability`)."""
+    from training.evaluation import reliability
+
+    return reliability(np.ravel(judged.truth), np.ravel(judged.probability))
+
+
+def curves(registry: Registry, names: list[str], day: date) -> pa.Table:
+    """Return ``name``, ``bin`` (from 1), ``rows``, ``predicted``, ``observed`` of the champions' reliability curves."""
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        champion = registry.champion(name, day)
+        frame = registry.table(champion.run_id, curve_of(champion.sha256)) if champion else None
+        if frame is not None:
+            told = frame.assign(name=name, bin=range(1, len(frame) + 1)).to_dict("records")
+            rows += [{str(key): value for key, value in row.items()} for row in told]
+    return pa.Table.from_pylist(rows, schema=pa.schema(_CURVE))
+
+
+def curve_of(sha256: str) -> str:
+    """Return the name under which a run keeps the curve of a model: it may keep a challenger's and its baseline's."""
+    return f"reliability_{sha256[:16]}"
 
 
 def comparisons(registry: Registry, names: list[str], day: date) -> pa.Table:

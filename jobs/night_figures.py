@@ -40,6 +40,7 @@ class Night:
             "customers": "scores/customer_scores",
             "models": "models/model_versions",
             "compared": "models/model_comparison",
+            "reliability": "models/reliability",
             "checks": "quality/data_quality",
             "profiles": "features/segment_profiles",
             "outcomes": "outcomes/offer_outcomes",
@@ -169,6 +170,16 @@ class Night:
             model["figures"] += [key] if key not in model["figures"] else []
             model["methods"].setdefault(row["method"], {})[key] = row
         return list(found.values())
+
+    def reliability(self) -> list[Row]:
+        """Return for each champion what its probabilities said and what happened, from the least probable tenth up."""
+        if not self._has("reliability"):
+            return []
+        return self._ask(
+            "select name, list(predicted order by bin) as predicted, list(observed order by bin) as observed, "
+            "sum(abs(predicted - observed) * rows) / sum(rows) as ece, avg(observed) as share "
+            "from reliability group by name order by name"
+        )
 
     def offers(self) -> Row:
         """Return the offers by kind and source."""

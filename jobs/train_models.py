@@ -16,7 +16,7 @@ from conf.errors import DataError
 from conf.load import config_hash
 from conf.schema import Settings
 from jobs.lake import Draft, Lake, Manifest
-from jobs.model_comparison import CHAMPION_METHOD, TABLE, comparison, comparisons
+from jobs.model_comparison import CHAMPION_METHOD, TABLE, comparison, comparisons, curve, curve_of, curves
 from jobs.model_pins import folder_of, local_folder, open_registry, pins, still_pinned, versions
 from jobs.night import code_version, publish
 from jobs.stages import Stage
@@ -53,7 +53,7 @@ RETRY_DAYS = 7
 
 
 def run(settings: Settings, day: date, force: bool = False, retrain: bool = False, hold: bool = False) -> Manifest:
-    """Publish the pins of ``day`` and the tables ``models/model_versions`` and ``models/model_comparison``.
+    """Publish the pins of ``day`` and the tables ``models/model_versions``, ``model_comparison`` and ``reliability``.
 
     ``facts["pins"]`` holds for each model ``uri`` (folder), ``sha256``, ``version``, ``kind``,
     ``standing``, ``trained_through``, ``metric``, ``value``, ``baseline_value`` and ``metrics``;
@@ -82,6 +82,7 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
         draft.facts["segment_methods"] = _segment_methods(settings, registry, draft.lake, day, retrain)
         draft.arrow("models/model_versions", versions(registry, wanted, day))
         draft.arrow("models/model_comparison", comparisons(registry, wanted, day))
+        draft.arrow("models/reliability", curves(registry, wanted, day))
 
     return publish(
         settings,
@@ -190,6 +191,8 @@ class _Training:
             standing = {} if champion is None else {CHAMPION_METHOD: champion}
             compared = {f"{meta.family} (challenger)": judged, **standing, **rivals}
             run.table(TABLE, comparison(compared, task.metric, models.bootstrap_rounds, models.seed))
+            for model, found_of in ((trial.challenger.model, judged), (trial.baseline.model, baseline)):
+                run.table(curve_of(artifacts.digest(model.to_bytes())), curve(found_of))
             log.info("%s: %s", task.name, decision.reason)
             run.metrics({**judged.metrics, task.metric.replace("@", "_at_"): decision.value})
             run.metrics({f"baseline_{name}": value for name, value in baseline.metrics.items()})

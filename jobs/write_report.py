@@ -76,6 +76,7 @@ def render(settings: Settings, night: Night) -> str:
         "audiences": segment_figures(night),
         "models": night.models(),
         "compared": night.compared(),
+        "reliability": night.reliability(),
         "offers": night.offers(),
         "examples": night.examples(),
         "outcomes": night.outcomes(),

@@ -113,15 +113,29 @@ def binary_metrics(truth: np.ndarray, probability: np.ndarray) -> dict[str, floa
     }
 
 
+def reliability(truth: np.ndarray, probability: np.ndarray, bins: int = 10) -> pd.DataFrame:
+    """Return the reliability curve: ``rows``, mean ``predicted`` and ``observed`` share of bins of equally many rows.
+
+    Rows of the curve go from the least to the most probable; fewer than ``bins`` where there are fewer rows.
+    """
+    order = np.argsort(probability, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    return pd.DataFrame(
+        {
+            "rows": [len(part) for part in parts],
+            "predicted": [float(np.mean(probability[part])) for part in parts],
+            "observed": [float(np.mean(truth[part])) for part in parts],
+        }
+    )
+
+
 def calibration_error(truth: np.ndarray, probability: np.ndarray, bins: int = 10) -> float:
     """Return the expected calibration error over ``bins`` of equally many rows.
 
     Reference: Naeini, Cooper and Hauskrecht (2015), "Obtaining Well Calibrated Probabilities Using Bayesian Binning".
     """
-    order = np.argsort(probability, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
-    gaps = [abs(np.mean(truth[part]) - np.mean(probability[part])) * len(part) for part in parts]
-    return float(sum(gaps) / len(order))
+    curve = reliability(truth, probability, bins)
+    return float(((curve["observed"] - curve["predicted"]).abs() * curve["rows"]).sum() / len(truth))
 
 
 def paired_bootstrap(better: pd.Series, worse: pd.Series, rounds: int, seed: int) -> Interval:

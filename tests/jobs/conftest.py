@@ -183,6 +183,18 @@ def model_comparison(day: date) -> pa.Table:
     )
 
 
+#: what the churn champion said of ten parts, and what happened
+RELIABILITY = pa.table(
+    {
+        "name": ["churn"] * 10,
+        "bin": list(range(1, 11)),
+        "rows": [10] * 10,
+        "predicted": [number / 20 for number in range(10)],
+        "observed": [number / 25 for number in range(10)],
+    }
+)
+
+
 def data_quality(day: date) -> pa.Table:
     """A check that holds, one that quarantined rows and a note that failed."""
     return rows(
@@ -323,7 +335,11 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
         lake,
         Stage.TRAIN,
         day,
-        {"models/model_versions": model_versions(day), "models/model_comparison": model_comparison(day)},
+        {
+            "models/model_versions": model_versions(day),
+            "models/model_comparison": model_comparison(day),
+            "models/reliability": RELIABILITY,
+        },
     )
     with lake.draft(Stage.SCORE, day) as draft:
         made = offers(day, customers, seed)

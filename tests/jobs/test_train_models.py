@@ -156,6 +156,16 @@ def test_all_methods_of_a_training_stand_in_one_table(installed: Settings, world
         assert all(row["low"] < row["value"] < row["high"] for row in found)
 
 
+def test_the_champions_probabilities_are_held_against_what_happened(installed: Settings, world: World) -> None:
+    publish_clean(installed, NIGHT)
+    train_models.run(installed, NIGHT)
+    curve = Lake(installed.lake).arrow("models/reliability", NIGHT).to_pandas()
+    assert curve["bin"].tolist() == list(range(1, 11))
+    assert curve["predicted"].is_monotonic_increasing
+    assert curve["observed"].tolist() == [0.5] * 10  # the made-up truth alternates
+    assert curve["rows"].sum() == 100
+
+
 def test_a_further_baseline_has_to_be_beaten_too(installed: Settings, world: World) -> None:
     world.others = {"EASE": 0.6}
     publish_clean(installed, NIGHT)

@@ -16,6 +16,7 @@ from training.evaluation import (
     paired_bootstrap,
     ranking_metrics,
     ranks,
+    reliability,
     split_truth,
     top_ranks,
 )
@@ -79,6 +80,14 @@ def test_calibration_error_by_hand() -> None:
     truth = np.array([0, 0, 1, 1])
     assert calibration_error(truth, np.array([0.1, 0.2, 0.6, 0.8]), bins=2) == pytest.approx((0.15 + 0.3) / 2)
     assert calibration_error(truth, np.array([0, 0, 1.0, 1.0]), bins=2) == 0
+
+
+def test_reliability_by_hand() -> None:
+    curve = reliability(np.array([1, 0, 1, 0]), np.array([0.8, 0.1, 0.6, 0.2]), bins=2)
+    assert curve["rows"].tolist() == [2, 2]
+    assert curve["predicted"].tolist() == pytest.approx([0.15, 0.7])
+    assert curve["observed"].tolist() == [0, 1]
+    assert len(reliability(np.array([1]), np.array([0.5]))) == 1
 
 
 def test_binary_metrics_of_one_class_have_no_auc() -> None:
