@@ -1,0 +1,68 @@
+"""Slices of a comparison, and what lists show, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from training.comparison import COLD, SLICES, Task, compare, shown, summary
+from training.recommenders.recommender import Recommender
+from training.top_lists import diversity, miscalibration
+
+#: three users, four items; the last item has no buyer yet, the last user no purchase
+SEEN = sparse.csr_matrix(np.array([[1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]], dtype="float32"))
+TRUTH = sparse.csr_matrix(np.array([[1, 0, 0, 1], [0, 1, 0, 0], [1, 0, 0, 0]], dtype="float32"))
+#: everybody is offered item 0, then 1, 2, 3
+MODEL = Recommender("first", np.ones((3, 1), "float32"), np.array([[4.0, 3.0, 2.0, 1.0]], dtype="float32"))
+
+
+@pytest.mark.parametrize(
+    ("part", "users", "hits"),
+    [
+        ("all", [0, 1], [1.0, 0.0]),  # the third has no purchase before: he is in the cold slice alone
+        ("repeats", [0], [1.0]),
+        ("discoveries", [0, 1], [1.0, 1.0]),  # only what is new to them is listed: item 3, and item 1
+        ("cold customers", [1, 2], [0.0, 1.0]),  # with at most one item before
+        ("cold items", [0, 1], [0.0, 1.0]),  # items 1 to 3 have at most one buyer: item 1 comes first
+    ],
+)
+def test_each_slice_counts_and_lists_its_own(part, users, hits):
+    found = compare({"m": MODEL}, Task(TRUTH, SEEN, 1, few=1), (part,))[f"m/{part}"]
+    assert found.index.tolist() == users
+    assert found["hit_rate"].tolist() == hits
+
+
+def test_the_summary_has_an_interval_for_every_figure():
+    judged = compare({"m": MODEL, "n": MODEL}, Task(TRUTH, SEEN, 2, few=1), (*SLICES, *COLD))
+    rows = summary(judged, 50)
+    assert set(rows["model"]) == {"m", "n"}
+    assert set(rows["slice"]) == {*SLICES, *COLD}
+    assert (rows["low"] <= rows["value"]).all()
+    assert (rows["value"] <= rows["high"]).all()
+    assert summary({"m/all": judged["m/all"].iloc[:0]}).empty
+
+
+def test_lists_of_items_with_the_same_owners_are_not_diverse():
+    owners = sparse.csr_matrix(np.array([[1, 1, 0, 1], [1, 1, 0, 0], [0, 0, 1, 0]], dtype="float32"))
+    assert diversity(np.array([[0, 1]]), owners) == pytest.approx(0, abs=1e-6)
+    assert diversity(np.array([[0, 2]]), owners) == pytest.approx(1, abs=1e-6)
+    # items 0 and 3 share one of two owners, 0 and 1 both, 1 and 3 one: the mean of three cosines
+    assert diversity(np.array([[0, 1, 3]]), owners) == pytest.approx(1 - (1 + 2 / np.sqrt(2)) / 3)
+    assert diversity(np.array([[0, 1], [0, -1]]), owners) == pytest.approx(0, abs=1e-6)  # one item is no list
+    assert np.isnan(diversity(np.array([[0, -1]]), owners))
+
+
+def test_lists_that_mirror_the_history_are_calibrated():
+    had = sparse.csr_matrix(np.array([[2, 0, 2]], dtype="float32"))
+    group = np.array([0, 0, 1])
+    assert miscalibration(np.array([[0, 2]]), had, group) == pytest.approx(0)
+    one_sided = 0.5 * np.log(0.5 / (0.99 + 0.005)) + 0.5 * np.log(0.5 / 0.005)
+    assert miscalibration(np.array([[0, 1]]), had, group) == pytest.approx(one_sided)
+    assert np.isnan(miscalibration(np.array([[-1, -1]]), had, group))
+
+
+def test_what_is_shown_counts_all_customers_who_buy():
+    found = shown(MODEL, Task(TRUTH, SEEN, 2), np.array([0, 0, 1, 1]))
+    assert found["coverage"] == 2 / 4
+    assert set(found) == {"coverage", "novelty", "diversity", "miscalibration"}
