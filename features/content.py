@@ -107,15 +107,25 @@ def inverted_index(words: DataFrame, telling: DataFrame, items: DataFrame) -> Da
     )
 
 
-def described_alike(words: DataFrame, telling: DataFrame, products: DataFrame, cold: DataFrame) -> DataFrame:
+def described_alike(
+    words: DataFrame, telling: DataFrame, products: DataFrame, cold: DataFrame, buckets: int | None = None
+) -> DataFrame:
     """Find the products described most like the ``cold`` ones (``product_id``), of whom sales say nothing.
+
+    Args:
+        words: from :func:`product_words`.
+        telling: from :func:`telling_words`.
+        products: ``PRODUCTS``.
+        cold: the products asked for.
+        buckets: None: every word counts for itself. Else words fall into so many buckets by a hash (Weinberger et al.
+            2009), which bounds the columns however many words there are; words in one bucket are taken for one.
 
     Returns:
         ``SIMILAR_PRODUCTS`` with source ``content``: BM25 over shared words, at least two.
     """
     names = numbered(products.where("offerable"), "product_id")
     kept = words.join(F.broadcast(telling.where("not is_stop").select("word")), "word")
-    events = kept.join(F.broadcast(names), "product_id").select(F.xxhash64("word").alias("basket"), "item")
+    events = kept.join(F.broadcast(names), "product_id").select(_hashed(buckets), "item")
     rows = F.broadcast(cold.join(names, "product_id").select("item"))
     named = with_names(neighbours(events.repartition("basket"), ALIKE).join(rows, "item"), names, "product_id")
     told = {"source": F.lit("content"), "customers": F.lit(None).cast("long"), "score": F.round("score", 6)}
@@ -144,6 +154,11 @@ def stems(texts: pa.Array) -> tuple[np.ndarray, pa.Array]:
     row, stem = cells // len(known), cells % len(known)
     kept = known[stem] != ""
     return row[kept], pa.array(known[stem[kept]].tolist(), pa.string())
+
+
+def _hashed(buckets: int | None) -> Column:
+    key = F.xxhash64("word")
+    return (key if buckets is None else F.pmod(key, F.lit(buckets))).alias("basket")
 
 
 def _department() -> Column:

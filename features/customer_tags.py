@@ -7,6 +7,8 @@ profile is made from the history, not from the profile of the night before: a ni
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pyspark.sql import DataFrame, Window, functions as F
 
 from conf.items import CUSTOMER_TAGS, TAG_RECOMMENDATIONS
@@ -44,7 +46,13 @@ def customer_tags(sales: DataFrame, index: DataFrame) -> DataFrame:
     )
 
 
-def tag_recommendations(tags: DataFrame, index: DataFrame, sales: DataFrame, top: int = RECOMMENDED) -> DataFrame:
+def tag_recommendations(
+    tags: DataFrame,
+    index: DataFrame,
+    sales: DataFrame,
+    top: int = RECOMMENDED,
+    suits: Callable[[DataFrame], DataFrame] = lambda rows: rows,
+) -> DataFrame:
     """Recommend the products whose words are the customer's; works for products that nobody bought yet.
 
     O(customers x tags x postings of a word). What the customer bought in the sales is left out.
@@ -54,6 +62,7 @@ def tag_recommendations(tags: DataFrame, index: DataFrame, sales: DataFrame, top
         index: from :func:`features.content.inverted_index`; what may be recommended.
         sales: from :func:`features.product_neighbours.product_sales`.
         top: products of a customer.
+        suits: keeps the rows (``customer_id``, ``product_id``) that may be recommended.
 
     Returns:
         ``TAG_RECOMMENDATIONS``; two of the customer's words at least.
@@ -64,7 +73,7 @@ def tag_recommendations(tags: DataFrame, index: DataFrame, sales: DataFrame, top
         {"row": "customer_id", "column": "product_id"}
     )
     owned = sales.select("customer_id", "product_id").distinct()
-    fresh = found.join(owned, ["customer_id", "product_id"], "left_anti")
+    fresh = suits(found.join(owned, ["customer_id", "product_id"], "left_anti"))
     order = Window.partitionBy("customer_id").orderBy("rank")
     fresh = fresh.withColumn("rank", F.row_number().over(order)).where(F.col("rank") <= top)
     return conform(fresh.withColumn("score", F.round("score", 6)), TAG_RECOMMENDATIONS)

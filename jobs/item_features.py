@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import logging
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 from features.content import described_alike, inverted_index, product_words, telling_words
 from features.customer_tags import customer_tags, tag_recommendations
+from features.lines import until
 from features.offer_lists import offer_lists
 from features.product_neighbours import product_items, product_sales, products_together, similar_products
 from features.repurchase import repurchase
 from jobs.lake import Lake, TableVersion
 from jobs.stages import Stage
+from scoring.fitness import with_unfit
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -84,7 +87,17 @@ def build_lists(night: Night, order_lines: DataFrame, products: DataFrame) -> No
     index = _written(night, "product_index")
     tags = customer_tags(sales, index).persist()
     night.write("customer_tags", tags)
-    night.write("tag_recommendations", tag_recommendations(tags, index, sales))
+    suits = partial(_suiting, night, order_lines, products)
+    night.write("tag_recommendations", tag_recommendations(tags, index, sales, suits=suits))
+
+
+def _suiting(night: Night, order_lines: DataFrame, products: DataFrame, rows: DataFrame) -> DataFrame:
+    """Keep the customers' products that the policy's hard filters allow."""
+    rules, customers = night.settings.policy.fits, night.optional("customers")
+    if not rules or customers is None:
+        return rows
+    seen = order_lines.where(until(night.day))
+    return with_unfit(rows, "product_id", rules, customers, seen, products).where("not unfit").drop("unfit")
 
 
 def _written(night: Night, name: str) -> DataFrame:

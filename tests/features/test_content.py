@@ -79,6 +79,10 @@ def test_index_has_unit_length_and_the_cold_find_what_is_described_alike(crm, wo
     assert {alike["paint8", rank]["other"] for rank in (1, 2, 3)} < {n for n, (t, _) in SHELF.items() if "primer" in t}
     assert {alike["shirt1", rank]["other"] for rank in (1, 2, 3)} < {n for n, (t, _) in SHELF.items() if "slim" in t}
     assert {row["source"] for row in alike.values()} == {"content"}
+    # a few words in 4,096 buckets hardly meet: the same neighbours; in two buckets everything is alike
+    hashed = rows(described_alike(found, telling, shelf(crm), cold, buckets=4096), "product_id", "rank")
+    assert {key: row["other"] for key, row in hashed.items()} == {key: row["other"] for key, row in alike.items()}
+    assert described_alike(found, telling, shelf(crm), cold, buckets=1).count() == 0, "no two buckets in common"
 
 
 @pytest.fixture(scope="module")
