@@ -55,6 +55,23 @@ OFFER_LISTS = Table(
     ),
 )
 
+STORE_OVERLAPS = Table(
+    "store_overlaps",
+    "an ordered pair of stores with at least three customers in common (last 365 days)",
+    ("store_id", "other"),
+    (
+        Column("store_id", "string", "store"),
+        Column("other", "string", "a store that shares customers with it"),
+        Column("rank", "int", "1 is the most alike; at most 50"),
+        Column("customers", "long", "customers of both"),
+        Column("share", "double", "share of the customers of store_id who are customers of other"),
+        Column("lift", "double", "customers of both over what independence would give"),
+        Column("cosine", "double", "customers of both over the geometric mean of each"),
+        Column("community", "int", "group of stores that store_id belongs to, by shared customers"),
+        Column("modularity", "double", "of the whole grouping; above 0.3 the groups are clear"),
+    ),
+)
+
 REPURCHASE = Table(
     "repurchase",
     "one product type that was bought: when, and whether, its buyers buy it again (all history)",
@@ -115,6 +132,7 @@ ITEM_FEATURES = (
     SIMILAR_PRODUCTS,
     PRODUCTS_TOGETHER,
     OFFER_LISTS,
+    STORE_OVERLAPS,
     REPURCHASE,
     PRODUCT_INDEX,
     CUSTOMER_TAGS,
@@ -132,6 +150,7 @@ ITEMS_PUBLISHED = (
     _published(SIMILAR_PRODUCTS),
     _published(PRODUCTS_TOGETHER, "bought_together"),
     _published(OFFER_LISTS),
+    _published(STORE_OVERLAPS),
     _published(REPURCHASE),
     _published(CUSTOMER_TAGS),
     _published(TAG_RECOMMENDATIONS),

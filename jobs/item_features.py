@@ -17,6 +17,7 @@ from features.lines import until
 from features.offer_lists import offer_lists
 from features.product_neighbours import product_items, product_sales, products_together, similar_products
 from features.repurchase import repurchase
+from features.store_overlaps import store_overlaps
 from jobs.lake import Lake, TableVersion
 from jobs.stages import Stage
 from scoring.fitness import with_unfit
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 FRESH_DAYS = 7
 #: the products that share a cluster
 CLUSTERS = "catalogue/shared_clusters"
-SETTLED = ("similar_products", "products_together", "repurchase", "product_index", "offer_lists")
+SETTLED = ("similar_products", "products_together", "repurchase", "product_index", "store_overlaps", "offer_lists")
 
 
 def settled(lake: Lake, day: date) -> tuple[date, dict[str, TableVersion]] | None:
@@ -69,6 +70,7 @@ def build_products(night: Night, order_lines: DataFrame, products: DataFrame) ->
     night.write("repurchase", repurchase(order_lines, products, night.day))
     sales = product_sales(order_lines, products, night.day)
     items = product_items(sales, _clusters(night)).persist()
+    night.write("store_overlaps", store_overlaps(sales))
     night.write("products_together", products_together(sales, items))
     alike = similar_products(sales, items).persist()
     words = product_words(products).persist()

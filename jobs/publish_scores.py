@@ -33,6 +33,7 @@ TABLES = {
     "similar_products": "features/similar_products",
     "bought_together": "features/products_together",
     "offer_lists": "features/offer_lists",
+    "store_overlaps": "features/store_overlaps",
     "repurchase": "features/repurchase",
     "customer_tags": "features/customer_tags",
     "tag_recommendations": "features/tag_recommendations",

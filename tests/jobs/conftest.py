@@ -263,6 +263,7 @@ def item_tables() -> dict[str, pa.Table]:
         "offer_lists": {
             "place_kind": ["all"], "place": "all", "list": "best_sellers", "rank": [1], "product_id": "p1", "score": 0.4
         },
+        "store_overlaps": {"store_id": ["s1"], "other": ["s2"], "rank": [1], "customers": 5, "community": 0},
         "repurchase": {"product_type": ["CHEESE"], "buyers": 90, "interval_days": 21.5, "renewable": True},
         "customer_tags": {"customer_id": ["c0000"], "tag": "chees", "rank": [1], "weight": 1.0},
         "tag_recommendations": {"customer_id": ["c0000"], "product_id": "p2", "rank": [1], "score": 0.3},

@@ -38,6 +38,7 @@ def test_all_tables_of_the_night_are_published(settings: Settings, night: Lake) 
         "similar_products": 1,
         "bought_together": 1,
         "offer_lists": 1,
+        "store_overlaps": 1,
         "repurchase": 1,
         "customer_tags": 1,
         "tag_recommendations": 1,
