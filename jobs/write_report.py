@@ -14,6 +14,7 @@ import jinja2
 from conf.schema import Settings
 from jobs import database, plots, segment_plots
 from jobs.delivery import link_newest, new_file
+from jobs.item_figures import item_figures
 from jobs.lake import Draft, Lake, Manifest
 from jobs.night import publish
 from jobs.night_figures import Night
@@ -72,6 +73,7 @@ def render(settings: Settings, night: Night) -> str:
         "named": night.named(),
         "survival": night.survival(),
         "value": night.value(),
+        "items": item_figures(night.lake, night.day),
         "segments": night.segments(),
         "audiences": segment_figures(night),
         "models": night.models(),

@@ -264,7 +264,8 @@ def item_tables() -> dict[str, pa.Table]:
             "place_kind": ["all"], "place": "all", "list": "best_sellers", "rank": [1], "product_id": "p1", "score": 0.4
         },
         "store_overlaps": {"store_id": ["s1"], "other": ["s2"], "rank": [1], "customers": 5, "community": 0},
-        "repurchase": {"product_type": ["CHEESE"], "buyers": 90, "interval_days": 21.5, "renewable": True},
+        "repurchase": {"product_type": ["CHEESE"], "buyers": 90, "interval_days": 21.5, "interval_low": 20.0,
+                       "interval_high": 23.0, "repeat_year": 0.9, "repeats": 400, "renewable": True},
         "customer_tags": {"customer_id": ["c0000"], "tag": "chees", "rank": [1], "weight": 1.0},
         "tag_recommendations": {"customer_id": ["c0000"], "product_id": "p2", "rank": [1], "score": 0.3},
     }  # fmt: skip

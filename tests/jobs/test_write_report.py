@@ -238,3 +238,11 @@ def test_latest_is_the_newest_report(settings: Settings, make_night: Callable[..
         make_night(day)
         write_report.run(settings, day)
     assert str(Path(settings.home, "reports", "latest").readlink()) == "2017-12-03"
+
+
+def test_what_is_known_of_products(settings: Settings, night: Lake, no_plots: None) -> None:
+    page = Page(write_report.render(settings, Night(settings, night, DAY)))
+    assert "1 products have neighbours by common customers and 0 by their description" in page.text
+    assert "0 of 1 product types are durable" in page.text
+    cells = re.search(r"CHEESE\s*22\s*20\s*23\s*90.0%\s*400", page.text)
+    assert cells is not None
