@@ -127,9 +127,9 @@ def _value(fit: Callable[[pd.DataFrame, float], Candidate]) -> Callable[[Trainin
         if not days:
             raise NotEnoughData(f"value: two times {models.value_days} days after {models.min_history_days} are needed")
         train, gate = sets.rhythm(days), sets.rhythm(gate_day)
-        different = train.loc[train[value.LABEL] > 0, value.LABEL].nunique()
-        if different < _LEAST_TRAINING or (gate[value.LABEL] > 0).sum() < _LEAST_HELD_OUT:
-            raise NotEnoughData(f"value: {different} different amounts above nothing are too few to learn from")
+        spenders = train.loc[train[value.LABEL] > 0, "customer_id"].nunique()
+        if spenders < _LEAST_TRAINING or (gate[value.LABEL] > 0).sum() < _LEAST_HELD_OUT:
+            raise NotEnoughData(f"value: {spenders} customers who spent something are too few to learn from")
         fitted = fit(train, models.value_days / 7)
         return Trial(value.baseline(train), fitted, lambda model: value.judge(model, gate))
 

@@ -1,4 +1,4 @@
-"""The trials of both rankers on made-up windows: who is beaten, by what, and what the table of methods is made of."""
+"""The trials of churn, value and survival on made-up customers, from labels to the gate; no Spark, no registry."""
 
 from __future__ import annotations
 
@@ -10,70 +10,72 @@ import pandas as pd
 import pytest
 
 from conf.schema import Models
-from jobs.model_comparison import comparison
+from features.rhythm import Series, describe
+from features.series_labels import Horizons, after, labels
 from jobs.trials import TASKS, NotEnoughData
-from scoring.candidates import RANKER_INPUTS
 from training.promotion import decide, faults
-from training.windows import Windows
+from training.windows import windows
 
-GATE = date(2017, 11, 5)
-WINDOWS = Windows(GATE, GATE - timedelta(28), tuple(GATE - timedelta(28 * back) for back in (2, 3)))
-TYPES = [f"t{number:02d}" for number in range(20)]
+NIGHT, START, EPOCH = date(2017, 12, 3), date(2017, 1, 1), date(1970, 1, 1)
 
 
 class Sets:
-    """Windows of customers who buy again what they bought often, and try what the linear model says."""
+    """Customers who buy at a rate of their own until they leave, described as the set ``rhythm`` is."""
 
-    windows = WINDOWS
+    def __init__(self, customers: int) -> None:
+        rng = np.random.default_rng(8)
+        found = windows(NIGHT, 28, 4, START, 84)
+        assert found is not None
+        self.windows, rows = found, []
+        for owner in range(customers):
+            rate, leaves = rng.choice([0.05, 0.12, 0.3]), rng.exponential(400)
+            days = np.flatnonzero((rng.random(337) < rate) & (np.arange(337) < leaves))
+            rows += [(owner, int(day), int(10_000 * rng.lognormal(3 + 3 * rate, 0.3))) for day in days]
+        owner, day, amount = (np.array(column, dtype="int64") for column in zip(*rows, strict=True))
+        first = (START - EPOCH).days
+        self.series = Series(customers, owner, day + first, amount, amount * 0, amount * 0 + 1)
 
-    def __init__(self, customers: int = 150) -> None:
-        self.customers = customers
+    def rhythm(self, days: Any) -> pd.DataFrame:
+        return pd.concat([self._of(day) for day in (days if isinstance(days, tuple) else (days,))], ignore_index=True)
 
-    def read(self, name: str, days: Any) -> pd.DataFrame:
-        return pd.concat([self._window(name, day) for day in (days if isinstance(days, tuple) else (days,))])
-
-    def _window(self, name: str, day: date) -> pd.DataFrame:
-        generator = np.random.default_rng(day.toordinal())
-        n = self.customers * len(TYPES)
-        known = generator.random(n) < 0.5
-        baskets = np.where(known, generator.integers(1, 12, n), np.nan)
-        pairs = pd.DataFrame({column: generator.random(n) for column in RANKER_INPUTS})
-        pairs["pair_baskets_total"], pairs["pair_baskets_84"] = baskets, np.floor(baskets / 2)
-        chance = np.where(known, baskets / 15, 0.5 * pairs["ease_new_score"] ** 3)
-        who = np.repeat([f"c{number:03d}" for number in range(self.customers)], len(TYPES))
-        pairs = pairs.assign(customer_id=who, product_type=TYPES * self.customers, bought=generator.random(n) < chance)
-        if name == "pairs":
-            return pairs
-        rows = pairs.groupby("customer_id")
-        bought = rows.apply(lambda each: each.loc[each["bought"], "product_type"].tolist())
-        had = rows.apply(lambda each: each.loc[each["pair_baskets_total"].notna(), "product_type"].tolist())
-        return pd.DataFrame({"bought": bought, "types": had}).reset_index()
-
-
-@pytest.mark.parametrize(
-    ("name", "others", "slices"),
-    [
-        ("offer_ranker", ["popularity", "EASE", "ALS"], ["all", "repeats", "discoveries"]),
-        ("discovery_ranker", ["popularity", "ALS"], ["discoveries"]),
-    ],
-)
-def test_a_ranker_meets_all_its_baselines_on_the_gate_window(name, others, slices):
-    task = TASKS[name]
-    trial = task.trial(Sets(), Models())
-    judged, baseline = trial.judge(trial.challenger.model), trial.judge(trial.baseline.model)
-    assert list(trial.others) == others
-    assert list(judged.slices) == slices
-    assert not faults(judged.probability, judged.truth, trial.challenger.model.meta.inputs, task.declared)
-    assert decide(baseline.each, {other: each.each for other, each in trial.others.items()}).promote
-    assert judged.each.mean() > trial.others["popularity"].each.mean()
-    methods = {"trees (challenger)": judged, trial.baseline.model.meta.family: baseline, **trial.others}
-    told = comparison(methods, task.metric, 50, 1)
-    assert set(told["method"]) == set(methods)
-    assert set(told["slice"]) == set(slices)
-    assert {"hit_rate", "ndcg", "recall", "precision", "map"} == set(told["metric"])
+    def _of(self, as_of: date) -> pd.DataFrame:
+        series, day = self.series, (as_of - EPOCH).days
+        known = describe(series, day)
+        later = after(series.owner, series.day, series.amount, series.customers, day)
+        frame = pd.DataFrame(known | labels(later, known, Horizons(28, 84, (NIGHT - EPOCH).days)))
+        frame = frame.assign(as_of=as_of, customer_id=[f"c{number:04d}" for number in range(series.customers)])
+        return frame[frame["baskets_total"] > 0]
 
 
-@pytest.mark.parametrize("name", ["offer_ranker", "discovery_ranker"])
-def test_a_handful_of_customers_is_too_little(name):
-    with pytest.raises(NotEnoughData, match="too few rows of either class"):
-        TASKS[name].trial(Sets(1), Models())
+@pytest.fixture(scope="module")
+def sets() -> Sets:
+    return Sets(400)
+
+
+@pytest.mark.parametrize("name", ["own_rhythm", "survival", "value", "value_purchases"])
+def test_a_trial_goes_from_labels_to_a_decision(sets: Sets, name: str) -> None:
+    task, models = TASKS[name], Models(churn_windows=12)
+    trial = task.trial(sets, models)  # type: ignore[arg-type]
+    challenger, baseline = (trial.judge(each.model) for each in (trial.challenger, trial.baseline))
+    assert challenger.each.index.equals(baseline.each.index)
+    meta = trial.challenger.model.meta
+    assert meta.name == task.model
+    assert faults(challenger.probability, challenger.truth, meta.inputs, task.declared) == []
+    decision = decide(challenger.each, {meta.family: baseline.each}, rounds=100)
+    assert np.isfinite([decision.value, decision.low, decision.high]).all()
+    if name == "survival":
+        assert decision.promote  # rates differ sixfold, which recency alone tells badly
+
+
+def test_no_training_row_knows_anything_of_the_gate(sets: Sets) -> None:
+    gate, days = sets.windows.longer(84, 12)
+    assert max(days) + timedelta(days=84) <= gate
+    gate, days = sets.windows.surviving(12, 12)
+    assert max(days) + timedelta(days=28) <= gate
+    assert gate + timedelta(days=28 + 7 * 11) == NIGHT
+
+
+@pytest.mark.parametrize("name", ["own_rhythm", "survival", "value", "value_purchases"])
+def test_five_customers_are_too_few_to_learn_from(name: str) -> None:
+    with pytest.raises(NotEnoughData):
+        TASKS[name].trial(Sets(5), Models(churn_windows=12))  # type: ignore[arg-type]
