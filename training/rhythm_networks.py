@@ -24,7 +24,7 @@ from training.stack_fit import Data, Shape, StackConfig, fit
 SERIES = tuple(tuple(f"{kind}_week_{n}" for kind in ("visits", "spend")) for n in range(WEEKS, 0, -1))
 FORWARD = StackConfig()
 CONVOLUTION = replace(FORWARD, convolutions=(16, 16))
-LOG_NORMAL = StackConfig(hidden=(64, 32), dropout=0.1, learning_rate=1e-3)
+LOG_NORMAL = StackConfig(hidden=(64, 32), dropout=0.1, epochs=60, patience=8, batch=128)
 #: share of the customers that choose the epochs where no window is left for it
 _ASIDE = 5
 
