@@ -23,6 +23,7 @@ from training.comparison import COLD, SLICES, Task, compare, gain, shown, summar
 from training.recommenders.als import FactorsConfig, als
 from training.recommenders.ease import ease
 from training.recommenders.frequency import decayed_frequency, personal_frequency, popularity
+from training.recommenders.fusion import rank_fusion
 from training.recommenders.history import History
 from training.recommenders.neighbours import item_neighbours, user_neighbours
 from training.recommenders.pair_features import Pairs, pair_features
@@ -42,6 +43,8 @@ from training.splits import last_window, repeats_and_discoveries
 HORIZON, TRAINING = 28, 2
 REPORTED = ("2017-10-08", "2017-11-05", "2017-12-03")
 BEST = "two stages"
+#: models whose lists are fused, the simplest of hybrids
+FUSED = ("decayed frequency", "EASE", "user-kNN")
 #: models whose scores the rankers are told
 TOLD = ("popularity", "popularity, 28 days", "EASE", "EASE, whether", "user-kNN", "TIFU-kNN")
 
@@ -115,21 +118,36 @@ def report(now: Window, boosters: dict[str, Any], k: int, group: np.ndarray) -> 
     """Print one window's table and return it: a row per model, slice and metric."""
     task = Task(now.truth, now.seen, k)
     found = {kind: ranked(booster, getattr(now, kind), now.truth.shape) for kind, booster in boosters.items()}
-    judged = compare(now.models, task)
+    known = {**now.models, "rank fusion": rank_fusion([now.models[name] for name in FUSED])}
+    judged = compare(known, task)
     for part in SLICES:
         judged |= compare({BEST: found["new" if part == "discoveries" else "all"]}, task, (part,))
-    judged |= compare({**now.models, BEST: found["all"]}, task, COLD)
+    judged |= compare({**known, BEST: found["all"]}, task, COLD)
     figures = summary(judged)
     print(wide(figures).to_string())
+    print(f"{BEST} by items bought again in the window:")
+    print(by_repeats(judged[f"{BEST}/all"], task).round(3).to_string())
     for part in ("all", "repeats", "discoveries"):
-        for other in now.models:
+        for other in known:
             over = [gain(judged, BEST, other, part, metric) for metric in ("hit_rate", "ndcg")]
             told = ", ".join(f"{name} {each.value:+.4f} [{each.low:+.4f}, {each.high:+.4f}]"
                              for name, each in zip(("hit rate", "NDCG"), over, strict=True))  # fmt: skip
             print(f"  {part}: {BEST} over {other}: {told}")
-    for name, model in {**now.models, BEST: found["all"]}.items():
+    for name, model in {**known, BEST: found["all"]}.items():
         print(f"  lists of {name}:", {key: round(value, 3) for key, value in shown(model, task, group).items()})
     return figures
+
+
+def by_repeats(frame: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """Return customers, hit rate and misses by how many items they buy again in the window: where misses come from."""
+    repeats, _ = repeats_and_discoveries(task.truth, task.seen)
+    again = pd.cut(
+        np.diff(repeats.indptr)[frame.index], [-1, 0, 1, 3, 10, 10**6], labels=["0", "1", "2-3", "4-10", "11+"]
+    )
+    grouped = frame["hit_rate"].groupby(again, observed=True)
+    return pd.DataFrame(
+        {"customers": grouped.size(), "hit rate": grouped.mean(), "misses": grouped.size() - grouped.sum()}
+    )
 
 
 def wide(figures: pd.DataFrame) -> pd.DataFrame:
