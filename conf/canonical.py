@@ -162,6 +162,7 @@ TOUCHES = Table(
         Column("offer_id", "string", "offer, where a single one was sent"),
         Column("channel", "string", "channel it went out by"),
         Column("touched_on", "date", "local day", nullable=False),
+        Column("is_control", "boolean", "held back at random, as the comparison of a test; null: contacted"),
     ),
     partition="touched_on",
 )

@@ -117,6 +117,45 @@ RHYTHM = Table(
     ),
 )
 
+#: what the purchases in a propensity's scope say, by the same definitions as ``RHYTHM``
+HISTORY = (
+    Column("recency_days", "double", "days since the last visit with a purchase in the scope"),
+    Column("visits_total", "double", "such visits ever"),
+    *(Column(f"visits_decay_{d}", "double", f"such visits, each halved every {d} days of its age") for d in DECAYS[2:]),
+    Column("spend_84", "double", "amount paid in the scope in the last 84 days"),
+    Column("interval_days", "double", "mean days between such visits; null under two"),
+    Column("overdue_ratio", "double", "recency over mean interval; null under two visits"),
+    Column("gap_last", "double", "days between the last two such visits"),
+    Column("absence_by_habit", "double", "share of the own gaps as long as now that grew by 28 days, shrunk"),
+    Column("absence_by_rate", "double", "P(no such visit in 28 days) at the decayed rate, if they came at random"),
+    Column("weeks_active_share", "double", "share of the weeks since the first such visit that had one"),
+)
+LABEL_HISTORY = Table(
+    "label_history",
+    "one customer and propensity in whose scope the customer bought by as_of",
+    ("customer_id", "label"),
+    (
+        Column("customer_id", "string", "customer"),
+        Column("label", "string", "propensity of conf/propensities.yml"),
+        *HISTORY,
+    ),
+)
+
+DISCOUNTS = Table(
+    "discounts",
+    "one customer with a purchase in 365 days; a purchase is a product type in an order",
+    ("customer_id",),
+    (
+        Column("customer_id", "string", "customer"),
+        Column("purchases", "long", "purchases in 365 days"),
+        Column("discounted_share", "double", "share of them with a discount"),
+        Column("expected_share", "double", "the same, if each product type were bought at a discount as by everybody"),
+        Column("dependence", "double", "discounted_share, shrunk to expected_share: what the next purchases will be"),
+        Column("dependence_low", "double", "lower end of its 90 % interval"),
+        Column("dependence_high", "double", "upper end of its 90 % interval"),
+    ),
+)
+
 PRODUCT_TYPES = Table(
     "product_types",
     "one product type that is sold and offerable: the dictionary of characteristics",
@@ -275,6 +314,8 @@ FEATURES: dict[str, Table] = {
     for table in (
         PROFILE,
         RHYTHM,
+        LABEL_HISTORY,
+        DISCOUNTS,
         PRODUCT_TYPES,
         AFFINITY,
         BOUGHT_TOGETHER,

@@ -14,7 +14,7 @@ from conf.errors import ConfigError
 from conf.schema import Settings
 
 DEFAULT = Path(__file__).parent / "nbo.yml"
-INCLUDED = ("source", "offers", "policy", "segments", "models", "catalogue")
+INCLUDED = ("source", "offers", "policy", "segments", "propensities", "models", "catalogue")
 PATHS = ("home", "lake", "exports", "database", "mlflow")
 #: what tells where and with which means a night runs, but not what comes out
 PLACE = {*PATHS, "spark", "keep_versions", "gx_spark_rows"}

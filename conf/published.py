@@ -85,6 +85,16 @@ CUSTOMER_SCORES = Table(
         Column("private_brand_share_84", "double", "share of spend on own brands; null where brands are unknown"),
         *(INTERESTS.column(name) for name in SCORED_INTERESTS),
         Column(
+            "discount_dependence",
+            "double",
+            "share of purchases at a discount, shrunk to what the product types bought make usual; observational",
+        ),
+        Column(
+            "discount_band",
+            "string",
+            "only, mostly, mixed or seldom, by the 90 % interval of discount_dependence; null without a purchase",
+        ),
+        Column(
             "churn_probability",
             "double",
             "P(no purchase within the horizon); null unless active in the last 84 days",
@@ -172,6 +182,80 @@ CHARACTERISTIC_RECOMMENDATIONS = Table(
             nullable=False,
         ),
         Column("model", "string", "name:hash of the model", nullable=False),
+    ),
+)
+
+CUSTOMER_PROPENSITIES = Table(
+    "customer_propensities",
+    "one label of conf/propensities.yml that can be asked of one customer on one night",
+    ("ds", "customer_id", "label"),
+    (
+        DS,
+        CUSTOMER,
+        Column("label", "string", "what the customer will do within the horizon, or is", nullable=False),
+        Column("probability", "double", "that it is so", nullable=False),
+        Column(
+            "band",
+            "string",
+            "high or middle: where the top tenth and the next fifth stood when the model was made; low",
+            nullable=False,
+        ),
+        Column("reasons", "string", "what raises the probability most, in words; empty: nothing does", nullable=False),
+        Column("model", "string", "name:hash of the model", nullable=False),
+        Column("standing", "string", "champion or challenger", nullable=False),
+    ),
+)
+
+KPI_RULES = Table(
+    "kpi_rules",
+    "one rule on what goes with one outcome, from the last training",
+    ("ds", "kpi", "rank"),
+    (
+        DS,
+        Column("kpi", "string", "churn, coupon_response, or a label of customer_propensities", nullable=False),
+        Column("rank", "int", "1 is the rule with the highest rate", nullable=False),
+        Column("title", "string", "the outcome in a marketer's words", nullable=False),
+        Column("rule", "string", "whom it speaks of, in a marketer's words", nullable=False),
+        Column("customers", "long", "customers of the check period that it speaks of"),
+        Column("rate", "double", "share with the outcome on the earlier windows it was found on"),
+        Column("base_rate", "double", "the same of all customers"),
+        Column("check_rate", "double", "share with the outcome in the check period; null without a customer"),
+        Column("check_low", "double", "lower end of its 95 % interval (Wilson)"),
+        Column("check_high", "double", "upper end of its 95 % interval (Wilson)"),
+        Column("check_base_rate", "double", "share with the outcome in the check period, of all customers"),
+        Column("held", "boolean", "in the check period the interval lies on the rule's side of all", nullable=False),
+        Column("first_question", "string", "input that the rules of this outcome ask about first", nullable=False),
+        Column("stability", "double", "share of resamples of the customers that ask about the same first"),
+        Column("checked_from", "date", "as_of of the check period; its labels are the days of the horizon after it"),
+    ),
+)
+
+UPLIFT_VERDICTS = Table(
+    "uplift_verdicts",
+    "what can be said of the effect of one treatment by one method, from the last training",
+    ("ds", "treatment", "method"),
+    (
+        DS,
+        Column("treatment", "string", "kind of the campaign; any: no treatment is recorded", nullable=False),
+        Column("outcome", "string", "what is to be changed", nullable=False),
+        Column("method", "string", "learner, or none where no effect is claimed", nullable=False),
+        Column("design", "string", "randomised, observational or none", nullable=False),
+        Column("customers", "long", "customers compared"),
+        Column("treated", "long", "those among them who were treated"),
+        Column("effect", "double", "mean difference of the outcome between the arms; null unless randomised"),
+        Column("effect_low", "double", "lower end of its 95 % bootstrap interval"),
+        Column("effect_high", "double", "upper end of its 95 % bootstrap interval"),
+        Column("uplift_30", "double", "the same among the 30 % with the highest predicted effects, held out"),
+        Column("uplift_30_low", "double", "lower end of its 95 % bootstrap interval"),
+        Column("uplift_30_high", "double", "upper end of its 95 % bootstrap interval"),
+        Column("qini", "double", "area between the Qini curve and the diagonal, per customer"),
+        Column("qini_low", "double", "lower end of its 95 % bootstrap interval"),
+        Column("qini_high", "double", "upper end of its 95 % bootstrap interval"),
+        Column("overlap_roc_auc", "double", "how well a model tells the arms apart on held-out folds; 0.5: not at all"),
+        Column("outside", "double", "share of customers without anybody alike in the other arm"),
+        Column("verdict", "string", "what follows, in words", nullable=False),
+        Column("caveat", "string", "why it may be trusted or not", nullable=False),
+        Column("as_of", "date", "day up to which the customers are described; the effect is looked for after it"),
     ),
 )
 
@@ -308,6 +392,9 @@ PUBLISHED: dict[str, Table] = {
         FEATURE_COVERAGE,
         *ITEMS_PUBLISHED,
         CHARACTERISTIC_RECOMMENDATIONS,
+        CUSTOMER_PROPENSITIES,
+        KPI_RULES,
+        UPLIFT_VERDICTS,
         OFFER_OUTCOMES,
         MODEL_VERSIONS,
         MODEL_COMPARISON,

@@ -6,10 +6,12 @@ return.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from pyspark.sql import DataFrame, functions as F
 
+from conf.schema import Attribute
 from features.lines import after, basket_types, money
 
 REDEEMED = "redeemed"
@@ -73,3 +75,21 @@ def active_after(order_lines: DataFrame, as_of: date, horizon_days: int) -> Data
     """
     bought = ~F.col("is_return") & after(as_of, horizon_days)
     return order_lines.where(bought).select("customer_id").distinct()
+
+
+def recorded(customers: DataFrame, attributes: Sequence[Attribute]) -> DataFrame:
+    """Tell what the CRM holds of some attributes; whose value is unknown gets null.
+
+    Args:
+        customers: ``CUSTOMERS``.
+        attributes: each names a column of it, or a key of its ``attributes``.
+
+    Returns:
+        ``customer_id`` and for every attribute a boolean named ``recorded:<label>``: the value is one of its values.
+    """
+    columns = []
+    for each in attributes:
+        own = each.attribute in customers.columns
+        value = F.col(each.attribute) if own else F.try_element_at("attributes", F.lit(each.attribute))
+        columns.append(value.cast("string").isin(*each.values).alias(f"recorded:{each.label}"))
+    return customers.select("customer_id", *columns)

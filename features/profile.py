@@ -66,6 +66,12 @@ def profile(
     return conform(_with_zeros(joined), PROFILE)
 
 
+def liked_departments(profile: DataFrame) -> DataFrame:
+    """Return ``department_affinity`` of ``PROFILE`` as the aligned lists ``likes`` (departments) and ``lean``."""
+    lean = F.map_values("department_affinity").cast("array<double>")
+    return profile.select("customer_id", F.map_keys("department_affinity").alias("likes"), lean.alias("lean"))
+
+
 def _with_zeros(joined: DataFrame) -> DataFrame:
     """Turn what a customer did not do into zeros, and add what needs them."""
     zeros: dict[str, Column] = {

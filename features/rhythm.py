@@ -88,7 +88,7 @@ def rhythm(series: DataFrame, days: Sequence[date], horizons: Horizons | None = 
 
     def apply(batches: Batches) -> Batches:
         for batch in batches:
-            held = _held(batch)
+            held = series_of(batch)
             for as_of in days:
                 day = (as_of - _EPOCH).days
                 columns = describe(held, day)
@@ -102,6 +102,14 @@ def rhythm(series: DataFrame, days: Sequence[date], horizons: Horizons | None = 
                 yield pa.record_batch([*keys, batch.column(0).take(known), *values], names=schema.names)
 
     return series.mapInArrow(apply, schema)
+
+
+def series_of(batch: pa.RecordBatch, keys: int = 1) -> Series:
+    """Read the series of a batch whose first ``keys`` columns name the owners and whose rest are the aligned lists."""
+    lists: list[pa.ListArray] = [batch.column(place) for place in range(keys, batch.num_columns)]  # type: ignore[misc]
+    sizes = np.diff(lists[0].offsets.to_numpy())
+    values = [column.flatten().to_numpy() for column in lists]
+    return Series(batch.num_rows, np.repeat(np.arange(batch.num_rows), sizes), *values)
 
 
 def describe(series: Series, as_of: int) -> dict[str, np.ndarray]:
@@ -139,7 +147,7 @@ def describe(series: Series, as_of: int) -> dict[str, np.ndarray]:
     found |= _visits(n, *visits)
     for half in DECAYS:
         weight = 0.5 ** (visits[1] / half)
-        decayed = np.bincount(visits[0], weight, n)
+        decayed = np.bincount(visits[0], weight, n).astype("float64")  # whole numbers where there is no visit at all
         lived = (1 - 0.5 ** ((found["tenure_days"] + 1) / half)) / (1 - 0.5 ** (1 / half))
         found[f"visits_decay_{half}"] = decayed
         found[f"visit_rate_{half}"] = decayed / lived
@@ -219,13 +227,6 @@ def _last_basket(
         "last_basket_ratio": _ratio(spend, known["basket_value_84"]),
         "largest_basket_84": largest,
     }
-
-
-def _held(batch: pa.RecordBatch) -> Series:
-    lists: list[pa.ListArray] = [batch.column(place) for place in range(1, len(_SERIES))]  # type: ignore[misc]
-    sizes = np.diff(lists[0].offsets.to_numpy())
-    values = [column.flatten().to_numpy() for column in lists]
-    return Series(batch.num_rows, np.repeat(np.arange(batch.num_rows), sizes), *values)
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

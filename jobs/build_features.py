@@ -23,7 +23,9 @@ from features.affinity import affinity
 from features.als import AlsConfig, factorize
 from features.bought_together import bought_together
 from features.coupons import coupon_affinity
+from features.discounts import discounts
 from features.hierarchical_kmeans import TreeConfig
+from features.label_history import label_history, scope_series
 from features.lines import basket_types, lines, until
 from features.orders import orders
 from features.product_types import product_types
@@ -106,7 +108,7 @@ def _build(settings: Settings, lake: Lake, day: date, draft: Draft) -> None:
     basket_types(order_lines, products).persist().count()  # fills both before anything runs side by side
     with ThreadPoolExecutor(3) as pool:
         work: list[Callable[[Night, DataFrame, DataFrame], None]] = [
-            _build_customers, build_products, _build_factors, _build_types, _build_coupons,
+            _build_customers, build_products, _build_factors, _build_types, _build_labels, _build_coupons,
         ]  # fmt: skip
         for branch in [pool.submit(each, night, order_lines, products) for each in work]:
             branch.result()
@@ -159,9 +161,20 @@ def _build_factors(night: Night, order_lines: DataFrame, products: DataFrame) ->
 
 
 def _build_types(night: Night, order_lines: DataFrame, products: DataFrame) -> None:
-    """Product types and what is bought with them."""
+    """Product types, what is bought with them, and who buys them at a discount."""
     night.write("bought_together", bought_together(order_lines, products, night.day))
     night.write("product_types", product_types(order_lines, products, night.day))
+    night.write("discounts", discounts(order_lines, products, night.day))
+
+
+def _build_labels(night: Night, order_lines: DataFrame, products: DataFrame) -> None:
+    """What customers bought in the scopes of the propensities."""
+    scopes = night.settings.propensities.scopes
+    if not scopes:
+        night.skip("label_history", "no propensity has a scope")
+        return
+    series = scope_series(order_lines.where(until(night.day)), products, scopes)
+    night.write("label_history", label_history(series, [night.day], 0).drop("as_of", "bought"))
 
 
 def _build_coupons(night: Night, order_lines: DataFrame, products: DataFrame) -> None:

@@ -38,9 +38,12 @@ class Night:
         for name, table in {
             "offers": "scores/next_best_offer",
             "customers": "scores/customer_scores",
+            "propensities": "scores/customer_propensities",
             "models": "models/model_versions",
             "compared": "models/model_comparison",
             "reliability": "models/reliability",
+            "rules": "models/kpi_rules",
+            "verdicts": "models/uplift_verdicts",
             "checks": "quality/data_quality",
             "profiles": "features/segment_profiles",
             "outcomes": "outcomes/offer_outcomes",
@@ -141,6 +144,40 @@ class Night:
             "count(*) filter (where churn_band = 'high') as leaving from customers where value_class is not null "
             "group by 1 order by 1"
         )
+
+    def propensities(self) -> list[Row]:
+        """Return each configured label: whom it was asked of, the bands, and its model's figures on the gate window."""
+        counted = (
+            self._ask(
+                "select label, count(*) as customers, avg(probability) as probability, "
+                "count(*) filter (where band = 'high') as high, count(*) filter (where band = 'middle') as middle "
+                "from propensities group by label"
+            )
+            if self._has("propensities")
+            else []
+        )
+        found = {row["label"]: row for row in counted}
+        facts = self.lake.need(Stage.TRAIN, self.day).facts
+        pins, skipped = facts.get("pins", {}), facts.get("skipped", {})
+        nothing: Row = {"customers": 0, "probability": None, "high": 0, "middle": 0}
+        return [
+            nothing
+            | found.get(each.label, {})
+            | {"label": each.label, "title": each.title, "skipped": skipped.get(each.model)}
+            | {"kind": pins.get(each.model, {}).get("kind"), "metrics": pins.get(each.model, {}).get("metrics", {})}
+            for each in self.settings.propensities.labels
+        ]
+
+    def causes(self) -> list[Row]:
+        """Return each outcome with its rules, churn first."""
+        kpis: dict[str, Row] = {}
+        for row in self._ask("select * from rules order by kpi <> 'churn', kpi, rank") if self._has("rules") else []:
+            kpis.setdefault(row["kpi"], row | {"rules": []})["rules"].append(row)
+        return list(kpis.values())
+
+    def verdicts(self) -> list[Row]:
+        """Return what can be said of each treatment's effect."""
+        return self._ask("select * from verdicts order by treatment, method") if self._has("verdicts") else []
 
     def segments(self) -> list[Row]:
         """Return the segments with their sizes and portraits, the largest first."""

@@ -22,11 +22,14 @@ MODELS = (
     "coupon_scope",
     "characteristics",
 )
+#: what the names of the propensities' models begin with
+PROPENSITY = "propensity_"
 
 
 def scoring_pins(pins: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Keep the models that score: the champions, and for characteristics the network even while it is a challenger."""
-    chosen = {name: pins[name] for name in MODELS if name in pins}
+    asked = [name for name in pins if name.startswith(PROPENSITY) and ":" not in name]
+    chosen = {name: pins[name] for name in (*MODELS, *asked) if name in pins}
     network = pins.get("characteristics:challenger")
     return chosen | ({"characteristics": network} if network else {})
 

@@ -8,6 +8,7 @@ import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import reduce
 from typing import Any
 
 import pyarrow.dataset as pads
@@ -26,11 +27,12 @@ from jobs.spark import session
 from jobs.stages import Stage
 from scoring.candidates import candidates, offerable
 from scoring.coupons import coupon_rows
-from scoring.customer_scores import customer_scores
+from scoring.customer_scores import customer_scores, discount_bands
 from scoring.fitness import with_unfit
 from scoring.next_best_offers import BASELINE, HASH, next_best_offers, product_type_ranking, scored_coupons
 from scoring.policy import contact_rights, keep_within_ceiling
 from scoring.predictions import label_ranking
+from scoring.propensities import propensities, propensity_inputs
 from scoring.repeats import with_repeats
 from scoring.rhythm_scores import rhythm_scores
 from scoring.sanity import faults, summary
@@ -98,7 +100,7 @@ class _Night:
         self.profile.count()  # fills the cache before anything runs side by side
         with ThreadPoolExecutor(3) as pool:
             ranking, coupons = pool.submit(self.ranking), pool.submit(self.coupons)
-            others = [pool.submit(self.customers), pool.submit(self.characteristics)]
+            others = [pool.submit(self.customers), pool.submit(self.characteristics), pool.submit(self.propensities)]
             for other in others:
                 other.result()
         kept = self.within_ceilings(coupons.result())
@@ -118,7 +120,8 @@ class _Night:
             settings.source.timezone,
         )  # fmt: skip
         told = rhythm_scores(self.feature("rhythm"), self.models, settings.models.churn_active_days)
-        profile = self.profile.join(self.feature("interests"), "customer_id", "left")
+        more = (self.feature("interests"), discount_bands(self.feature("discounts")))
+        profile = reduce(lambda left, right: left.join(right, "customer_id", "left"), more, self.profile)
         scores = customer_scores(profile, self.feature("segments"), rights, told, settings.offers, str(self.day))
         self.scores = self.write("scores/customer_scores", scores)
 
@@ -214,6 +217,16 @@ class _Night:
         self.write("scores/characteristic_recommendations", conform(published, CHARACTERISTIC_RECOMMENDATIONS))
         self.draft.facts["characteristics"] = sorted(model.meta.outputs)
 
+    def propensities(self) -> None:
+        """Write ``scores/customer_propensities``."""
+        asked = [each for each in self.settings.propensities.labels if each.model in self.models]
+        rows = propensity_inputs(
+            self.profile, self.feature("rhythm"), self.feature("label_history"), self.clean("customers"), asked
+        )
+        models = {each.label: (self.models[each.model], self.named(each.model)) for each in asked}
+        standing = {each.label: self.pins[each.model]["standing"] for each in asked}
+        self.write("scores/customer_propensities", propensities(rows, models, standing, asked, self.day))
+
     def check(self) -> None:
         """Stop the night whose scores make no sense; nothing of it is published."""
         found = faults(
@@ -256,8 +269,11 @@ class _Night:
         rows = [(row["customer_id"], row["offer_id"], row["contacted_on"]) for row in sent]
         delivered = self.spark.createDataFrame(rows, schema)
         delivered = delivered.select("customer_id", "offer_id", F.to_date("day").alias("touched_on"))
-        touches = self.clean("touches", "customer_id", "offer_id", "touched_on")
-        return delivered if touches is None else touches.unionByName(delivered)
+        touches = self.clean("touches")
+        if touches is None:
+            return delivered
+        reached = touches.where("not coalesce(is_control, false)")
+        return reached.select("customer_id", "offer_id", "touched_on").unionByName(delivered)
 
     def feature(self, name: str) -> DataFrame:
         """Return a table of the features layer; an empty one where the night has none."""

@@ -20,10 +20,13 @@ from jobs.model_comparison import CHAMPION_METHOD, TABLE, comparison, comparison
 from jobs.model_pins import folder_of, local_folder, open_registry, pins, still_pinned, versions
 from jobs.night import code_version, publish
 from jobs.stages import Stage
+from jobs.study_tables import carried
 from training import artifacts
 from training.tracking import AWAITS, Registry, Run, Version
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from jobs.training_sets import TrainingSets
     from jobs.trials import Task, Trial
     from training.artifacts import Model
@@ -68,11 +71,13 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
 
     def build(draft: Draft) -> None:
         missing = _missing_tables(draft.lake, day)
-        wanted = [name for name in MODELS if name not in missing]
+        asked = [each.model for each in settings.propensities.labels]
+        wanted = [*(name for name in MODELS if name not in missing), *asked]
         tried = {} if retrain else _tried(settings, draft.lake, day)
         untrained = [name for name in wanted if retrain or (registry.champion(name, day) is None and name not in tried)]
+        training = _Training(settings, registry, draft.lake, day, clean.content, hold)
         if untrained:
-            failed = _Training(settings, registry, draft.lake, day, clean.content, hold).run(untrained, retrain)
+            failed = training.run(untrained, retrain)
             tried |= {name: {"on": str(day), "why": why} for name, why in failed.items()}
         found = pins(settings, registry, wanted, day)
         tried = {name: each for name, each in tried.items() if name in wanted and name not in found}
@@ -83,6 +88,8 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
         draft.arrow("models/model_versions", versions(registry, wanted, day))
         draft.arrow("models/model_comparison", comparisons(registry, wanted, day))
         draft.arrow("models/reliability", curves(registry, wanted, day))
+        for name, table in (carried(draft.lake, day) | training.studies).items():
+            draft.arrow(f"models/{name}", table)
 
     return publish(
         settings,
@@ -113,6 +120,7 @@ class _Training:
     ) -> None:
         self.settings, self.registry, self.lake, self.day = settings, registry, lake, day
         self.data_version, self.hold = data_version, hold
+        self.studies: dict[str, pa.Table] = {}
 
     def run(self, names: list[str], weekly: bool) -> dict[str, str]:
         """Train, register and promote; return why a model could not be trained.
@@ -126,19 +134,25 @@ class _Training:
             models, days = self.settings.models, self.settings.horizon_days
             need = models.min_history_days + 3 * days
             return {name: f"too little history: {need} days of orders are needed" for name in names}
+        from jobs.propensity_trials import Frames, propensity_tasks
         from jobs.spark import session
+        from jobs.studies import studies
         from jobs.training_sets import training_sets
         from jobs.trials import TASKS, NotEnoughData
 
+        frames = Frames(self.settings.propensities)
+        known = TASKS | propensity_tasks(self.settings.propensities, frames)
         tasks = [
-            task for name in names for task in TASKS.values() if task.model == name and (weekly or not task.weekly)
+            task for name in names for task in known.values() if task.model == name and (weekly or not task.weekly)
         ]
-        skipped = {name: WEEKLY for name in names if TASKS[name].weekly and not weekly}
+        skipped = {name: WEEKLY for name in names if known[name].weekly and not weekly}
         if not tasks:
             return skipped
         sets = {task.set for task in tasks}
         if "pairs" in sets:  # the ranker is judged by what customers bought
             sets |= {"customers"}
+        if "labels" in sets:
+            sets |= {"customers", "rhythm"}
         spark = session(self.settings, "train")
         with training_sets(self.settings, self.lake, spark, self.day, windows, sets) as ready:
             for task in tasks:
@@ -148,6 +162,7 @@ class _Training:
                     log.warning("%s is not trained: %s", task.name, reason)
                     if task.name == task.model:
                         skipped[task.name] = str(reason)
+            self.studies = studies(self.settings, ready, frames, sets, self.day)
         return skipped
 
     def _windows(self) -> Windows | None:
@@ -174,7 +189,7 @@ class _Training:
             horizon = timedelta(days=self.settings.horizon_days)
             days = sets.windows.all
             found = [
-                *faults(judged.probability, judged.truth, meta.inputs, task.declared),
+                *faults(judged.probability, judged.truth, meta.inputs, (*task.declared, *trial.declared)),
                 *leaks(days, [d + timedelta(days=1) for d in days], [d + horizon for d in days], self.day),
             ]
             champion = self._champion(task.model, trial)

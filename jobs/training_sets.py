@@ -3,6 +3,7 @@
 ``customers``: a row per customer with profile, own history per product type, and what was bought after. ``types``: the
 product types that are characteristics. ``pairs``: candidates and whether they were bought. ``coupons``: customers and
 their coupons and what came of them. ``rhythm``: customers and the series of their baskets, in windows a week apart.
+``labels``: customers and the propensities in whose scopes they bought.
 Rows carry their ``as_of``; their labels are the days of the horizon after it.
 
 Spark compiles code for every query, with its dates inside, and compiling takes longer than running. So the past is
@@ -29,11 +30,12 @@ from features.affinity import affinity
 from features.als import AlsConfig, factorize
 from features.bought_together import bought_together
 from features.coupons import coupon_affinity
-from features.labels import active_after, redemptions, scope_purchases, type_purchases
+from features.label_history import label_history, scope_series
+from features.labels import active_after, recorded, redemptions, scope_purchases, type_purchases
 from features.lines import basket_types, lines
 from features.orders import orders
 from features.product_types import product_types
-from features.profile import profile
+from features.profile import liked_departments, profile
 from features.rhythm import basket_series, rhythm
 from features.series_labels import MOST_LIMIT, SURVIVAL_WEEKS, Horizons
 from jobs.lake import LAYERS, Lake
@@ -48,6 +50,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "customers": ("customers", "order_lines", "products"),
     "pairs": ("customers", "order_lines", "products"),
     "rhythm": ("order_lines", "products"),
+    "labels": ("order_lines", "products"),
     "coupons": (
         "customers", "order_lines", "products",
         "offers", "offer_products", "campaigns", "campaign_targets", "responses",
@@ -71,10 +74,17 @@ class TrainingSets:
 
     def rhythm(self, days: tuple[date, ...] | date) -> pd.DataFrame:
         """Return the rows of set ``rhythm`` in some windows, sorted by window, newest first, and customer."""
-        wanted = days if isinstance(days, tuple) else (days,)
-        found = pads.dataset(f"{self.lake.base}/{self.folder}/rhythm", filesystem=self.lake.fs, format="parquet")
-        rows = found.to_table(filter=pads.field("as_of").isin(list(wanted))).to_pandas()
+        rows = self._of_days("rhythm", days)
         return rows.sort_values(["as_of", "customer_id"], ascending=[False, True], ignore_index=True)
+
+    def labels(self, day: date) -> pd.DataFrame:
+        """Return the rows of set ``labels`` in a window, sorted by customer and label."""
+        return self._of_days("labels", day).sort_values(["customer_id", "label"], ignore_index=True)
+
+    def _of_days(self, name: str, days: tuple[date, ...] | date) -> pd.DataFrame:
+        wanted = days if isinstance(days, tuple) else (days,)
+        found = pads.dataset(f"{self.lake.base}/{self.folder}/{name}", filesystem=self.lake.fs, format="parquet")
+        return found.to_table(filter=pads.field("as_of").isin(list(wanted))).to_pandas()
 
     def _read(self, name: str, day: date) -> pd.DataFrame:
         path = f"{self.lake.base}/{self.folder}/{name}/{day}"
@@ -105,10 +115,11 @@ def training_sets(
         clean = {name.removeprefix("clean/"): table for name, table in clean.items() if name.startswith("clean/")}
         customers = lake.version("clean/customers", day).rows
         source = _Source(settings, clean, customers, day, windows, f"{lake.uri}/{folder}")
-        if "rhythm" in sets:
-            _write_rhythm(source)
-        for as_of in windows.all if sets - {"rhythm"} else ():
-            wanted = sets - {"rhythm"}
+        once = {"rhythm": _write_rhythm, "labels": _write_labels}
+        for name in sorted(sets & once.keys()):
+            once[name](source)
+        for as_of in windows.all if sets - once.keys() else ():
+            wanted = sets - once.keys()
             _write_window(source, as_of, wanted if as_of in ranked else wanted - {"pairs"})
             log.info("training window %s is built", as_of)
         yield TrainingSets(lake, folder, windows)
@@ -192,7 +203,7 @@ def _write_rhythm(source: _Source) -> None:
     settings, models, windows = source.settings, source.settings.models, source.windows
     orders_until = source.clean["order_lines"].where(F.col("ordered_on") <= F.lit(source.day))
     baskets = orders(lines(orders_until, source.clean["products"]), settings.source.timezone)
-    days = {windows.gate, windows.validation, *windows.weekly(models.churn_windows)}
+    days = {*windows.all, *windows.weekly(models.churn_windows)}
     for gate, longer in (
         windows.longer(models.value_days, models.churn_windows),
         windows.longer(MOST_LIMIT, models.churn_windows),
@@ -202,6 +213,17 @@ def _write_rhythm(source: _Source) -> None:
     series = source.sample(basket_series(baskets), models.max_customers)
     horizons = Horizons(settings.horizon_days, models.value_days, (source.day - date(1970, 1, 1)).days)
     rhythm(series, sorted(days, reverse=True), horizons).write.parquet(f"{source.target}/rhythm")
+
+
+def _write_labels(source: _Source) -> None:
+    """Write the set ``labels``: one scan of the order lines gives all its windows."""
+    settings = source.settings
+    scopes = settings.propensities.scopes
+    if not scopes:
+        return
+    until_night = source.clean["order_lines"].where(F.col("ordered_on") <= F.lit(source.day))
+    series = source.sample(scope_series(until_night, source.clean["products"], scopes), settings.models.max_customers)
+    label_history(series, source.windows.all, settings.horizon_days).write.parquet(f"{source.target}/labels")
 
 
 def _write_customers(
@@ -217,7 +239,9 @@ def _write_customers(
     fields = organization_fields(clean["customers"], clean["organizations"]) if "organizations" in clean else None
     lists = bought.groupBy("customer_id").agg(F.sort_array(F.collect_list("product_type")).alias("bought"))
     rows = examples(source.sample(who, source.settings.models.max_customers), liking, fields)
-    rows = rows.join(lists, "customer_id", "left")
+    rows = rows.join(lists, "customer_id", "left").join(liked_departments(who), "customer_id", "left")
+    if asked := source.settings.propensities.attributes:
+        rows = rows.join(recorded(clean["customers"], asked), "customer_id", "left")
     rows = rows.join(after.withColumn("returned", F.lit(True)), "customer_id", "left").fillna(False, ["returned"])
     source.write(rows, "customers", as_of)
 

@@ -42,12 +42,14 @@ class Trial:
     """A fitted baseline and a fitted challenger, and ``judge``, which scores any model on the gate window.
 
     ``others``: further baselines that the challenger has to beat, judged already; they never serve.
+    ``declared`` holds columns a model may take beyond those of its task: such as only the data can name.
     """
 
     baseline: Candidate
     challenger: Candidate
     judge: Callable[[Model], Judged]
     others: Mapping[str, Judged] = field(default_factory=dict)
+    declared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _churn_trial(sets: TrainingSets, models: Models, fit: Callable[..., Candidat
     train, validation, gate = (
         rows(days) for days in (sets.windows.before_validation(weekly), sets.windows.validation, sets.windows.gate)
     )
-    _enough(churn.LABEL, train, validation, gate)
+    enough(churn.LABEL, train, validation, gate)
     recent = rows((sets.windows.validation, *weekly))
     fitted = fit(train, validation, recent)
     return Trial(churn.baseline(train), fitted, lambda model: churn.judge(model, gate))
@@ -107,7 +109,7 @@ def _survival(sets: TrainingSets, models: Models) -> Trial:
         survival.rows(sets.rhythm(found), models.churn_active_days, horizon, until)
         for found, until in (((gate_day,), windows.until), (days, gate_day))
     )
-    _enough("an absence", *(rows.assign(**{"an absence": rows["leaves_in_week"] > 0}) for rows in (train, gate)))
+    enough("an absence", *(rows.assign(**{"an absence": rows["leaves_in_week"] > 0}) for rows in (train, gate)))
     return Trial(survival.baseline(train), survival.fit(train), lambda model: survival.judge(model, gate))
 
 
@@ -116,7 +118,7 @@ def _own_rhythm(sets: TrainingSets, models: Models) -> Trial:
     if not days:
         raise NotEnoughData(f"own rhythm: two times {MOST_LIMIT} days after {models.min_history_days} are needed")
     train, gate = churn.own_rows(sets.rhythm(days)), churn.own_rows(sets.rhythm(gate_day))
-    _enough(churn.OWN_LABEL, train, gate)
+    enough(churn.OWN_LABEL, train, gate)
     fitted = churn.own_fit(train)
     return Trial(churn.own_baseline(train), fitted, lambda model: churn.judge(model, gate, churn.OWN_LABEL))
 
@@ -172,7 +174,7 @@ def _offer_ranker(sets: TrainingSets, models: Models) -> Trial:
     train, validation, gate = (
         offer_ranker.rows(sets.read("pairs", days)) for days in (ranked, validation_day, gate_day)
     )
-    _enough(offer_ranker.LABEL, train, validation, gate)
+    enough(offer_ranker.LABEL, train, validation, gate)
     customers = sets.read("customers", gate_day)
     customers = customers[customers["customer_id"].isin(gate["customer_id"].unique())]
     truth, seen = characteristics.truth_of(customers), characteristics.seen_of(customers)
@@ -191,7 +193,7 @@ def _discovery_ranker(sets: TrainingSets, models: Models) -> Trial:
     train, validation, gate = (
         discovery_ranker.rows(sets.read("pairs", days)) for days in (ranked, validation_day, gate_day)
     )
-    _enough(discovery_ranker.LABEL, train, validation, gate)
+    enough(discovery_ranker.LABEL, train, validation, gate)
     customers = sets.read("customers", gate_day)
     customers = customers[customers["customer_id"].isin(gate["customer_id"].unique())]
     _, truth = split_truth(characteristics.truth_of(customers), characteristics.seen_of(customers))
@@ -208,7 +210,7 @@ def _coupons(name: str) -> Callable[[TrainingSets, Models], Trial]:
     def trial(sets: TrainingSets, models: Models) -> Trial:
         train, validation, gate = (sets.read("coupons", days) for days in _days(sets))
         label = coupon_response.LABELS[name]
-        _enough(label, train, validation, gate)
+        enough(label, train, validation, gate)
         fitted = coupon_response.fit(name, train, validation, COUPON_INPUTS, coupon_response.CouponConfig())
         return Trial(coupon_response.baseline(name, train), fitted, lambda model: judge_binary(model, gate, label))
 
@@ -219,7 +221,7 @@ def _days(sets: TrainingSets) -> tuple[Any, Any, Any]:
     return sets.windows.training, sets.windows.validation, sets.windows.gate
 
 
-def _enough(label: str, train: pd.DataFrame, *held_out: pd.DataFrame) -> None:
+def enough(label: str, train: pd.DataFrame, *held_out: pd.DataFrame) -> None:
     """Refuse windows that hold next to none of one class: training, then validation and gate, or the gate alone.
 
     Raises:

@@ -15,6 +15,16 @@ HIGH, MIDDLE = 0.1, 0.3
 CLASSES = ("A", "B", "C", "D")
 QUARTERS = (0.75, 0.5, 0.25)
 _ROUNDED = ("spend_84", "spend_365", "discount_share_365", "private_brand_share_84", "store_loyalty", "leakage")
+#: lower ends of the interval from which a customer buys only or mostly at a discount; upper end up to which seldom
+ONLY, MOSTLY, SELDOM = 0.9, 0.6, 0.4
+
+
+def discount_bands(discounts: DataFrame) -> DataFrame:
+    """Return ``customer_id``, ``discount_dependence`` and ``discount_band`` from ``DISCOUNTS``."""
+    low, high = F.col("dependence_low"), F.col("dependence_high")
+    band = F.when(low >= ONLY, "only").when(low >= MOSTLY, "mostly").when(high <= SELDOM, "seldom").otherwise("mixed")
+    dependence = F.round("dependence", PLACES).alias("discount_dependence")
+    return discounts.select("customer_id", dependence, band.alias("discount_band"))
 
 
 def customer_scores(
@@ -25,7 +35,7 @@ def customer_scores(
     The borders of bands and classes are a few numbers that the driver collects.
 
     Args:
-        profile: ``PROFILE`` beside ``INTERESTS``.
+        profile: ``PROFILE`` beside ``INTERESTS`` and the result of :func:`discount_bands`.
         segments: ``SEGMENTS``; a customer without one is in the segment ``none``.
         rights: from :func:`scoring.policy.contact_rights`.
         told: from :func:`scoring.rhythm_scores.rhythm_scores`; where it expects no spend of anybody, the spend of the

@@ -141,6 +141,24 @@ def characteristics(day: date, customers: int) -> pa.Table:
     )
 
 
+def propensities(day: date, customers: int) -> pa.Table:
+    """One label, asked of every other customer; one of the demonstration's."""
+    asked = range(0, customers, 2)
+    return rows(
+        "customer_propensities",
+        {
+            "ds": day,
+            "customer_id": [f"c{i:04d}" for i in asked],
+            "label": "buys_for_pets",
+            "probability": [round(1 / (1 + i), 6) for i in asked],
+            "band": ["high" if i == 0 else "low" for i in asked],
+            "reasons": "12 visits with such a purchase",
+            "model": "propensity_buys_for_pets:abc123",
+            "standing": "champion",
+        },
+    )
+
+
 def model_versions(day: date) -> pa.Table:
     """A champion that beats its baseline and a challenger that does not."""
     return rows(
@@ -273,6 +291,43 @@ def item_tables() -> dict[str, pa.Table]:
     return {f"features/{lake_names.get(n, n)}": rows(n, columns).drop_columns("ds") for n, columns in given.items()}
 
 
+def studies(day: date) -> dict[str, pa.Table]:
+    """A rule that held, one that did not, and a treatment of which nothing is claimed."""
+    rules = {
+        "ds": day,
+        "kpi": "churn",
+        "rank": [1, 2],
+        "title": "buys nothing",
+        "rule": ["last basket more than 20 days ago", "<b>no basket</b> in the last 84 days"],
+        "customers": [400, 1600],
+        "rate": [0.45, 0.05],
+        "base_rate": 0.144,
+        "check_rate": [0.44, 0.14],
+        "check_low": [0.39, 0.12],
+        "check_high": [0.49, 0.16],
+        "check_base_rate": 0.143,
+        "held": [True, False],
+        "first_question": "recency_days",
+        "stability": 0.95,
+        "checked_from": day - timedelta(days=28),
+    }
+    verdict = {
+        "ds": day,
+        "treatment": ["Type A"],
+        "outcome": "buys within 28 days",
+        "method": "none",
+        "design": "observational",
+        "customers": 2450,
+        "treated": 1133,
+        "overlap_roc_auc": 0.931,
+        "outside": 0.34,
+        "verdict": "nothing is claimed: there is no randomised treatment",
+        "caveat": "The treatment was not given at random.",
+        "as_of": day - timedelta(days=56),
+    }
+    return {"models/kpi_rules": rows("kpi_rules", rules), "models/uplift_verdicts": rows("uplift_verdicts", verdict)}
+
+
 def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int = 1) -> Lake:
     """Publish all tables of a night up to its scores and outcomes."""
     lake = Lake(settings.lake)
@@ -341,6 +396,7 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
             "models/model_versions": model_versions(day),
             "models/model_comparison": model_comparison(day),
             "models/reliability": RELIABILITY,
+            **studies(day),
         },
     )
     with lake.draft(Stage.SCORE, day) as draft:
@@ -348,6 +404,7 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
         draft.arrow("scores/next_best_offer", made)
         draft.arrow("scores/customer_scores", scored)
         draft.arrow("scores/characteristic_recommendations", characteristics(day, customers))
+        draft.arrow("scores/customer_propensities", propensities(day, customers))
         write_segment_tables(settings, lake, day, draft, pads.dataset(scored), pads.dataset(made))
         draft.commit(Manifest("score", str(day), "", seconds=40.0, peak_mb=1500.0))
     put(lake, Stage.MEASURE, day, {"outcomes/offer_outcomes": outcomes(day)})

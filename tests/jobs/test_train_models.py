@@ -20,7 +20,7 @@ import pyarrow as pa
 import pytest
 
 from conf.errors import ConfigError, DataError
-from conf.schema import Settings
+from conf.schema import Propensities, Settings
 from jobs import approve, roll_back, train_models
 from jobs.lake import Lake, Manifest
 from jobs.stages import Stage
@@ -89,7 +89,7 @@ def installed(settings: Settings, empty_store: Path) -> Iterator[Settings]:
     before = mlflow.get_tracking_uri()
     Path(settings.home).mkdir(parents=True)
     shutil.copy(empty_store, Path(settings.home, "mlflow.db"))
-    yield settings
+    yield settings.model_copy(update={"propensities": Propensities()})
     mlflow.set_tracking_uri(before)
 
 

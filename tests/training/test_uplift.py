@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.uplift import LEARNERS, best_treatment, groups, judge, out_of_fold, overlap, qini, uplift_at
+from training.uplift import LEARNERS, best_treatment, groups, judge, out_of_fold, overlap, policy_value, qini, uplift_at
 
 
 def trial(size: int = 6000, effect: float = 0.3, seed: int = 0):
@@ -57,3 +57,22 @@ def test_arms_that_were_chosen_are_told_apart():
     assert told.roc_auc > 0.99
     assert not told.is_random
     assert told.outside > 0.3
+
+
+def test_a_policy_is_worth_what_a_test_of_three_arms_says():
+    rng = np.random.default_rng(3)
+    size = 30_000
+    liking = rng.integers(0, 3, size)  # who answers to a letter, to a mail, to nothing
+    given = np.array(["none", "letter", "mail"])[rng.integers(0, 3, size)]
+    chance = 0.1 + 0.3 * ((liking == 0) & (given == "letter")) + 0.3 * ((liking == 1) & (given == "mail"))
+    outcome, costs = (rng.random(size) < chance).astype(int), {"letter": 1.0, "mail": 0.1}
+    effects = {arm: np.where(liking == place, 0.3, 0.0) for place, arm in enumerate(("letter", "mail"))}
+    chosen = best_treatment(effects, 10.0, costs)
+    assert set(chosen[liking == 0]) == {"letter"}
+    assert set(chosen[liking == 2]) == {"none"}
+    found = policy_value(chosen, given, outcome, 10.0, costs)
+    expected = (0.4 * 10 - 1 + 0.4 * 10 - 0.1 + 0.1 * 10) / 3
+    assert found.low < expected < found.high
+    everybody = policy_value(np.full(size, "mail"), given, outcome, 10.0, costs)
+    assert everybody.low < 10 * (0.1 + 0.3 / 3) - 0.1 < everybody.high
+    assert everybody.high < found.low

@@ -1,0 +1,158 @@
+"""Propensities of The Complete Journey: every rung of the ladder beside its baseline, on three windows.
+
+Needs the clean layer of a night in ``NBO_HOME`` (``make nightly DS=2017-12-03`` gives it). Each gate window is judged
+by models that were fitted on earlier windows and chosen on the one before it. Gains are of the log-likelihood, with
+paired 95 % intervals over customers, all windows together. ``--curves`` fits on 1/16, 1/4 and all of the customers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.fs as pafs
+from timing import cpu
+
+from conf.load import load
+from conf.schema import Attribute, Propensity, Purchase, Settings
+from jobs.lake import Lake
+from jobs.propensity_trials import Frames
+from jobs.training_sets import TrainingSets, training_sets
+from training import propensity
+from training.evaluation import Interval
+from training.fitting import Candidate, Judged, judge_binary
+from training.propensity import LABEL, LadderConfig
+from training.windows import windows
+
+WINDOWS, ROUNDS = 3, 1000
+KEPT = "propensity_sets"
+
+
+@contextmanager
+def built(settings: Settings, day: date, keep: Path | None) -> Iterator[TrainingSets]:
+    """Build the sets of a night, or take those that an earlier run kept."""
+    lake = Lake(settings.lake)
+    days = lake.arrow("clean/order_lines", day, ["ordered_on"])["ordered_on"]
+    laid = windows(day, settings.horizon_days, 4, pc.min(days).as_py(), settings.models.min_history_days)
+    if laid is None:
+        raise SystemExit("there is too little history")
+    if keep is not None and (keep / KEPT).is_dir():
+        kept = Lake(str(keep))
+        yield TrainingSets(kept, KEPT, laid)
+        return
+    from jobs.spark import session
+
+    spark = session(settings, "bench_propensity")
+    with training_sets(settings, lake, spark, day, laid, {"customers", "rhythm", "labels"}) as sets:
+        if keep is not None:
+            here, there = f"{lake.base}/{sets.folder}", f"{Path(keep).resolve()}/{KEPT}"
+            pafs.copy_files(here, there, source_filesystem=lake.fs, destination_filesystem=pafs.LocalFileSystem())
+        yield sets
+
+
+def splits(
+    frames: Frames, sets: TrainingSets, asked: Propensity
+) -> Iterator[tuple[date, pd.DataFrame, pd.DataFrame, pd.DataFrame]]:
+    """Yield each gate day with the rows to train on, to choose on and to judge on."""
+    if isinstance(asked, Attribute):
+        yield sets.windows.gate, *propensity.folds(propensity.rows(frames.of(sets, sets.windows.gate), asked))
+        return
+    days = sets.windows.all
+    for number in range(WINDOWS):
+        gate, validation, *training = (propensity.rows(frames.of(sets, day), asked) for day in days[number:])
+        yield days[number], pd.concat(training, ignore_index=True), validation, gate
+
+
+def fitted(
+    asked: Propensity, train: pd.DataFrame, validation: pd.DataFrame, columns: list[str]
+) -> dict[str, Candidate]:
+    """Fit the baseline, every rung, and what the ladder keeps."""
+    found = {"baseline": propensity.baseline(asked, train)}
+    rungs = propensity.ladder(asked.model, train, validation, columns, LadderConfig())
+    chosen = propensity.fit(asked.model, train, validation, columns, LadderConfig())
+    return found | rungs | {f"kept: {chosen.params['rung']}": chosen}
+
+
+def gain(parts: list[tuple[Judged, Judged]]) -> Interval:
+    """Return the mean gain of the first over the second; customers are drawn with the rows of all their windows."""
+    each = pd.concat([ours.each - base.each for ours, base in parts]).groupby(level=0).agg(["sum", "count"])
+    total, count = each["sum"].to_numpy(), each["count"].to_numpy()
+    drawn = np.random.default_rng(1).integers(0, len(each), (ROUNDS, len(each)))
+    low, high = np.quantile(total[drawn].sum(axis=1) / count[drawn].sum(axis=1), [0.025, 0.975])
+    return Interval(float(total.sum() / count.sum()), float(low), float(high))
+
+
+def show(asked: Propensity, frames: Frames, sets: TrainingSets) -> None:
+    """Print a label's table: means over the windows, and the gain over the baseline."""
+    parts: dict[str, list[tuple[Judged, Judged]]] = defaultdict(list)
+    columns = propensity.inputs(asked, frames.labels, frames.liked(sets))
+    started = cpu()
+    for _, train, validation, gate in splits(frames, sets, asked):
+        if min(min(part[LABEL].sum(), (~part[LABEL]).sum()) for part in (train, validation, gate)) < 3:
+            print(f"\n{asked.label}: too few customers, {int(train[LABEL].sum())} of {len(train)} to learn from")
+            return
+        models = fitted(asked, train, validation, columns)
+        judged = {name.split(":")[0]: judge_binary(found.model, gate, LABEL) for name, found in models.items()}
+        kept = next(name for name in models if name.startswith("kept"))
+        print(f"{asked.label}: {gate['as_of'].iloc[0]}, {len(gate):,} customers, base {gate[LABEL].mean():.3f}, {kept}")
+        for name, each in judged.items():
+            parts[name].append((each, judged["baseline"]))
+    print(f"  {'':<20} ROC AUC  av. prec.  log loss  cal. error  gain over the baseline ({cpu() - started:.1f} CPU s)")
+    for name, pairs in parts.items():
+        mean = pd.DataFrame([ours.metrics for ours, _ in pairs]).mean()
+        found = gain(pairs)
+        print(
+            f"  {name:<20} {mean['roc_auc']:.4f}   {mean['average_precision']:.4f}    {mean['log_loss']:.4f}    "
+            f"{mean['ece']:.4f}      {found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
+        )
+    newest = propensity.figures(parts["kept"][0][0]).metrics
+    shares = [f"{newest[f'coverage_at_precision_{p:g}']:.1%} at {p:.0%}" for p in (0.5, 0.7, 0.9)]
+    print(f"  can be named on the newest window: {', '.join(shares)} precision")
+
+
+def curves(asked: Propensity, frames: Frames, sets: TrainingSets) -> None:
+    """Print the log loss of every rung on the newest gate window by the share of customers that it was fitted on."""
+    _, train, validation, gate = next(iter(splits(frames, sets, asked)))
+    columns = propensity.inputs(asked, frames.labels, frames.liked(sets))
+    place = pd.util.hash_array(train["customer_id"].to_numpy(dtype=object)) % 16
+    for count in (1, 4, 16):
+        part = train[place < count]
+        if min(part[LABEL].sum(), (~part[LABEL]).sum()) < 3:
+            continue
+        rungs = propensity.ladder(asked.model, part, validation, columns, LadderConfig())
+        told = [f"{name} {-judge_binary(r.model, gate, LABEL).each.mean():.4f}" for name, r in rungs.items()]
+        print(f"  {part['customer_id'].nunique():>6,} customers: {', '.join(told)}")
+
+
+def main() -> None:
+    """Print the table of every label of the configuration."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--ds", type=date.fromisoformat, default=date(2017, 12, 3), help="night whose clean layer is used"
+    )
+    parser.add_argument("--curves", action="store_true", help="learning curves too")
+    parser.add_argument("--keep", type=Path, help="folder that keeps the training sets between runs")
+    args = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    settings = load()
+    frames = Frames(settings.propensities)
+    with built(settings, args.ds, args.keep) as sets:
+        print(
+            f"gate windows {', '.join(str(day) for day in sets.windows.all[:WINDOWS])}, each with the 28 days after it"
+        )
+        for asked in settings.propensities.labels:
+            show(asked, frames, sets)
+            if args.curves and isinstance(asked, Purchase):
+                curves(asked, frames, sets)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""The trials of the configured propensities: one frame per window serves all labels."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import partial
+
+import pandas as pd
+
+from conf.schema import Attribute, Models, Propensities, Propensity
+from jobs.training_sets import TrainingSets
+from jobs.trials import Task, Trial, enough
+from training import propensity
+from training.fitting import judge_binary
+from training.propensity import LABEL, LISTS, PROFILE_INPUTS, RHYTHM_INPUTS, LadderConfig
+
+
+class Frames:
+    """The wide frame of each window of one training, built when it is first asked for."""
+
+    def __init__(self, propensities: Propensities) -> None:
+        """Keep what is asked."""
+        self.labels = list(propensities.scopes)
+        self._kept: dict[date, pd.DataFrame] = {}
+        self._liked: list[str] | None = None
+
+    def liked(self, sets: TrainingSets) -> list[str]:
+        """Return the departments that are inputs, settled on the newest training window."""
+        if self._liked is None:
+            customers = sets.read("customers", sets.windows.training[0])
+            self._liked = propensity.departments(customers["likes"])
+        return self._liked
+
+    def of(self, sets: TrainingSets, day: date) -> pd.DataFrame:
+        """Return the wide frame of a window, with what came of it."""
+        if day not in self._kept:
+            self._kept[day] = self._built(sets, day)
+        return self._kept[day]
+
+    def _built(self, sets: TrainingSets, day: date) -> pd.DataFrame:
+        customers = sets.read("customers", day)
+        flags = [name for name in customers.columns if name.startswith("recorded:")]
+        kept = customers[["customer_id", "returned", *flags, *PROFILE_INPUTS, *LISTS]]
+        rhythm = sets.rhythm(day)[["customer_id", *RHYTHM_INPUTS]]
+        base = kept.merge(rhythm, "left", on="customer_id").assign(as_of=day)
+        history = sets.labels(day) if self.labels else pd.DataFrame({"customer_id": [], "label": [], "bought": []})
+        row = pd.Index(base["customer_id"]).get_indexer(pd.Index(history["customer_id"]))
+        frame = propensity.wide(base, row[row >= 0], history[row >= 0], self.labels, self.liked(sets))
+        bought = history[history["bought"].astype(bool)].groupby("label")["customer_id"]
+        buyers = {label: set(each) for label, each in bought}
+        truth = {f"bought:{label}": base["customer_id"].isin(buyers.get(label, set())) for label in self.labels}
+        return pd.concat([frame, pd.DataFrame(truth, index=frame.index)], axis=1)
+
+
+def propensity_tasks(propensities: Propensities, frames: Frames) -> dict[str, Task]:
+    """Return a task for each label; they share their frames."""
+    return {
+        each.model: Task(
+            each.model,
+            "labels",
+            "log_likelihood",
+            tuple(propensity.inputs(each, frames.labels, ())),
+            partial(_trial, frames, each),
+        )
+        for each in propensities.labels
+    }
+
+
+def windows_of(
+    frames: Frames, sets: TrainingSets, asked: Propensity
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return the label's rows to train on, to choose on and to judge on; without a horizon, of different customers."""
+    days = sets.windows
+    if isinstance(asked, Attribute):
+        return propensity.folds(propensity.rows(frames.of(sets, days.gate), asked))
+    gate, validation, *training = (propensity.rows(frames.of(sets, day), asked) for day in days.all)
+    return pd.concat(training, ignore_index=True), validation, gate
+
+
+def _trial(frames: Frames, asked: Propensity, sets: TrainingSets, models: Models) -> Trial:
+    train, validation, gate = windows_of(frames, sets, asked)
+    enough(LABEL, train, validation, gate)
+    liked = frames.liked(sets)
+    columns = propensity.inputs(asked, frames.labels, liked)
+    fitted = propensity.fit(asked.model, train, validation, columns, LadderConfig())
+    return Trial(
+        propensity.with_bands(propensity.baseline(asked, train), validation),
+        propensity.with_bands(fitted, validation),
+        lambda model: propensity.figures(judge_binary(model, gate, LABEL)),
+        declared=tuple(f"likes:{department}" for department in liked),
+    )
