@@ -110,7 +110,7 @@ def test_a_label_is_trained_beside_its_baseline(settings: Settings, sets: Sets) 
     assert base.each.index.equals(ours.each.index)
     declared = (*tasks["propensity_fish"].declared, *trial.declared)
     assert faults(ours.probability, ours.truth, trial.challenger.model.meta.inputs, declared) == []
-    assert "likes:DELI" in trial.challenger.model.meta.inputs
+    assert trial.declared == ("likes:DELI",)
     assert len(trial.challenger.model.meta.extra["bands"]) == 2
 
 
