@@ -84,33 +84,46 @@ def driver_words(names: np.ndarray, values: pd.DataFrame) -> pa.Array:
         names: inputs that drive the score, the strongest first (n, k); None where there are fewer.
         values: the inputs' values (n rows).
     """
-    told = np.full(names.shape, None, dtype=object)
+    words = np.full(names.shape, None, dtype=object)
     for name in sorted({*names.ravel()} - {None}):
         row, column = np.nonzero(names == name)
-        told[row, column] = _in_words(name, values[name].to_numpy(dtype="float64", na_value=np.nan)[row])
-    some = told != None  # noqa: E711 - an array of objects, compared one by one
+        words[row, column] = _in_words(name, values[name].to_numpy(dtype="float64", na_value=np.nan)[row])
+    return joined(words)
+
+
+def joined(words: np.ndarray) -> pa.Array:
+    """Return the words of each row (n, k), None left out, as one text parted by ``; `` (n,)."""
+    some = words != None  # noqa: E711 - an array of objects, compared one by one
     offsets = np.concatenate([[0], np.cumsum(some.sum(axis=1))]).astype("int32")
-    lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(told[some], pa.string()))
+    lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(words[some], pa.string()))
     return pc.binary_join(lists, "; ")  # type: ignore[return-value]
 
 
-def _in_words(name: str, values: np.ndarray) -> np.ndarray:
-    """Return an input's values in words (n,); equal values are written once."""
+def told(text: str, form: str, values: np.ndarray, unknown: str) -> np.ndarray:
+    """Return values in words (n,); equal values are written once.
+
+    Args:
+        text: what the input means, {} being its value.
+        form: a number's format, ``%`` for a share, or the noun that is counted.
+        values: (n,).
+        unknown: what stands for NaN.
+    """
     different, place = np.unique(values, return_inverse=True)
-    return np.array([_sentence(name, value) for value in different], dtype=object)[place]
+    written = [unknown if np.isnan(value) else text.format(_shown(value, form)) for value in different]
+    return np.array(written, dtype=object)[place]
 
 
-def _sentence(name: str, value: float) -> str:
+def _in_words(name: str, values: np.ndarray) -> np.ndarray:
     plain = name.replace("_", " ")
     if name not in WORDS and name not in NUMBERS:
-        return plain
-    if np.isnan(value):
-        return f"{plain} unknown"
-    if name in WORDS:
-        text, noun = WORDS[name]
-        return text.format(_count(math.floor(value + 0.5), noun))
-    text, form = NUMBERS[name]
-    return text.format(f"{math.floor(100 * value + 0.5)} %" if form == "%" else form % value)
+        return np.full(len(values), plain, dtype=object)
+    return told(*(WORDS | NUMBERS)[name], values, f"{plain} unknown")
+
+
+def _shown(value: float, form: str) -> str:
+    if form == "%":
+        return f"{math.floor(100 * value + 0.5)} %"
+    return form % value if form.startswith("%") else _count(math.floor(value + 0.5), form)
 
 
 def _count(number: int, noun: str) -> str:

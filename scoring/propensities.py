@@ -22,6 +22,7 @@ from features.labels import recorded
 from features.profile import liked_departments
 from features.schemas import struct
 from scoring.arbitration import PLACES
+from scoring.driver_words import joined
 from scoring.phrases import LIKES, phrases
 from scoring.predictions import Packed
 from training.artifacts import Model, from_bytes
@@ -143,17 +144,13 @@ def reasons(rows: pd.DataFrame, model: Model, label: str, titles: Mapping[str, s
     added = np.asarray(model.contributions(rows))
     order = np.argsort(-added, axis=1, kind="stable")[:, :MOST]
     raises = np.take_along_axis(added, order, axis=1) > _RAISES
-    text = np.full(order.shape, "", dtype=object)
+    words = np.full(order.shape, None, dtype=object)
     for place, name in enumerate(inputs):
         row, rank = np.nonzero((order == place) & raises)
         if len(row):
             values = rows[name].to_numpy(dtype="float64", na_value=np.nan)[row]
-            text[row, rank] = np.asarray(phrases(name, values, label, dict(titles)).to_numpy(zero_copy_only=False))
-    parts = [pc.if_else(pa.array(raises[:, n]), pa.array(text[:, n], pa.string()), None) for n in range(order.shape[1])]
-    if not len(rows):
-        return np.zeros(0, dtype=object)
-    joined: Any = pc.binary_join_element_wise(*parts, "; ", null_handling="skip")
-    return np.asarray(joined.to_numpy(zero_copy_only=False), dtype=object)
+            words[row, rank] = phrases(name, values, label, dict(titles))
+    return np.asarray(joined(words).to_numpy(zero_copy_only=False), dtype=object)
 
 
 def _frame(batch: pa.RecordBatch, models: Mapping[str, tuple[Model, str]], asked: Sequence[Propensity]) -> pd.DataFrame:
