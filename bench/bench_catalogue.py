@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import psutil
-import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from catalogue_titles import Perturbation, catalogue, quality, real_titles
@@ -30,8 +29,9 @@ from conf.load import load
 from conf.schema import Spark
 from features.catalogue.build import product_clusters
 from features.catalogue.config import CatalogueConfig
-from features.catalogue.titles import cluster
-from features.catalogue.two_sources import match, normal
+from features.catalogue.neighbours import normal
+from features.catalogue.one_source import group
+from features.catalogue.two_sources import match
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
 SIZES, FULL = (100_000, 1_000_000), (100_000, 1_000_000, 5_000_000, 10_000_000, 20_000_000)
@@ -211,15 +211,29 @@ def labelled() -> None:
         gold = pd.read_parquet(folder / name / "gold.parquet")
         two_sources(name, sides, "_id", fields, set(zip(gold["id1"], gold["id2"], strict=True)))
     offers = pd.read_csv(folder / "pricerunner_half.csv.gz")
-    found = cluster(pa.array(offers["product_title"].tolist()), CatalogueConfig())
-    alone = np.where(found.keys == 0, np.arange(len(offers)).astype(np.uint64), found.centres)
-    precision, recall, _ = quality(offers["cluster_id"].to_numpy(), alone.view(np.int64))
-    line("pricerunner", "one source", precision, recall, None)
+    one_source("price comparison", offers["product_title"].tolist(), offers["cluster_id"].to_numpy())
+    people = pd.read_csv(DATA / "persons" / "fake_1000.csv", dtype="string")
+    one_source("fake_1000", joined_text(people.drop(columns=["unique_id", "cluster"])), people["cluster"].astype(int))
+    for number in (1, 2, 3):
+        people = pd.read_csv(DATA / "persons" / f"febrl{number}.csv.gz", skipinitialspace=True, dtype="string")
+        truth = people["rec_id"].str.split("-").str[1].astype(int)
+        one_source(f"febrl{number}", joined_text(people.drop(columns="rec_id")), truth)
+
+
+def joined_text(table: pd.DataFrame) -> list[str]:
+    """Return each row as one text."""
+    return table.astype("string").fillna("").agg(" ".join, axis=1).tolist()
+
+
+def one_source(name: str, texts: list[str], truth: np.ndarray) -> None:
+    """Group one table and print the line."""
+    precision, recall, _ = quality(np.asarray(truth), group(texts).centres)
+    line(name, "one source", precision, recall, None)
 
 
 def two_sources(name: str, sides: list[pd.DataFrame], key: str, fields: list[str], truth: set) -> None:
     """Match two tables and print the line."""
-    texts = [side[fields].astype("string").fillna("").agg(" ".join, axis=1).tolist() for side in sides]
+    texts = [joined_text(side[fields]) for side in sides]
     found = match(*texts)
     pairs = set(zip(sides[0][key].to_numpy()[found.left], sides[1][key].to_numpy()[found.right], strict=True))
     right = len(pairs & truth)

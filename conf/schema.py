@@ -354,7 +354,7 @@ class Catalogue(Strict):
         description="CSV of decisions made by hand, relative to the home; may be absent",
     )
     threshold: Share = Field(default=0.6, description="least similarity of a member to its clusteroid")
-    margin: Share = Field(default=0.05, description="the second best cluster must be so much less similar")
+    margin: Share = Field(default=0.03, description="the second best cluster must be so much less similar")
     shingles: Literal["words", "pairs", "grams"] = "words"
     sketch: Literal["minhash", "one_permutation", "simhash"] = "minhash"
     length: int = Field(default=128, ge=50, le=500, description="places of a signature where target is given")

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -37,6 +38,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "offers": ("jobs.show", "print one customer's offers with their reasons"),
     "evaluate": ("jobs.evaluate", "measure the nights of a range against the 28 days after them, as a table"),
     "days": ("jobs.evaluate", "print the days of a range, one a line"),
+    "match": ("jobs.match_files", "match the records of two files that are one, without labels"),
+    "dedup": ("jobs.match_files", "group the records of one file that are one, without labels"),
+    "curve": ("jobs.show_curve", "print which similarities the catalogue's bands find"),
     "rollback": ("jobs.roll_back", "take a model's newest champion back; the one before it serves again"),
     "approve": ("jobs.approve", "let models serve that passed the gate and were held for approval"),
     "sweep": ("jobs.sweep", "remove old versions from the lake"),
@@ -90,6 +94,7 @@ def parser() -> argparse.ArgumentParser:
     days = add("days", COMMANDS["days"][1], shared)
     days.add_argument("first", type=date.fromisoformat, metavar="FROM")
     days.add_argument("last", type=date.fromisoformat, metavar="TO")
+    _add_matching(add, shared)
     add("rollback", COMMANDS["rollback"][1], shared).add_argument("model", metavar="MODEL")
     approve = add("approve", COMMANDS["approve"][1], shared)
     approve.add_argument("models", nargs="*", metavar="MODEL", help="models (default: all that are held)")
@@ -99,6 +104,25 @@ def parser() -> argparse.ArgumentParser:
     dictionary = add("dictionary", COMMANDS["dictionary"][1], shared)
     dictionary.add_argument("--check", action="store_true", help="only tell whether the written file is up to date")
     return top
+
+
+def _add_matching(
+    add: Callable[[str, str, argparse.ArgumentParser], argparse.ArgumentParser], shared: argparse.ArgumentParser
+) -> None:
+    """Add the commands that compare records of files."""
+    match, dedup = (add(name, COMMANDS[name][1], shared) for name in ("match", "dedup"))
+    match.add_argument("left", metavar="LEFT", help="CSV or Parquet file")
+    match.add_argument("right", metavar="RIGHT", help="CSV or Parquet file")
+    dedup.add_argument("file", metavar="FILE", help="CSV or Parquet file")
+    for each in (match, dedup):
+        each.add_argument("--id", metavar="COLUMN", help="names a record (default: id and the like, else row numbers)")
+        each.add_argument(
+            "--text", metavar="COLUMN,...", help="columns to compare (default: all but the id and prices)"
+        )
+        each.add_argument("--out", metavar="FILE", help="CSV file to write (default: print)")
+    curve = add("curve", COMMANDS["curve"][1], shared)
+    curve.add_argument("--length", type=int, metavar="N", help="places of the signature, 50 to 500")
+    curve.add_argument("--target", type=float, metavar="S", help="similarity that has to be found")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -62,7 +62,7 @@ def product_clusters(titles: DataFrame, config: CatalogueConfig) -> tuple[DataFr
     from pyspark.sql import functions as F
 
     spark = titles.sparkSession
-    tasks = config.tasks or max(1, min(8, spark.sparkContext.defaultParallelism, config.bands))
+    tasks = config.tasks or max(1, min(8, spark.sparkContext.defaultParallelism))
     blocks = titles.select(F.col("product_id").cast("string"), "title").mapInArrow(
         _tokens(config.block), _schema(("part", "product_ids", "ids", *_TOKENS, *_VOCABULARY))
     )

@@ -25,8 +25,8 @@ class CatalogueConfig:
             an element instead of one for each place of the signature), or ``simhash`` (cosine instead of Jaccard).
         length: places of the signature, 50 to 500 (SimHash: bits), when ``target`` is given.
         target: similarity that has to be found: bands and rows follow from it; None: ``bands`` and ``rows``.
-        bands: bands of the signature.
-        rows: rows of a band; None: 2 under 50,000 titles, then 3, from 2,000,000 on 4.
+        bands: bands of the signature, where ``rows`` is given.
+        rows: rows of a band; None: 24 bands of 2 under 50,000 titles, then of 3, from 2,000,000 on 32 bands of 4.
         copies: most copies of a token in the weighted signature; codes and quantities count double.
         tasks: tasks that share the bands; None: one a core, eight at most.
         block: titles in a block.
@@ -34,7 +34,7 @@ class CatalogueConfig:
     """
 
     threshold: float = 0.6
-    margin: float = 0.05
+    margin: float = 0.03
     identifying: float = 1.2
     shingles: Literal["words", "pairs", "grams"] = "words"
     gram: int = 3
@@ -54,7 +54,7 @@ class CatalogueConfig:
             return choose_shape(self.length, self.target)
         if self.rows is not None:
             return self.bands, self.rows
-        return self.bands, 2 if titles < 50_000 else 3 if titles < 2_000_000 else 4
+        return (24, 2) if titles < 50_000 else (24, 3) if titles < 2_000_000 else (32, 4)
 
 
 def s_curve(similarity: float, bands: int, rows: int) -> float:

@@ -12,6 +12,7 @@ import pytest
 
 from features.catalogue.build import product_clusters
 from features.catalogue.config import CatalogueConfig, choose_shape, describe, s_curve
+from features.catalogue.one_source import group
 from features.catalogue.sketches import multipliers, one_permutation, signatures, simhash
 from features.catalogue.titles import Clusters, cluster
 from features.catalogue.tokens import GROUPS, tokenize
@@ -158,9 +159,73 @@ def test_the_threshold_between_two_sources_follows_from_what_non_matches_get() -
     rng = np.random.default_rng(5)
     null = rng.normal(0.0, 0.1, 1000)
     found = np.concatenate([rng.normal(1.0, 0.1, 500), rng.normal(0.0, 0.1, 500)])
-    threshold, expected = choose_threshold(found, null)
+    threshold, expected, matches = choose_threshold(found, null, 2)  # as many non-matches are found twice over
     assert 0.2 < threshold < 0.85
     assert expected > 0.97
+    assert matches == pytest.approx(500, abs=40)
+
+
+WORDS = [
+    "anchor",
+    "bridge",
+    "candle",
+    "desert",
+    "ember",
+    "falcon",
+    "garden",
+    "harbor",
+    "island",
+    "jungle",
+    "kettle",
+    "lantern",
+    "meadow",
+    "needle",
+    "orchard",
+]
+
+
+def records(n: int, seed: int) -> list[str]:
+    """Texts of five words and a number of their own."""
+    rng = np.random.default_rng(seed)
+    return [" ".join([*rng.choice(WORDS, 5), f"{rng.integers(10**6):06d}"]) for _ in range(n)]
+
+
+def rewritten(texts: list[str], seed: int) -> list[str]:
+    """The same records with words in another order, one left out, and a letter changed."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for each in texts:
+        words = [str(word) for word in rng.permutation(each.split()[1:])]
+        words[0] = words[0][:-1] + "x"
+        found.append(" ".join(words))
+    return found
+
+
+def test_a_side_that_repeats_itself_is_seen_and_all_its_records_are_matched() -> None:
+    left, strangers = records(150, 1), records(60, 2)
+    once = rewritten(left[:100], 3) + strangers
+    found = match(left, once)
+    assert found.repeats == ()
+    right = set(zip(found.left.tolist(), found.right.tolist(), strict=True)) & {(row, row) for row in range(100)}
+    assert len(right) >= 95
+    assert len(right) / len(found.left) > 0.6
+    twice = match(left, once + rewritten(left[:100], 4))
+    assert twice.repeats == ("right",)
+    pairs = set(zip(twice.left.tolist(), twice.right.tolist(), strict=True))
+    assert len(pairs & {(row, row) for row in range(100)} | pairs & {(row, 160 + row) for row in range(100)}) >= 180
+
+
+def test_records_of_one_table_are_grouped_without_labels_and_in_any_order() -> None:
+    base = records(200, 5)
+    texts = base + rewritten(base[:80], 6) + rewritten(base[:30], 7) + [""]
+    truth = [*range(200), *range(80), *range(30), 999]
+    centres = group(texts).centres
+    same = {(a, b) for a in range(len(truth)) for b in range(a) if truth[a] == truth[b]}
+    said = {(a, b) for a in range(len(truth)) for b in range(a) if centres[a] == centres[b]}
+    assert len(same & said) / len(said) > 0.9
+    assert len(same & said) / len(same) > 0.9
+    assert group(["one", "two"]).centres.tolist() == [0, 1]
+    assert group([]).centres.tolist() == []
 
 
 def test_two_sources_without_records_are_refused() -> None:
