@@ -87,10 +87,9 @@ def from_events(basket: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, Cells
         basket: (e,) int64 names of baskets in any order.
         item: (e,) items from 0; one that stands in a basket twice counts once.
     """
-    names, row = np.unique(basket, return_inverse=True)
-    cells = np.unique((row.astype(np.int64) << 32) | item.astype(np.int64))
-    starts = np.searchsorted(cells, np.arange(len(names) + 1, dtype=np.int64) << 32)
-    return names, Cells(starts.astype(np.int64), (cells & 0xFFFFFFFF).astype(np.int32))
+    order = np.argsort(basket, kind="stable")
+    names, starts, index = _by_basket(basket[order], item[order].astype(np.int32))
+    return names, Cells(starts, index)
 
 
 def without_long(baskets: Cells, most_items: int) -> tuple[np.ndarray, Cells]:
@@ -171,6 +170,28 @@ def _weights(baskets: Cells, sizes: np.ndarray, weighting: str) -> tuple[np.ndar
         saturation = (K1 + 1) / (K1 * (1 - B + B * n / max(sizes.mean(), 1e-12)) + 1)
         return (rarity**2).astype(np.float32), saturation
     return NOTHING, NOTHING
+
+
+@numba.njit(nogil=True, cache=True)
+def _by_basket(basket, item):  # type: ignore[no-untyped-def]
+    """Cut sorted events into baskets, the items of each ascending and once."""
+    size, kept, at = len(basket), 0, 0
+    names, starts = np.empty(size, np.int64), np.zeros(size + 1, np.int64)
+    while at < size:
+        end = at
+        while end < size and basket[end] == basket[at]:
+            end += 1
+        item[at:end].sort()
+        names[kept] = basket[at]
+        here = starts[kept]
+        for place in range(at, end):
+            if place == at or item[place] != item[here - 1]:
+                item[here] = item[place]
+                here += 1
+        kept += 1
+        starts[kept] = here
+        at = end
+    return names[:kept].copy(), starts[: kept + 1].copy(), item[: starts[kept]].copy()
 
 
 @numba.njit(nogil=True, cache=True)
