@@ -12,6 +12,7 @@ from conf.errors import DataError
 from conf.features import FEATURES
 from features.schemas import struct
 from jobs.build_features import run
+from jobs.item_features import SETTLED
 from jobs.lake import Lake, Manifest
 from jobs.stages import Stage
 
@@ -53,13 +54,13 @@ def shop() -> dict[str, list[dict]]:
     return {"order_lines": lines, "products": products, "customers": [{"customer_id": "cold", "registered_on": DAY}]}
 
 
-def publish_clean(settings, tables: dict[str, list[dict]]) -> None:
+def publish_clean(settings, tables: dict[str, list[dict]], day: date = DAY) -> None:
     lake = Lake(settings.lake)
-    with lake.draft(Stage.VALIDATE, DAY) as draft:
+    with lake.draft(Stage.VALIDATE, day) as draft:
         for name, rows in tables.items():
             schema = to_arrow_schema(struct(CANONICAL[name]), timezone="UTC")
             draft.arrow(f"clean/{name}", pa.Table.from_pylist(rows, schema=schema))
-        draft.commit(Manifest(stage="validate", ds=str(DAY), version=""))
+        draft.commit(Manifest(stage="validate", ds=str(day), version=""))
 
 
 def test_all_tables_are_published_and_a_second_run_gives_the_same(spark, settings):
@@ -83,11 +84,19 @@ def test_all_tables_are_published_and_a_second_run_gives_the_same(spark, setting
     assert known["wide", "discount_share|category BUN"]["coverage"] == pytest.approx(4 / 8)
     assert first.facts["als"]["seed"] == settings.models.seed
     assert run(settings, DAY).version == first.version
+    assert first.facts["items"] == {"made_on": str(DAY)}
     again = run(settings, DAY, force=True)
     assert again.version != first.version
     assert {name: table.content for name, table in again.tables.items()} == {
         name: table.content for name, table in first.tables.items()
     }
+    later = date(2017, 12, 4)
+    publish_clean(settings, shop() | COUPONS, later)
+    taken_over = run(settings, later)
+    assert taken_over.facts["items"] == {"made_on": str(DAY)}
+    for name in SETTLED:
+        assert taken_over.tables[f"features/{name}"] == again.tables[f"features/{name}"], name
+    assert taken_over.tables["features/customer_tags"].rows == again.tables["features/customer_tags"].rows > 0
 
 
 def test_a_source_without_customers_and_coupons_and_with_nothing_to_offer(spark, settings, caplog):
