@@ -101,14 +101,11 @@ def _rows(config: NearestConfig, tasks: int) -> Callable[[Iterator[pa.RecordBatc
     """Compute the rows of one task's items."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from pyspark import TaskContext
-
-        context = TaskContext.get()
-        baskets = _unpacked(batches)
+        task, baskets = _unpacked(batches)
         if not len(baskets):
             return
         items = int(baskets.index.max()) + 1
-        for own, sizes, found in nearest_items(baskets, items, config, context.partitionId() if context else 0, tasks):
+        for own, sizes, found in nearest_items(baskets, items, config, task, tasks):
             row, place = np.nonzero(found.index >= 0)
             other = found.index[row, place]
             columns = {
@@ -126,16 +123,21 @@ def _rows(config: NearestConfig, tasks: int) -> Callable[[Iterator[pa.RecordBatc
     return run
 
 
-def _unpacked(batches: Iterator[pa.RecordBatch]) -> Cells:
-    """Put the packed baskets together, in the order of their names."""
+def _unpacked(batches: Iterator[pa.RecordBatch]) -> tuple[int, Cells]:
+    """Return the number of the task and the packed baskets put together, in the order of their names.
+
+    The number stands in the rows: Spark's own number of the partition is another one after a union.
+    """
+    task = 0
     names, lengths, items = [], [], []
     for batch in batches:
+        task = batch["task"][0].as_py() if batch.num_rows else task
         for row in range(batch.num_rows):
             names.append(np.frombuffer(batch["names"][row].as_buffer(), np.int64))
             lengths.append(np.frombuffer(batch["lengths"][row].as_buffer(), np.int32))
             items.append(np.frombuffer(batch["items"][row].as_buffer(), np.int32))
     if not names:
-        return Cells(np.zeros(1, np.int64), np.zeros(0, np.int32))
+        return task, Cells(np.zeros(1, np.int64), np.zeros(0, np.int32))
     size = np.concatenate(lengths).astype(np.int64)
     order = np.argsort(np.concatenate(names), kind="stable")
     begins = (np.cumsum(size) - size)[order]
@@ -143,4 +145,4 @@ def _unpacked(batches: Iterator[pa.RecordBatch]) -> Cells:
     starts = np.concatenate([[0], np.cumsum(size)])
     places = np.repeat(begins - starts[:-1], size)
     places += np.arange(starts[-1])
-    return Cells(starts, np.concatenate(items)[places])
+    return task, Cells(starts, np.concatenate(items)[places])

@@ -52,3 +52,11 @@ def test_nothing_in_nothing_out_and_a_missing_column_is_named(spark):
     assert neighbours(empty, CONFIG).collect() == []
     with pytest.raises(ValueError, match=r"missing column\(s\) \['item'\]; have \['basket'\]"):
         neighbours(empty.drop("item"), CONFIG)
+
+
+def test_a_union_of_two_neighbourhoods_keeps_both(spark, events):
+    frame = spark.createDataFrame(events, "basket long, item int").repartition(2, "basket")
+    once = neighbours(frame, CONFIG, 2)
+    alone = sorted(tuple(row) for row in once.collect())
+    both = sorted(tuple(row) for row in once.unionByName(neighbours(frame, CONFIG, 2)).collect())
+    assert both == sorted(alone + alone)
