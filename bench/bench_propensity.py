@@ -2,7 +2,8 @@
 
 Needs the clean layer of a night in ``NBO_HOME`` (``make nightly DS=2017-12-03`` gives it). Each gate window is judged
 by models that were fitted on earlier windows and chosen on the one before it. Gains are of the log-likelihood, with
-paired 95 % intervals over customers, all windows together. ``--curves`` fits on 1/16, 1/4 and all of the customers.
+paired 95 % intervals over customers, all windows together. ``--curves`` fits on 1/16, 1/4 and all of the customers,
+``--network`` adds the network of all labels, which the weekly training fits.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from jobs.training_sets import TrainingSets, training_sets
 from training import propensity
 from training.evaluation import Interval
 from training.fitting import Candidate, Judged, judge_binary
+from training.multitask import heads
 from training.propensity import LABEL, LadderConfig
 from training.windows import windows
 
@@ -59,14 +61,14 @@ def built(settings: Settings, day: date, keep: Path | None) -> Iterator[Training
 
 
 def splits(
-    frames: Frames, sets: TrainingSets, asked: Propensity
+    frames: Frames, sets: TrainingSets, asked: Propensity, count: int
 ) -> Iterator[tuple[date, pd.DataFrame, pd.DataFrame, pd.DataFrame]]:
     """Yield each gate day with the rows to train on, to choose on and to judge on."""
     if isinstance(asked, Attribute):
         yield sets.windows.gate, *propensity.folds(propensity.rows(frames.of(sets, sets.windows.gate), asked))
         return
     days = sets.windows.all
-    for number in range(WINDOWS):
+    for number in range(count):
         gate, validation, *training = (propensity.rows(frames.of(sets, day), asked) for day in days[number:])
         yield days[number], pd.concat(training, ignore_index=True), validation, gate
 
@@ -81,6 +83,17 @@ def fitted(
     return found | rungs | {f"kept: {chosen.params['rung']}": chosen}
 
 
+def networks(frames: Frames, sets: TrainingSets, count: int) -> dict[date, dict[str, Candidate]]:
+    """Fit the network of all labels for each gate day, on the windows before it."""
+    days, columns, found = sets.windows.all, frames.columns(frames.liked(sets)), {}
+    for number in range(count):
+        started = cpu()
+        train = pd.concat([frames.of(sets, day) for day in days[number + 2 :]], ignore_index=True)
+        found[days[number]] = heads(train, frames.of(sets, days[number + 1]), frames.networked, columns)
+        print(f"network for {days[number]}: {cpu() - started:.1f} CPU s")
+    return found
+
+
 def gain(parts: list[tuple[Judged, Judged]]) -> Interval:
     """Return the mean gain of the first over the second; customers are drawn with the rows of all their windows."""
     each = pd.concat([ours.each - base.each for ours, base in parts]).groupby(level=0).agg(["sum", "count"])
@@ -90,16 +103,20 @@ def gain(parts: list[tuple[Judged, Judged]]) -> Interval:
     return Interval(float(total.sum() / count.sum()), float(low), float(high))
 
 
-def show(asked: Propensity, frames: Frames, sets: TrainingSets) -> None:
+def show(
+    asked: Propensity, frames: Frames, sets: TrainingSets, count: int, network: dict[date, dict[str, Candidate]]
+) -> None:
     """Print a label's table: means over the windows, and the gain over the baseline."""
     parts: dict[str, list[tuple[Judged, Judged]]] = defaultdict(list)
     columns = propensity.inputs(asked, frames.labels, frames.liked(sets))
     started = cpu()
-    for _, train, validation, gate in splits(frames, sets, asked):
+    for day, train, validation, gate in splits(frames, sets, asked, count):
         if min(min(part[LABEL].sum(), (~part[LABEL]).sum()) for part in (train, validation, gate)) < 3:
             print(f"\n{asked.label}: too few customers, {int(train[LABEL].sum())} of {len(train)} to learn from")
             return
         models = fitted(asked, train, validation, columns)
+        if asked.label in network.get(day, {}):
+            models["network"] = network[day][asked.label]
         judged = {name.split(":")[0]: judge_binary(found.model, gate, LABEL) for name, found in models.items()}
         kept = next(name for name in models if name.startswith("kept"))
         print(f"{asked.label}: {gate['as_of'].iloc[0]}, {len(gate):,} customers, base {gate[LABEL].mean():.3f}, {kept}")
@@ -120,7 +137,7 @@ def show(asked: Propensity, frames: Frames, sets: TrainingSets) -> None:
 
 def curves(asked: Propensity, frames: Frames, sets: TrainingSets) -> None:
     """Print the log loss of every rung on the newest gate window by the share of customers that it was fitted on."""
-    _, train, validation, gate = next(iter(splits(frames, sets, asked)))
+    _, train, validation, gate = next(iter(splits(frames, sets, asked, 1)))
     columns = propensity.inputs(asked, frames.labels, frames.liked(sets))
     place = pd.util.hash_array(train["customer_id"].to_numpy(dtype=object)) % 16
     for count in (1, 4, 16):
@@ -139,6 +156,8 @@ def main() -> None:
         "--ds", type=date.fromisoformat, default=date(2017, 12, 3), help="night whose clean layer is used"
     )
     parser.add_argument("--curves", action="store_true", help="learning curves too")
+    parser.add_argument("--network", action="store_true", help="the network of all labels too")
+    parser.add_argument("--windows", type=int, default=WINDOWS, help="gate windows, the newest first")
     parser.add_argument("--keep", type=Path, help="folder that keeps the training sets between runs")
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
@@ -146,10 +165,13 @@ def main() -> None:
     frames = Frames(settings.propensities)
     with built(settings, args.ds, args.keep) as sets:
         print(
-            f"gate windows {', '.join(str(day) for day in sets.windows.all[:WINDOWS])}, each with the 28 days after it"
+            "gate windows",
+            ", ".join(str(day) for day in sets.windows.all[: args.windows]),
+            "each with the 28 days after it",
         )
+        network = networks(frames, sets, args.windows) if args.network else {}
         for asked in settings.propensities.labels:
-            show(asked, frames, sets)
+            show(asked, frames, sets, args.windows, network)
             if args.curves and isinstance(asked, Purchase):
                 curves(asked, frames, sets)
 

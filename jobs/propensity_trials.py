@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
 
 import pandas as pd
 
-from conf.schema import Attribute, Models, Propensities, Propensity
+from conf.schema import Attribute, Models, Propensities, Propensity, Purchase, Return
 from jobs.training_sets import TrainingSets
 from jobs.trials import Task, Trial, enough
 from training import propensity
-from training.fitting import judge_binary
-from training.propensity import LABEL, LISTS, PROFILE_INPUTS, RHYTHM_INPUTS, LadderConfig
+from training.fitting import Candidate, judge_binary
+from training.propensity import HISTORY_INPUTS, LABEL, LISTS, PROFILE_INPUTS, RHYTHM_INPUTS, LadderConfig
+
+_KEYS = ("customer_id", "label", "bought")
 
 
 class Frames:
@@ -21,8 +24,10 @@ class Frames:
     def __init__(self, propensities: Propensities) -> None:
         """Keep what is asked."""
         self.labels = list(propensities.scopes)
+        self.networked = [each for each in propensities.labels if isinstance(each, Purchase | Return)]
         self._kept: dict[date, pd.DataFrame] = {}
         self._liked: list[str] | None = None
+        self._heads: dict[str, Candidate] = {}
 
     def liked(self, sets: TrainingSets) -> list[str]:
         """Return the departments that are inputs, settled on the newest training window."""
@@ -37,13 +42,28 @@ class Frames:
             self._kept[day] = self._built(sets, day)
         return self._kept[day]
 
+    def columns(self, liked: Sequence[str]) -> list[str]:
+        """Return all that the network of all labels takes."""
+        own = [f"{label}:{name}" for label in self.labels for name in HISTORY_INPUTS]
+        return [*RHYTHM_INPUTS, *PROFILE_INPUTS, *own, *(f"likes:{department}" for department in liked)]
+
+    def heads(self, sets: TrainingSets) -> dict[str, Candidate]:
+        """Return each label's head of the network of all labels, which is fitted when first asked for."""
+        if not self._heads:
+            from training.multitask import heads
+
+            windows, columns = sets.windows, self.columns(self.liked(sets))
+            train = pd.concat([self.of(sets, day) for day in windows.training], ignore_index=True)
+            self._heads = heads(train, self.of(sets, windows.validation), self.networked, columns)
+        return self._heads
+
     def _built(self, sets: TrainingSets, day: date) -> pd.DataFrame:
         customers = sets.read("customers", day)
         flags = [name for name in customers.columns if name.startswith("recorded:")]
         kept = customers[["customer_id", "returned", *flags, *PROFILE_INPUTS, *LISTS]]
         rhythm = sets.rhythm(day)[["customer_id", *RHYTHM_INPUTS]]
         base = kept.merge(rhythm, "left", on="customer_id").assign(as_of=day)
-        history = sets.labels(day) if self.labels else pd.DataFrame({"customer_id": [], "label": [], "bought": []})
+        history = sets.labels(day) if self.labels else pd.DataFrame([], columns=[*_KEYS, *HISTORY_INPUTS], dtype=object)
         row = pd.Index(base["customer_id"]).get_indexer(pd.Index(history["customer_id"]))
         frame = propensity.wide(base, row[row >= 0], history[row >= 0], self.labels, self.liked(sets))
         bought = history[history["bought"].astype(bool)].groupby("label")["customer_id"]
@@ -53,17 +73,26 @@ class Frames:
 
 
 def propensity_tasks(propensities: Propensities, frames: Frames) -> dict[str, Task]:
-    """Return a task for each label; they share their frames."""
-    return {
+    """Return a task for each label, and the network's that challenges it every week; they share their frames."""
+    metric = "log_likelihood"
+    found = {
         each.model: Task(
             each.model,
             "labels",
-            "log_likelihood",
+            metric,
             tuple(propensity.inputs(each, frames.labels, ())),
             partial(_trial, frames, each),
         )
         for each in propensities.labels
     }
+    inputs = tuple(frames.columns(()))
+    challengers = {
+        f"{each.model}_network": Task(
+            f"{each.model}_network", "labels", metric, inputs, partial(_network_trial, frames, each), True, each.model
+        )
+        for each in frames.networked
+    }
+    return found | challengers
 
 
 def windows_of(
@@ -78,14 +107,29 @@ def windows_of(
 
 
 def _trial(frames: Frames, asked: Propensity, sets: TrainingSets, models: Models) -> Trial:
+    def ladder(train: pd.DataFrame, validation: pd.DataFrame) -> Candidate:
+        columns = propensity.inputs(asked, frames.labels, frames.liked(sets))
+        return propensity.fit(asked.model, train, validation, columns, LadderConfig())
+
+    return _judged(frames, asked, sets, ladder)
+
+
+def _network_trial(frames: Frames, asked: Propensity, sets: TrainingSets, models: Models) -> Trial:
+    return _judged(frames, asked, sets, lambda train, validation: frames.heads(sets)[asked.label])
+
+
+def _judged(
+    frames: Frames,
+    asked: Propensity,
+    sets: TrainingSets,
+    fit: Callable[[pd.DataFrame, pd.DataFrame], Candidate],
+) -> Trial:
+    """Hold what ``fit`` makes of training and validation rows against the label's baseline."""
     train, validation, gate = windows_of(frames, sets, asked)
     enough(LABEL, train, validation, gate)
-    liked = frames.liked(sets)
-    columns = propensity.inputs(asked, frames.labels, liked)
-    fitted = propensity.fit(asked.model, train, validation, columns, LadderConfig())
     return Trial(
         propensity.with_bands(propensity.baseline(asked, train), validation),
-        propensity.with_bands(fitted, validation),
+        propensity.with_bands(fit(train, validation), validation),
         lambda model: propensity.figures(judge_binary(model, gate, LABEL)),
-        declared=tuple(f"likes:{department}" for department in liked),
+        declared=tuple(f"likes:{department}" for department in frames.liked(sets)),
     )

@@ -18,8 +18,10 @@ from jobs.stages import Stage
 from jobs.studies import studies
 from jobs.study_tables import carried
 from jobs.trials import NotEnoughData
+from training import multitask
 from training.promotion import faults
 from training.propensity import HISTORY_INPUTS, PROFILE_INPUTS, RHYTHM_INPUTS
+from training.stack_fit import StackConfig
 from training.windows import Windows, windows
 
 NIGHT = date(2017, 12, 3)
@@ -101,7 +103,8 @@ def found(settings: Settings, sets: Sets) -> dict[str, list[dict[str, Any]]]:
 
 def test_a_label_is_trained_beside_its_baseline(settings: Settings, sets: Sets) -> None:
     tasks = propensity_tasks(ASKED, Frames(ASKED))
-    assert list(tasks) == ["propensity_fish", "propensity_back", "propensity_first", "propensity_parent"]
+    trained = [name for name, task in tasks.items() if not task.weekly]
+    assert trained == ["propensity_fish", "propensity_back", "propensity_first", "propensity_parent"]
     trial = tasks["propensity_fish"].trial(sets, settings.models)  # type: ignore[arg-type]
     ours, base = trial.judge(trial.challenger.model), trial.judge(trial.baseline.model)
     assert ours.metrics["roc_auc"] > 0.7
@@ -119,6 +122,34 @@ def test_an_attribute_is_judged_on_other_customers(settings: Settings, sets: Set
     judged = trial.judge(trial.baseline.model)
     assert 10 < len(judged.each) < 60  # a fifth of the known among those with a basket
     assert np.ptp(judged.probability) < 1e-3
+
+
+def test_a_network_of_all_labels_challenges_each_every_week(
+    settings: Settings, sets: Sets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = Frames(ASKED)
+    tasks = propensity_tasks(ASKED, frames)
+    weekly = {name: task.model for name, task in tasks.items() if task.weekly}
+    assert weekly == {"propensity_fish_network": "propensity_fish", "propensity_back_network": "propensity_back"}
+    monkeypatch.setattr(multitask, "SIZES", StackConfig(hidden=(8,), epochs=2))
+    monkeypatch.setattr(multitask.heads, "__defaults__", (multitask.SIZES,))
+    for name, label in (("propensity_fish_network", "fish"), ("propensity_back_network", "back")):
+        trial = tasks[name].trial(sets, settings.models)  # type: ignore[arg-type]
+        model = trial.challenger.model
+        assert (model.meta.name, model.meta.family) == (f"propensity_{label}", "multi-task network")
+        judged = trial.judge(model)
+        assert (
+            faults(judged.probability, judged.truth, model.meta.inputs, (*tasks[name].declared, *trial.declared)) == []
+        )
+        assert len(model.meta.extra["bands"]) == 2
+    assert set(frames.heads(sets)) == {"fish", "back"}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("asked", [Propensities(), Propensities(labels=[BACK, PARENT])])
+def test_without_scopes_there_are_still_rules(settings: Settings, sets: Sets, asked: Propensities) -> None:
+    given = settings.model_copy(update={"propensities": asked})
+    tables = studies(given, sets, Frames(asked), {"customers", "rhythm"}, NIGHT)  # type: ignore[arg-type]
+    assert {"churn"} <= {row["kpi"] for row in tables["kpi_rules"].to_pylist()}
 
 
 def test_too_few_to_learn_from_is_told(settings: Settings, sets: Sets) -> None:

@@ -1,0 +1,89 @@
+"""One network for all propensities with a horizon: what they have in common is learnt once, each has a head of its own.
+
+Keras trains it on the rows of all labels; a label whose question cannot be asked of a customer is left out of his loss.
+A head with the shared layers below it is a model like any other, served as :mod:`training.stack`. n = rows, l = labels.
+
+Reference: Caruana (1997), "Multitask Learning", Machine Learning 28.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from conf.schema import Propensity
+from training import propensity
+from training.classifiers import calibrated, with_calibration
+from training.fitting import Candidate
+from training.propensity import LABEL
+from training.stack import Stack, packed
+from training.stack_fit import Data, Shape, StackConfig, fit
+
+FAMILY = "multi-task network"
+SIZES = StackConfig(hidden=(64, 32))
+
+
+def heads(
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    asked: Sequence[Propensity],
+    columns: Sequence[str],
+    config: StackConfig = SIZES,
+) -> dict[str, Candidate]:
+    """Fit the network and return the model of each label.
+
+    Args:
+        train: wide frames of the training windows, with what came of them; see :func:`training.propensity.rows`.
+        validation: the same of the validation window: epochs and calibration; the last fit learns from it too.
+        asked: labels with a horizon (l).
+        columns: inputs.
+        config: sizes.
+    """
+    both = pd.concat([train, validation], ignore_index=True)
+    data = [Data(frame, targets(frame, asked)) for frame in (train, validation, both)]
+    found = fit(data, Shape(tuple(columns), len(asked)), masked_loss, config)
+    made = {}
+    for place, each in enumerate(asked):
+        first, last = (
+            packed(each.model, FAMILY, "classifier", tuple(columns), _head(stack, place))
+            for stack in (found.chosen, found.last)
+        )
+        settled = calibrated(first, propensity.rows(validation, each), LABEL).meta.extra.get("calibration")
+        model = with_calibration(last, *settled) if settled else last
+        made[each.label] = Candidate(model, asdict(config), {"validation_loss": found.curve})
+    return made
+
+
+def targets(frame: pd.DataFrame, asked: Sequence[Propensity]) -> np.ndarray:
+    """Return what came of each label, and of whom it can be asked, side by side (n, 2 l)."""
+    truth, known = np.zeros((2, len(frame), len(asked)), dtype="float32")
+    position = pd.Series(np.arange(len(frame)), index=frame.index)
+    for place, each in enumerate(asked):
+        rows = propensity.rows(frame, each)[LABEL]
+        where = position[rows.index].to_numpy()
+        truth[where, place], known[where, place] = rows.to_numpy(dtype="float32"), 1
+    return np.concatenate([truth, known], axis=1)
+
+
+def masked_loss(truth: Any, outputs: Any) -> Any:
+    """Return each row's mean cross-entropy over the labels that can be asked of it; 0 where none can.
+
+    Args:
+        truth: result of :func:`targets`.
+        outputs: log-odds (n, l).
+    """
+    from keras import ops
+
+    size = outputs.shape[1]
+    happened, known = truth[:, :size], truth[:, size:]
+    each = known * (ops.softplus(outputs) - happened * outputs)
+    return ops.sum(each, axis=1) / ops.maximum(ops.sum(known, axis=1), 1)
+
+
+def _head(stack: Stack, place: int) -> Stack:
+    kernel, bias = stack.dense[-1]
+    return replace(stack, dense=(*stack.dense[:-1], (kernel[:, place : place + 1], bias[place : place + 1])))
