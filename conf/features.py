@@ -67,6 +67,17 @@ PROFILE = Table(
     ),
 )
 
+ACTIONS = Table(
+    "actions",
+    "one customer with a visit: a day with a purchase, whose action is the department that got most of the money",
+    ("customer_id",),
+    (
+        Column("customer_id", "string", "customer"),
+        Column("actions", "array<string>", "actions of the last visits, the newest first"),
+        Column("days_ago", "array<int>", "days from each of these visits to as_of"),
+    ),
+)
+
 #: windows, weeks back and half-lives (days) of the series of a customer's baskets
 RHYTHM_WINDOWS = (7, 14, 28, 56, 84, 182, 364)
 WEEKS = 12
@@ -313,6 +324,7 @@ FEATURES: dict[str, Table] = {
     table.name: table
     for table in (
         PROFILE,
+        ACTIONS,
         RHYTHM,
         LABEL_HISTORY,
         DISCOUNTS,

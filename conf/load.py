@@ -52,6 +52,9 @@ def load(path: Path | str | None = None) -> Settings:
     for key in INCLUDED:
         if isinstance(raw.get(key), str):
             raw[key] = read_yaml(file.parent / raw[key])
+    models = raw.get("models")
+    if isinstance(models, dict) and isinstance(models.get("prior"), str):
+        models["prior"] = read_yaml(file.parent / models["prior"])
     home = Path(os.environ.get("NBO_HOME") or raw.get("home") or "var")
     raw["home"] = str(home if home.is_absolute() else file.parent.parent / home)
     if os.environ.get("NBO_DATABASE_URL"):

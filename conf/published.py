@@ -105,6 +105,7 @@ CUSTOMER_SCORES = Table(
             "high, middle or low by the night's deciles (top, next two, rest); null unscored",
         ),
         Column("churn_reasons", "string", "what drives the churn probability most, in words"),
+        Column("next_action", "string", "most probable next action (table next_actions); null while none is told"),
         Column(
             "own_limit_days", "double", "days that 95 % of the own gaps do not exceed, 7 to 56; null under six visits"
         ),
@@ -175,6 +176,8 @@ CHARACTERISTIC_RECOMMENDATIONS = Table(
         Column("probability", "double", "P(buys a product with it within the horizon)", nullable=False),
         Column("above_threshold", "boolean", "at or above the characteristic's own threshold", nullable=False),
         Column("is_discovery", "boolean", "the customer never bought a product with it", nullable=False),
+        Column("stage", "string", "stage of the funnel: first contact, sale or retention", nullable=False),
+        Column("advice", "string", "what to say of it in a talk at this stage", nullable=False),
         Column(
             "standing",
             "string",
@@ -256,6 +259,40 @@ UPLIFT_VERDICTS = Table(
         Column("verdict", "string", "what follows, in words", nullable=False),
         Column("caveat", "string", "why it may be trusted or not", nullable=False),
         Column("as_of", "date", "day up to which the customers are described; the effect is looked for after it"),
+    ),
+)
+
+ORGANIZATION_CHARACTERISTICS = Table(
+    "organization_characteristics",
+    "one product characteristic for one organisation on one night, put together from its contacts",
+    ("ds", "organization_id", "rank"),
+    (
+        DS,
+        Column("organization_id", "string", "the CRM's key of the organisation", nullable=False),
+        Column("rank", "int", "1 is the most probable", nullable=False),
+        Column("characteristic", "string", "value of the characteristic", nullable=False),
+        Column("probability", "double", "P(at least one contact buys a product with it)", nullable=False),
+        Column("contacts", "long", "contacts it is among the first characteristics of", nullable=False),
+    ),
+)
+
+NEXT_ACTIONS = Table(
+    "next_actions",
+    "one action that a customer may take next, as told on one night: the first steps of his journey",
+    ("ds", "customer_id", "rank"),
+    (
+        DS,
+        CUSTOMER,
+        Column("rank", "int", "1 is the most probable", nullable=False),
+        Column(
+            "action",
+            "string",
+            "department that leads the next visit (gets most of the money), other, or no purchase within the horizon",
+            nullable=False,
+        ),
+        Column("probability", "double", "P(it is the next action)", nullable=False),
+        Column("expected_day", "date", "day the visit is expected if it is this action; null for no purchase"),
+        Column("model", "string", "name:hash of the model", nullable=False),
     ),
 )
 
@@ -395,6 +432,8 @@ PUBLISHED: dict[str, Table] = {
         CUSTOMER_PROPENSITIES,
         KPI_RULES,
         UPLIFT_VERDICTS,
+        ORGANIZATION_CHARACTERISTICS,
+        NEXT_ACTIONS,
         OFFER_OUTCOMES,
         MODEL_VERSIONS,
         MODEL_COMPARISON,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -324,6 +325,44 @@ class Propensities(Strict):
         return [each for each in self.labels if isinstance(each, Attribute)]
 
 
+class NetworkTraining(Strict):
+    """How the networks over purchase histories are trained; their sizes stand in each network's config class."""
+
+    loss: Literal["binary_crossentropy", "mean_squared_error", "focal"] = "binary_crossentropy"
+    optimizer: Literal["sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw"] = "adam"
+    activation: Literal["relu", "elu", "gelu", "silu", "tanh", "sigmoid"] = "relu"
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0, description="of adamw alone")
+    batch: int = Field(default=4096, gt=0, description="rows of a step of the ranker; of sequences an eighth of it")
+    epochs: int = Field(default=12, gt=0)
+    patience: int = Field(default=2, ge=0, description="epochs without a better score before the training stops")
+    jit: bool = Field(default=False, description="compile the step by XLA: pays on large batches only")
+    seed: int = 20260101
+
+
+class PriorRule(Strict):
+    """What an expert says of characteristics in a stage of the funnel, before there is data."""
+
+    stage: Literal["first contact", "sale", "retention", "any"]
+    characteristic: str = Field(description="regular expression that the whole name has to match")
+    log_odds: float = Field(ge=-5, le=5, description="added to the log-odds; fades with the contact's baskets")
+
+    @field_validator("characteristic")
+    @classmethod
+    def _pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from None
+        return value
+
+
+class Prior(Strict):
+    """The rules of the expert; none is no prior."""
+
+    rules: list[PriorRule] = []
+
+
 class Models(Strict):
     """Windows and sizes of what is trained; hyperparameters stand in each model's config class."""
 
@@ -339,6 +378,9 @@ class Models(Strict):
     ranker_windows: int = Field(default=2, gt=0, description="training windows of the offer ranker, the newest")
     max_customers: int = Field(default=50_000, gt=0, description="customers of a training window, sampled by a hash")
     max_ranker_customers: int = Field(default=4_000, gt=0, description="the same for the offer ranker's candidates")
+    action_windows: int = Field(default=12, gt=0, description="training days of the next action, a week apart")
+    network: NetworkTraining = NetworkTraining()
+    prior: Prior = Prior()
 
 
 class Catalogue(Strict):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from conf.canonical import CANONICAL
 from conf.features import FEATURES
 from conf.schema import Settings
+from features.actions import actions
 from features.affinity import affinity
 from features.als import AlsConfig, factorize
 from features.bought_together import bought_together
@@ -125,6 +126,7 @@ def _build_customers(night: Night, order_lines: DataFrame, products: DataFrame) 
     profiles = profile(customers, order_lines, products, targets, responses, night.day, night.timezone).persist()
     night.write("profile", profiles)
     series = basket_series(orders(lines(order_lines, products).where(until(night.day)), night.timezone))
+    night.write("actions", actions(lines(order_lines, products), night.day))
     night.write("rhythm", rhythm(series, [night.day]).drop("as_of"))
     build_interests(night, order_lines, products, customers, profiles)
     _build_segments(night, profiles)

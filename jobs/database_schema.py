@@ -24,7 +24,13 @@ VIEWS = {
     ),
 }
 #: tables that grow with the customers; PostgreSQL keeps each of their nights in a partition
-PARTITIONED = ("next_best_offer", "customer_scores", "characteristic_recommendations", "customer_propensities")
+PARTITIONED = (
+    "next_best_offer",
+    "customer_scores",
+    "characteristic_recommendations",
+    "customer_propensities",
+    "next_actions",
+)
 #: SQLite has neither dates nor time stamps: 'YYYY-MM-DD' and 'YYYY-MM-DD HH:MM:SS' sort and compare rightly
 _SQL: dict[str, TypeEngine[Any]] = {
     "string": sa.Text(),

@@ -41,6 +41,8 @@ TABLES = {
     "customer_propensities": "scores/customer_propensities",
     "kpi_rules": "models/kpi_rules",
     "uplift_verdicts": "models/uplift_verdicts",
+    "organization_characteristics": "scores/organization_characteristics",
+    "next_actions": "scores/next_actions",
     "model_versions": "models/model_versions",
     "model_comparison": "models/model_comparison",
     "data_quality": "quality/data_quality",

@@ -21,6 +21,7 @@ MODELS = (
     "coupon_response",
     "coupon_scope",
     "characteristics",
+    "next_action",
 )
 #: what the names of the propensities' models begin with
 PROPENSITY = "propensity_"

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession, functions as F, types as T
 
 from conf.errors import DataError
 from conf.features import FEATURES
-from conf.published import CHARACTERISTIC_RECOMMENDATIONS
+from conf.published import CHARACTERISTIC_RECOMMENDATIONS, NEXT_ACTIONS, ORGANIZATION_CHARACTERISTICS
 from conf.schema import Settings
 from features.schemas import conform, struct
 from jobs.lake import Draft, Lake, Manifest, TableVersion
@@ -29,6 +29,7 @@ from scoring.candidates import candidates, offerable
 from scoring.coupons import coupon_rows
 from scoring.customer_scores import customer_scores, discount_bands
 from scoring.fitness import with_unfit
+from scoring.next_actions import next_actions
 from scoring.next_best_offers import BASELINE, HASH, next_best_offers, product_type_ranking, scored_coupons
 from scoring.policy import contact_rights, keep_within_ceiling
 from scoring.predictions import label_ranking
@@ -37,6 +38,7 @@ from scoring.repeats import with_repeats
 from scoring.rhythm_scores import rhythm_scores
 from scoring.sanity import faults, summary
 from training.characteristics import examples, organization_fields
+from training.funnel import advice, of_organizations, stage
 
 log = logging.getLogger(__name__)
 #: columns of the lake's ``scores/product_type_ranking``, from which past nights are measured
@@ -120,10 +122,21 @@ class _Night:
             settings.source.timezone,
         )  # fmt: skip
         told = rhythm_scores(self.feature("rhythm"), self.models, settings.models.churn_active_days)
-        more = (self.feature("interests"), discount_bands(self.feature("discounts")))
+        more = (self.feature("interests"), discount_bands(self.feature("discounts")), self.next_actions())
         profile = reduce(lambda left, right: left.join(right, "customer_id", "left"), more, self.profile)
         scores = customer_scores(profile, self.feature("segments"), rights, told, settings.offers, str(self.day))
         self.scores = self.write("scores/customer_scores", scores)
+
+    def next_actions(self) -> DataFrame:
+        """Write ``scores/next_actions`` and return each customer's first: ``customer_id``, ``next_action``."""
+        model = self.models.get("next_action")
+        if model is None:
+            told = self.spark.createDataFrame([], struct(NEXT_ACTIONS))
+        else:
+            told = next_actions(self.feature("actions"), model, self.day, self.named("next_action"))
+        files = self.write("scores/next_actions", told).files
+        first = self.lake.spark_files(self.spark, files).where("rank = 1")
+        return first.select("customer_id", F.col("action").alias("next_action"))
 
     def ranking(self) -> DataFrame:
         """Write ``scores/product_type_ranking`` and return it with all that the offers need."""
@@ -199,22 +212,32 @@ class _Night:
         """Write ``scores/characteristic_recommendations``, and the ranking that past nights are measured by."""
         model = self.models.get("characteristics")
         if model is None:
-            empty = self.spark.createDataFrame([], struct(CHARACTERISTIC_RECOMMENDATIONS))
-            self.write("scores/characteristic_recommendations", empty)
+            for table in (CHARACTERISTIC_RECOMMENDATIONS, ORGANIZATION_CHARACTERISTICS):
+                self.write(f"scores/{table.name}", self.spark.createDataFrame([], struct(table)))
             return
         customers, organizations = self.clean("customers"), self.clean("organizations")
         fields = organization_fields(customers, organizations) if customers and organizations else None
         rows = label_ranking(examples(self.profile, self.feature("affinity"), fields), model)
         ranking = self.lake.spark_files(self.spark, self.write("scores/characteristic_ranking", rows).files)
-        published = ranking.where("rank <= 10").withColumns(
-            {
-                "ds": F.lit(self.day),
-                "kind": F.lit("product_type"),
-                "standing": F.lit(self.pins["characteristics"]["standing"]),
-                "model": F.lit(self.named("characteristics")),
-            }
+        stages = self.profile.select("customer_id", stage().alias("stage"))
+        published = (
+            ranking.where("rank <= 10")
+            .join(stages, "customer_id")
+            .withColumns(
+                {
+                    "ds": F.lit(self.day),
+                    "kind": F.lit("product_type"),
+                    "advice": advice(F.col("characteristic"), F.col("is_discovery"), F.col("stage")),
+                    "standing": F.lit(self.pins["characteristics"]["standing"]),
+                    "model": F.lit(self.named("characteristics")),
+                }
+            )
         )
         self.write("scores/characteristic_recommendations", conform(published, CHARACTERISTIC_RECOMMENDATIONS))
+        together = self.spark.createDataFrame([], struct(ORGANIZATION_CHARACTERISTICS))
+        if customers is not None and organizations is not None:
+            together = of_organizations(published, customers).withColumn("ds", F.lit(self.day))
+        self.write("scores/organization_characteristics", conform(together, ORGANIZATION_CHARACTERISTICS))
         self.draft.facts["characteristics"] = sorted(model.meta.outputs)
 
     def propensities(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from conf.schema import Settings
 from jobs.lake import Draft, Lake, Manifest
 from jobs.model_comparison import CHAMPION_METHOD, TABLE, comparison, comparisons, curve, curve_of, curves
 from jobs.model_pins import folder_of, local_folder, open_registry, pins, still_pinned, versions
-from jobs.night import code_version, publish
+from jobs.night import code_version, peak_mb, publish
 from jobs.stages import Stage
 from jobs.study_tables import carried
 from training import artifacts
@@ -46,6 +47,7 @@ MODELS: dict[str, tuple[str, ...]] = {
     "coupon_response": ("offers", "offer_products", "campaigns", "campaign_targets", "responses"),
     "coupon_scope": ("offers", "offer_products", "campaigns", "campaign_targets", "responses"),
     "characteristics": (),
+    "next_action": (),
 }
 #: why a night trains no model of the weekly training; told again, not tried again
 WEEKLY = "only the weekly training trains it, and it has not run yet"
@@ -180,10 +182,18 @@ class _Training:
     def _train(self, task: Task, sets: TrainingSets) -> None:
         from training.promotion import decide, faults, leaks
 
-        tags = {"model": task.model, "ds": str(self.day), "data_version": self.data_version}
+        tags = {
+            "model": task.model,
+            "ds": str(self.day),
+            "data_version": self.data_version,
+            "code_version": code_version(),
+        }
+        started = time.monotonic(), time.process_time()
         with self.registry.run(f"{task.name} {self.day}", self._models(), tags) as run:
             trial = task.trial(sets, self.settings.models)
             run.params(trial.challenger.params)
+            run.metrics({"training_seconds": time.monotonic() - started[0],
+                         "training_cpu_seconds": time.process_time() - started[1], "peak_mb": peak_mb()})  # fmt: skip
             baseline, judged = trial.judge(trial.baseline.model), trial.judge(trial.challenger.model)
             meta = trial.challenger.model.meta
             horizon = timedelta(days=self.settings.horizon_days)

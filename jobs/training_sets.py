@@ -4,6 +4,7 @@
 product types that are characteristics. ``pairs``: candidates and whether they were bought. ``coupons``: customers and
 their coupons and what came of them. ``rhythm``: customers and the series of their baskets, in windows a week apart.
 ``labels``: customers and the propensities in whose scopes they bought.
+``actions``: customers and the whole series of their visits, from which any window can be cut.
 Rows carry their ``as_of``; their labels are the days of the horizon after it.
 
 Spark compiles code for every query, with its dates inside, and compiling takes longer than running. So the past is
@@ -18,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pyarrow.dataset as pads
@@ -26,6 +28,7 @@ from pyspark.sql import DataFrame, SparkSession, functions as F
 
 from conf.canonical import CANONICAL
 from conf.schema import Settings
+from features.actions import actions
 from features.affinity import affinity
 from features.als import AlsConfig, factorize
 from features.bought_together import bought_together
@@ -51,21 +54,34 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "pairs": ("customers", "order_lines", "products"),
     "rhythm": ("order_lines", "products"),
     "labels": ("order_lines", "products"),
+    "actions": ("order_lines", "products"),
     "coupons": (
         "customers", "order_lines", "products",
         "offers", "offer_products", "campaigns", "campaign_targets", "responses",
     ),
 }  # fmt: skip
 _BUCKETS = 1_000_000
+#: more visits than a customer has
+_ALL_VISITS = 1_000_000
 
 
 @dataclass(frozen=True)
 class TrainingSets:
-    """The sets of one night, read back as pandas frames in a stable order."""
+    """The sets of one night, read back as pandas frames in a stable order.
+
+    Attributes:
+        lake: where they lie.
+        folder: under its root.
+        windows: days of the training.
+        night: the day that all of them end by.
+        checkpoints: local folder from which a training that was killed goes on.
+    """
 
     lake: Lake
     folder: str
     windows: Windows
+    night: date
+    checkpoints: Path
 
     def read(self, name: str, days: tuple[date, ...] | date) -> pd.DataFrame:
         """Return the rows of set ``name`` in some windows, sorted by their keys within each."""
@@ -85,6 +101,10 @@ class TrainingSets:
         wanted = days if isinstance(days, tuple) else (days,)
         found = pads.dataset(f"{self.lake.base}/{self.folder}/{name}", filesystem=self.lake.fs, format="parquet")
         return found.to_table(filter=pads.field("as_of").isin(list(wanted))).to_pandas()
+
+    def actions(self) -> pd.DataFrame:
+        """Return the series of visits, sorted by customer; ``days_ago`` counts to the night."""
+        return self._read("actions", self.night)
 
     def _read(self, name: str, day: date) -> pd.DataFrame:
         path = f"{self.lake.base}/{self.folder}/{name}/{day}"
@@ -115,14 +135,14 @@ def training_sets(
         clean = {name.removeprefix("clean/"): table for name, table in clean.items() if name.startswith("clean/")}
         customers = lake.version("clean/customers", day).rows
         source = _Source(settings, clean, customers, day, windows, f"{lake.uri}/{folder}")
-        once = {"rhythm": _write_rhythm, "labels": _write_labels}
+        once = {"rhythm": _write_rhythm, "labels": _write_labels, "actions": _write_actions}
         for name in sorted(sets & once.keys()):
             once[name](source)
         for as_of in windows.all if sets - once.keys() else ():
             wanted = sets - once.keys()
             _write_window(source, as_of, wanted if as_of in ranked else wanted - {"pairs"})
             log.info("training window %s is built", as_of)
-        yield TrainingSets(lake, folder, windows)
+        yield TrainingSets(lake, folder, windows, day, Path(settings.home, "training", str(day)))
     finally:
         _remove(lake, folder)
 
@@ -224,6 +244,13 @@ def _write_labels(source: _Source) -> None:
     until_night = source.clean["order_lines"].where(F.col("ordered_on") <= F.lit(source.day))
     series = source.sample(scope_series(until_night, source.clean["products"], scopes), settings.models.max_customers)
     label_history(series, source.windows.all, settings.horizon_days).write.parquet(f"{source.target}/labels")
+
+
+def _write_actions(source: _Source) -> None:
+    """Write the set ``actions``: every visit up to the night."""
+    told = lines(source.clean["order_lines"], source.clean["products"])
+    series = actions(told, source.day, most=_ALL_VISITS)
+    source.write(source.sample(series, source.settings.models.max_customers), "actions", source.day)
 
 
 def _write_customers(

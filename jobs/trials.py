@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from conf.schema import Models
@@ -15,6 +14,7 @@ from jobs.training_sets import TrainingSets
 from scoring.candidates import RANKER_INPUTS
 from scoring.coupons import COUPON_INPUTS
 from training import (
+    characteristic_figures,
     characteristics,
     churn,
     coupon_response,
@@ -25,9 +25,12 @@ from training import (
     value,
 )
 from training.artifacts import Model
-from training.evaluation import binary_metrics, ranking_metrics, split_truth, top_ranks
+from training.classifiers import calibrated
+from training.evaluation import split_truth
 from training.fitting import Candidate, Judged, judge_binary
-from training.network import label_matrix
+from training.networks import next_action, visits, wide_deep
+from training.networks.loop import Checkpoint
+from training.networks.wide_deep import WideDeepConfig
 
 #: rows of either class without which nothing is learnt, in training and in each held-out window
 _LEAST_TRAINING, _LEAST_HELD_OUT = 30, 3
@@ -146,29 +149,36 @@ def _characteristics(sets: TrainingSets, models: Models) -> Trial:
             f"{len(dictionary)} product type(s) have {models.characteristic_min_buyers} buyers or more; "
             f"{characteristics.K} are needed"
         )
-    truth, seen = characteristics.truth_of(gate), characteristics.seen_of(gate)
-    if truth["customer_id"].nunique() < _LEAST_HELD_OUT:
+    if characteristics.truth_of(gate)["customer_id"].nunique() < _LEAST_HELD_OUT:
         raise NotEnoughData("hardly anyone buys a characteristic in the gate window")
-    config = characteristics.CharacteristicsConfig(epochs=models.max_epochs, seed=models.seed)
+    config = characteristics.CharacteristicsConfig(
+        epochs=models.max_epochs, prior=tuple(models.prior.rules), seed=models.seed
+    )
     start = characteristics.baseline(train, validation, dictionary, models.seed)
     fitted = characteristics.fit(train, validation, dictionary, start, config)
-    happened = label_matrix(gate["bought"], None, pd.Index(dictionary)).toarray() > 0
-
-    def judge(model: Model) -> Judged:
-        probability = model.predict(gate)
-        ranked = top_ranks(
-            gate["customer_id"].to_numpy(), np.asarray(model.meta.outputs), probability, characteristics.K
-        )
-        each = ranking_metrics(ranked, truth, characteristics.K)["ndcg"]
-        figures = offer_ranker.ranking_figures(ranked, truth, seen, characteristics.K)
-        if list(model.meta.outputs) == dictionary:
-            figures |= binary_metrics(happened.ravel(), probability.ravel())
-        return Judged(each, figures, probability, happened)
-
-    return Trial(start, fitted, judge)
+    return Trial(start, fitted, lambda model: characteristic_figures.judge(model, gate, dictionary))
 
 
 def _offer_ranker(sets: TrainingSets, models: Models) -> Trial:
+    return _ranker(sets, models, lambda train, validation: offer_ranker.fit(
+        train, validation, RANKER_INPUTS, offer_ranker.OfferRankerConfig()
+    ))  # fmt: skip
+
+
+def _wide_deep_ranker(sets: TrainingSets, models: Models) -> Trial:
+    config = WideDeepConfig(training=models.network.model_copy(update={"jit": True}))
+
+    def fit(train: pd.DataFrame, validation: pd.DataFrame) -> Candidate:
+        checkpoint = Checkpoint(sets.checkpoints, "wide_deep", "")
+        fitted = wide_deep.fit(
+            offer_ranker.NAME, train, validation, RANKER_INPUTS, offer_ranker.LABEL, config, checkpoint
+        )
+        return replace(fitted, model=calibrated(fitted.model, validation, offer_ranker.LABEL))
+
+    return _ranker(sets, models, fit)
+
+
+def _ranker(sets: TrainingSets, models: Models, fit: Callable[[pd.DataFrame, pd.DataFrame], Candidate]) -> Trial:
     training, validation_day, gate_day = _days(sets)
     ranked = training[: models.ranker_windows]
     train, validation, gate = (
@@ -178,7 +188,7 @@ def _offer_ranker(sets: TrainingSets, models: Models) -> Trial:
     customers = sets.read("customers", gate_day)
     customers = customers[customers["customer_id"].isin(gate["customer_id"].unique())]
     truth, seen = characteristics.truth_of(customers), characteristics.seen_of(customers)
-    fitted = offer_ranker.fit(train, validation, RANKER_INPUTS, offer_ranker.OfferRankerConfig())
+    fitted = fit(train, validation)
     others = {
         name: offer_ranker.judge_scores(gate[column].fillna(0).to_numpy(), gate, truth, seen)
         for name, column in offer_ranker.OTHERS.items()
@@ -204,6 +214,32 @@ def _discovery_ranker(sets: TrainingSets, models: Models) -> Trial:
     }
     start = discovery_ranker.baseline(train)
     return Trial(start, fitted, lambda model: discovery_ranker.judge(model, gate, truth), others)
+
+
+def _next_action(sets: TrainingSets, models: Models) -> Trial:
+    series, (_, validation_day, gate_day) = sets.actions(), _days(sets)
+    horizon = (sets.night - gate_day).days
+    days = sets.windows.before_validation(sets.windows.weekly(models.action_windows))
+    train, validation, gate = (
+        pd.concat([visits.windows(series, (sets.night - day).days, horizon) for day in part], ignore_index=True)
+        for part in (days, (validation_day,), (gate_day,))
+    )
+    if min(len(train), len(validation), len(gate)) < _LEAST_TRAINING:
+        raise NotEnoughData(f"{len(train)} customers have visits to learn from, {len(gate)} to be judged on")
+    # a sequence counts for many rows of a ranker
+    training = models.network.model_copy(update={"batch": max(1, models.network.batch // 8)})
+    config = next_action.NextActionConfig(training=training)
+    start = next_action.baseline(train, config)
+    fitted = next_action.fit(train, validation, start, config, Checkpoint(sets.checkpoints, next_action.NAME, ""))
+    shares = {
+        name: next_action.judge(gate, start.model.meta.outputs, probability)
+        for name, probability in next_action.shares(gate, start).items()
+    }
+
+    def judge(model: Model) -> Judged:
+        return next_action.judge(gate, model.meta.outputs, model.predict(gate))
+
+    return Trial(start, fitted, judge, shares)
 
 
 def _coupons(name: str) -> Callable[[TrainingSets, Models], Trial]:
@@ -271,6 +307,16 @@ TASKS: dict[str, Task] = {
         ),
         Task(offer_ranker.NAME, "pairs", "ndcg@5", (*RANKER_INPUTS, *offer_ranker.FREQUENCY), _offer_ranker),
         Task(discovery_ranker.NAME, "pairs", "ndcg@5", RANKER_INPUTS, _discovery_ranker),
+        Task(
+            "offer_ranker_wide_deep",
+            "pairs",
+            "ndcg@5",
+            (*RANKER_INPUTS, *offer_ranker.FREQUENCY),
+            _wide_deep_ranker,
+            weekly=True,
+            challenges=offer_ranker.NAME,
+        ),
+        Task(next_action.NAME, "actions", "log_likelihood", visits.INPUTS, _next_action),
         *(
             Task(name, "coupons", "log_likelihood", COUPON_INPUTS, _coupons(name))
             for name in (coupon_response.RESPONSE, coupon_response.SCOPE)

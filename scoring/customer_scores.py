@@ -35,7 +35,7 @@ def customer_scores(
     The borders of bands and classes are a few numbers that the driver collects.
 
     Args:
-        profile: ``PROFILE`` beside ``INTERESTS`` and the result of :func:`discount_bands`.
+        profile: ``PROFILE`` beside ``INTERESTS``, the result of :func:`discount_bands` and ``next_action``.
         segments: ``SEGMENTS``; a customer without one is in the segment ``none``.
         rights: from :func:`scoring.policy.contact_rights`.
         told: from :func:`scoring.rhythm_scores.rhythm_scores`; where it expects no spend of anybody, the spend of the

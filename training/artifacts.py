@@ -41,6 +41,8 @@ _READERS = {
     "stack": "training.stack",
     "blend": "training.blends",
 }
+#: modules with a reader of a Keras network that is more than the characteristic one
+_ARCHITECTURES = {"wide_deep": "training.networks.wide_deep", "next_action": "training.networks.next_action"}
 #: where skops and Keras write the address of an object
 _ADDRESS = r'("__id__": |"file": "|"shared_object_id": )(\d+)'
 #: types beyond skops' own list that a file may hold; all are plain data
@@ -123,6 +125,9 @@ def from_bytes(files: dict[str, bytes]) -> Model:
     if meta.kind in _READERS:
         found: Model = import_module(_READERS[meta.kind]).read(meta, files)
         return found
+    if meta.extra.get("architecture") in _ARCHITECTURES:
+        network: Model = import_module(_ARCHITECTURES[meta.extra["architecture"]]).read(meta, files)
+        return network
     from training.network import Network
 
     return Network(meta, files, content)

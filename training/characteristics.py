@@ -19,15 +19,18 @@ from pyspark.sql import DataFrame, functions as F
 from sklearn.linear_model import LogisticRegression
 
 from conf.features import PROFILE
+from conf.schema import PriorRule
 from training.artifacts import META, Meta, Model, from_bytes, to_bytes
 from training.evaluation import log_likelihoods, ranking_metrics, top_ranks
+from training.expert_prior import prior_matrix
 from training.fitting import Candidate
-from training.network import LISTS, Encoded, Network, encode, label_matrix
+from training.funnel import stage
+from training.network import BASKETS, LISTS, STAGE, Encoded, Network, encode, label_matrix
 
 log = logging.getLogger(__name__)
 NAME = "characteristics"
 NUMBERS: tuple[str, ...] = tuple(column.name for column in PROFILE.columns if column.type in ("int", "long", "double"))
-CATEGORIES = ("top_department", "age_band", "income_band", "household_size")
+CATEGORIES = (STAGE, "top_department", "age_band", "income_band", "household_size")
 #: fields of a customer's organisation, where the source has organisations
 ORGANIZATION = ("organization_industry", "organization_size_band", "organization_region")
 #: columns a model may take
@@ -52,6 +55,7 @@ class CharacteristicsConfig:
     epochs: int = 30
     patience: int = 3
     least_threshold: float = 0.05
+    prior: tuple[PriorRule, ...] = ()
     seed: int = 20260101
 
 
@@ -82,7 +86,8 @@ def examples(profile: DataFrame, affinity: DataFrame, organizations: DataFrame |
     return rows.select(
         "customer_id",
         *(F.col(name).cast("double").alias(name) for name in NUMBERS),
-        *CATEGORIES,
+        stage().alias(STAGE),
+        *CATEGORIES[1:],
         *((F.col(name) if organizations is not None else F.lit(None).cast("string").alias(name))
           for name in ORGANIZATION),
         F.col("history.product_type").alias(LISTS[0]),
@@ -164,7 +169,7 @@ def fit(
         elif (waited := waited + 1) >= config.patience:
             break
     model.set_weights(kept)
-    files = _files(model, "network", dictionary, NUMBERS, categories)
+    files = _files(model, "network", dictionary, NUMBERS, categories, config.prior)
     return Candidate(_with_thresholds(files, validation, config.least_threshold), asdict(config), curves)
 
 
@@ -262,6 +267,7 @@ def _files(
     dictionary: Sequence[str],
     numbers: Sequence[str],
     categories: dict[str, list[str]],
+    rules: Sequence[PriorRule] = (),
 ) -> dict[str, bytes]:
     extra = {
         "characteristic_kind": "product_type",
@@ -270,6 +276,9 @@ def _files(
         "thresholds": [0.5] * len(dictionary),
     }
     inputs = (*numbers, *categories, *LISTS)
+    if rules:
+        extra["prior"] = prior_matrix(rules, dictionary).tolist()
+        inputs = tuple(dict.fromkeys((*inputs, STAGE, BASKETS)))
     return to_bytes(Meta(NAME, "keras", family, inputs, tuple(dictionary), extra), model)
 
 

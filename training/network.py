@@ -12,8 +12,11 @@ characteristic. Weights are read from the ``.keras`` file itself: a worker start
 from __future__ import annotations
 
 import io
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
@@ -24,10 +27,13 @@ from scipy import sparse
 
 from conf.errors import DataError
 from training.artifacts import Meta, Model, matrix
+from training.expert_prior import prior_log_odds
 
 #: list columns of an example: product types the customer ever bought, and baskets with each
 TYPES, RECENT, TOTAL = "types", "baskets_84", "baskets_total"
 LISTS = (TYPES, "type_" + RECENT, "type_" + TOTAL)
+#: what the expert's prior looks at
+STAGE, BASKETS = "stage", "baskets_total"
 #: rows that are predicted at once
 _BATCH = 4096
 
@@ -115,7 +121,7 @@ class Network:
     """A trained network whose weights lie in a ``.keras`` file; see the module for the formula.
 
     ``meta.outputs`` is the dictionary: the characteristic of index i. ``meta.extra`` holds ``numbers``,
-    ``categories``, and ``thresholds`` (l).
+    ``categories``, ``thresholds`` (l), and ``prior`` (stages, l) where an expert has rules.
     """
 
     def __init__(self, meta: Meta, files: dict[str, bytes], content: bytes) -> None:
@@ -125,7 +131,7 @@ class Network:
             DataError: dictionary, thresholds and weights do not speak of the same characteristics.
         """
         self.meta, self.files = meta, files
-        self.layers = _weights(content)
+        self.layers = stored_weights(content)
         self.kernel, self.bias = self.layers["einsum_dense"]
         sizes = {
             "dictionary": len(set(meta.outputs)),
@@ -159,7 +165,10 @@ class Network:
         for start in range(0, len(frame), _BATCH):
             rows = frame.iloc[start : start + _BATCH]
             coded = encode(rows, extra["numbers"], extra["categories"], self.meta.outputs, self.meta.name)
-            parts.append(1 / (1 + np.exp(-self._log_odds(**coded.batch(slice(None))).astype("float64"))))
+            log_odds = self._log_odds(**coded.batch(slice(None))).astype("float64")
+            if "prior" in extra:
+                log_odds += prior_log_odds(np.asarray(extra["prior"]), rows[STAGE], rows[BASKETS].to_numpy("float64"))
+            parts.append(1 / (1 + np.exp(-log_odds)))
         return np.concatenate(parts) if parts else np.zeros((0, len(self.meta.outputs)))
 
     def contributions(self, frame: pd.DataFrame) -> np.ndarray:
@@ -190,16 +199,37 @@ class Network:
         return log_odds + hidden @ dense[-1][0] + dense[-1][1]
 
 
-def _weights(content: bytes) -> dict[str, list[np.ndarray]]:
-    """Return the variables of every layer in a ``.keras`` file."""
+def stored_weights(content: bytes) -> dict[str, list[np.ndarray]]:
+    """Return the variables of every layer in a ``.keras`` file, by the kind of layer and its number among them."""
     import h5py
 
     with ZipFile(io.BytesIO(content)) as archive:
         stored = io.BytesIO(archive.read("model.weights.h5"))
     with h5py.File(stored) as file:
         layers = file["layers"]
-        return {
-            name: [np.asarray(layers[name]["vars"][number]) for number in sorted(layers[name]["vars"], key=int)]
-            for name in layers
-            if len(layers[name]["vars"])
-        }
+        found = {name: _variables(layers[name]) for name in layers}
+    return {name: values for name, values in found.items() if values}
+
+
+def named_weights(content: bytes) -> dict[str, list[np.ndarray]]:
+    """Return the variables of every layer by the name it was given.
+
+    The file numbers layers of a kind in the order in which its configuration lists them.
+    """
+    stored, counts, found = stored_weights(content), dict[str, int](), {}
+    with ZipFile(io.BytesIO(content)) as archive:
+        layers = json.loads(archive.read("config.json"))["config"]["layers"]
+    for layer in layers:
+        kind = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", layer["class_name"]).lower()
+        number = counts.get(kind, 0)
+        counts[kind] = number + 1
+        key = f"{kind}_{number}" if number else kind
+        if key in stored:
+            found[layer["name"]] = stored[key]
+    return found
+
+
+def _variables(layer: Any) -> list[np.ndarray]:
+    """Return a layer's own variables, and those of the cell of a recurrent one."""
+    held = [layer["vars"], *([layer["cell"]["vars"]] if "cell" in layer else [])]
+    return [np.asarray(each[number]) for each in held for number in sorted(each, key=int)]

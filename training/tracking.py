@@ -307,7 +307,7 @@ def _log_keras(meta: Meta, content: bytes, shared: dict[str, Any]) -> Any:
         path = Path(folder, artifacts.WEIGHTS["keras"])
         path.write_bytes(content)
         network = keras.saving.load_model(path, compile=False)
-    example = {name: np.ones((2, *size.shape[1:]), dtype="float32") for name, size in network.input.items()}
+    example = {name: np.ones((2, *size.shape[1:]), dtype=size.dtype) for name, size in network.input.items()}
     signature = infer_signature(example, np.asarray(network(example)))
     # this flavour writes an example before it makes the folder for it, so the example goes to the run
     mlflow.log_dict({name: value.tolist() for name, value in example.items()}, "input_example.json")

@@ -135,6 +135,8 @@ def characteristics(day: date, customers: int) -> pa.Table:
             "probability": [p for _ in range(customers) for p in (0.8, 0.6, 0.4)],
             "above_threshold": [p for _ in range(customers) for p in (True, True, False)],
             "is_discovery": False,
+            "stage": "sale",
+            "advice": "Build on it",
             "standing": "challenger",
             "model": "characteristic_network:def456",
         },
@@ -155,6 +157,22 @@ def propensities(day: date, customers: int) -> pa.Table:
             "reasons": "12 visits with such a purchase",
             "model": "propensity_buys_for_pets:abc123",
             "standing": "champion",
+        },
+    )
+
+
+def next_actions(day: date, customers: int) -> pa.Table:
+    """Two actions a customer."""
+    return rows(
+        "next_actions",
+        {
+            "ds": day,
+            "customer_id": [f"c{i:04d}" for i in range(customers) for _ in range(2)],
+            "rank": [1, 2] * customers,
+            "action": ["GROCERY", "no purchase"] * customers,
+            "probability": [0.7, 0.2] * customers,
+            "expected_day": [day + timedelta(days=3), None] * customers,
+            "model": "next_action:abc",
         },
     )
 
@@ -405,6 +423,9 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
         draft.arrow("scores/customer_scores", scored)
         draft.arrow("scores/characteristic_recommendations", characteristics(day, customers))
         draft.arrow("scores/customer_propensities", propensities(day, customers))
+        draft.arrow("scores/next_actions", next_actions(day, customers))
+        none = rows("organization_characteristics", {"rank": []}).slice(0, 0)
+        draft.arrow("scores/organization_characteristics", none)
         write_segment_tables(settings, lake, day, draft, pads.dataset(scored), pads.dataset(made))
         draft.commit(Manifest("score", str(day), "", seconds=40.0, peak_mb=1500.0))
     put(lake, Stage.MEASURE, day, {"outcomes/offer_outcomes": outcomes(day)})

@@ -46,6 +46,8 @@ def test_all_tables_of_the_night_are_published(settings: Settings, night: Lake) 
         "customer_propensities": 20,
         "kpi_rules": 2,
         "uplift_verdicts": 1,
+        "organization_characteristics": 0,
+        "next_actions": 80,
         "model_versions": 3,
         "model_comparison": 4,
         "data_quality": 3,

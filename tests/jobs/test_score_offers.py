@@ -28,6 +28,7 @@ from jobs.score_offers import run
 from jobs.stages import Stage
 from training import artifacts
 from training.classifiers import LogisticConfig, logistic
+from training.networks import next_action, visits
 
 DAY = date(2017, 12, 3)
 LATER = DAY + timedelta(days=20)
@@ -75,6 +76,7 @@ def features() -> dict[str, list[dict[str, Any]]]:
         "rhythm": [row for row in profile() if row["baskets_total"]],
         "product_types": types,
         "affinity": bought,
+        "actions": [{"customer_id": who, "actions": ["GROCERY"], "days_ago": [n]} for n, who in enumerate(WARM[:2])],
         "bought_together": [
             {"product_type": "BREAD", "other": "BEER", "baskets": 9, "confidence": 0.3, "lift": 2.0, "llr": 8.0}
         ],
@@ -122,16 +124,20 @@ def put(lake: Lake, stage: Stage, tables: dict[str, list[dict[str, Any]]], facts
 
 
 def pins(home: str) -> dict[str, dict[str, Any]]:
-    """A ranker and a churn model of three inputs each."""
+    """A ranker and a churn model of three inputs each, and a chain of visits."""
     rng = np.random.default_rng(3)
-    made = {}
+    series = pd.DataFrame({"customer_id": ["a"] * 40, "actions": [["GROCERY"]] * 40, "days_ago": [[2]] * 40,
+                           "next": ["GROCERY"] * 30 + ["MEAT"] * 10, "days": [4] * 40})  # fmt: skip
+    all_files = {"next_action": next_action.baseline(series, next_action.NextActionConfig()).model.to_bytes()}
     for name, inputs in {
         "offer_ranker": ["pair_baskets_84", "type_popularity_28", "customer_baskets_84"],
         "churn": ["recency_days", "baskets_84", "spend_84"],
     }.items():
         frame = pd.DataFrame(rng.gamma(2, 2, (200, 3)), columns=inputs)
         frame["y"] = frame[inputs[0]] + frame[inputs[1]] + rng.normal(size=200) > 7
-        files = logistic(name, frame, inputs, "y", LogisticConfig()).to_bytes()
+        all_files[name] = logistic(name, frame, inputs, "y", LogisticConfig()).to_bytes()
+    made = {}
+    for name, files in all_files.items():
         folder = Path(home, "models", name, artifacts.digest(files)[:16])
         folder.parent.mkdir(parents=True, exist_ok=True)
         made[name] = {
@@ -204,6 +210,18 @@ def test_what_may_not_be_offered_is_not_and_is_counted(night):
     assert (facts["customers"], facts["cold_customers"], facts["blocked"]) == (8, 2, {"contacted too often": 1})
 
 
+def test_what_customers_do_next_is_told_of_those_with_a_visit(night):
+    told = sorted(scored(night, "next_actions"), key=lambda row: (row["customer_id"], row["rank"]))
+    assert {row["customer_id"] for row in told} == {*WARM[:2]}
+    first, *others = [row for row in told if row["customer_id"] == WARM[0]]
+    # four days of this action's 30 visits, smoothed by 4.95 of all with the weight of 50
+    assert (first["rank"], first["action"], first["expected_day"]) == (1, "GROCERY", DAY + timedelta(days=5))
+    assert sum(row["probability"] for row in (first, *others)) == pytest.approx(1, abs=1e-5)
+    assert {row["expected_day"] is None for row in told if row["action"] == visits.NOTHING} == {True}
+    actions = {row["customer_id"]: row["next_action"] for row in scored(night, "customer_scores")}
+    assert actions == {who: "GROCERY" if who in WARM[:2] else None for who in (*WARM, *COLD)}
+
+
 def test_customers_are_scored_as_declared(night):
     rows = {row["customer_id"]: row for row in scored(night, "customer_scores")}
     assert {who for who, row in rows.items() if row["churn_probability"] is None} == set(COLD)
@@ -211,7 +229,7 @@ def test_customers_are_scored_as_declared(night):
     assert (rows["w5"]["contactable"], rows["w5"]["blocked_by"]) == (False, "contacted too often")
     assert {who for who, row in rows.items() if row["is_valuable"]} == {"w4", "w5"}
     assert rows["w1"]["churn_reasons"]
-    for table in ("next_best_offer", "customer_scores", "characteristic_recommendations"):
+    for table in ("next_best_offer", "customer_scores", "characteristic_recommendations", "next_actions"):
         assert Lake(night.lake).arrow(f"scores/{table}", DAY).schema.names == list(PUBLISHED[table].names)
 
 

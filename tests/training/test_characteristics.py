@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import pandas as pd
 import pytest
 
 from conf.errors import DataError
+from conf.schema import PriorRule
 from training import artifacts
+from training.characteristic_figures import as_first_contacts, judge
 from training.characteristics import (
     NUMBERS,
     CharacteristicsConfig,
@@ -24,6 +27,7 @@ from training.fitting import Candidate
 from training.network import LISTS, Network, encode, label_matrix
 
 DICTIONARY = ["beer", "bread", "milk", "tea", "wine"]
+RULES = (PriorRule(stage="first contact", characteristic="t.*", log_odds=2.0),)
 CONFIG = CharacteristicsConfig(hidden=(8,), epochs=3, batch=32)
 
 
@@ -34,6 +38,7 @@ def rows(seed: int, size: int = 200) -> pd.DataFrame:
     frame.loc[::5, "interval_days"] = np.nan
     frame["customer_id"] = [f"c{number:03}" for number in range(size)]
     frame["top_department"] = generator.choice(["GROCERY", "DRUG", None], size)
+    frame["stage"] = np.where(np.arange(size) % 4 == 0, "first contact", "sale")
     for name in ("age_band", "income_band", "household_size"):
         frame[name] = None
     for name in ("industry", "size_band", "region"):
@@ -97,7 +102,7 @@ def test_prediction_is_that_of_keras(fitted: Candidate) -> None:
         path.write_bytes(fitted.model.to_bytes()["model.keras"])
         model = keras.saving.load_model(path)
     coded = encode(frame, meta.extra["numbers"], meta.extra["categories"], meta.outputs)
-    assert coded.categories.shape[1] == 2  # columns without any value get no input
+    assert coded.categories.shape[1] == 4  # of stage and department; columns without any value get no input
     expected = np.asarray(model(coded.batch(slice(None)), training=False))
     assert np.abs(fitted.model.predict(frame) - expected).max() < 1e-5
 
@@ -112,6 +117,7 @@ def test_unknown_values_cold_customers_and_no_rows_are_scored(fitted: Candidate)
     cold[list(NUMBERS)] = np.nan
     cold[list(LISTS)] = None
     cold["top_department"] = "NEW"
+    cold["stage"] = "NEW"
     probability = fitted.model.predict(cold)
     assert probability.shape == (3, 5)
     assert np.isfinite(probability).all()
@@ -160,3 +166,27 @@ def test_weights_do_not_need_tensorflow(fitted: Candidate) -> None:
             "sys.exit(sum(name in sys.modules for name in ('tensorflow', 'keras', 'mlflow', 'pyspark')))"
         )
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_prior_of_an_expert_fades_with_the_baskets(start: Candidate, fitted: Candidate) -> None:
+    """After no basket the whole 2, after two the half; other stages and characteristics are left as they are."""
+    told = fit(rows(1), rows(2), DICTIONARY, start, replace(CONFIG, prior=RULES)).model
+    frame = rows(3).head(3).assign(stage=["first contact", "first contact", "sale"], baskets_total=[0.0, 2.0, 0.0])
+    odds = [np.log(p / (1 - p)) for p in (told.predict(frame), fitted.model.predict(frame))]
+    expected = np.zeros((3, 5))
+    expected[:2, DICTIONARY.index("tea")] = 2, 1
+    assert odds[0] - odds[1] == pytest.approx(expected, abs=1e-4)
+    assert {"stage", "baskets_total"} <= set(told.meta.inputs)
+
+
+def test_a_model_is_judged_by_stage_and_as_if_nobody_were_known(start: Candidate, fitted: Candidate) -> None:
+    told = fit(rows(1), rows(2), DICTIONARY, start, replace(CONFIG, prior=RULES)).model
+    gate = rows(3).assign(baskets_total=9.0)
+    judged = judge(told, gate, DICTIONARY)
+    sizes = {name: len(part) for name, part in judged.slices.items()}
+    assert sizes["all"] == sizes["first contact"] + sizes["sale"] == len(judged.each)
+    plain = judge(fitted.model, gate, DICTIONARY).metrics
+    assert judged.metrics["ndcg_at_5_as_first_contact_without_prior"] == plain["ndcg_at_5_as_first_contact"]
+    assert judged.metrics["ndcg_at_5_as_first_contact"] < plain["ndcg_at_5_as_first_contact"]  # tea is bought by few
+    unknown = fitted.model.predict(as_first_contacts(gate))
+    assert np.ptp(unknown, axis=0) == pytest.approx(np.zeros(5))

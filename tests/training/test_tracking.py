@@ -11,8 +11,11 @@ import pandas as pd
 import pytest
 
 from conf.errors import DataError
+from conf.schema import NetworkTraining
 from training import artifacts
 from training.classifiers import LogisticConfig, TreesConfig, logistic, trees
+from training.networks import next_action, wide_deep
+from training.networks.wide_deep import WideDeepConfig
 from training.tracking import Registry, Version
 
 INPUTS = ["recency_days", "baskets_84"]
@@ -180,3 +183,20 @@ def test_files_that_are_gone_are_told(registry: Registry, home: Path) -> None:
     lost = Version(version.name, version.number, "0" * 32, version.tags)
     with pytest.raises(DataError, match=r"the files of model gone version 1 are gone .*`nbo rollback gone`"):
         registry.fetch(lost, home / "fetched" / "gone")
+
+
+@pytest.mark.parametrize("name", ["wide_deep", "next_action"])
+def test_a_network_is_registered_in_the_form_of_its_library_too(registry: Registry, home: Path, name: str) -> None:
+    if name == "wide_deep":
+        config = WideDeepConfig((4,), 3, training=NetworkTraining(batch=64, epochs=1))
+        model = wide_deep.fit("ranker", rows(1), rows(2), INPUTS, "left", config).model
+    else:
+        visits = pd.DataFrame({"customer_id": ["a"] * 9, "actions": [["TEA"]] * 9, "days_ago": [[2]] * 9,
+                               "next": ["TEA"] * 9, "days": [4] * 9})  # fmt: skip
+        model = next_action.baseline(visits, next_action.NextActionConfig(visits=4)).model
+    folder = home / "models" / name
+    artifacts.save(folder, model.to_bytes())
+    with registry.run(name, {}, {}) as run:
+        version = registry.register(run, model, folder, {**TAGS, "trained_through": "2017-12-03"})
+    registry.fetch(version, home / f"again-{name}")
+    assert artifacts.load(home / f"again-{name}", version.sha256).meta == model.meta

@@ -1,0 +1,81 @@
+"""Every network learns what is there, and after a kill goes on to the very weights it would have had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conf.schema import NetworkTraining
+from training.networks import loop
+from training.networks.examples import Side, Windows
+from training.networks.hybrid import HybridConfig, hybrid
+from training.networks.loop import Checkpoint
+from training.networks.self_attention import SelfAttentionConfig, self_attention
+from training.networks.two_tower import TwoTowerConfig, two_tower
+from training.recommenders.history import History
+from training.recommenders.recommender import Recommender
+
+WINDOWS = Windows(count=3)
+Fit = Callable[..., tuple[Recommender, dict[str, list[float]]]]
+
+
+def plain(batch: int, epochs: int) -> NetworkTraining:
+    return NetworkTraining(batch=batch, epochs=epochs, learning_rate=0.02)
+
+
+def fit_hybrid(past: History, side: Side, checkpoint: Checkpoint | None = None, **changed: Any) -> Any:
+    config = HybridConfig(size=8, hidden=16, popular=8, sampled=8, windows=WINDOWS, training=plain(32, 8), **changed)
+    return hybrid(past, side, config, checkpoint)
+
+
+def fit_two_tower(past: History, side: Side, checkpoint: Checkpoint | None = None) -> Any:
+    config = TwoTowerConfig(size=8, hidden=16, bag=12, windows=WINDOWS, training=plain(64, 8))
+    return two_tower(past, side, config, checkpoint)
+
+
+def fit_self_attention(past: History, side: Side, checkpoint: Checkpoint | None = None) -> Any:
+    config = SelfAttentionConfig(size=8, blocks=1, baskets=12, width=6, training=plain(20, 8))
+    return self_attention(past, config, checkpoint)
+
+
+FITS = {"hybrid": fit_hybrid, "two_tower": fit_two_tower, "self_attention": fit_self_attention}
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_a_network_learns_resumes_and_repeats(
+    name: str, past: History, side: Side, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = FITS[name]
+    whole, curves = fit(past, side)
+    scores = whole.scores(np.arange(20))
+    own = np.array([scores[user, 12 * (user % 2) : 12 * (user % 2) + 12].mean() for user in range(20)])
+    other = np.array([scores[user, 12 - 12 * (user % 2) :][:12].mean() for user in range(20)])
+    assert (own > other).mean() > 0.9
+    assert curves[loop.LOSS][-1] < curves[loop.LOSS][0]
+
+    checkpoint = Checkpoint(tmp_path, name, "")
+    with pytest.raises(KeyboardInterrupt):
+        _killed_after(monkeypatch, 3, lambda: fit(past, side, checkpoint))
+    assert (tmp_path / f"{name}.npz").exists()
+    resumed, again = fit(past, side, checkpoint)
+    assert again[loop.LOSS] == curves[loop.LOSS]
+    assert resumed.scores(np.arange(20)).tobytes() == scores.tobytes()
+    assert not list(tmp_path.iterdir())
+
+
+def _killed_after(monkeypatch: pytest.MonkeyPatch, epochs: int, work: Callable[[], Any]) -> None:
+    saved, done = loop._save, []
+
+    def save(*arguments: Any) -> None:
+        saved(*arguments)
+        done.append(1)
+        if len(done) == epochs:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "_save", save)
+        work()
