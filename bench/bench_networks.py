@@ -51,7 +51,7 @@ NETWORKS = (
 RANKERS = "rankers"
 FUSED, BEST = "lists fused", "two stages, LightGBM"
 CLASSICAL = ("popularity", "personal frequency", "decayed frequency", "EASE", "EASE, whether", "user-kNN")
-WINDOWS = Windows(count=6, step=21)
+WINDOWS = Windows(count=4, step=28)
 HYBRID = HybridConfig(windows=WINDOWS, training=NetworkTraining(batch=256, epochs=6, learning_rate=3e-3))
 TOWERS = TwoTowerConfig(windows=WINDOWS, training=NetworkTraining(batch=1024, epochs=4))
 ATTENTION = SelfAttentionConfig(training=NetworkTraining(batch=128, epochs=12))
