@@ -120,28 +120,40 @@ def _build(night: _Night, inputs: dict[str, str], recluster: bool, draft: Draft)
     with _engine(night) as engine:
         ((titled,),) = engine.execute("select count(title) from products").fetchall()
         if titled:
-            _cluster(night, engine, draft, before if same else None, config)
+            _cluster(night, inputs, engine, draft, before if same else None, config)
         else:
             _say_untitled(night, engine, draft)
             _write(night, engine, draft, first=before is None)
 
 
 def _cluster(
-    night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, before: Manifest | None, config: CatalogueConfig
+    night: _Night,
+    inputs: dict[str, str],
+    engine: duckdb.DuckDBPyConnection,
+    draft: Draft,
+    before: Manifest | None,
+    config: CatalogueConfig,
 ) -> None:
     """Let the new products join the clusters of the night ``before``, or cluster all of them."""
     from jobs.catalogue_index import write_index
-    from jobs.cluster_products import add_untitled, assign_new, cluster_all, few_are_new
+    from jobs.cluster_products import add_untitled, assign_new, cluster_all, few_are_new, keep_old, only_added
 
-    words = None
     if before and before.facts["index"] and few_are_new(engine):
+        same = before.inputs["decisions"] == inputs["decisions"]
+        additions = same and only_added(engine, night.decisions.group)
+        if not additions:
+            keep_old(engine)
         draft.facts["index"] = assign_new(engine, night.lake, draft, before, config)
-    else:
-        words = cluster_all(night.settings, engine, draft, night.text, config)
+        add_untitled(engine)
+        if additions:
+            _append(night, engine, draft, before)
+        else:
+            _write(night, engine, draft, first=False)
+        return
+    words = cluster_all(night.settings, engine, draft, night.text, config)
     add_untitled(engine)
     _write(night, engine, draft, first=night.earlier is None)
-    if words is not None:
-        draft.facts["index"] = write_index(engine, draft, words, config)
+    draft.facts["index"] = write_index(engine, draft, words, config)
 
 
 def _say_untitled(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft) -> None:
@@ -202,6 +214,20 @@ def _write(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, first
     shared = _copy(engine, draft, SHARED, f"{tables.shared_clusters()} order by cluster_id, product_id")
     _copy(engine, draft, JOURNAL, tables.journal() + (" limit 0" if first else ""))
     draft.facts |= {"clusters": clusters, "sharing": shared.rows}
+
+
+def _append(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, before: Manifest) -> None:
+    """Add new products to the tables of the night before, whose files are taken over as they are."""
+    tables.name_additions(engine, night.day)
+    for name in (CLUSTERS, SHARED):
+        draft.carry(name, before.tables[name].files)
+    ((new,),) = engine.execute(
+        "select count(*) from (select distinct cluster_id from named) anti join before using (cluster_id)"
+    ).fetchall()
+    _copy(engine, draft, CLUSTERS, "select * from named order by product_id")
+    shared = _copy(engine, draft, SHARED, f"{tables.added_to_shared()} order by cluster_id, product_id")
+    _copy(engine, draft, JOURNAL, tables.journal_of_additions())
+    draft.facts |= {"clusters": before.facts["clusters"] + new, "sharing": shared.rows}
 
 
 def _copy(engine: duckdb.DuckDBPyConnection, draft: Draft, name: str, query: str) -> TableVersion:

@@ -6,6 +6,7 @@ Fills DuckDB's working table ``proposed`` (``jobs.cluster_tables``) from its vie
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -73,14 +74,28 @@ def few_are_new(engine: duckdb.DuckDBPyConnection) -> bool:
     return bool(new <= MOST_NEW * all_of_them)
 
 
-def assign_new(
-    engine: duckdb.DuckDBPyConnection, lake: Lake, draft: Draft, before: Manifest, config: CatalogueConfig
-) -> dict[str, int]:
-    """Let ``fresh`` join the clusters there are; return the facts of the index, which learns of the new clusters."""
+def only_added(engine: duckdb.DuckDBPyConnection, decided: Iterable[str]) -> bool:
+    """Tell whether tonight's products are the night before's and ``fresh``, of which none is decided by hand."""
+    ((counts, known),) = engine.execute(
+        "select (select count(*) from products) = (select count(*) from before) + (select count(*) from fresh), "
+        "(select count(*) from fresh semi join before using (product_id))"
+    ).fetchall()
+    names = set(engine.sql("select product_id from fresh").to_arrow_table()["product_id"].to_pylist())
+    return bool(counts) and known == 0 and names.isdisjoint(decided)
+
+
+def keep_old(engine: duckdb.DuckDBPyConnection) -> None:
+    """Propose what the night before had, but for ``fresh`` products and those that are gone."""
     engine.execute(
         "insert into proposed select product_id, title, 'o' || cluster_id, is_clusteroid, confidence, reason "
         "from before anti join fresh using (product_id) semi join products using (product_id)"
     )
+
+
+def assign_new(
+    engine: duckdb.DuckDBPyConnection, lake: Lake, draft: Draft, before: Manifest, config: CatalogueConfig
+) -> dict[str, int]:
+    """Let ``fresh`` join the clusters there are; return the facts of the index, which learns of the new clusters."""
     fresh = engine.sql("select * from fresh where title is not null order by product_id").to_arrow_table()
     if not fresh.num_rows:
         return add_to_index(draft, before, {})

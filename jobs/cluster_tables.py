@@ -95,6 +95,38 @@ def name_clusters(engine: duckdb.DuckDBPyConnection, day: date) -> None:
     engine.execute(f"create or replace temp view named as select {_COLUMNS} from proposed join ids using (cluster)")
 
 
+def name_additions(engine: duckdb.DuckDBPyConnection, day: date) -> None:
+    """Do the same where ``proposed`` holds only new products and nothing else has changed since the night before."""
+    engine.execute(
+        "create or replace temp table ids as with each as "
+        "(select distinct cluster, substr(cluster, 2) as cluster_id, left(cluster, 1) = 'o' as old from proposed), "
+        "taken as (select distinct cluster_id from before semi join each using (cluster_id)) "
+        "select cluster, case when old or taken.cluster_id is null then each.cluster_id "
+        f"else each.cluster_id || '@{day}' end as cluster_id from each left join taken using (cluster_id)"
+    )
+    engine.execute(f"create or replace temp view named as select {_COLUMNS} from proposed join ids using (cluster)")
+
+
+def added_to_shared() -> str:
+    """Return the query of what new products add to the products that share a cluster: they, and who was alone."""
+    return (
+        "with joined as (select distinct cluster_id from named semi join before using (cluster_id)), "
+        "several as (select cluster_id from named group by 1 having count(*) > 1 union from joined) "
+        f"select {_COLUMNS} from named where cluster_id <> product_id or cluster_id in (from several) "
+        f"union all select {_COLUMNS} from (select {_COLUMNS}, count(*) over (partition by cluster_id) as n "
+        "from before semi join joined using (cluster_id)) where n = 1 and cluster_id = product_id"
+    )
+
+
+def journal_of_additions() -> str:
+    """Return the query of the journal of a night that only added products."""
+    return (
+        "select 'joined' as event, cluster_id, product_id as subject, 1 as products, null::varchar as from_cluster_id "
+        "from named semi join before using (cluster_id) union all select 'new', cluster_id, cluster_id, count(*), null "
+        "from named anti join before using (cluster_id) group by cluster_id order by event, cluster_id, subject"
+    )
+
+
 def shared_clusters() -> str:
     """Return the query of the products that share a cluster, or whose cluster is not named by them."""
     return (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import pyarrow as pa
 
@@ -32,10 +33,18 @@ def distinct(
     named[specificity(all_tokens, offsets, words.weights, cap) < identifying * np.log1p(words.titles)] = 0
     keys, first, rows = np.unique(named, return_index=True, return_inverse=True)
     all_lengths = np.where(named == 0, 0, all_lengths)
-    sizes = all_lengths[first].astype(np.int64)
-    kept = np.concatenate([[0], np.cumsum(sizes)])
-    places = np.repeat(offsets[first] - kept[:-1], sizes) + np.arange(kept[-1])
-    return Titles(all_tokens[places], kept, keys), rows.astype(np.int32)
+    kept = np.concatenate([[0], np.cumsum(all_lengths[first], dtype=np.int64)])
+    return Titles(_taken(all_tokens, offsets, first, kept), kept, keys), rows.astype(np.int32)
+
+
+@numba.njit(nogil=True, cache=True)
+def _taken(tokens: np.ndarray, offsets: np.ndarray, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Return the tokens of ``rows``, as many of each as ``kept`` has room for."""
+    out = np.empty(kept[-1], np.int32)
+    for place in range(len(rows)):
+        size = kept[place + 1] - kept[place]
+        out[kept[place] : kept[place + 1]] = tokens[offsets[rows[place]] : offsets[rows[place]] + size]
+    return out
 
 
 def links_of(

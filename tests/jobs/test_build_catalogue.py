@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -140,6 +141,13 @@ def test_new_products_join_the_clusters_there_are_as_a_full_clustering_would_hav
         ("new", "u1", "u1"),
     }  # fmt: skip
     assert made.facts["index"]["size"] == len(set(after.values())) - 1
+    assert made.facts["clusters"] == len(set(after.values()))
+    old = Lake(settings.lake).version(CLUSTERS, FIRST)
+    assert set(old.files) < set(made.tables[CLUSTERS].files)  # nothing old is written again
+    sizes = Counter(after.values())
+    assert sorted(row["product_id"] for row in read(settings, 1, SHARED)) == sorted(
+        product for product, cluster in after.items() if sizes[cluster] > 1
+    )
 
     # the index has learned the new model; a changed title moves a product, a product that leaves hands over its place
     changed = TITLES | NEW | {"h7": "headphones Sony WH1000XM5 black wireless", "ak0": TITLES["dk36"]}

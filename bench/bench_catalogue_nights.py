@@ -1,0 +1,100 @@
+"""A night of 1 % new products beside clustering all of them, by the catalogue stage; and whether ids last."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from bench_catalogue import DATA, written
+from catalogue_titles import quality, real_titles
+from pyspark.sql.pandas.types import to_arrow_schema
+from timing import cpu
+
+from conf.canonical import CANONICAL
+from conf.load import load
+from features.schemas import struct
+from jobs.build_catalogue import CLUSTERS, JOURNAL, run
+from jobs.lake import Lake, Manifest
+from jobs.spark import session
+from jobs.stages import Stage
+
+FIRST, NEW = date(2017, 12, 3), 0.01
+
+
+def main() -> None:
+    """Print a line a night."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--products", type=int, default=1_000_000)
+    parser.add_argument("--titles", type=Path, metavar="DIR", help="keep the titles here (default: made every time)")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        settings = load().model_copy(update={"home": home, "lake": f"{home}/lake"})
+        session(settings, "bench")
+        titles = real_titles(DATA, "report")
+        table = pq.read_table(written(given.titles or Path(home), titles, given.products, "report"))
+        lake, old = Lake(settings.lake), int(given.products * (1 - NEW))
+        publish(lake, FIRST - timedelta(days=1), table.slice(0, 20_000))
+        run(settings, FIRST - timedelta(days=1))  # compiles and starts
+        for stage in (Stage.CATALOGUE, Stage.VALIDATE):
+            lake.fs.delete_file(f"{lake.base}/_nights/{stage}/{FIRST - timedelta(days=1)}.json")
+        print(f"{'night':<28} {'products':>10} {'wall s':>8} {'cpu s':>8} {'P':>6} {'R':>6}  journal")
+        for after, (name, rows, options) in enumerate(
+            [
+                ("all, first", table.slice(0, old), {}),
+                (f"{NEW:.0%} new", table, {}),
+                ("nothing new", table, {}),
+                ("all anew, ids kept", table, {"recluster": True}),
+            ]
+        ):
+            day = FIRST + timedelta(days=after)
+            publish(lake, day, rows)
+            wall, before = time.perf_counter(), cpu()
+            run(settings, day, **options)
+            seconds, used = time.perf_counter() - wall, cpu() - before
+            found = lake.arrow(CLUSTERS, day, ["product_id", "cluster_id"]).to_pandas()
+            order = found["product_id"].astype(int)
+            precision, recall, _ = quality(rows["group"].to_numpy()[order], found["cluster_id"].to_numpy())
+            figures = f"{seconds:>8.1f} {used:>8.1f} {precision:>6.3f} {recall:>6.3f}"
+            print(f"{name:<28} {rows.num_rows:>10,} {figures}  {events(lake, day)}", flush=True)
+        print(f"old products whose id changed overnight: {changed(lake)}")
+
+
+def publish(lake: Lake, day: date, rows: pa.Table) -> None:
+    """Write the products of a night's clean layer."""
+    schema = to_arrow_schema(struct(CANONICAL["products"]), timezone="UTC")
+    known = {"product_id": rows["product_id"].cast(pa.string()), "title": rows["title"]}
+    flags = {name: pa.repeat(True, rows.num_rows) for name in ("counted", "offerable")}
+    columns = [
+        (known | flags)[name] if name in known | flags else pa.nulls(rows.num_rows, schema.field(name).type)
+        for name in schema.names
+    ]
+    with lake.draft(Stage.VALIDATE, day) as draft:
+        draft.arrow("clean/products", pa.Table.from_arrays(columns, schema=schema))
+        draft.commit(Manifest(stage="validate", ds=str(day), version=""))
+
+
+def events(lake: Lake, day: date) -> str:
+    """Return how many events of each kind the night's journal has."""
+    counts = lake.arrow(JOURNAL, day).group_by("event").aggregate([("subject", "count")]).sort_by("event").to_pylist()
+    return ", ".join(f"{row['event']} {row['subject_count']:,}" for row in counts)
+
+
+def changed(lake: Lake) -> int:
+    """Return the products of the first night that are in another cluster on the second."""
+    with duckdb.connect() as engine:
+        for name, day in (("first", FIRST), ("second", FIRST + timedelta(days=1))):
+            engine.register(name, lake.dataset(CLUSTERS, day))
+        ((found,),) = engine.execute(
+            "select count(*) from first join second using (product_id) where first.cluster_id <> second.cluster_id"
+        ).fetchall()
+    return int(found)
+
+
+if __name__ == "__main__":
+    main()
