@@ -32,7 +32,7 @@ LINEAR = (
     "customer_baskets_84",
 )
 #: what has to be beaten as well: baseline -> column that it ranks by
-OTHERS = {"popularity": "type_popularity_28", "ALS": "als_score"}
+OTHERS = {"popularity": "type_popularity_28", "ALS": "als_score", "bought together": "together_score"}
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,12 @@ NAME = "offer_ranker"
 LABEL = "bought"
 K = 5
 #: what has to be beaten as well: baseline -> column that it ranks by
-OTHERS = {"popularity": "type_popularity_28", "EASE": "ease_score", "ALS": "als_score"}
+OTHERS = {
+    "popularity": "type_popularity_28",
+    "EASE": "ease_score",
+    "ALS": "als_score",
+    "bought together": "together_score",
+}
 #: of the baseline: personal frequency, and popularity where there is none
 FREQUENCY = ("pair_baskets_84", "pair_baskets_total", "type_popularity_28")
 

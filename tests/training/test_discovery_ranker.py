@@ -20,6 +20,7 @@ def pairs(customers: int, seed: int, each: int = 12) -> pd.DataFrame:
             "product_type": [f"t{number:02d}" for number in range(each)] * customers,
             **{name: generator.random(n) for name in discovery_ranker.LINEAR},
             "als_score": generator.random(n),
+            "together_score": generator.random(n),
             "ease_score": generator.random(n),
             "pair_baskets_total": np.where(generator.random(n) < 0.25, 3.0, np.nan),
         }
