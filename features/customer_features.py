@@ -28,13 +28,14 @@ _BLOCK = 2048
 TIERS = ("low", "middle", "high")
 
 
-def customer_features(lists: DataFrame, base: Base, as_of: date) -> DataFrame:
+def customer_features(lists: DataFrame, base: Base, as_of: date, timezone: str) -> DataFrame:
     """Describe every customer with a purchase of the year.
 
     Args:
         lists: result of :func:`features.purchases.purchase_lists`.
         base: result of :func:`features.purchases.base` on the same lists.
         as_of: last day that counts.
+        timezone: IANA zone of the business day.
 
     Returns:
         The columns of ``INTERESTS`` that purchases give, those of ``WIDE``, and ``leans``: department or category ->
@@ -48,7 +49,7 @@ def customer_features(lists: DataFrame, base: Base, as_of: date) -> DataFrame:
         for batch in batches:
             for start in range(0, batch.num_rows, _BLOCK):
                 part = batch.slice(start, _BLOCK)
-                seen = grouped(held(part, base.kinds, as_of), base)
+                seen = grouped(held(part, base.kinds, as_of, timezone), base)
                 units = group_units(seen)
                 told = interests(seen, units)
                 values: list[pa.Array] = [

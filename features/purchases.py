@@ -28,7 +28,7 @@ LEVELS = ("department", "category")
 MOST_GROUPS, LEAST_SHARE = {"department": 24, "category": 224}, 0.01
 _UNIT = 1_000_000
 _EPOCH, _MONDAY = date(1970, 1, 1), 3  # a Thursday
-_FIELDS = ("day", "order", "kind", "amount", "discount", "pieces", "hour", "store")
+_FIELDS = ("day", "order", "kind", "amount", "discount", "pieces", "moment", "store")
 _SUMS = T.StructType([T.StructField("sums", T.BinaryType())])
 
 
@@ -151,35 +151,35 @@ def kinds(products: DataFrame) -> Kinds:
     return Kinds(hashes, groups, tuple(names), tuple(levels))
 
 
-def purchase_lists(lines: DataFrame, as_of: date, timezone: str) -> DataFrame:
+def purchase_lists(lines: DataFrame, as_of: date) -> DataFrame:
     """Gather each customer's sale lines of the year up to ``as_of``; no shuffle beyond that of the lines.
 
     Args:
         lines: result of :func:`features.lines.lines`, with ``category``.
         as_of: last day that counts.
-        timezone: IANA zone of the business day.
 
     Returns:
-        ``customer_id`` and one aligned array of longs for each of day, order, kind, amount, discount, pieces, hour
-        and store; orders, kinds and stores as hashes, a store that is unknown as 0.
+        ``customer_id`` and one aligned array of longs for each of day, order, kind, amount, discount, pieces, moment
+        (UTC seconds) and store; orders, kinds and stores as hashes, a store that is unknown as 0.
     """
     line = F.struct(
         F.datediff("ordered_on", F.lit(_EPOCH)).cast("long").alias("day"),
-        F.xxhash64("order_id", "ordered_on").alias("order"),
+        F.xxhash64("order_id").alias("order"),
         F.when(F.col("counted"), F.xxhash64("department", "category", "product_type")).otherwise(0).alias("kind"),
         "amount",
         "discount",
         F.coalesce("pieces", F.lit(0)).cast("long").alias("pieces"),
-        F.hour(F.from_utc_timestamp("ordered_at", timezone)).cast("long").alias("hour"),
+        F.unix_seconds("ordered_at").alias("moment"),
         F.when(F.col("store_id").isNull(), 0).otherwise(F.xxhash64("store_id")).alias("store"),
     )
+    # a return takes nothing off: what somebody once chose tells of interests
     sold = lines.where("is_sale").where(within(as_of, YEAR))
     lists = sold.groupBy("customer_id").agg(F.collect_list(line).alias("l"))
     return lists.select("customer_id", *(F.col(f"l.{name}").alias(name) for name in _FIELDS))
 
 
-def held(batch: pa.RecordBatch, known: Kinds, as_of: date) -> Purchases:
-    """Read a batch of :func:`purchase_lists`."""
+def held(batch: pa.RecordBatch, known: Kinds, as_of: date, timezone: str) -> Purchases:
+    """Read a batch of :func:`purchase_lists`; ``timezone`` is the IANA zone of the business day."""
     lists: list[pa.ListArray] = [batch.column(place + 1) for place in range(len(_FIELDS))]  # type: ignore[misc]
     owner = np.repeat(np.arange(batch.num_rows), np.diff(lists[0].offsets.to_numpy()))
     given = dict(zip(_FIELDS, (column.flatten().to_numpy() for column in lists), strict=True))
@@ -202,7 +202,7 @@ def held(batch: pa.RecordBatch, known: Kinds, as_of: date) -> Purchases:
         owner[first],
         (as_of - _EPOCH).days - given["day"][first],
         given["order"][first],
-        given["hour"][first],
+        _hours(given["moment"][first], timezone),
         given["store"][first],
     )
 
@@ -215,7 +215,7 @@ def log_prices(bought: Purchases) -> tuple[np.ndarray, np.ndarray]:
     return priced, np.log(each)
 
 
-def base(lists: DataFrame, known: Kinds, as_of: date) -> Base:
+def base(lists: DataFrame, known: Kinds, as_of: date, timezone: str) -> Base:
     """Sum up what the whole base bought, in one pass; the driver sees sums by group and kind.
 
     Groups with too few buyers get no column; of the others each level keeps those with the most.
@@ -225,7 +225,7 @@ def base(lists: DataFrame, known: Kinds, as_of: date) -> Base:
     def add(batches: Batches) -> Batches:
         total = np.zeros(4 * wide + 2 * many + 1, dtype="int64")
         for batch in batches:
-            total += _sums(held(batch, known, as_of), known)
+            total += _sums(held(batch, known, as_of, timezone), known)
         yield pa.record_batch([pa.array([total.tobytes()], pa.binary())], names=["sums"])
 
     parts = [np.frombuffer(row["sums"], dtype="int64") for row in lists.mapInArrow(add, _SUMS).collect()]
@@ -234,6 +234,14 @@ def base(lists: DataFrame, known: Kinds, as_of: date) -> Base:
     weights, prices = total[4 * wide : 4 * wide + many], total[4 * wide + many : -1] / _UNIT
     mean = np.divide(prices, weights, out=np.full(many, np.nan), where=weights > 0)
     return _chosen(known, buyers, units, mean, int(total[-1]))
+
+
+def _hours(moments: np.ndarray, timezone: str) -> np.ndarray:
+    """Return local hours of UTC seconds."""
+    import pandas as pd
+
+    utc = pd.DatetimeIndex(moments.astype("datetime64[s]"), tz="UTC")
+    return np.asarray(utc.tz_convert(timezone).hour, dtype="int64")
 
 
 def _sums(bought: Purchases, known: Kinds) -> np.ndarray:

@@ -51,9 +51,9 @@ def build_interests(
 
     ``profile`` and ``rhythm`` are written already.
     """
-    bought = purchase_lists(lines(order_lines, products), night.day, night.timezone).persist()
-    everybody = base(bought, kinds(products), night.day)
-    found = customer_features(bought, everybody, night.day).persist()
+    bought = purchase_lists(lines(order_lines, products), night.day).persist()
+    everybody = base(bought, kinds(products), night.day, night.timezone)
+    found = customer_features(bought, everybody, night.day, night.timezone).persist()
     night.write("interests", interest_table(found, customers, profile, night.settings.source.life_stages))
     wide = night.write("wide", conform(found, WIDE))
     night.draft.arrow("features/feature_coverage", _coverage(night.draft, wide, wide_columns(everybody)))

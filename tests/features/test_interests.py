@@ -16,7 +16,7 @@ from features.lines import lines
 from features.purchases import Base, Kinds, Purchases, base, grouped, kinds, purchase_lists
 from features.wide import sparse_rows, wide_columns, wide_matrix
 
-NIGHT = date(2017, 12, 3)
+NIGHT, ZONE = date(2017, 12, 3), "America/New_York"
 #: one department with two categories: kinds 0 and 1
 KINDS = Kinds(
     np.array([10, 20]), np.array([[0, 0], [1, 2]]), ("FOOD", "BREAD", "MILK"), ("department", *["category"] * 2)
@@ -140,28 +140,30 @@ def shop(crm):
     ]
     future = f"c c-99 {NIGHT + timedelta(days=1)} p3 50"
     bought = crm.lines(*texts, f"a a-f {NIGHT} fuel 40", future)
-    return purchase_lists(lines(bought, products), NIGHT, "UTC"), kinds(products)
+    return purchase_lists(lines(bought, products), NIGHT), kinds(products)
 
 
 def test_frames_are_the_same_whatever_the_partitions(shop, rows):
     lists, known = shop
-    first = customer_features(lists, base(lists, known, NIGHT), NIGHT)
+    first = customer_features(lists, base(lists, known, NIGHT, ZONE), NIGHT, ZONE)
     again = lists.repartition(3)
-    second = customer_features(again, base(again, known, NIGHT), NIGHT)
-    assert rows(first, "customer_id") == rows(second, "customer_id")
+    second = customer_features(again, base(again, known, NIGHT, ZONE), NIGHT, ZONE)
+    told = rows(first, "customer_id")
+    assert told == rows(second, "customer_id")
+    assert told["a"]["day_part"] == "midday"  # 17 h UTC is noon there, 13 h in summer
 
 
 def test_a_catalogue_without_categories_has_product_types(shop):
     lists, known = shop
     assert known.names == ("CARE", "FOOD", "BREAD", "MILK", "NAPPIES")
-    everybody = base(lists, known, NIGHT)
+    everybody = base(lists, known, NIGHT, ZONE)
     assert everybody.units[0, everybody.kinds.names.index("MILK")] == 12  # the day after the night is not seen
     assert everybody.shares[0].sum() == pytest.approx(2)
 
 
 def test_life_stages_come_from_rules_and_bear_what_is_missing(spark, crm, shop, rows):
     lists, known = shop
-    found = customer_features(lists, base(lists, known, NIGHT), NIGHT)
+    found = customer_features(lists, base(lists, known, NIGHT, ZONE), NIGHT, ZONE)
     rules = [
         LifeStage(title="Family", where="attributes['kids'] = '1'"),
         LifeStage(title="Infant", where="leans['NAPPIES'] >= 1.5", basis="baskets"),
@@ -185,9 +187,9 @@ def test_life_stages_come_from_rules_and_bear_what_is_missing(spark, crm, shop, 
 
 
 def test_a_shop_that_sold_nothing(spark, crm, rows):
-    lists = purchase_lists(lines(crm.lines(), crm.products()), NIGHT, "UTC")
-    everybody = base(lists, kinds(crm.products()), NIGHT)
-    found = customer_features(lists, everybody, NIGHT)
+    lists = purchase_lists(lines(crm.lines(), crm.products()), NIGHT)
+    everybody = base(lists, kinds(crm.products()), NIGHT, ZONE)
+    found = customer_features(lists, everybody, NIGHT, ZONE)
     profile = spark.createDataFrame([("a",)], "customer_id string")
     (only,) = interest_table(found, crm.table("customers", []), profile, []).collect()
     assert only["long_interests"] is None
