@@ -98,9 +98,9 @@ def look_alikes(
     by_slug = {audience.slug: audience.places for audience in rules}
     for one in config:
         is_seed = np.zeros(len(keys), dtype=bool)
-        is_seed[by_slug[one.seed] if one.seed in by_slug else _picked(one, one.seed, scores, keys)] = True
+        is_seed[by_slug[one.seed] if one.seed in by_slug else picked(one, one.seed, scores, keys)] = True
         known = np.zeros(len(keys), dtype=bool)
-        known[_picked(one, one.known, scores, keys)] = True
+        known[picked(one, one.known, scores, keys)] = True
         try:
             likeness = similarity(compared, is_seed, known, fit)
         except ValueError as why:
@@ -207,7 +207,12 @@ def _parted(partition: Partition, scores: pads.Dataset, keys: np.ndarray) -> lis
     return list(found.values())
 
 
-def _picked(one: LookAlike, where: str, scores: pads.Dataset, keys: np.ndarray) -> np.ndarray:
+def picked(one: LookAlike, where: str, scores: pads.Dataset, keys: np.ndarray) -> np.ndarray:
+    """Return the places of the customers that a look-alike's condition picks.
+
+    Raises:
+        ConfigError: it is no plain condition.
+    """
     rule = Segment(slug=one.slug, title=one.title, about=one.about, where=where, offer_where=None)
     try:
         return np.searchsorted(keys, _array(members(rule, scores, scores)))
