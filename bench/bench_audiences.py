@@ -33,10 +33,11 @@ def methods(lake: Lake, settings: Settings) -> None:
         print(f"\n{space}: {len(points):,} customers x {points.shape[1]}, judged on {config.sample:,}")
         for one in compare(points, config):
             soft = "" if one.softness is None else f"   own probability {one.softness:.2f}"
+            standing = "   CHOSEN" if one.chosen else "" if one.eligible else "   out of bounds"
             print(
                 f"  {one.method:<24} {one.k} segments   silhouette {one.silhouette:6.3f}"
-                f"   stability {one.stability:.3f}   shares {one.smallest_share:.2f} to {one.largest_share:.2f}   noise {one.left_out:.2f}{soft}"
-                f"{'   CHOSEN' if one.chosen else '' if one.eligible else '   out of bounds'}"
+                f"   stability {one.stability:.3f}   shares {one.smallest_share:.2f} to {one.largest_share:.2f}"
+                f"   noise {one.left_out:.2f}{soft}{standing}"
             )
 
 
