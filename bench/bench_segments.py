@@ -118,6 +118,7 @@ def main() -> None:
     """Print a table per size, and how CPU grows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="1, 2 and 4 million customers; else 1 million")
+    parser.add_argument("--millions", type=float, nargs="*", help="these sizes, without MiniBatchKMeans, instead")
     parser.add_argument("--no-spark", action="store_true", help="leave out Spark's own")
     options = parser.parse_args()
     home, spent = Path(tempfile.mkdtemp()), {}
@@ -125,14 +126,18 @@ def main() -> None:
     spark.range(10).mapInArrow(lambda batches: batches, "id long").count()  # start the workers
     sizes = [] if options.no_spark else [(0.1, "spark")]
     sizes += [(1, "minibatch"), (2, ""), (4, "")] if options.full else [(1, "minibatch")]
+    if options.millions:
+        sizes = [(million, "") for million in options.millions]
     try:
         for million, kind in sizes:
             (folder := home / f"points{million}").mkdir()
             spent[million] = measure(spark, folder, int(million * 1_000_000), kind)
             print(f"  peak memory of the driver, the JVM and the workers so far: {peak_mb():,.0f} MB", flush=True)
             shutil.rmtree(folder)
+        base = 1 if 1 in spent else min(spent)
         for million, used in spent.items():
-            print(f"nbo, {million} M: {used / million:.1f} CPU s a million, {used / spent[1] / million:.2f} of linear")
+            each, linear = used / million, used / million / spent[base] * base
+            print(f"nbo, {million} M: {each:.1f} CPU s a million, {linear:.2f} of linear")
     finally:
         spark.stop()
         shutil.rmtree(home)
