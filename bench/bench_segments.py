@@ -29,7 +29,7 @@ from features.points import points_in_files
 from jobs.night import peak_mb
 from jobs.spark import session
 
-FEATURES, CLOUDS, CLUSTERS, PART = 50, 40, 16, 100_000
+FEATURES, CLOUDS, CLUSTERS, PART = 50, 40, 16, 250_000
 COLUMNS = [f"x{number:02d}" for number in range(FEATURES)]
 Work = Callable[[], np.ndarray]
 
@@ -38,9 +38,10 @@ def write_points(folder: Path, customers: int) -> None:
     """Write ``customers`` points as Parquet files."""
     rng = np.random.default_rng(7)
     clouds = rng.normal(0, 1, (CLOUDS, FEATURES))
-    for start in range(0, customers, PART):
-        x = (clouds[rng.integers(0, CLOUDS, PART)] + rng.normal(0, 1.2, (PART, FEATURES))).astype("float32")
-        keys = pa.array([f"{number:09d}" for number in range(start, start + PART)])
+    part = min(PART, customers)
+    for start in range(0, customers, part):
+        x = (clouds[rng.integers(0, CLOUDS, part)] + rng.normal(0, 1.2, (part, FEATURES))).astype("float32")
+        keys = pa.array([f"{number:09d}" for number in range(start, start + part)])
         table = pa.table({"customer_id": keys, **{name: x[:, place] for place, name in enumerate(COLUMNS)}})
         pq.write_table(table, folder / f"{start:09d}.parquet")
 

@@ -11,7 +11,11 @@ FAMILY = Column(
     "family", "string", "behaviour: learnt; look_alike; else the family of rules that it belongs to", nullable=False
 )
 
-SEGMENTS = Table("segments", "one segment on one night", ("ds", "segment_id"), (DS, FAMILY, *SEGMENT_PROFILES.columns))
+REACH = Column("reach", "long", "members who may be contacted tonight: treated, with consent, within the limits")
+
+SEGMENTS = Table(
+    "segments", "one segment on one night", ("ds", "segment_id"), (DS, FAMILY, *SEGMENT_PROFILES.columns, REACH)
+)
 SEGMENT_MEMBERS = Table(
     "segment_members",
     "one customer in one segment on one night",

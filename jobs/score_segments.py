@@ -44,7 +44,9 @@ def write_segment_tables(
     Raises:
         ConfigError: a rule is no plain condition.
     """
-    keys = np.sort(np.array(scores.to_table(columns=["customer_id"])["customer_id"].to_pylist(), dtype=object))
+    known = scores.to_table(columns=["customer_id", "treatment", "contactable"]).sort_by("customer_id")
+    keys = np.array(known["customer_id"].to_pylist(), dtype=object)
+    may = np.array(known["contactable"].to_pylist()) & (np.array(known["treatment"].to_pylist()) == "treated")
     rules = rule_audiences(settings.segments, scores, offers, keys)
     wide, bought, names = wide_features(lake, day, keys)
     fit = LookAlikeConfig(seed=settings.models.seed)
@@ -56,7 +58,8 @@ def write_segment_tables(
     everybody = [*_audiences(learned, keys), *rules, *extended.audiences]
     told = portraits([*rules, *extended.audiences], _traits(lake, day, keys))
     made = [*rules, *extended.audiences]
-    draft.arrow("scores/segments", _segments(day, profiles, made, told))
+    reach = {one.slug: int(may[one.places].sum()) for one in everybody}
+    draft.arrow("scores/segments", _segments(day, profiles, made, told, reach))
     draft.arrow("scores/segment_members", _members(day, learned, made, keys))
     _rows(draft, SEGMENT_AFFINITIES, day, affinities(everybody, bought, names))
     _rows(draft, SEGMENT_OVERLAPS, day, overlaps(everybody, len(keys)))
@@ -116,7 +119,11 @@ def _audiences(learned: pa.Table | None, keys: np.ndarray) -> list[Audience]:
 
 
 def _segments(
-    day: date, profiles: pa.Table | None, made: Sequence[Audience], told: dict[str, tuple[dict[str, float], str]]
+    day: date,
+    profiles: pa.Table | None,
+    made: Sequence[Audience],
+    told: dict[str, tuple[dict[str, float], str]],
+    reach: dict[str, int],
 ) -> pa.Table:
     schema = arrow_schema(SEGMENTS)
     rows = [] if profiles is None else [row | {"ds": day, "family": LEARNED} for row in profiles.to_pylist()]
@@ -128,7 +135,7 @@ def _segments(
             "customers": len(one.places), "portrait": words,
         }  # fmt: skip
         rows.append(row | {name: means.get(trait) for name, trait in _MEANS.items()})
-    return pa.Table.from_pylist(rows, schema=schema)
+    return pa.Table.from_pylist([row | {"reach": reach.get(row["segment_id"], 0)} for row in rows], schema=schema)
 
 
 def _members(day: date, learned: pa.Table | None, made: Sequence[Audience], keys: np.ndarray) -> pa.Table:

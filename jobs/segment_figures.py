@@ -49,7 +49,7 @@ def _families(engine: duckdb.DuckDBPyConnection) -> list[Row]:
     """Return each family but the learnt one with its largest segments."""
     rows = _ask(
         engine,
-        "select family, segment_id, segment_name, customers, portrait from segments where family <> 'behaviour' "
+        "select family, segment_id, segment_name, customers, reach, portrait from segments where family <> 'behaviour' "
         f"and customers > 0 qualify row_number() over (partition by family order by customers desc, segment_id) "
         f"<= {_SHOWN} order by family, customers desc, segment_id",
     )

@@ -52,7 +52,9 @@ def test_files_and_manifest_agree(settings: Settings, night: Lake, outbox: Path)
     manifest = json.loads((outbox / "2017-12-03" / "manifest.json").read_text())
     assert [file["slug"] for file in manifest["files"]] == [s.slug for s in write_segments.delivered(settings)]
     assert [file["rows"] for file in manifest["files"] if file["slug"] == "like_coupon_redeemers"] == [0]
+    reach = {row["segment_id"]: row["reach"] for row in night.arrow("scores/segments", DAY).to_pylist()}
     for file in manifest["files"][:-1]:
+        assert file["rows"] == reach[file["slug"]]
         rows = read(outbox / "latest", file["slug"])
         assert len(rows) == file["rows"] > 0
         assert list(rows[0]) == file["columns"]
