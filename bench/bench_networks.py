@@ -55,7 +55,7 @@ WINDOWS = Windows(count=4, step=28)
 HYBRID = HybridConfig(windows=WINDOWS, training=NetworkTraining(batch=256, epochs=6, learning_rate=3e-3))
 TOWERS = TwoTowerConfig(windows=WINDOWS, training=NetworkTraining(batch=1024, epochs=4))
 ATTENTION = SelfAttentionConfig(training=NetworkTraining(batch=128, epochs=12))
-WIDE_DEEP = WideDeepConfig(training=NetworkTraining(batch=4096, epochs=6, learning_rate=3e-3, jit=True))
+WIDE_DEEP = WideDeepConfig(training=NetworkTraining(batch=4096, epochs=6, learning_rate=3e-3))
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ def _offer_ranker(sets: TrainingSets, models: Models) -> Trial:
 
 
 def _wide_deep_ranker(sets: TrainingSets, models: Models) -> Trial:
-    config = WideDeepConfig(training=models.network.model_copy(update={"jit": True}))
+    config = WideDeepConfig(training=models.network)
 
     def fit(train: pd.DataFrame, validation: pd.DataFrame) -> Candidate:
         checkpoint = Checkpoint(sets.checkpoints, "wide_deep", "")

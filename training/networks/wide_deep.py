@@ -41,7 +41,7 @@ class WideDeepConfig:
     borders: int = 15
     dropout: float = 0.1
     training: NetworkTraining = field(
-        default_factory=lambda: NetworkTraining(batch=4096, epochs=20, learning_rate=3e-3, jit=True)
+        default_factory=lambda: NetworkTraining(batch=4096, epochs=20, learning_rate=3e-3)
     )
 
 
