@@ -84,6 +84,7 @@ CUSTOMER_SCORES = Table(
         Column("types_84", "long", "distinct offerable product types in the last 84 days"),
         Column("private_brand_share_84", "double", "share of spend on own brands; null where brands are unknown"),
         *(INTERESTS.column(name) for name in SCORED_INTERESTS),
+        Column("likely", "string", "labels in whose band high the customer is, joined by ;, as segment rules use them"),
         Column(
             "discount_dependence",
             "double",

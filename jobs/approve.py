@@ -7,7 +7,7 @@ import argparse
 from conf.errors import ConfigError, DataError
 from conf.schema import Settings
 from jobs.model_pins import open_registry
-from jobs.train_models import MODELS
+from jobs.train_models import model_names
 
 
 def command(settings: Settings, args: argparse.Namespace) -> int:
@@ -19,11 +19,12 @@ def command(settings: Settings, args: argparse.Namespace) -> int:
         ConfigError: there is no such model.
         DataError: a model that was named is not held.
     """
-    unknown = sorted(set(args.models) - set(MODELS))
+    known = model_names(settings)
+    unknown = sorted(set(args.models) - set(known))
     if unknown:
-        raise ConfigError(f"unknown model {', '.join(unknown)}; have {', '.join(MODELS)}")
+        raise ConfigError(f"unknown model {', '.join(unknown)}; have {', '.join(known)}")
     registry = open_registry(settings)
-    for name in args.models or MODELS:
+    for name in args.models or known:
         version = registry.awaiting(name)
         if version is not None:
             registry.approve(version)

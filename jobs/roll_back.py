@@ -7,7 +7,7 @@ import argparse
 from conf.errors import ConfigError
 from conf.schema import Settings
 from jobs.model_pins import open_registry
-from jobs.train_models import MODELS
+from jobs.train_models import model_names
 
 
 def command(settings: Settings, args: argparse.Namespace) -> int:
@@ -19,8 +19,9 @@ def command(settings: Settings, args: argparse.Namespace) -> int:
         ConfigError: there is no such model.
         DataError: there is no earlier champion.
     """
-    if args.model not in MODELS:
-        raise ConfigError(f"unknown model {args.model}; have {', '.join(MODELS)}")
+    known = model_names(settings)
+    if args.model not in known:
+        raise ConfigError(f"unknown model {args.model}; have {', '.join(known)}")
     version = open_registry(settings).rollback(args.model)
     print(
         f"{args.model}: version {version.number} (trained through {version.trained_through}) serves again; "

@@ -33,7 +33,7 @@ from scoring.next_actions import next_actions
 from scoring.next_best_offers import BASELINE, HASH, next_best_offers, product_type_ranking, scored_coupons
 from scoring.policy import contact_rights, keep_within_ceiling
 from scoring.predictions import label_ranking
-from scoring.propensities import propensities, propensity_inputs
+from scoring.propensities import likely_labels, propensities, propensity_inputs
 from scoring.repeats import with_repeats
 from scoring.rhythm_scores import rhythm_scores
 from scoring.sanity import faults, summary
@@ -102,7 +102,8 @@ class _Night:
         self.profile.count()  # fills the cache before anything runs side by side
         with ThreadPoolExecutor(3) as pool:
             ranking, coupons = pool.submit(self.ranking), pool.submit(self.coupons)
-            others = [pool.submit(self.customers), pool.submit(self.characteristics), pool.submit(self.propensities)]
+            asked, others = pool.submit(self.propensities), [pool.submit(self.characteristics)]
+            others.append(pool.submit(lambda: self.customers(asked.result())))
             for other in others:
                 other.result()
         kept = self.within_ceilings(coupons.result())
@@ -113,8 +114,8 @@ class _Night:
         self.facts(kept)
         self.spark.catalog.clearCache()
 
-    def customers(self) -> None:
-        """Write ``scores/customer_scores``."""
+    def customers(self, asked: TableVersion) -> None:
+        """Write ``scores/customer_scores``, which names the labels that ``asked`` (propensities) finds likely."""
         settings = self.settings
         consents = self.clean("consents")
         rights = contact_rights(
@@ -122,7 +123,9 @@ class _Night:
             settings.source.timezone,
         )  # fmt: skip
         told = rhythm_scores(self.feature("rhythm"), self.models, settings.models.churn_active_days)
-        more = (self.feature("interests"), discount_bands(self.feature("discounts")), self.next_actions())
+        found = self.lake.spark_files(self.spark, asked.files)
+        described = (self.feature("interests"), discount_bands(self.feature("discounts")))
+        more = (*described, self.next_actions(), likely_labels(found))
         profile = reduce(lambda left, right: left.join(right, "customer_id", "left"), more, self.profile)
         scores = customer_scores(profile, self.feature("segments"), rights, told, settings.offers, str(self.day))
         self.scores = self.write("scores/customer_scores", scores)
@@ -240,7 +243,7 @@ class _Night:
         self.write("scores/organization_characteristics", conform(together, ORGANIZATION_CHARACTERISTICS))
         self.draft.facts["characteristics"] = sorted(model.meta.outputs)
 
-    def propensities(self) -> None:
+    def propensities(self) -> TableVersion:
         """Write ``scores/customer_propensities``."""
         asked = [each for each in self.settings.propensities.labels if each.model in self.models]
         rows = propensity_inputs(
@@ -248,7 +251,7 @@ class _Night:
         )
         models = {each.label: (self.models[each.model], self.named(each.model)) for each in asked}
         standing = {each.label: self.pins[each.model]["standing"] for each in asked}
-        self.write("scores/customer_propensities", propensities(rows, models, standing, asked, self.day))
+        return self.write("scores/customer_propensities", propensities(rows, models, standing, asked, self.day))
 
     def check(self) -> None:
         """Stop the night whose scores make no sense; nothing of it is published."""

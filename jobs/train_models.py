@@ -73,8 +73,7 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
 
     def build(draft: Draft) -> None:
         missing = _missing_tables(draft.lake, day)
-        asked = [each.model for each in settings.propensities.labels]
-        wanted = [*(name for name in MODELS if name not in missing), *asked]
+        wanted = [name for name in model_names(settings) if name not in missing]
         tried = {} if retrain else _tried(settings, draft.lake, day)
         untrained = [name for name in wanted if retrain or (registry.champion(name, day) is None and name not in tried)]
         training = _Training(settings, registry, draft.lake, day, clean.content, hold)
@@ -112,6 +111,11 @@ def _segment_methods(settings: Settings, registry: Registry, lake: Lake, day: da
         return {"on": str(day), "rows": compare_segments(settings, registry, lake, day)}
     earlier = lake.newest(Stage.TRAIN, day)
     return lake.need(Stage.TRAIN, earlier).facts.get("segment_methods", {}) if earlier else {}
+
+
+def model_names(settings: Settings) -> list[str]:
+    """Return the models of the pipeline, those of the configured propensities last."""
+    return [*MODELS, *(each.model for each in settings.propensities.labels)]
 
 
 class _Training:

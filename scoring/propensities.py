@@ -101,6 +101,16 @@ def propensities(
     return rows.mapInArrow(apply, schema)
 
 
+def likely_labels(found: DataFrame) -> DataFrame:
+    """Return ``customer_id`` and ``likely``: the labels in whose band ``high`` a customer is, joined by ``;``.
+
+    Args:
+        found: ``CUSTOMER_PROPENSITIES``.
+    """
+    labels = F.concat_ws(";", F.sort_array(F.collect_list("label"))).alias("likely")
+    return found.where("band = 'high'").groupBy("customer_id").agg(labels)
+
+
 def score_batch(
     batch: pa.RecordBatch,
     models: Mapping[str, tuple[Model, str]],

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pytest
 
 from conf.errors import ConfigError, DataError
+from conf.load import load
 from conf.schema import Propensities, Settings
 from jobs import approve, roll_back, train_models
 from jobs.lake import Lake, Manifest
@@ -107,8 +108,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(training_sets, "training_sets", sets)
     monkeypatch.setattr(spark, "session", lambda settings, name: None)
     monkeypatch.setattr(trials, "TASKS", {"churn": task})
-    for module in (train_models, roll_back, approve):
-        monkeypatch.setattr(module, "MODELS", {"churn": ()})
+    monkeypatch.setattr(train_models, "MODELS", {"churn": ()})
     return found
 
 
@@ -280,6 +280,10 @@ def test_rollback_makes_the_night_pin_the_champion_before(
         roll_back.command(installed, argparse.Namespace(model="churn"))
     with pytest.raises(ConfigError, match="unknown model chrun; have churn"):
         roll_back.command(installed, argparse.Namespace(model="chrun"))
+    asked = installed.model_copy(update={"propensities": load().propensities})
+    assert train_models.model_names(asked)[:2] == ["churn", "propensity_buys_natural_food"]
+    with pytest.raises(DataError, match="none to go back to"):
+        roll_back.command(asked, argparse.Namespace(model="propensity_buys_for_pets"))
 
 
 def test_what_is_held_serves_only_once_it_is_approved(

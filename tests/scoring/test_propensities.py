@@ -14,7 +14,7 @@ from conf.schema import Attribute, Purchase, Scope
 from features.schemas import struct
 from scoring.phrases import phrases
 from scoring.predictions import Packed
-from scoring.propensities import propensities, propensity_inputs, score_batch
+from scoring.propensities import likely_labels, propensities, propensity_inputs, score_batch
 from training.artifacts import Model
 from training.classifiers import LogisticConfig, TreesConfig, logistic, trees, with_extra
 from training.propensity import HISTORY_INPUTS, PROFILE_INPUTS, RHYTHM_INPUTS
@@ -129,8 +129,13 @@ def test_the_night_scores_what_the_tables_hold(spark: SparkSession):
     profile = one(PROFILE, customer_id="c", department_affinity={"DELI": "2.00"}, types_84=3)
     rhythm = one(RHYTHM, customer_id="c", **dict.fromkeys(RHYTHM_INPUTS, 2.0))
     history = one(LABEL_HISTORY, customer_id="c", label="fish", **{**NOTHING, "visits_total": 12.0})
-    rows = propensity_inputs(profile, rhythm, history, None, [FISH, PARENT])
+    inputs = propensity_inputs(profile, rhythm, history, None, [FISH, PARENT])
     models = {"fish": (Packed(model("fish:visits_total", "fish").to_bytes()), "fish:1")}
-    (found,) = propensities(rows, models, {"fish": "champion"}, [FISH, PARENT], DAY).collect()
+    (found,) = propensities(inputs, models, {"fish": "champion"}, [FISH, PARENT], DAY).collect()
     assert (found["customer_id"], found["label"], found["band"]) == ("c", "fish", "high")
-    assert propensities(rows, {}, {}, [FISH], DAY).collect() == []
+    rows = spark.createDataFrame(
+        [("a", "wine", "high"), ("a", "fish", "high"), ("b", "fish", "low")],
+        "customer_id string, label string, band string",
+    )
+    assert [tuple(row) for row in likely_labels(rows).collect()] == [("a", "fish;wine")]
+    assert propensities(inputs, {}, {}, [FISH], DAY).collect() == []

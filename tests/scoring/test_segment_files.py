@@ -51,6 +51,7 @@ def pick(where: str, **more: str) -> Selection:
         scores = scores.append_column(name, pa.nulls(size, kind))
     for name in ("churn_band", "churn_reasons"):
         scores = scores.append_column(name, pa.nulls(size, pa.string()))
+    scores = scores.append_column("likely", pa.array(["fish;wine" if who in "abc" else "wine" for who in "abcdefg"]))
     offers = OFFERS.append_column("ds", pa.array([DAY] * count))
     for name in ("offer_title", "reason", "channel"):
         offers = offers.append_column(name, pa.array([name] * count))
@@ -148,3 +149,10 @@ def test_no_text_starts_a_formula_and_nothing_else_changes(texts: list[str]) -> 
     for before, after in zip(texts, safe, strict=True):
         assert after.lstrip(" \u00a0")[:1] not in tuple("=+-@\t\r\n\x00＝＋－＠")
         assert after.removeprefix("'") == before.replace("\x00", "") or after == before.replace("\x00", "")
+
+
+def test_a_rule_may_ask_for_what_a_customer_is_likely_to_do():
+    found = pick("list_contains(string_split(likely, ';'), 'fish')")
+    assert found.rows["customer_id"].to_pylist() == ["a", "b"]
+    assert found.suppressed == {"control group": 1}
+    assert pick("list_contains(string_split(likely, ';'), 'fis')").rows.num_rows == 0
