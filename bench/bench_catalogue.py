@@ -50,7 +50,11 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, default=CatalogueConfig().threshold)
     parser.add_argument("--titles", type=Path, metavar="DIR", help="keep the titles here (default: made every time)")
     parser.add_argument("--driver-memory", default="3g", metavar="SIZE", help="of the JVM")
+    parser.add_argument("--labelled", action="store_true", help="only the labelled sets")
     given = parser.parse_args()
+    if given.labelled:
+        labelled()
+        return
     from jobs.spark import session
 
     with tempfile.TemporaryDirectory() as home:
@@ -202,7 +206,13 @@ def labelled() -> None:
     print(f"\n{'labelled set':<16} {'mode':<12} {'F1':>6} {'P':>6} {'R':>6}   expected F1 (without labels)")
     abt = [pd.read_csv(folder / f"abt_buy/{side}.csv", sep="|", encoding_errors="replace") for side in ("abt", "buy")]
     gold = pd.read_csv(folder / "abt_buy/gt.csv", sep="|")
-    two_sources("abt_buy", abt, "id", ["name", "description"], set(zip(gold["D1"], gold["D2"], strict=True)))
+    truth = set(zip(gold["D1"], gold["D2"], strict=True))
+    two_sources("abt_buy", abt, "id", ["name", "description"], truth)
+    for kept in ((1.0, 0.5), (1.0, 0.2), (0.6, 0.6)):
+        some = [side.sample(frac=share, random_state=3) for side, share in zip(abt, kept, strict=True)]
+        left, right = (set(side["id"]) for side in some)
+        there = {(a, b) for a, b in truth if a in left and b in right}
+        two_sources(f"abt {kept[0]:.0%} buy {kept[1]:.0%}", some, "id", ["name", "description"], there)
     for name, fields in (
         ("abt_buy_full", ["name", "description"]),
         ("dblp_acm", ["title", "authors", "venue", "year"]),

@@ -110,10 +110,11 @@ class _Night:
 def _build(night: _Night, inputs: dict[str, str], recluster: bool, draft: Draft) -> None:
     before = night.lake.need(Stage.CATALOGUE, night.earlier) if night.earlier else None
     config = method_of(night.settings)
-    draft.facts = {"skipped": {}, "reclustered": recluster, "refused": night.decisions.refused, "method": repr(config)}
+    method = f"{night.text}; {config}"
+    draft.facts = {"skipped": {}, "reclustered": recluster, "refused": night.decisions.refused, "method": method}
     for line in night.decisions.refused:
         log.warning("catalogue: a decision by hand is refused: %s", line)
-    same = before is not None and before.facts["method"] == repr(config) and not recluster
+    same = before is not None and before.facts.get("method") == method and not recluster
     if before and same and all(before.inputs[name] == inputs[name] for name in ("products", "decisions")):
         _carry(draft, before)
         return
@@ -138,9 +139,12 @@ def _cluster(
     from jobs.catalogue_index import write_index
     from jobs.cluster_products import add_untitled, assign_new, cluster_all, few_are_new, keep_old, only_added
 
-    if before and before.facts["index"] and few_are_new(engine):
+    if before and before.facts.get("index") and few_are_new(engine):
         same = before.inputs["decisions"] == inputs["decisions"]
         additions = same and only_added(engine, night.decisions.group)
+        if additions and not engine.execute("select count(*) from fresh").fetchall()[0][0]:
+            _carry(draft, before)  # products changed, but none of their titles
+            return
         if not additions:
             keep_old(engine)
         draft.facts["index"] = assign_new(engine, night.lake, draft, before, config)
