@@ -1,7 +1,8 @@
 """Customer segments on what customers do: found on one night, and held still over the nights that follow.
 
-A fit stands for ``refit_days``; until then customers are placed by it, so whoever moves has changed. A refit inherits
-ids and names from the segments it shares most members with. The fit itself is :mod:`features.segment_fit`.
+A fit stands for ``refit_days``; until then customers are placed by it, so whoever moves has changed. A customer between
+two segments stays where he was: another one has to be clearly nearer (``hold``). A refit inherits ids and names from
+the segments it shares most members with. The fit itself is :mod:`features.segment_fit`.
 
 Reference: Hruschka et al. (2006), "Evolving clusters for gene-expression data" (the simplified silhouette of a member).
 """
@@ -47,11 +48,15 @@ _NORMAL = 1.96
 
 @dataclass(frozen=True)
 class SegmentConfig:
-    """Everything that changes the segments; one that shrinks below half its least size asks for a refit at once."""
+    """Everything that changes the segments; one that shrinks below half its least size asks for a refit at once.
+
+    ``hold``: a customer leaves the segment of the night before for one whose centre is nearer by this share.
+    """
 
     fit: FitConfig = field(default_factory=FitConfig)
     sample: int = 16_384
     refit_days: int = 7
+    hold: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -91,21 +96,28 @@ def segments(
         "is_cold",
         *(F.expr(value).cast("double").alias(trait) for trait, (value, _) in TRAITS.items()),
     )
+    was = "previous_segment_id"
+    if members_before is None:
+        measured = measured.withColumn(was, F.lit(None).cast("string"))
+    else:
+        measured = measured.join(
+            members_before.select("customer_id", F.col("segment_id").alias(was)), "customer_id", "left"
+        )
     warm = measured.where("not is_cold")
     fitted = before
     if before is not None:
-        placed = _placed(warm, before, before).persist()
+        placed = _placed(warm, before, before, config.hold).persist()
         found = _means(placed)
         if not _holds(before, found, as_of, config):
             placed.unpersist()
             fitted = None
     if fitted is None:
         fitted = _fit(warm, as_of, config, before)
-        placed = _placed(warm, fitted, before or fitted).persist()
+        placed = _placed(warm, fitted, before or fitted, config.hold).persist()
         found = _means(placed)
         fitted = _named(fitted, found, before, as_of)
     cold = measured.where("is_cold")
-    members = _members(placed, cold, fitted, before or fitted, members_before).persist()
+    members = _members(placed, cold, fitted, before or fitted).persist()
     joined = {row["segment_id"]: row["joined"] for row in members.groupBy("segment_id").agg(_joined()).collect()}
     rows = _rows(fitted, found, joined) + _cold_rows(cold, joined)
     described = profile.sparkSession.createDataFrame(rows, struct(SEGMENT_PROFILES))
@@ -198,16 +210,20 @@ def _scaled(trait: str) -> Column:
 # --- placing customers
 
 
-def _placed(warm: DataFrame, fitted: Fitted, before: Fitted) -> DataFrame:
+def _placed(warm: DataFrame, fitted: Fitted, before: Fitted, hold: float) -> DataFrame:
     """Add ``z_<trait>``, ``number`` and ``silhouette`` by a fit, and ``number_before`` by the one before."""
     found, old, shift, scale = fitted.array, before.array, fitted.shift, fitted.scale
     same = before.centres == fitted.centres
+    now, then = ({one: n for n, one in enumerate(ids) if one} for ids in (fitted.ids, before.ids))
 
     def place(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             z = np.stack([batch.column(name).to_numpy() for name in _Z], axis=1).astype("float32")
-            number = nearest(z, found)[0] if len(found) else np.zeros(len(z), dtype="int32")
-            was = number if same or not len(old) else nearest(moved_to(z, before, shift, scale), old)[0]
+            earlier = [str(one) for one in batch.column("previous_segment_id").to_pylist()]
+            number = _held(z, found, np.array([now.get(one, -1) for one in earlier]), hold)
+            was = number
+            if not same and len(old):
+                was = _held(moved_to(z, before, shift, scale), old, np.array([then.get(o, -1) for o in earlier]), hold)
             silhouette = pa.array(np.round(closeness(z, found).astype("float64"), 6), from_pandas=True)
             columns = [*batch.columns, pa.array(number), silhouette, pa.array(was)]
             yield pa.record_batch(columns, names=[*batch.schema.names, "number", "silhouette", "number_before"])
@@ -218,25 +234,31 @@ def _placed(warm: DataFrame, fitted: Fitted, before: Fitted) -> DataFrame:
     return rows.mapInArrow(place, T.StructType(fields))
 
 
-def _members(
-    placed: DataFrame, cold: DataFrame, fitted: Fitted, before: Fitted, members_before: DataFrame | None
-) -> DataFrame:
+def _held(z: np.ndarray, found: np.ndarray, earlier: np.ndarray, hold: float) -> np.ndarray:
+    """Return the nearest centre of each point, int32 (n,), or the earlier one unless the nearest is clearly nearer."""
+    if not len(found):
+        return np.zeros(len(z), dtype="int32")
+    number, squares = nearest(z, found)
+    known = np.flatnonzero(earlier >= 0)
+    own = ((z[known] - found[earlier[known]]) ** 2).sum(axis=1)
+    stays = known[squares[known] > (1 - hold) ** 2 * own]
+    number[stays] = earlier[stays]
+    return number
+
+
+def _members(placed: DataFrame, cold: DataFrame, fitted: Fitted, before: Fitted) -> DataFrame:
     """Return ``SEGMENTS``: who is where, was where, and why that differs."""
     warm = placed.select(
         "customer_id",
         _lookup("number", fitted.ids).alias("segment_id"),
         _lookup("number", fitted.names).alias("segment_name"),
         "silhouette",
+        "previous_segment_id",
         _lookup("number_before", before.ids).alias("by_old"),
     )
     nothing = F.lit(None).cast("double").alias("silhouette")
-    everyone = warm.union(cold.select("customer_id", F.lit(COLD), F.lit(COLD_NAME), nothing, F.lit(COLD)))
-    was = F.lit(None).cast("string").alias("previous_segment_id")
-    if members_before is None:
-        everyone = everyone.select("*", was)
-    else:
-        earlier = members_before.select("customer_id", F.col("segment_id").alias("previous_segment_id"))
-        everyone = everyone.join(earlier, "customer_id", "left")
+    frozen = cold.select("customer_id", F.lit(COLD), F.lit(COLD_NAME), nothing, "previous_segment_id", F.lit(COLD))
+    everyone = warm.union(frozen)
     behaviour = F.col("by_old") != F.col("previous_segment_id")
     why = F.when(F.col("previous_segment_id") != F.col("segment_id"), F.when(behaviour, BEHAVIOUR).otherwise(BORDERS))
     return conform(everyone.withColumn("moved_by", why), SEGMENTS)

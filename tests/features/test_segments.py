@@ -9,7 +9,7 @@ import pytest
 from conf.features import PROFILE
 from features.schemas import struct
 from features.segment_fit import FitConfig, Fitted
-from features.segments import BEHAVIOUR, COLD, SegmentConfig, segments
+from features.segments import BEHAVIOUR, COLD, SegmentConfig, _held, segments
 
 NIGHT = date(2017, 12, 3)
 CONFIG = SegmentConfig(FitConfig(fewest=3, most=4, bootstraps=3))
@@ -118,3 +118,13 @@ def test_a_handful_of_customers_or_only_cold_ones(spark):
     found = segments(few.where("is_cold"), NIGHT, CONFIG)
     assert [row["segment_id"] for row in found.profiles.collect()] == [COLD]
     assert found.members.count() == 2
+
+
+def test_between_two_segments_a_customer_stays_where_he_was():
+    centres = np.array([[0.0, 0.0], [10.0, 0.0]], dtype="float32")
+    points = np.array([[5.2, 0], [5.2, 0], [5.2, 0], [6.0, 0], [4.8, 0]], dtype="float32")
+    earlier = np.array([0, 1, -1, 0, 1])
+    # 4.8 from the other centre against 5.2 from the own is no clear case; 4 against 6 is; the third is new
+    assert _held(points, centres, earlier, 0.15).tolist() == [0, 1, 1, 1, 1]
+    assert _held(points, centres, earlier, 0.0).tolist() == [1, 1, 1, 1, 0]
+    assert _held(points, centres[:0], earlier, 0.15).tolist() == [0] * 5
