@@ -63,9 +63,10 @@ def main() -> None:
     """Print customers a second by each model and by all together."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", default=",".join(FITS), help="names, parted by commas")
-    parser.add_argument("--full", action="store_true", help="1,000,000 customers instead of 20,000")
+    parser.add_argument("--customers", type=int, default=20_000)
+    parser.add_argument("--full", action="store_true", help="1,000,000 customers")
     options = parser.parse_args()
-    names, customers = options.models.split(","), 1_000_000 if options.full else 20_000
+    names, customers = options.models.split(","), 1_000_000 if options.full else options.customers
     models = fitted(names)
     print(
         f"{customers:,} customers in batches of {BATCH:,}, {len(RHYTHM.columns) - 1} inputs, reasons in words included"
