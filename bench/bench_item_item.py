@@ -169,7 +169,7 @@ def one_size(items: int, spark: object, peers: bool, only_kernel: bool) -> None:
 def main() -> None:
     """Print the table; every size in a process of its own, so that memory is its own."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="ten million items as well: some 12 GB")
+    parser.add_argument("--full", action="store_true", help="ten million items as well: some 9 GB")
     parser.add_argument("--items", type=int, help="one size only")
     parser.add_argument("--kernel", action="store_true", help="without Spark")
     parser.add_argument("--no-peers", action="store_true")
