@@ -228,7 +228,7 @@ KPI_RULES = Table(
         Column("check_high", "double", "upper end of its 95 % interval (Wilson)"),
         Column("check_base_rate", "double", "share with the outcome in the check period, of all customers"),
         Column("held", "boolean", "in the check period the interval lies on the rule's side of all", nullable=False),
-        Column("first_question", "string", "input that the rules of this outcome ask about first", nullable=False),
+        Column("first_question", "string", "what the rules of this outcome ask about first, in words", nullable=False),
         Column("stability", "double", "share of resamples of the customers that ask about the same first"),
         Column("checked_from", "date", "as_of of the check period; its labels are the days of the horizon after it"),
     ),

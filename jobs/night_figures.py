@@ -194,7 +194,7 @@ class Night:
         return [row | {"difference": _difference(row), "verdict": _verdict(row)} for row in rows]
 
     def compared(self) -> list[Row]:
-        """Return for each model all methods that were compared, by slice and metric; the best first."""
+        """Return for each model with several rivals all methods that were compared, by slice and metric; best first."""
         if not self._has("compared"):
             return []
         found: dict[str, Row] = {}
@@ -206,7 +206,7 @@ class Night:
             key = (row["slice"], row["metric"])
             model["figures"] += [key] if key not in model["figures"] else []
             model["methods"].setdefault(row["method"], {})[key] = row
-        return list(found.values())
+        return [model for model in found.values() if len(model["methods"]) > 2]
 
     def reliability(self) -> list[Row]:
         """Return for each champion what its probabilities said and what happened, from the least probable tenth up."""

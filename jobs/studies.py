@@ -21,7 +21,7 @@ from jobs.database_schema import arrow_schema
 from jobs.propensity_trials import Frames
 from jobs.study_tables import STUDIES
 from jobs.training_sets import TrainingSets
-from scoring.rule_sentences import sentence
+from scoring.rule_sentences import sentence, subject
 from training import propensity, uplift_study
 from training.propensity import LABEL, PROFILE_INPUTS, RHYTHM_INPUTS
 from training.rule_tree import RuleConfig, Rules, rule_tree
@@ -125,7 +125,7 @@ def _rules(kpi: Kpi, settings: Settings, sets: TrainingSets, day: date) -> Itera
             "check_high": _known(rule.checked.high),
             "check_base_rate": found.checked_base_rate,  # type: ignore[union-attr]
             "held": rule.held,
-            "first_question": found.first,  # type: ignore[union-attr]
+            "first_question": subject(found.first, kpi.name, titles),  # type: ignore[union-attr]
             "stability": found.stability,  # type: ignore[union-attr]
             "checked_from": sets.windows.gate,
         }

@@ -143,7 +143,12 @@ def _plots(night: Night, figures: dict[str, Any]) -> dict[str, str]:
         "segment_map": segment_plots.bubbles(map_of(night), "baskets in 84 days", "spend a basket"),
         "look_alikes": segment_plots.reach_curves(figures["audiences"]["curves"]),
         "models": plots.intervals(
-            [(words(m["name"]), m["difference"], m["low"], m["high"]) for m in compared], "Gain over the baseline"
+            [
+                (words(m["name"]), *(100 * m[end] / abs(m["baseline_value"]) for end in ("difference", "low", "high")))
+                for m in compared
+                if m["baseline_value"]
+            ],
+            "Gain over the baseline, %",
         )
         if compared
         else "",

@@ -30,6 +30,16 @@ def sentence(rule: Rule, label: str = "", titles: dict[str, str] | None = None) 
     return " and ".join(_words(each, label, titles or {}) for each in rule.conditions) or "all customers"
 
 
+def subject(column: str, label: str = "", titles: dict[str, str] | None = None) -> str:
+    """Return what a column tells of customers, without a value.
+
+    >>> subject("baskets_84"), subject("spend_84"), subject("recency_days")
+    ('baskets in the last 84 days', 'spent in the last 84 days', 'last basket')
+    """
+    text, form = wording(column, label, titles or {})
+    return " ".join(text.replace("{} ago", "").format("" if form.startswith("%") else f"{form}s").split())
+
+
 def _words(condition: Condition, label: str, titles: dict[str, str]) -> str:
     text, form = wording(condition.column, label, titles)
     plain = condition.column.split(":")[-1]
@@ -52,9 +62,14 @@ def _borders(low: float, high: float, form: str) -> str:
         return _counts(low, high, form)
     unit = " %" if form == "%" else ""
     scale = 100 if form == "%" else 1
-    parts = [f"more than {low * scale:.3g}{unit}"] if low > -math.inf else []
-    parts += [f"at most {high * scale:.3g}{unit}"] if high < math.inf else []
+    parts = [f"more than {_short(low * scale)}{unit}"] if low > -math.inf else []
+    parts += [f"at most {_short(high * scale)}{unit}"] if high < math.inf else []
     return " and ".join(parts)
+
+
+def _short(value: float) -> str:
+    """Show three digits, and large numbers whole."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _counts(low: float, high: float, unit: str) -> str:

@@ -325,7 +325,7 @@ def studies(day: date) -> dict[str, pa.Table]:
         "check_high": [0.49, 0.16],
         "check_base_rate": 0.143,
         "held": [True, False],
-        "first_question": "recency_days",
+        "first_question": "last basket",
         "stability": 0.95,
         "checked_from": day - timedelta(days=28),
     }

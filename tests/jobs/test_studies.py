@@ -162,7 +162,7 @@ def test_too_few_to_learn_from_is_told(settings: Settings, sets: Sets) -> None:
 def test_rules_are_found_on_earlier_windows_and_checked_on_the_next(settings: Settings, sets: Sets) -> None:
     rules = found(settings, sets)["kpi_rules"]
     churn = [row for row in rules if row["kpi"] == "churn"]
-    assert churn[0]["first_question"] == "recency_days"
+    assert churn[0]["first_question"] == "last basket"
     assert churn[0]["stability"] > 0.8
     assert churn[0]["held"]
     assert "last basket more than 40 days ago" in churn[0]["rule"]

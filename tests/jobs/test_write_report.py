@@ -86,7 +86,7 @@ def test_the_page_has_every_section_and_figure(settings: Settings, night: Lake) 
         "Buys often on weekends", "the data set has no consent records", "25% of the spend on product types",
         "9 customers; 1 held back: contact_limit", "Look-alikes that were not made", "Churn and value: 4 segments",
         "buys pet food or litter", "skipped: it has no model yet", "What goes with it", "held", "did not hold",
-        "last basket more than 20 days ago", "<b>no basket</b> in", "95.0% of resamples ask about recency days first",
+        "last basket more than 20 days ago", "<b>no basket</b> in", "95.0% of resamples ask first about: last basket",
         "What campaigns change", "nothing is claimed: there is no randomised treatment", "1,133 / 2,450",
     ):  # fmt: skip
         assert words in text, words
