@@ -133,7 +133,7 @@ def build(config: WideDeepConfig, inputs: int) -> Any:
 
 
 def encode(values: np.ndarray, scaling: dict[str, list[Any]]) -> Batch:
-    """Return what the network takes of numbers (n, d), NaN where there is none.
+    """Return what the network takes of numbers (n, d), NaN where there is none; an infinite one counts as none.
 
     Args:
         values: (n, d).
@@ -143,6 +143,7 @@ def encode(values: np.ndarray, scaling: dict[str, list[Any]]) -> Batch:
         ``numbers`` (n, 2 d) float32: standardised arcsinh, 0 for missing, then 1 for missing; ``bins`` (n, d) int32:
         the place of each input's bin among all of them, its first for missing.
     """
+    values = _finite(values)
     missing = np.isnan(values)
     scaled = (np.arcsinh(values) - np.asarray(scaling["mean"])) / np.asarray(scaling["deviation"])
     numbers = np.concatenate([np.clip(np.where(missing, 0, scaled), -5, 5), missing], axis=1).astype("float32")
@@ -203,6 +204,7 @@ class WideDeep:
 
 def _scaling(values: np.ndarray, borders: int) -> dict[str, list[Any]]:
     """Return mean, deviation and borders of each input, from the training rows."""
+    values = _finite(values)
     spread = np.arcsinh(values)
     there = ~np.isnan(spread)
     count = np.maximum(there.sum(axis=0), 1)
@@ -218,3 +220,8 @@ def _scaling(values: np.ndarray, borders: int) -> dict[str, list[Any]]:
         "deviation": np.maximum(deviation, 1e-6).tolist(),
         "borders": np.array(edges).tolist(),
     }
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """Return the numbers with NaN in place of infinite ones."""
+    return np.where(np.isfinite(values), values, np.nan)

@@ -77,3 +77,13 @@ def test_bins_count_from_missing() -> None:
     found = encode(np.array([[np.nan, 5.0], [0.5, 4.0], [2.0, 9.0]]), scaling)
     assert found["bins"].tolist() == [[0, 6], [1, 5], [3, 7]]
     assert found["numbers"][0].tolist() == pytest.approx([0, np.arcsinh(5), 1, 0])
+
+
+def test_an_infinite_number_counts_as_missing(fitted: Candidate) -> None:
+    learnt = rows(1, 600)
+    learnt.loc[:50, "lately"] = np.inf
+    again = fit("ranker", learnt, rows(2, 300), INPUTS, "bought", config(epochs=1))
+    assert np.isfinite(again.curves["loss"]).all()
+    held = rows(3).head(2)
+    odd, missing = held.assign(lately=np.inf), held.assign(lately=np.nan)
+    assert fitted.model.predict(odd).tolist() == fitted.model.predict(missing).tolist()
