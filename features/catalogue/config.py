@@ -26,8 +26,8 @@ class CatalogueConfig:
         length: places of the signature, 50 to 500 (SimHash: bits), when ``target`` is given.
         target: similarity that has to be found: bands and rows follow from it; None: ``bands`` and ``rows``.
         bands: bands of the signature, where ``rows`` is given.
-        rows: rows of a band; None: 24 bands of 2 under 50,000 titles, then of 3, from 2,000,000 on 40 bands of 4,
-            which find a pair at the threshold as surely.
+        rows: rows of a band; None: 24 bands of 2 under 50,000 titles, then of 3, from 2,000,000 on 48 bands of 4,
+            which find alike pairs as surely.
         copies: most copies of a token in the weighted signature; codes and quantities count double.
         tasks: tasks that share the bands; None: one a core, eight at most.
         block: titles in a block.
@@ -55,7 +55,7 @@ class CatalogueConfig:
             return choose_shape(self.length, self.target)
         if self.rows is not None:
             return self.bands, self.rows
-        return (24, 2) if titles < 50_000 else (24, 3) if titles < 2_000_000 else (40, 4)
+        return (24, 2) if titles < 50_000 else (24, 3) if titles < 2_000_000 else (48, 4)
 
 
 def s_curve(similarity: float, bands: int, rows: int) -> float:
