@@ -20,6 +20,6 @@ def test_nights_beyond_the_newest_are_removed_but_never_scores(
     for day in days:
         lake = make_night(day, customers=2)
     assert cli.main(["sweep"]) == 0
-    assert f"kept the newest {settings.keep_versions} nights; removed 6 older manifests" in capsys.readouterr().out
+    assert f"kept the newest {settings.keep_versions} nights; removed 8 older manifests" in capsys.readouterr().out
     assert lake.days(Stage.FEATURES) == days[2:]
     assert lake.days(Stage.SCORE) == days

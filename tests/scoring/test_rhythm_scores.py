@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pyspark.sql import functions as F
 
 from conf.features import RHYTHM
 from conf.load import load
@@ -70,7 +71,10 @@ def test_customers_get_classes_ceilings_and_words(spark, frame, told, models):
     rhythm = spark.createDataFrame(told[list(RHYTHM.names)])
     scores = rhythm_scores(rhythm, {name: Packed(model.to_bytes()) for name, model in models.items()}, 84)
     profile = frame("profile", *({"customer_id": name, "spend_90": 1.0} for name in (*told["customer_id"], "new")))
-    profile = profile.join(frame("interests", {"customer_id": "c000"}), "customer_id", "left")
+    profile = profile.join(frame("interests", {"customer_id": "c000"}), "customer_id", "left").withColumns(
+        {name: F.lit(None).cast("string") for name in ("likely", "discount_band", "next_action")}
+        | {"discount_dependence": F.lit(None).cast("double")}
+    )
     rights = spark.createDataFrame(
         [(name, "treated", True, None) for name in (*told["customer_id"], "new")],
         "customer_id string, treatment string, contactable boolean, blocked_by string",
