@@ -129,7 +129,8 @@ def score_batch(
             kept = kept & frame[f"recorded:{each.label}"].isna().to_numpy()
         rows = frame[kept]
         probability = np.round(np.asarray(model.predict(rows), dtype="float64"), PLACES)
-        band = np.searchsorted(np.asarray(model.meta.extra["bands"]), probability, side="right")
+        # what stands on a border is below it: a model that tells nobody apart names nobody
+        band = np.searchsorted(np.round(model.meta.extra["bands"], PLACES), probability, side="left")
         columns = {
             "customer_id": rows["customer_id"].to_numpy(dtype=object),
             "label": np.full(len(rows), each.label, dtype=object),

@@ -97,6 +97,15 @@ def test_reasons_are_what_raises_the_probability():
     assert found[1]["probability"] < found[0]["probability"]
 
 
+def test_a_model_that_tells_nobody_apart_names_nobody():
+    flat = trees("propensity_fish", pd.DataFrame({"spend_84": np.ones(60), "y": np.arange(60) % 3 == 0}), None,
+                 ["spend_84"], "y", TreesConfig(rounds=1, threads=1))  # fmt: skip
+    rate = round(float(flat.predict(pd.DataFrame({"spend_84": [1.0]}))[0]), 6)
+    models = {"fish": (with_extra(flat, bands=[rate, rate]), "fish:1")}
+    found = score_batch(batch({}, {}), models, {"fish": "champion"}, [FISH], DAY).to_pylist()
+    assert [row["band"] for row in found] == ["low", "low"]
+
+
 def test_nobody_and_no_model_give_no_row():
     assert score_batch(batch(CUSTOMERS[2]), {}, {}, [], DAY).num_rows == 0
     models = {"fish": (model("fish:visits_total", "fish"), "fish:1")}
