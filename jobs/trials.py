@@ -179,14 +179,7 @@ def _wide_deep_ranker(sets: TrainingSets, models: Models) -> Trial:
 
 
 def _ranker(sets: TrainingSets, models: Models, fit: Callable[[pd.DataFrame, pd.DataFrame], Candidate]) -> Trial:
-    training, validation_day, gate_day = _days(sets)
-    ranked = training[: models.ranker_windows]
-    train, validation, gate = (
-        offer_ranker.rows(sets.read("pairs", days)) for days in (ranked, validation_day, gate_day)
-    )
-    enough(offer_ranker.LABEL, train, validation, gate)
-    customers = sets.read("customers", gate_day)
-    customers = customers[customers["customer_id"].isin(gate["customer_id"].unique())]
+    train, validation, gate, customers = _pairs(sets, models, offer_ranker.rows, offer_ranker.LABEL)
     truth, seen = characteristics.truth_of(customers), characteristics.seen_of(customers)
     fitted = fit(train, validation)
     others = {
@@ -197,15 +190,21 @@ def _ranker(sets: TrainingSets, models: Models, fit: Callable[[pd.DataFrame, pd.
     return Trial(start, fitted, lambda model: offer_ranker.judge(model, gate, truth, seen), others)
 
 
-def _discovery_ranker(sets: TrainingSets, models: Models) -> Trial:
+def _pairs(
+    sets: TrainingSets, models: Models, rows: Callable[[pd.DataFrame], pd.DataFrame], label: str
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return a ranker's rows of training, validation and gate, and the customers that the gate asks about."""
     training, validation_day, gate_day = _days(sets)
-    ranked = training[: models.ranker_windows]
     train, validation, gate = (
-        discovery_ranker.rows(sets.read("pairs", days)) for days in (ranked, validation_day, gate_day)
+        rows(sets.read("pairs", days)) for days in (training[: models.ranker_windows], validation_day, gate_day)
     )
-    enough(discovery_ranker.LABEL, train, validation, gate)
+    enough(label, train, validation, gate)
     customers = sets.read("customers", gate_day)
-    customers = customers[customers["customer_id"].isin(gate["customer_id"].unique())]
+    return train, validation, gate, customers[customers["customer_id"].isin(gate["customer_id"].unique())]
+
+
+def _discovery_ranker(sets: TrainingSets, models: Models) -> Trial:
+    train, validation, gate, customers = _pairs(sets, models, discovery_ranker.rows, discovery_ranker.LABEL)
     _, truth = split_truth(characteristics.truth_of(customers), characteristics.seen_of(customers))
     fitted = discovery_ranker.fit(train, validation, RANKER_INPUTS, discovery_ranker.DiscoveryConfig())
     others = {
