@@ -22,8 +22,9 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 from timing import cpu
 
+from conf.labels import Attribute, Propensity, Purchase
 from conf.load import load
-from conf.schema import Attribute, Propensity, Purchase, Settings
+from conf.schema import Settings
 from jobs.lake import Lake
 from jobs.propensity_trials import Frames
 from jobs.training_sets import TrainingSets, training_sets

@@ -6,7 +6,7 @@ from datetime import date
 
 from pydantic import Field
 
-from conf.schema import Share, Slug, Strict
+from conf.strict import Share, Slug, Strict
 
 
 class DemoExport(Strict):

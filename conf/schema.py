@@ -1,135 +1,22 @@
-"""Typed schema of everything under ``conf/``; an unknown key or a wrong value is refused by name."""
+"""Typed schema of what stands under ``conf/``: offers, policy, segments, models, and the installation as a whole."""
 
 from __future__ import annotations
 
 import re
-from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-
-
-class Strict(BaseModel):
-    """Base of all settings: frozen, and nothing undeclared gets in."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _refuse_yes_and_no(cls, value: Any, info: ValidationInfo) -> Any:
-        """YAML reads ``no`` as False, which would pass as the number 0."""
-        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
-            raise ValueError(f"must not be a boolean; found {str(value).lower()}")
-        return value
-
-
-# --- a source: one file per CRM ---------------------------------------------------------------
-
-
-class Csv(Strict):
-    """Dialect of a CSV export."""
-
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    quote: str = Field(default='"', min_length=1, max_length=1)
-    encoding: str = Field(default="utf-8", description="name of a Python codec")
-    nulls: list[str] = Field(default=[""], description="tokens that mean: no value")
-
-
-class Export(Strict):
-    """One kind of file the CRM drops, under ``exports/<path>``; ``{date}`` is the day of the drop."""
-
-    path: str = Field(description="glob with {date}, relative to the export folder")
-    format: Literal["csv", "jsonl", "parquet"]
-    schedule: str = Field(
-        pattern=r"^(daily|weekly:(mon|tue|wed|thu|fri|sat|sun)|monthly:([1-9]|1\d|2[0-8])|optional)$",
-        description="when a file must be there; optional: whenever there is something to tell",
-    )
-    columns: list[str] = Field(min_length=1, description="the contract: exactly these columns, in any order")
-    csv: Csv = Csv()
-    skipped_days: list[str] = Field(
-        default=[], description="days without this file, by agreement: MM-DD of every year, or YYYY-MM-DD"
-    )
-    may_be_empty: bool = Field(default=False, description="a file with no row is no fault")
-    max_bytes: int = Field(default=4 << 30, gt=0, description="largest size of a file, decompressed, in bytes")
-
-
-class Part(Strict):
-    """One export that feeds a table; ``snapshot`` replaces all that came before, ``upsert`` merges by key."""
-
-    export: str
-    mode: Literal["snapshot", "upsert"] = "upsert"
-    where: str | None = Field(default=None, description="Spark SQL condition on the export's columns")
-    columns: dict[str, str] = Field(description="canonical column: Spark SQL expression over the export")
-
-
-class SourceTable(Strict):
-    """How a canonical table is made from exports, and how much bad data it bears."""
-
-    parts: list[Part] = Field(min_length=1)
-    personal: list[str] = Field(
-        default=[], description="further canonical columns whose values are never logged or shown"
-    )
-    max_rejected: Share = Field(default=0.01, description="share of a night's rows that may be quarantined")
-    max_volume_change: float = Field(
-        3.0, gt=1, description="a night's rows against the median of recent nights, as a factor up or down"
-    )
-    references: dict[str, Share] = Field({}, description="column: least share of its values found in its table")
-
-
-class Consent(Strict):
-    """Whether the source records consent, and what silence means."""
-
-    recorded: bool
-    assume: Literal["granted", "refused"] = "refused"
-    why: str = Field(default="", description="reason for the assumption, shown in the report")
-
-
-class LifeStage(Strict):
-    """A stage of life, by a rule on what a customer says or buys; the first that holds counts."""
-
-    title: str
-    where: str = Field(
-        description="Spark SQL condition on age_band, income_band, household_size, attributes (a map) and leans: "
-        "category -> share of the customer's purchases over the base's share"
-    )
-    basis: Literal["recorded", "baskets"] = "recorded"
-
-
-class Source(Strict):
-    """A CRM: where its exports lie and how they become the canonical model."""
-
-    name: Slug
-    title: str
-    timezone: str = Field(description="IANA zone of the business day")
-    currency: str = Field(min_length=3, max_length=3)
-    history_starts: date = Field(description="day of the first drop")
-    closed_days: list[str] = Field(default=[], description="days without drops: MM-DD of every year, or YYYY-MM-DD")
-    consent: Consent
-    exports: dict[Slug, Export]
-    tables: dict[str, SourceTable]
-    life_stages: list[LifeStage] = []
-
-
-# --- offers, policy, segments, models ------------------------------------------------------------
+from conf.labels import Propensities
+from conf.source import Source
+from conf.strict import Share, Slug, Strict
 
 
 class ProductTypeOffers(Strict):
     """Product types offered by the house itself, without a campaign."""
 
     min_buyers: int = Field(gt=0, description="customers who ever bought the type")
-    exclude_departments: list[str] = []
+    exclude_departments: list[str] = Field(default=[])
     margin: Share = Field(description="assumption: share of the spend that stays")
     cost: float = Field(ge=0, description="assumption: cost of making the offer, in the source's currency")
     discoveries: int = Field(default=0, ge=0, description="places kept for types the customer never bought")
@@ -228,101 +115,8 @@ class Segments(Strict):
     bom: bool = Field(default=True, description="byte order mark, so that Excel reads UTF-8")
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     segments: list[Segment]
-    partitions: list[Partition] = []
-    look_alikes: list[LookAlike] = []
-
-
-class Scope(Strict):
-    """Products of a propensity: whatever is given has to hold, and any of its values will do."""
-
-    departments: list[str] = []
-    categories: list[str] = []
-    product_types: list[str] = []
-    brands: list[str] = []
-
-    @model_validator(mode="after")
-    def _refuse_everything(self) -> Scope:
-        if not (self.departments or self.categories or self.product_types or self.brands):
-            raise ValueError("a scope needs departments, categories, product_types or brands; found none")
-        return self
-
-
-class Label(Strict):
-    """What every propensity has."""
-
-    label: Slug = Field(description="name in the tables")
-    title: str = Field(min_length=1, description="in a marketer's words; reads on after 'the customer'")
-
-    @property
-    def model(self) -> str:
-        """Return the name of its model in the registry."""
-        return f"propensity_{self.label}"
-
-
-class Purchase(Label):
-    """``buys``: within the horizon, whoever has a basket; ``adopts``: the same for who never bought in the scope."""
-
-    kind: Literal["buys", "adopts"]
-    scope: Scope
-
-
-class FirstPurchase(Label):
-    """A customer who is known but never bought becomes a paying one within the horizon."""
-
-    kind: Literal["first_purchase"]
-
-
-class Return(Label):
-    """A customer buys again within the horizon after ``lapse_days`` or more without a purchase."""
-
-    kind: Literal["returns"]
-    lapse_days: int = Field(gt=0)
-
-
-class Attribute(Label):
-    """An attribute that is recorded for some customers and guessed for the rest; it has no horizon."""
-
-    kind: Literal["attribute"]
-    attribute: str = Field(description="column of customers, or key of its attributes")
-    values: list[str] = Field(min_length=1, description="recorded values that count as yes; any other is no")
-
-
-def _kind(value: Any) -> Any:
-    return value.get("kind") if isinstance(value, dict) else value.kind
-
-
-Propensity = Annotated[
-    Annotated[Purchase, Tag("buys")]
-    | Annotated[Purchase, Tag("adopts")]
-    | Annotated[FirstPurchase, Tag("first_purchase")]
-    | Annotated[Return, Tag("returns")]
-    | Annotated[Attribute, Tag("attribute")],
-    Discriminator(_kind),
-]
-
-
-class Propensities(Strict):
-    """What each customer is asked about every night; a label is a few lines."""
-
-    labels: list[Propensity] = []
-
-    @field_validator("labels")
-    @classmethod
-    def _refuse_twins(cls, labels: list[Propensity]) -> list[Propensity]:
-        names = [each.label for each in labels]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"labels given twice: {twice}")
-        return labels
-
-    @property
-    def scopes(self) -> dict[str, Scope]:
-        """Return the scopes by label, of those that have one."""
-        return {each.label: each.scope for each in self.labels if isinstance(each, Purchase)}
-
-    @property
-    def attributes(self) -> list[Attribute]:
-        """Return the labels that are attributes."""
-        return [each for each in self.labels if isinstance(each, Attribute)]
+    partitions: list[Partition] = Field(default=[])
+    look_alikes: list[LookAlike] = Field(default=[])
 
 
 class NetworkTraining(Strict):
@@ -360,7 +154,7 @@ class PriorRule(Strict):
 class Prior(Strict):
     """The rules of the expert; none is no prior."""
 
-    rules: list[PriorRule] = []
+    rules: list[PriorRule] = Field(default=[])
 
 
 class Models(Strict):
@@ -403,9 +197,6 @@ class Catalogue(Strict):
     target: float | None = Field(
         default=None, gt=0, lt=1, description="similarity that has to be found; bands and rows follow; null: by size"
     )
-
-
-# --- the pipeline ------------------------------------------------------------------------------
 
 
 class Spark(Strict):

@@ -17,7 +17,7 @@ from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import Column, DataFrame, functions as F, types as T
 
 from conf.errors import ConfigError
-from conf.schema import Export, Part, Source, SourceTable
+from conf.source import Export, Part, Source, SourceTable
 from conf.tables import Table
 from features.schemas import spark_type
 

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, functions as F, types as T
 
 from conf.errors import ConfigError
 from conf.interests import INTERESTS, WIDE
-from conf.schema import LifeStage
+from conf.source import LifeStage
 from features.interests import LEAST_BASKETS, LEAST_LEAN, group_units, interests, leans
 from features.purchases import Base, grouped, held
 from features.schemas import conform, struct

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, functions as F, types as T
 
 from conf.features import HISTORY, LABEL_HISTORY
-from conf.schema import Scope
+from conf.labels import Scope
 from features.lines import MONEY_UNIT
 from features.rhythm import describe, series_of
 from features.schemas import struct

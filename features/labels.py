@@ -11,7 +11,7 @@ from datetime import date
 
 from pyspark.sql import DataFrame, functions as F
 
-from conf.schema import Attribute
+from conf.labels import Attribute
 from features.lines import after, basket_types, money
 
 REDEEMED = "redeemed"

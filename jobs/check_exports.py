@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from conf.errors import ConfigError, DataError
-from conf.schema import Export
+from conf.source import Export
 from jobs.exports import Drop, open_drop
 
 CHUNK = 1 << 20

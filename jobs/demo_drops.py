@@ -17,7 +17,8 @@ from typing import Any
 import duckdb
 
 from conf.demo import Correction, Demo, Faults
-from conf.schema import Export, Settings
+from conf.schema import Settings
+from conf.source import Export
 from jobs.exports import days, due, listed
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from conf.errors import ConfigError, DataError, TransientError
-from conf.schema import Export, Settings, Source
+from conf.schema import Settings
+from conf.source import Export, Source
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

@@ -19,7 +19,8 @@ from typing import Any
 import duckdb
 
 from conf.errors import DataError
-from conf.schema import Export, Settings
+from conf.schema import Settings
+from conf.source import Export
 from jobs.check_exports import Checked, check
 from jobs.exports import Drop, find, refuse_changed
 from jobs.lake import Draft, Lake, Manifest

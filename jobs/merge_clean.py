@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession, functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from conf.canonical import CANONICAL
-from conf.schema import Source
+from conf.source import Source
 from conf.tables import Column, Table
 from features.canonical import shown_columns
 from features.merge import MONTH, merged

@@ -8,7 +8,8 @@ from functools import partial
 
 import pandas as pd
 
-from conf.schema import Attribute, Models, Propensities, Propensity, Purchase, Return
+from conf.labels import Attribute, Propensities, Propensity, Purchase, Return
+from conf.schema import Models
 from jobs.training_sets import TrainingSets
 from jobs.trials import Task, Trial, enough
 from training import propensity

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from conf.errors import DataError
-from conf.schema import Export
+from conf.source import Export
 from jobs.check_exports import Checked, compare
 
 #: rows that are held as Arrow at a time

@@ -18,7 +18,8 @@ from pyspark.sql import DataFrame, SparkSession, functions as F
 
 from conf.canonical import CANONICAL
 from conf.errors import DataError
-from conf.schema import Part, Settings, Source
+from conf.schema import Settings
+from conf.source import Part, Source
 from conf.tables import Table
 from features.canonical import canonical_rows, check_expressions, missing_columns
 from jobs.lake import Draft, File, Lake, Manifest

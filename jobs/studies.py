@@ -16,7 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-from conf.schema import Attribute, Purchase, Settings
+from conf.labels import Attribute, Purchase
+from conf.schema import Settings
 from jobs.database_schema import arrow_schema
 from jobs.propensity_trials import Frames
 from jobs.study_tables import STUDIES

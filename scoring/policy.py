@@ -10,7 +10,8 @@ from datetime import date, timedelta
 
 from pyspark.sql import Column, DataFrame, Window, functions as F
 
-from conf.schema import Consent, Policy
+from conf.schema import Policy
+from conf.source import Consent
 
 PURPOSE = "marketing"
 #: why a coupon is removed when nothing else speaks against it

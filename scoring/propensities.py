@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, functions as F
 
 from conf.features import LABEL_HISTORY
+from conf.labels import Attribute, Propensity, Purchase
 from conf.published import CUSTOMER_PROPENSITIES
-from conf.schema import Attribute, Propensity, Purchase
 from features.labels import recorded
 from features.profile import liked_departments
 from features.schemas import struct

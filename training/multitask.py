@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from conf.schema import Propensity
+from conf.labels import Propensity
 from training import propensity
 from training.classifiers import calibrated, with_calibration
 from training.fitting import Candidate

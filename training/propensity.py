@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from conf.features import HISTORY
-from conf.schema import Attribute, FirstPurchase, Propensity, Purchase, Return
+from conf.labels import Attribute, FirstPurchase, Propensity, Purchase, Return
 from training.artifacts import Model
 from training.churn import coverage
 from training.classifiers import (

@@ -10,7 +10,8 @@ from pyspark.sql import DataFrame, SparkSession
 from conf.canonical import CANONICAL
 from conf.errors import ConfigError
 from conf.load import load
-from conf.schema import Part, Settings, Source
+from conf.schema import Settings
+from conf.source import Part, Source
 from conf.tables import Column, Table
 from features.canonical import (
     canonical_rows,

@@ -9,7 +9,7 @@ import pytest
 
 from conf.errors import ConfigError
 from conf.interests import INTERESTS, WIDE
-from conf.schema import LifeStage
+from conf.source import LifeStage
 from features.customer_features import customer_features, interest_table
 from features.interests import ORDERS, drift, group_units, interests, leakage, leans, named
 from features.lines import lines

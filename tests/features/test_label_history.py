@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from conf.features import HISTORY
-from conf.schema import Attribute, Scope
+from conf.labels import Attribute, Scope
 from features.label_history import label_history, scope_series
 from features.labels import recorded
 

@@ -20,7 +20,8 @@ import pytest
 
 from conf.errors import ConfigError, DataError, NboError, TransientError
 from conf.load import load
-from conf.schema import Settings, Source
+from conf.schema import Settings
+from conf.source import Source
 from jobs import ingest, read_exports
 from jobs.lake import Lake
 from jobs.stages import Stage

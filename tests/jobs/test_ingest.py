@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings as hypothesis, strategies as st
 
 from conf.load import load
-from conf.schema import Export, Settings, Source
+from conf.schema import Settings
+from conf.source import Export, Source
 from jobs import ingest
 from jobs.exports import due, find
 from jobs.lake import Lake

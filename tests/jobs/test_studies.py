@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from conf.schema import Attribute, FirstPurchase, Propensities, Purchase, Return, Scope, Settings
+from conf.labels import Attribute, FirstPurchase, Propensities, Purchase, Return, Scope
+from conf.schema import Settings
 from jobs.lake import Lake, Manifest
 from jobs.propensity_trials import Frames, propensity_tasks
 from jobs.stages import Stage

@@ -20,8 +20,9 @@ import pyarrow as pa
 import pytest
 
 from conf.errors import ConfigError, DataError
+from conf.labels import Propensities
 from conf.load import load
-from conf.schema import Propensities, Settings
+from conf.schema import Settings
 from jobs import approve, roll_back, train_models
 from jobs.lake import Lake, Manifest
 from jobs.stages import Stage

@@ -14,7 +14,8 @@ from pyspark.sql import SparkSession
 
 from conf.errors import ConfigError, DataError
 from conf.load import load
-from conf.schema import Settings, Source, Spark
+from conf.schema import Settings, Spark
+from conf.source import Source
 from jobs import validate
 from jobs.lake import Lake, Manifest
 from jobs.stages import Stage

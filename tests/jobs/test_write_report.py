@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 
 from conf.errors import DataError
-from conf.schema import Consent, Settings
+from conf.schema import Settings
+from conf.source import Consent
 from jobs import database, plots, publish_scores, write_report, write_segments
 from jobs.lake import Lake
 from jobs.night_figures import Night, _round_step, _verdict

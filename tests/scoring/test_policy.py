@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import HealthCheck, given, settings as profile, strategies as st
 from pyspark.sql import functions as F
 
-from conf.schema import Consent, Policy
+from conf.schema import Policy
+from conf.source import Consent
 from scoring.policy import (
     DURABLE,
     NO_CONSENT,

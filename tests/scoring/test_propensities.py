@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from conf.features import LABEL_HISTORY, PROFILE, RHYTHM
+from conf.labels import Attribute, Purchase, Scope
 from conf.published import CUSTOMER_PROPENSITIES
-from conf.schema import Attribute, Purchase, Scope
 from features.schemas import struct
 from scoring.phrases import phrases
 from scoring.predictions import Packed

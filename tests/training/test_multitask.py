@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conf.schema import Purchase, Return, Scope
+from conf.labels import Purchase, Return, Scope
 from training import multitask, propensity
 from training.artifacts import from_bytes
 from training.evaluation import binary_metrics

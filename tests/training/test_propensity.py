@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.naive_bayes import GaussianNB
 
-from conf.schema import Attribute, FirstPurchase, Propensity, Purchase, Return, Scope
+from conf.labels import Attribute, FirstPurchase, Propensity, Purchase, Return, Scope
 from training import propensity
 from training.artifacts import from_bytes
 from training.classifiers import LogisticConfig, TreesConfig, logistic, naive_bayes
