@@ -119,33 +119,31 @@ def _tokens(block: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Reco
     """Step 1: blocks of ``block`` titles as tokens."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from pyspark import TaskContext
-
-        context = TaskContext.get()
-        number = (context.partitionId() if context else 0) << 32
         held: list[pa.RecordBatch] = []
         for batch in batches:
             held.append(batch)
             if sum(each.num_rows for each in held) >= block:
-                yield _block(held, number)
-                held, number = [], number + 1
+                yield _block(held)
+                held = []
         if held:
-            yield _block(held, number)
+            yield _block(held)
 
     return run
 
 
-def _block(held: list[pa.RecordBatch], number: int) -> pa.RecordBatch:
+def _block(held: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Pack a block; its first product names it, whatever number Spark gives the partition."""
     table = pa.Table.from_batches(held).combine_chunks()
     ids = table["product_id"].combine_chunks()
+    hashed = hashed_ids(ids)
     tokens = tokenize(table["title"].combine_chunks())
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, pa.schema([("product_id", pa.string())])) as writer:
         writer.write_batch(pa.RecordBatch.from_arrays([ids.cast(pa.string())], names=["product_id"]))
     return _row(
-        part=number,
+        part=int(hashed[0] >> np.uint64(1)),  # negative numbers are other rows than blocks
         product_ids=sink.getvalue().to_pybytes(),
-        ids=hashed_ids(ids),
+        ids=hashed,
         hashes=tokens.hashes,
         lengths=np.diff(tokens.offsets).astype(np.uint8),
         **{name: getattr(tokens, name) for name in _VOCABULARY[:-1]},
@@ -189,11 +187,10 @@ def _links(config: CatalogueConfig, tasks: int, words: Broadcast[Vocabulary]) ->
     """Step 3: links found by one task's bands; the first task also says which title each product has."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from pyspark import TaskContext
-
-        known, parts, ids, tokens, lengths = words.value, [], [], [], []
+        known, task, parts, ids, tokens, lengths = words.value, 0, [], [], [], []
         slots = slots_of(known.names)
         for cells in _cells(batches):
+            task = cells["task"]  # Spark's own number of the partition is another one after a union
             offsets = np.concatenate([[0], np.cumsum(cells["lengths"], dtype=np.int64)])
             stood, stood_offsets = stand_for(cells["hashes"], offsets, slots, known.names, known.stands)
             parts.append(cells["part"])
@@ -206,8 +203,6 @@ def _links(config: CatalogueConfig, tasks: int, words: Broadcast[Vocabulary]) ->
         ends = np.cumsum([len(each) for each in lengths])
         tokens.clear()
         lengths.clear()
-        context = TaskContext.get()
-        task = context.partitionId() if context else 0
         nothing = dict.fromkeys(("rows", "ids", "keys", "specific", "pairs", "scores", "flags"))
         if task == 0:
             yield _row(part=-1, **{**nothing, "keys": titles.keys, "specific": specificity_of(titles, known)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from features.catalogue import build
 from features.catalogue.build import product_clusters
 from features.catalogue.config import CatalogueConfig, choose_shape, describe, s_curve
 from features.catalogue.one_source import group
@@ -17,6 +19,7 @@ from features.catalogue.sketches import multipliers, one_permutation, signatures
 from features.catalogue.titles import Clusters, cluster
 from features.catalogue.tokens import GROUPS, tokenize
 from features.catalogue.two_sources import choose_threshold, match
+from features.catalogue.vocabulary import vocabulary
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -153,6 +156,28 @@ def test_spark_gives_the_same_clusters_whatever_the_tasks(spark: SparkSession) -
         assert len(rows) == len(titles)
         heads = [row.cluster for row in rows if row.is_clusteroid]
         assert sorted(heads) == sorted(set(found.values()))
+
+
+def test_each_task_finds_the_links_of_its_own_bands_whatever_partition_it_runs_as() -> None:
+    titles = pa.array([title for pair in SAME + APART for title in pair] + AROUND)
+    config = CatalogueConfig()
+    block = pa.RecordBatch.from_arrays(
+        [pa.array([f"p{row}" for row in range(len(titles))]), titles], ["product_id", "title"]
+    )
+    packed = next(iter(build._tokens(1000)(iter([block]))))
+    words = SimpleNamespace(value=vocabulary([tokenize(titles)], len(titles)))
+
+    def links(task: int, tasks: int) -> tuple[int, set[tuple[int, int]]]:
+        given = packed.append_column("task", pa.array([task], pa.int32()))
+        rows = list(build._cells(build._links(config, tasks, words)(iter([given]))))
+        pairs = [cells["pairs"].reshape(-1, 2) for cells in rows if cells["part"] == -2]
+        return len(rows), {tuple(pair) for pair in np.concatenate(pairs).tolist()}
+
+    every, alone = links(0, 1)
+    told, found = zip(*(links(task, 24) for task in range(24)), strict=True)  # a band each
+    assert set.union(*found) == alone
+    assert len(set(map(frozenset, found))) > 1
+    assert told == (every, *[every - 2] * 23)  # the first task also says which title each product has
 
 
 def test_the_threshold_between_two_sources_follows_from_what_non_matches_get() -> None:
