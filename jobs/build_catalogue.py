@@ -28,6 +28,7 @@ from features.catalogue.decisions import APART, SAME, Decision, Decisions, resol
 from features.catalogue.reasons import NO_TITLE
 from jobs import cluster_tables as tables
 from jobs.database_schema import arrow_schema
+from jobs.known_products import KNOWN, add_known, find_fresh, write_known
 from jobs.lake import Draft, File, Lake, Manifest, TableVersion
 from jobs.night import publish
 from jobs.stages import Stage
@@ -110,7 +111,7 @@ class _Night:
 def _build(night: _Night, inputs: dict[str, str], recluster: bool, draft: Draft) -> None:
     before = night.lake.need(Stage.CATALOGUE, night.earlier) if night.earlier else None
     config = method_of(night.settings)
-    method = f"{night.text}; {config}"
+    method = f"{night.text}; {config}; hashes of DuckDB {duckdb.__version__}"
     draft.facts = {"skipped": {}, "reclustered": recluster, "refused": night.decisions.refused, "method": method}
     for line in night.decisions.refused:
         log.warning("catalogue: a decision by hand is refused: %s", line)
@@ -119,44 +120,60 @@ def _build(night: _Night, inputs: dict[str, str], recluster: bool, draft: Draft)
         _carry(draft, before)
         return
     with _engine(night) as engine:
-        ((titled,),) = engine.execute("select count(title) from products").fetchall()
-        if titled:
-            _cluster(night, inputs, engine, draft, before if same else None, config)
+        if before and same and before.facts.get("index"):
+            decided_so = before.inputs["decisions"] == inputs["decisions"]
+            if _join(night, engine, draft, before, config, decided_so):
+                return
+        if engine.execute("select 1 from products where title is not null limit 1").fetchall():
+            _cluster(night, engine, draft, config)
         else:
             _say_untitled(night, engine, draft)
             _write(night, engine, draft, first=before is None)
 
 
-def _cluster(
+def _join(
     night: _Night,
-    inputs: dict[str, str],
     engine: duckdb.DuckDBPyConnection,
     draft: Draft,
-    before: Manifest | None,
+    before: Manifest,
     config: CatalogueConfig,
-) -> None:
-    """Let the new products join the clusters of the night ``before``, or cluster all of them."""
-    from jobs.catalogue_index import write_index
-    from jobs.cluster_products import add_untitled, assign_new, cluster_all, few_are_new, keep_old, only_added
+    decided_so: bool,
+) -> bool:
+    """Let new products join the clusters of the night ``before``, unless they are too many; tell whether they did.
 
-    if before and before.facts.get("index") and few_are_new(engine):
-        same = before.inputs["decisions"] == inputs["decisions"]
-        additions = same and only_added(engine, night.decisions.group)
-        if additions and not engine.execute("select count(*) from fresh").fetchall()[0][0]:
-            _carry(draft, before)  # products changed, but none of their titles
-            return
-        if not additions:
-            keep_old(engine)
-        draft.facts["index"] = assign_new(engine, night.lake, draft, before, config)
-        add_untitled(engine)
-        if additions:
-            _append(night, engine, draft, before)
-        else:
-            _write(night, engine, draft, first=False)
-        return
+    ``decided_so``: the decisions by hand are those of the night before.
+    """
+    from jobs.cluster_products import add_untitled, assign_new, few_are_new, keep_old, only_added
+
+    _attach(engine, "known_products", night.lake, before.tables[KNOWN].files)
+    changed = find_fresh(engine, night.settings.catalogue.text, night.text)
+    if not few_are_new(engine):
+        return False
+    additions = decided_so and only_added(engine, changed, night.decisions.group)
+    if additions and not engine.execute("select count(*) from fresh").fetchall()[0][0]:
+        _carry(draft, before)  # products changed, but none of their titles
+        return True
+    if not additions:
+        keep_old(engine)
+    draft.facts["index"] = assign_new(engine, night.lake, draft, before, config)
+    add_untitled(engine)
+    if additions:
+        _append(night, engine, draft, before)
+    else:
+        _write(night, engine, draft, first=False)
+        write_known(engine, draft, night.settings.catalogue.text)
+    return True
+
+
+def _cluster(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, config: CatalogueConfig) -> None:
+    """Cluster all products."""
+    from jobs.catalogue_index import write_index
+    from jobs.cluster_products import add_untitled, cluster_all
+
     words = cluster_all(night.settings, engine, draft, night.text, config)
     add_untitled(engine)
     _write(night, engine, draft, first=night.earlier is None)
+    write_known(engine, draft, night.settings.catalogue.text)
     draft.facts["index"] = write_index(engine, draft, words, config)
 
 
@@ -223,14 +240,13 @@ def _write(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, first
 def _append(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, before: Manifest) -> None:
     """Add new products to the tables of the night before, whose files are taken over as they are."""
     tables.name_additions(engine, night.day)
-    for name in (CLUSTERS, SHARED):
+    for name in (CLUSTERS, SHARED, KNOWN):
         draft.carry(name, before.tables[name].files)
-    ((new,),) = engine.execute(
-        "select count(*) from (select distinct cluster_id from named) anti join before using (cluster_id)"
-    ).fetchall()
+    ((new,),) = engine.execute("select count(*) from ids where not old").fetchall()
     _copy(engine, draft, CLUSTERS, "select * from named order by product_id")
     shared = _copy(engine, draft, SHARED, f"{tables.added_to_shared()} order by cluster_id, product_id")
     _copy(engine, draft, JOURNAL, tables.journal_of_additions())
+    add_known(engine, draft)
     draft.facts |= {"clusters": before.facts["clusters"] + new, "sharing": shared.rows}
 
 

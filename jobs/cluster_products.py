@@ -6,7 +6,7 @@ Fills DuckDB's working table ``proposed`` (``jobs.cluster_tables``) from its vie
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -65,23 +65,26 @@ def cluster_all(
 
 
 def few_are_new(engine: duckdb.DuckDBPyConnection) -> bool:
-    """Make ``fresh``, tonight's new and changed products; tell whether they are few beside the others."""
-    engine.execute(
-        "create or replace temp table fresh as select products.* from products anti join before "
-        "on before.product_id = products.product_id and before.title is not distinct from products.title"
-    )
+    """Tell whether ``fresh`` are few beside the others."""
     ((new, all_of_them),) = engine.execute("select (select count(*) from fresh), count(*) from products").fetchall()
     return bool(new <= MOST_NEW * all_of_them)
 
 
-def only_added(engine: duckdb.DuckDBPyConnection, decided: Iterable[str]) -> bool:
-    """Tell whether tonight's products are the night before's and ``fresh``, of which none is decided by hand."""
-    ((counts, known),) = engine.execute(
-        "select (select count(*) from products) = (select count(*) from before) + (select count(*) from fresh), "
-        "(select count(*) from fresh semi join before using (product_id))"
+def only_added(engine: duckdb.DuckDBPyConnection, changed: int, decided: Collection[str]) -> bool:
+    """Tell whether tonight's products are the night before's and ``fresh``, of which none is decided by hand.
+
+    Args:
+        engine: with ``products``, ``known_products`` and ``fresh``.
+        changed: how many of ``fresh`` the night before had otherwise.
+        decided: products decided by hand.
+    """
+    ((none_gone,),) = engine.execute(
+        "select (select count(*) from products) = (select count(*) from known_products) + (select count(*) from fresh)"
     ).fetchall()
-    names = set(engine.sql("select product_id from fresh").to_arrow_table()["product_id"].to_pylist())
-    return bool(counts) and known == 0 and names.isdisjoint(decided)
+    if changed or not none_gone or not decided:
+        return bool(none_gone) and not changed
+    names = engine.sql("select product_id from fresh").to_arrow_table()["product_id"].to_pylist()
+    return set(names).isdisjoint(decided)
 
 
 def keep_old(engine: duckdb.DuckDBPyConnection) -> None:
@@ -95,20 +98,30 @@ def keep_old(engine: duckdb.DuckDBPyConnection) -> None:
 def assign_new(
     engine: duckdb.DuckDBPyConnection, lake: Lake, draft: Draft, before: Manifest, config: CatalogueConfig
 ) -> dict[str, int]:
-    """Let ``fresh`` join the clusters there are; return the facts of the index, which learns of the new clusters."""
-    fresh = engine.sql("select * from fresh where title is not null order by product_id").to_arrow_table()
+    """Let ``fresh`` join the clusters there are; return the facts of the index, which learns of the new clusters.
+
+    Makes ``met``: of the products that stand for the joined clusters, what the night before said.
+    """
+    fresh = engine.sql(
+        "select product_id, title from fresh where title is not null order by product_id"
+    ).to_arrow_table()
     if not fresh.num_rows:
+        engine.execute("create or replace temp table met as from before limit 0")
         return add_to_index(draft, before, {})
     ids, titles = (fresh[name].combine_chunks() for name in ("product_id", "title"))
     found = assign(ids, titles, LakeIndex(lake, before), IndexFacts(**before.facts["index"]), config)
     engine.register("assigned", _as_table(ids, titles, found))
     _register_reasons(engine)
+    engine.execute(
+        "create or replace temp table met as select * from before semi join "
+        "(select distinct known as product_id from assigned) using (product_id)"
+    )
     # the known product names its cluster even where it is gone meanwhile, as long as the cluster is there
     engine.execute(
         "insert into proposed select product_id, title, case when known is null then 'n' || founder else "
         "'o' || coalesce(now.cluster_id, known) end, is_clusteroid, case when is_clusteroid then 1.0 else confidence "
         f"end, case when is_clusteroid then '{CENTRE}' else reasons.reason end from assigned "
-        "left join (select product_id as known, cluster_id from before) as now using (known) join reasons using (flags)"
+        "left join (select product_id as known, cluster_id from met) as now using (known) join reasons using (flags)"
     )
     return add_to_index(draft, before, found.additions)
 

@@ -96,13 +96,18 @@ def name_clusters(engine: duckdb.DuckDBPyConnection, day: date) -> None:
 
 
 def name_additions(engine: duckdb.DuckDBPyConnection, day: date) -> None:
-    """Do the same where ``proposed`` holds only new products and nothing else has changed since the night before."""
+    """Do the same where ``proposed`` holds only new products and nothing else has changed since the night before.
+
+    ``ids`` also says whether the cluster is an ``old`` one, and how many ``products`` the night before had in it.
+    """
     engine.execute(
         "create or replace temp table ids as with each as "
-        "(select distinct cluster, substr(cluster, 2) as cluster_id, left(cluster, 1) = 'o' as old from proposed), "
-        "taken as (select distinct cluster_id from before semi join each using (cluster_id)) "
-        "select cluster, case when old or taken.cluster_id is null then each.cluster_id "
-        f"else each.cluster_id || '@{day}' end as cluster_id from each left join taken using (cluster_id)"
+        "(select distinct cluster, substr(cluster, 2) as id, hash(id) as key, left(cluster, 1) = 'o' as joins "
+        "from proposed), taken as (select known_products.cluster as key, count(*) as products from known_products "
+        "semi join each on each.key = known_products.cluster group by 1) "
+        "select cluster, coalesce(joins and products > 0, false) as old, products, "
+        f"case when joins or products is null then id else id || '@{day}' end as cluster_id "
+        "from each left join taken using (key)"
     )
     engine.execute(f"create or replace temp view named as select {_COLUMNS} from proposed join ids using (cluster)")
 
@@ -110,11 +115,12 @@ def name_additions(engine: duckdb.DuckDBPyConnection, day: date) -> None:
 def added_to_shared() -> str:
     """Return the query of what new products add to the products that share a cluster: they, and who was alone."""
     return (
-        "with joined as (select distinct cluster_id from named semi join before using (cluster_id)), "
-        "several as (select cluster_id from named group by 1 having count(*) > 1 union from joined) "
+        "with several as (select cluster_id from named group by 1 having count(*) > 1 "
+        "union select cluster_id from ids where old) "
         f"select {_COLUMNS} from named where cluster_id <> product_id or cluster_id in (from several) "
-        f"union all select {_COLUMNS} from (select {_COLUMNS}, count(*) over (partition by cluster_id) as n "
-        "from before semi join joined using (cluster_id)) where n = 1 and cluster_id = product_id"
+        # who alone gave a cluster its name is the product that was met in it
+        f"union all select {_COLUMNS} from met where cluster_id = product_id "
+        "and cluster_id in (select cluster_id from ids where old and products = 1)"
     )
 
 
@@ -122,8 +128,10 @@ def journal_of_additions() -> str:
     """Return the query of the journal of a night that only added products."""
     return (
         "select 'joined' as event, cluster_id, product_id as subject, 1 as products, null::varchar as from_cluster_id "
-        "from named semi join before using (cluster_id) union all select 'new', cluster_id, cluster_id, count(*), null "
-        "from named anti join before using (cluster_id) group by cluster_id order by event, cluster_id, subject"
+        "from named semi join (from ids where old) using (cluster_id) "
+        "union all select 'new', cluster_id, cluster_id, count(*), null "
+        "from named semi join (from ids where not old) using (cluster_id) "
+        "group by cluster_id order by event, cluster_id, subject"
     )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -303,13 +304,19 @@ class Draft:
         """Return the same place as a path of the lake's file system."""
         return f"{self.lake.base}/{self._folder(table)}"
 
-    def arrow(self, table: str, rows: pa.Table | pa.RecordBatchReader) -> TableVersion:
-        """Write ``rows`` as one Parquet file; each batch of a reader becomes a row group."""
+    def arrow(self, table: str, rows: pa.Table | pa.RecordBatchReader, **options: Any) -> TableVersion:
+        """Write ``rows`` as one Parquet file; each batch of a reader becomes a row group.
+
+        Args:
+            table: its name.
+            rows: what it holds.
+            options: of ``ParquetWriter``, where others than usual serve better.
+        """
         self._check(table)
         folder = f"{self.lake.base}/{self._folder(table)}"
         self.lake.fs.create_dir(folder, recursive=True)
         with pq.ParquetWriter(
-            f"{folder}/part-0.parquet", rows.schema, filesystem=self.lake.fs, compression="zstd"
+            f"{folder}/part-0.parquet", rows.schema, filesystem=self.lake.fs, **{"compression": "zstd", **options}
         ) as writer:
             if isinstance(rows, pa.Table):
                 writer.write_table(rows)
@@ -369,7 +376,7 @@ class Draft:
                 self.lake.fs.delete_dir(folder)
 
     def _audit(self, info: pafs.FileInfo) -> File:
-        with duckdb.connect() as engine:
+        with _engine(os.getpid()).cursor() as engine:
             if self.lake.local:  # DuckDB's own reader is several times faster than through Arrow
                 source = f"read_parquet('{info.path.replace(chr(39), chr(39) * 2)}', hive_partitioning = false)"
             else:
@@ -388,6 +395,12 @@ class Draft:
 
     def _folder(self, table: str) -> str:
         return f"{table}/ds={self.day}/v={self.version}"
+
+
+@cache
+def _engine(process: int) -> duckdb.DuckDBPyConnection:
+    """Return the engine of this process: to start one takes longer than to read a small table."""
+    return duckdb.connect(config={"enable_external_file_cache": "false"})
 
 
 def _sync(path: str) -> None:

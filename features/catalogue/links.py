@@ -189,20 +189,25 @@ def _compare(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _may_match(masks, at, size, out):  # type: ignore[no-untyped-def]
-    """Say by masks alone which of the ``size`` members after ``at`` may be one product with it.
+    """Say by masks alone which of the ``size`` members after ``at`` may be one product with it."""
+    code, number, word = masks[0, at], masks[1, at], masks[2, at]
+    for ahead in range(size):
+        there = at + 1 + ahead
+        out[ahead] = may_be_one(code, number, word, masks[0, there], masks[1, there], masks[2, there])
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def may_be_one(code, number, word, other_code, other_number, other_word):  # type: ignore[no-untyped-def]
+    """Tell by the masks of two titles whether they may be one product.
 
     A pair of which each side has what the other lacks is ruled out; the judge would link none of them. Without
     branches, so that the compiler compares several pairs at once.
     """
-    code, number, word = masks[0, at], masks[1, at], masks[2, at]
-    for ahead in range(size):
-        there = at + 1 + ahead
-        other_code, other_number, other_word = masks[0, there], masks[1, there], masks[2, there]
-        apart = ((code & ~other_code) != 0) & ((other_code & ~code) != 0)
-        shared = (code & other_code) != 0  # a code in common allows other words and numbers
-        differ = ((number & ~other_number) != 0) & ((other_number & ~number) != 0)
-        differ |= ((word & ~other_word) != 0) & ((other_word & ~word) != 0)
-        out[ahead] = (not apart) & (shared | (not differ))
+    apart = ((code & ~other_code) != 0) & ((other_code & ~code) != 0)
+    shared = (code & other_code) != 0  # a code in common allows other words and numbers
+    differ = ((number & ~other_number) != 0) & ((other_number & ~number) != 0)
+    differ |= ((word & ~other_word) != 0) & ((other_word & ~word) != 0)
+    return (not apart) & (shared | (not differ))
 
 
 @numba.njit(nogil=True, cache=True)
