@@ -164,9 +164,23 @@ def test_new_products_join_the_clusters_there_are_as_a_full_clustering_would_hav
     assert sum(row["is_clusteroid"] for row in read(settings, 2) if row["product_id"] in rest) == 1
     assert ("moved", after["dk36"], "ak0") in events(settings, 2)
 
-    night(3, changed, recluster=True)
-    assert ids(settings, 3) == third
-    assert events(settings, 3) == set()
+    # a new product under the id that a founder left to its cluster: the new cluster gets another name
+    changed[head] = "gorenje fridge 5y12 white"
+    made = night(3, changed)
+    fourth, taken = ids(settings, 3), f"{head}@{FIRST + timedelta(days=3)}"
+    assert fourth == third | {head: taken}
+    assert events(settings, 3) == {("new", taken, taken)}
+    assert made.facts["clusters"] == len(set(fourth.values()))
+    sizes = Counter(fourth.values())
+    assert {row["product_id"] for row in read(settings, 3, SHARED)} == {
+        product for product, cluster in fourth.items() if sizes[cluster] > 1 or cluster != product
+    }
+    night(4, changed, recluster=True)
+    assert ids(settings, 4) == fourth
+    assert events(settings, 4) == set()
+
+    blank = night(5, changed | {"u1": "  "})  # other text, but the same title: none
+    assert blank.tables[CLUSTERS] == Lake(settings.lake).version(CLUSTERS, FIRST + timedelta(days=4))
 
 
 @pytest.mark.spark
