@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -206,6 +206,14 @@ class Spark(Strict):
     driver_memory: str = "4g"
     shuffle_partitions: int = Field(default=4, gt=0)
     conf: dict[str, str] = Field(default={}, description="further Spark settings")
+
+    @field_validator("conf", mode="before")
+    @classmethod
+    def _numbers_and_flags_as_spark_writes_them(cls, value: Any) -> Any:
+        """YAML reads ``spark.executor.cores: 2`` as a number and ``true`` as a flag; Spark takes words."""
+        if not isinstance(value, dict):
+            return value
+        return {key: str(each).lower() if isinstance(each, bool | int | float) else each for key, each in value.items()}
 
 
 class Settings(Strict):
