@@ -41,7 +41,9 @@ def test_environment_wins(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_spark_settings_may_be_numbers_and_flags(copy: Path) -> None:
-    edit(copy, "spark:", "spark:\n  conf: {spark.executor.cores: 2, spark.speculation: true, spark.executor.memory: 4g}")
+    edit(
+        copy, "spark:", "spark:\n  conf: {spark.executor.cores: 2, spark.speculation: true, spark.executor.memory: 4g}"
+    )
     assert load(copy).spark.conf == {
         "spark.executor.cores": "2",
         "spark.speculation": "true",
