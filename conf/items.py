@@ -93,6 +93,17 @@ REPURCHASE = Table(
     ),
 )
 
+CLUSTER_REPURCHASE = Table(
+    "cluster_repurchase",
+    "one cluster of several products that was bought: when, and whether, its buyers buy it again (all history)",
+    ("cluster_id",),
+    (
+        Column("cluster_id", "string", "stable id of the cluster"),
+        Column("product_type", "string", "type of most of its products; what few purchases say leans on the type"),
+        *REPURCHASE.columns[1:],
+    ),
+)
+
 PRODUCT_INDEX = Table(
     "product_index",
     "one product under one of its telling stemmed words: an inverted index of titles, category paths and attributes",
@@ -134,6 +145,7 @@ ITEM_FEATURES = (
     OFFER_LISTS,
     STORE_OVERLAPS,
     REPURCHASE,
+    CLUSTER_REPURCHASE,
     PRODUCT_INDEX,
     CUSTOMER_TAGS,
     TAG_RECOMMENDATIONS,
@@ -152,6 +164,7 @@ ITEMS_PUBLISHED = (
     _published(OFFER_LISTS),
     _published(STORE_OVERLAPS),
     _published(REPURCHASE),
+    _published(CLUSTER_REPURCHASE),
     _published(CUSTOMER_TAGS),
     _published(TAG_RECOMMENDATIONS),
 )

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pyspark.sql import DataFrame, Window, functions as F
 
 from conf.items import CUSTOMER_TAGS, TAG_RECOMMENDATIONS
+from features.product_neighbours import as_shown
 from features.schemas import conform
 from features.sparse_product import best_columns
 
@@ -52,6 +53,7 @@ def tag_recommendations(
     sales: DataFrame,
     top: int = RECOMMENDED,
     suits: Callable[[DataFrame], DataFrame] = lambda rows: rows,
+    shown: DataFrame | None = None,
 ) -> DataFrame:
     """Recommend the products whose words are the customer's; works for products that nobody bought yet.
 
@@ -63,6 +65,8 @@ def tag_recommendations(
         sales: from :func:`features.product_neighbours.product_sales`.
         top: products of a customer.
         suits: keeps the rows (``customer_id``, ``product_id``) that may be recommended.
+        shown: from :func:`features.product_neighbours.shown_products`: of a cluster one product is recommended, and
+            none where the customer bought any.
 
     Returns:
         ``TAG_RECOMMENDATIONS``; two of the customer's words at least.
@@ -72,7 +76,10 @@ def tag_recommendations(
     found = best_columns(left, right, 5 * top, least=2).withColumnsRenamed(
         {"row": "customer_id", "column": "product_id"}
     )
-    owned = sales.select("customer_id", "product_id").distinct()
+    if shown is not None:
+        best = (F.min("rank").alias("rank"), F.max("score").alias("score"))
+        found = as_shown(found, shown).groupBy("customer_id", "product_id").agg(*best)
+    owned = as_shown(sales.select("customer_id", "product_id"), shown).distinct()
     fresh = suits(found.join(owned, ["customer_id", "product_id"], "left_anti"))
     order = Window.partitionBy("customer_id").orderBy("rank")
     fresh = fresh.withColumn("rank", F.row_number().over(order)).where(F.col("rank") <= top)

@@ -48,9 +48,7 @@ def product_items(sales: DataFrame, clusters: DataFrame | None = None) -> DataFr
         One row per product sold: ``product_id``, ``item`` from 0, the most sold first, ties by name, and ``shown``:
         the product that stands for the item, the one sold most in :data:`LATE_DAYS` days, then ever.
     """
-    sold = sales.groupBy("product_id").agg(
-        F.count("*").alias("sold"), F.count_if(F.col("age") < LATE_DAYS).alias("late")
-    )
+    sold = _sold(sales)
     if clusters is None:
         order = Window.orderBy(F.desc("sold"), "product_id")
         return sold.select(
@@ -63,6 +61,29 @@ def product_items(sales: DataFrame, clusters: DataFrame | None = None) -> DataFr
     order = Window.orderBy(F.desc("_sold"), "key")
     numbers = of_key.select("key", "shown", (F.row_number().over(order) - 1).alias("item"))
     return keyed.join(numbers, "key").select("product_id", "item", "shown")
+
+
+def shown_products(sales: DataFrame, clusters: DataFrame) -> DataFrame:
+    """Return for each product that shares a cluster the one that is offered in its place.
+
+    Args:
+        sales: from :func:`product_sales`.
+        clusters: ``product_id`` and ``cluster_id``.
+
+    Returns:
+        ``product_id`` and ``shown``: of its cluster the product sold most in :data:`LATE_DAYS` days, then ever.
+    """
+    known = clusters.select("product_id", "cluster_id").join(_sold(sales), "product_id", "left").fillna(0)
+    best = F.min_by("product_id", F.struct(-F.col("late"), -F.col("sold"), "product_id")).alias("shown")
+    return known.join(known.groupBy("cluster_id").agg(best), "cluster_id").select("product_id", "shown")
+
+
+def as_shown(rows: DataFrame, shown: DataFrame | None) -> DataFrame:
+    """Put what is offered in the place of each ``product_id``; ``shown`` from :func:`shown_products`, or None."""
+    if shown is None:
+        return rows
+    renamed = rows.join(F.broadcast(shown), "product_id", "left")
+    return renamed.withColumn("product_id", F.coalesce("shown", "product_id")).drop("shown")
 
 
 def similar_products(sales: DataFrame, items: DataFrame, config: NearestConfig = SIMILAR) -> DataFrame:
@@ -91,6 +112,13 @@ def products_together(sales: DataFrame, items: DataFrame, config: NearestConfig 
     events = sales.join(F.broadcast(items), "product_id").select(basket_of(*BASKET), "item")
     found = neighbours(events, config).where("score > 0")
     return conform(_expanded(found, items).withColumns(strength()), PRODUCTS_TOGETHER)
+
+
+def _sold(sales: DataFrame) -> DataFrame:
+    """Count each product's lines, in all and of late."""
+    return sales.groupBy("product_id").agg(
+        F.count("*").alias("sold"), F.count_if(F.col("age") < LATE_DAYS).alias("late")
+    )
 
 
 def _expanded(found: DataFrame, items: DataFrame) -> DataFrame:

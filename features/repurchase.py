@@ -7,6 +7,7 @@ days since the last one are open. Types or clusters of products (anything that n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -14,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, functions as F
 
-from conf.items import REPURCHASE
+from conf.items import CLUSTER_REPURCHASE, REPURCHASE
 from features.item_item import numbered
-from features.lines import basket_types, until
-from features.repurchase_fit import EDGES, TOLD, YEAR, Repurchase, bins_of, fit, learnt_prior
+from features.lines import basket_types, lines, until
+from features.repurchase_fit import EDGES, TOLD, YEAR, Prior, Repurchase, bins_of, fit, learnt_prior, prior_under
 from features.schemas import conform
 
 #: bought again within a year by fewer than this share of its buyers, the upper end of the interval: durable
@@ -29,6 +30,8 @@ BLOCK = 20_000
 #: best-observed items that the priors are learnt from
 _TELLING = 5_000
 _BINS = len(EDGES) - 1
+#: what an item takes from what it belongs to, and the purchases that counts as until the data tell
+_PARENT, _LEANING = ("repeat_ever", "interval_days", "interval_spread"), 4.0
 _COUNTS = "item int, bin int, is_open boolean, purchases long"
 
 
@@ -52,16 +55,52 @@ def repurchase(order_lines: DataFrame, products: DataFrame, as_of: date) -> Data
     return conform(fitted(purchases).join(F.broadcast(types), "item"), REPURCHASE)
 
 
-def fitted(purchases: DataFrame) -> DataFrame:
+def cluster_repurchase(
+    order_lines: DataFrame, products: DataFrame, clusters: DataFrame, types: DataFrame, as_of: date
+) -> DataFrame:
+    """Fit the repurchase interval of every cluster of several products; it leans on that of its product type.
+
+    Args:
+        order_lines: ``ORDER_LINES``; lines after ``as_of`` are ignored.
+        products: ``PRODUCTS``.
+        clusters: ``product_id`` and ``cluster_id`` of the products that share a cluster.
+        types: ``REPURCHASE`` of the same day.
+        as_of: last day that counts.
+
+    Returns:
+        ``CLUSTER_REPURCHASE``; one row per cluster bought by ``as_of``.
+    """
+    typed = products.where("offerable").select("product_id", "product_type")
+    members = clusters.select("product_id", "cluster_id").join(typed, "product_id")
+    sizes = members.groupBy("cluster_id", "product_type").agg(F.count("*").alias("_n"))
+    main = sizes.groupBy("cluster_id").agg(
+        F.min_by("product_type", F.struct(-F.col("_n"), "product_type")).alias("product_type"),
+        F.sum("_n").alias("_products"),
+    )
+    named = numbered(main.where("_products > 1"), "cluster_id")
+    parents = named.join(main, "cluster_id").join(types.select("product_type", *_PARENT), "product_type")
+    items = members.join(named, "cluster_id").select("product_id", "item")
+    sold = lines(order_lines, products).where(F.col("is_sale") & F.col("offerable")).where(until(as_of))
+    age = F.datediff(F.lit(as_of), "ordered_on").alias("age")
+    purchases = sold.join(F.broadcast(items), "product_id").select(F.xxhash64("customer_id").alias("who"), "item", age)
+    found = fitted(purchases, parents.select("item", *_PARENT))
+    return conform(found.join(F.broadcast(parents.drop(*_PARENT)), "item"), CLUSTER_REPURCHASE)
+
+
+def fitted(purchases: DataFrame, parents: DataFrame | None = None) -> DataFrame:
     """Fit items; O(purchases log purchases) shared by the partitions, then one task over items x day bins.
 
     Args:
         purchases: ``who`` long, ``item`` int, ``age`` int days ago; a customer's rows lie in one partition.
+        parents: ``item`` and the fitted ``repeat_ever``, ``interval_days`` and ``interval_spread`` of what the item
+            belongs to, on which it leans; items without are left out. None: items lean on all the others.
 
     Returns:
         One row per item: ``item`` and the columns of ``REPURCHASE`` but the name.
     """
     counts = purchases.select("who", "item", "age").mapInArrow(_count, _COUNTS)
+    if parents is not None:
+        counts = counts.join(F.broadcast(parents), "item")
     return counts.repartitionById(1, F.lit(0)).mapInArrow(_fit_all(), _FITTED)
 
 
@@ -122,11 +161,18 @@ def _fit_all() -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
         cells = (row, *(counts[name].to_numpy() for name in ("bin", "is_open", "purchases")))
         seen = np.bincount(row, np.where(cells[2], 0, cells[3]))
         telling = np.sort(np.argsort(-seen, kind="stable")[:_TELLING])
-        prior = learnt_prior(*_matrices(cells, telling[seen[telling] >= min(TOLD, seen.max())]))
+        telling = telling[seen[telling] >= min(TOLD, seen.max())]
+        if _PARENT[0] in counts.columns:
+            parents = counts.groupby("item")[list(_PARENT)].first().to_numpy().T
+            prior = Prior(parents[0], mu=np.log(parents[1]), sigma=parents[2], weight=_LEANING, repeat_weight=_LEANING)
+            learnt = prior_under(prior.of(telling), *_matrices(cells, telling))
+            prior = replace(prior, weight=learnt.weight, repeat_weight=learnt.repeat_weight)
+        else:
+            prior = learnt_prior(*_matrices(cells, telling))
         for start in range(0, len(names), BLOCK):
             rows = np.arange(start, min(start + BLOCK, len(names)))
             gaps, open_ = _matrices(cells, rows)
-            yield _told(names[rows], fit(gaps, open_, prior), open_.sum(axis=1))
+            yield _told(names[rows], fit(gaps, open_, prior.of(rows)), open_.sum(axis=1))
 
     return run
 

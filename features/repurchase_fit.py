@@ -11,7 +11,7 @@ References: Boag (1949), "Maximum Likelihood Estimates of the Proportion of Pati
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import betaincinv, ndtr
@@ -29,7 +29,7 @@ _ROUNDS = 100
 
 @dataclass(frozen=True)
 class Prior:
-    """What is expected of an item that nobody bought yet; weights are in purchases.
+    """What is expected of an item that nobody bought yet, the same of all or (m,) of each; weights are in purchases.
 
     Attributes:
         repeat: probability of another purchase, ever.
@@ -39,11 +39,18 @@ class Prior:
         weight: gaps that ``mu`` and ``sigma`` count as.
     """
 
-    repeat: float = 0.5
+    repeat: float | np.ndarray = 0.5
     repeat_weight: float = 2.0
-    mu: float = float(np.log(60))
-    sigma: float = 1.0
+    mu: float | np.ndarray = float(np.log(60))
+    sigma: float | np.ndarray = 1.0
     weight: float = 2.0
+
+    def of(self, rows: np.ndarray) -> Prior:
+        """Return what is expected of some items."""
+        repeat, mu, sigma = (
+            each if np.ndim(each) == 0 else np.asarray(each)[rows] for each in (self.repeat, self.mu, self.sigma)
+        )
+        return replace(self, repeat=repeat, mu=mu, sigma=sigma)
 
 
 @dataclass(frozen=True)
@@ -128,9 +135,38 @@ def learnt_prior(gaps: np.ndarray, open_: np.ndarray) -> Prior:
     chance = float(np.mean(each.repeat * (1 - each.repeat) / each.purchases))
     left = max(spread - chance, 1e-4)
     return Prior(
-        min(max(p, 0.01), 0.99), min(max(p * (1 - p) / left - 1, 1.0), 200.0),
-        float(each.mu.mean()), float(np.sqrt(sigma2)), min(max(sigma2 / max(between, 1e-4), 1.0), 200.0),
+        min(max(p, 0.01), 0.99), _weight(p * (1 - p) - left, left),
+        float(each.mu.mean()), float(np.sqrt(sigma2)), _weight(sigma2, between),
     )  # fmt: skip
+
+
+def prior_under(parents: Prior, gaps: np.ndarray, open_: np.ndarray) -> Prior:
+    """Return ``parents`` with the weights that the spread of their well-observed items around them leaves.
+
+    Args:
+        parents: what is expected of each item by what it belongs to: arrays (m,); weights serve where too few items are
+            well observed.
+        gaps: (m, k) as for :func:`fit`.
+        open_: (m, k) as for :func:`fit`.
+    """
+    known = np.flatnonzero(gaps.sum(axis=1) >= TOLD)
+    if len(known) < 5:
+        return parents
+    each, of = fit(gaps[known], open_[known], Prior()), parents.of(known)
+    p = np.clip(of.repeat, 0.01, 0.99)
+    chance = float(np.mean(each.repeat * (1 - each.repeat) / each.purchases))
+    left = float(np.mean((each.repeat - p) ** 2)) - chance
+    between = float(np.mean((each.mu - of.mu) ** 2) - np.mean(each.sigma**2 / each.gaps))
+    return replace(
+        parents,
+        repeat_weight=_weight(float(np.mean(p * (1 - p))) - left, left),
+        weight=_weight(float(np.mean(each.sigma**2)), between),
+    )
+
+
+def _weight(within: float, between: float) -> float:
+    """Return how many purchases a prior counts as: the variance of one over that of the items."""
+    return float(min(max(within / max(between, 1e-4), 1.0), 200.0))
 
 
 def _tail(mu: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -11,16 +11,27 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
+from conf.items import CLUSTER_REPURCHASE
 from features.content import described_alike, inverted_index, product_words, telling_words
 from features.customer_tags import customer_tags, tag_recommendations
 from features.lines import until
 from features.offer_lists import offer_lists
-from features.product_neighbours import product_items, product_sales, products_together, similar_products
-from features.repurchase import repurchase
+from features.product_neighbours import (
+    as_shown,
+    product_items,
+    product_sales,
+    products_together,
+    shown_products,
+    similar_products,
+)
+from features.repurchase import cluster_repurchase, repurchase
 from features.store_overlaps import store_overlaps
+from jobs.database_schema import arrow_schema
 from jobs.lake import Lake, TableVersion
+from jobs.repeat_inputs import CLUSTERS, durables, shared_clusters
 from jobs.stages import Stage
 from scoring.fitness import with_unfit
+from scoring.repeats import owned
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -30,9 +41,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 #: days for which what is said of products serves
 FRESH_DAYS = 7
-#: the products that share a cluster
-CLUSTERS = "catalogue/shared_clusters"
-SETTLED = ("similar_products", "products_together", "repurchase", "product_index", "store_overlaps", "offer_lists")
+SETTLED = (
+    "similar_products", "products_together", "repurchase", "cluster_repurchase", "product_index", "store_overlaps",
+    "offer_lists",
+)  # fmt: skip
 
 
 def settled(lake: Lake, day: date) -> tuple[date, dict[str, TableVersion]] | None:
@@ -67,9 +79,15 @@ def build_products(night: Night, order_lines: DataFrame, products: DataFrame) ->
             night.draft.carry(name, table.files)
         return
     night.draft.facts["items"] = {"made_on": str(night.day)}
+    clusters = shared_clusters(night.lake, night.spark, night.day)
     night.write("repurchase", repurchase(order_lines, products, night.day))
+    if clusters is None:
+        night.draft.arrow("features/cluster_repurchase", arrow_schema(CLUSTER_REPURCHASE).empty_table())
+    else:
+        types = _written(night, "repurchase")
+        night.write("cluster_repurchase", cluster_repurchase(order_lines, products, clusters, types, night.day))
     sales = product_sales(order_lines, products, night.day)
-    items = product_items(sales, _clusters(night)).persist()
+    items = product_items(sales, clusters).persist()
     night.write("store_overlaps", store_overlaps(sales))
     night.write("products_together", products_together(sales, items))
     alike = similar_products(sales, items).persist()
@@ -83,32 +101,30 @@ def build_products(night: Night, order_lines: DataFrame, products: DataFrame) ->
 def build_lists(night: Night, order_lines: DataFrame, products: DataFrame) -> None:
     """Write the lists of places where they are not taken over, and the words of customers with what they speak for."""
     sales = product_sales(order_lines, products, night.day)
+    clusters = shared_clusters(night.lake, night.spark, night.day)
+    shown = None if clusters is None else shown_products(sales, clusters).persist()
     if "features/offer_lists" not in night.draft.tables:
         parts = (_written(night, name) for name in ("segments", "similar_products", "products_together"))
-        night.write("offer_lists", offer_lists(sales, *parts))
+        night.write("offer_lists", offer_lists(as_shown(sales, shown), *parts))
     index = _written(night, "product_index")
     tags = customer_tags(sales, index).persist()
     night.write("customer_tags", tags)
     suits = partial(_suiting, night, order_lines, products)
-    night.write("tag_recommendations", tag_recommendations(tags, index, sales, suits=suits))
+    night.write("tag_recommendations", tag_recommendations(tags, index, sales, suits=suits, shown=shown))
 
 
 def _suiting(night: Night, order_lines: DataFrame, products: DataFrame, rows: DataFrame) -> DataFrame:
-    """Keep the customers' products that the policy's hard filters allow."""
+    """Keep the customers' products that the policy's hard filters allow and that are no durables they have."""
+    seen = order_lines.where(until(night.day))
+    durable = durables(night.lake, night.spark, night.day, night.draft.tables, products)
+    if durable is not None:
+        rows = rows.join(owned(seen, durable), ["customer_id", "product_id"], "left_anti")
     rules, customers = night.settings.policy.fits, night.optional("customers")
     if not rules or customers is None:
         return rows
-    seen = order_lines.where(until(night.day))
     return with_unfit(rows, "product_id", rules, customers, seen, products).where("not unfit").drop("unfit")
 
 
 def _written(night: Night, name: str) -> DataFrame:
     """Read a table that the draft has."""
     return night.lake.spark_files(night.spark, night.draft.tables[f"features/{name}"].files)
-
-
-def _clusters(night: Night) -> DataFrame | None:
-    """Return which products are one; None where each is its own."""
-    if not night.lake.has(CLUSTERS, night.day) or not night.lake.version(CLUSTERS, night.day).rows:
-        return None
-    return night.lake.spark(night.spark, CLUSTERS, night.day)

@@ -35,6 +35,7 @@ TABLES = {
     "offer_lists": "features/offer_lists",
     "store_overlaps": "features/store_overlaps",
     "repurchase": "features/repurchase",
+    "cluster_repurchase": "features/cluster_repurchase",
     "customer_tags": "features/customer_tags",
     "tag_recommendations": "features/tag_recommendations",
     "characteristic_recommendations": "scores/characteristic_recommendations",

@@ -21,6 +21,7 @@ from conf.schema import Settings
 from features.schemas import conform, struct
 from jobs.lake import Draft, Lake, Manifest, TableVersion
 from jobs.night import publish
+from jobs.repeat_inputs import CLUSTERS, bought_last, with_owned
 from jobs.score_inputs import deliveries, load_models, scoring_pins
 from jobs.score_segments import write_segment_tables
 from jobs.spark import session
@@ -65,6 +66,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     pins = scoring_pins(training.facts.get("pins", {}))
     sent = deliveries(settings, day)
     inputs = {"features": features.content, "clean": clean.content}
+    inputs |= {"clusters": lake.version(CLUSTERS, day).content} if lake.has(CLUSTERS, day) else {}
     inputs |= {"contacts": hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()}
     inputs |= {f"model {name}": f"{pin['sha256']} {pin['standing']}" for name, pin in sorted(pins.items())}
 
@@ -154,8 +156,9 @@ class _Night:
             self.feature("als_items"),
             segments=self.feature("segments") if self.lake.has("features/segments", self.day) else None,
         )
-        found = with_repeats(found, self.feature("repurchase"), settings.horizon_days)
-        found = self.fitting(found)
+        last = bought_last(self.lake, self.spark, self.day)
+        found = with_repeats(found, self.feature("repurchase"), settings.horizon_days, last)
+        found = self.fitting(found, "product_type")
         repeats, discoveries = self.models.get("offer_ranker"), self.models.get("discovery_ranker")
         chosen = {False: repeats, True: discoveries or repeats}
         rankers = {flag: model for flag, model in chosen.items() if model is not None}
@@ -164,21 +167,25 @@ class _Night:
         self.write("scores/product_type_ranking", ranking.select(*RANKING))
         return ranking
 
-    def fitting(self, found: DataFrame) -> DataFrame:
-        """Mark the product types that do not suit the customer, where the policy has such rules."""
+    def fitting(self, found: DataFrame, key: str, scope: DataFrame | None = None) -> DataFrame:
+        """Mark the offers that do not suit the customer, where the policy has such rules; ``scope``: of coupons."""
         customers, lines, products = (self.clean(name) for name in ("customers", "order_lines", "products"))
         if not self.settings.policy.fits or customers is None or lines is None or products is None:
             return found
-        return with_unfit(found, "product_type", self.settings.policy.fits, customers, lines, products)
+        if scope is not None:
+            products = products.join(scope.select("offer_id", "product_id"), "product_id", "left")
+        return with_unfit(found, key, self.settings.policy.fits, customers, lines, products)
 
     def coupons(self) -> DataFrame | None:
         """Return the customers' coupons with their probabilities; None where the source has no coupons."""
         if not self.lake.has("features/coupon_affinity", self.day):
             return None
-        offers, targets = self.clean("offers"), self.clean("campaign_targets")
+        offers, targets, goods = (self.clean(name) for name in ("offers", "campaign_targets", "offer_products"))
         if offers is None or targets is None:
             return None
         rows = coupon_rows(self.feature("coupon_affinity"), self.profile)
+        if goods is not None:
+            rows = with_owned(self.lake, self.spark, self.day, self.fitting(rows, "offer_id", goods), goods)
         response, scope = self.models.get("coupon_response"), self.models.get("coupon_scope")
         settings = self.settings
         return scored_coupons(

@@ -40,8 +40,8 @@ def offered(rule: Fit, products: DataFrame, key: str) -> DataFrame:
 
     Args:
         rule: names the attribute.
-        products: ``PRODUCTS``.
-        key: ``product_id``, or ``product_type``: a type suits everyone if one of its products does.
+        products: ``PRODUCTS``, with ``key``.
+        key: ``product_id``; or ``product_type``, ``offer_id``: what suits everyone if one of its products does.
     """
     kept = products.where("offerable").where(F.col(key).isNotNull())
     value = kept.select(key, _values_of(_attribute(rule.attribute)).alias("value"))
@@ -58,7 +58,7 @@ def with_unfit(
 
     Args:
         rows: ``customer_id`` and ``key``.
-        key: ``product_id`` or ``product_type``.
+        key: ``product_id``, ``product_type`` or ``offer_id``; the last as a column of ``products``, null where none.
         rules: ``policy.fits``; each has to be kept.
         customers: ``CUSTOMERS``.
         order_lines: ``ORDER_LINES`` up to the night.

@@ -100,7 +100,8 @@ def mark_coupons(
     """Add ``removed_by`` to customers' coupons: why a coupon cannot be offered, null where it can.
 
     Args:
-        rows: ``customer_id``, ``offer_id`` and ``already_redeemed``.
+        rows: ``customer_id``, ``offer_id`` and ``already_redeemed``; ``unfit`` and ``owned_scope`` where there are such
+            rules: nothing of its scope suits the customer, or all of it is durable and bought.
         offers: ``OFFERS``.
         targets: ``CAMPAIGN_TARGETS``.
         contacts: as for :func:`contact_rights`.
@@ -130,6 +131,10 @@ def mark_coupons(
         .when(F.coalesce("already_redeemed", F.lit(False)), REDEEMED)
         .when(F.col("_repeated"), REPEATED)
     )
+    if "unfit" in rows.columns:
+        reason = reason.when(F.col("unfit"), UNFIT)
+    if "owned_scope" in rows.columns:
+        reason = reason.when(F.col("owned_scope"), DURABLE)
     return rows.withColumn("removed_by", reason).drop("_campaign", "_valid", "_targeted", "_repeated")
 
 

@@ -121,6 +121,14 @@ def test_recommendations_are_new_to_the_customer_and_may_be_new_to_all(bought, r
     assert {"shirt0", "shirt1"}.isdisjoint({found["ann", rank]["product_id"] for rank in (1, 2, 3)})
     assert {SHELF[found["bob", rank]["product_id"]][0].split()[-1] for rank in (1, 2, 3)} == {"linen"}
 
+    # two of them are the product that Ann has, the third is sold under another name
+    had, other = (found["ann", rank]["product_id"] for rank in (1, 2))
+    pairs = [("shirt0", "shirt0"), (had, "shirt0"), (other, "same shirt")]
+    shown = bought[0].sparkSession.createDataFrame(pairs, "product_id string, shown string")
+    glued = rows(tag_recommendations(bought[2], bought[1], bought[0], top=3, shown=shown), "customer_id", "rank")
+    assert glued["ann", 1]["product_id"] == "same shirt"
+    assert {had, other, "shirt0"}.isdisjoint({glued["ann", rank]["product_id"] for rank in (1, 2, 3)})
+
 
 def one_word_suffices(monkeypatch):
     """The shelf's titles have one telling word each."""

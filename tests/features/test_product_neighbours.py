@@ -8,9 +8,11 @@ import pytest
 from features.product_neighbours import (
     SIMILAR,
     TOGETHER,
+    as_shown,
     product_items,
     product_sales,
     products_together,
+    shown_products,
     similar_products,
 )
 
@@ -70,6 +72,13 @@ def test_of_clusters_every_product_has_the_neighbours_and_the_one_that_sells_sta
     alone = rows(similar_products(sales, product_items(sales)), "product_id", "other")
     glued = rows(similar_products(sales, product_items(sales, clusters)), "product_id", "other")
     assert alone == {}  # neither name of the jam has three buyers
+    stands = shown_products(sales, clusters)
+    assert {key: row["shown"] for key, row in rows(stands, "product_id").items()} == {
+        "jam": "jam2", "jam2": "jam2", "rum": "rum",
+    }  # fmt: skip
+    assert sorted(row["product_id"] for row in as_shown(sales, stands).collect()) == [
+        "bread", "jam2", "jam2", "jam2", "jam2", "milk", "milk", "milk",
+    ]  # fmt: skip
     # jam2 was sold in the last 28 days, jam was not
     assert set(glued) == {("milk", "jam2"), ("jam", "milk"), ("jam2", "milk")}
     assert {row["customers"] for row in glued.values()} == {3}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
-from features.repurchase import renewed, repurchase
-from features.repurchase_fit import EDGES, Prior, bins_of, due, fit, learnt_prior
+from features.repurchase import cluster_repurchase, renewed, repurchase
+from features.repurchase_fit import EDGES, Prior, bins_of, due, fit, learnt_prior, prior_under
 
 AS_OF = date(2017, 12, 3)
 
@@ -99,6 +99,48 @@ def test_a_television_is_durable_and_milk_is_not(shop, rows):
     assert not tv["renewable"]
     assert tv["repeat_year_high"] < 0.1 < milk["repeat_year_low"]
     assert oven["renewable"], "one buyer is no evidence"
+
+
+def test_a_cluster_has_an_interval_of_its_own_that_leans_on_its_types(crm, rows):
+    """Long-life milk comes every twelve weeks under two names; of goat's milk two cartons were bought."""
+    lines = [line for n in range(80) for line in habits(f"h{n}", "milk", 14, 20, n % 14)]
+    lines += [line for n in range(80) for name, age in (("long", 0), ("long2", 84)) for line in
+              habits(f"h{n}", name, 168, 2, n % 84 + age)]  # fmt: skip
+    lines += [*habits("h0", "goat", 1, 1, 30), *habits("h1", "goat2", 1, 1, 40)]
+    lines += [line for n in range(80) for line in habits(f"h{n}", "tv", 200, 1, 100 + 2 * n)]
+    goods = ("milk MILK D", "long MILK D", "long2 MILK D", "goat MILK D", "goat2 MILK D", "tv TV D", "tv2 TV D")
+    shop = crm.lines(*lines), crm.products(*goods)
+    pairs = [("long", "l"), ("long2", "l"), ("goat", "g"), ("goat2", "g"), ("tv", "t"), ("tv2", "t"), ("milk", "alone")]
+    clusters = crm.spark.createDataFrame(pairs, "product_id string, cluster_id string")
+    types = repurchase(*shop, AS_OF).persist()
+    found = rows(cluster_repurchase(*shop, clusters, types, AS_OF), "cluster_id")
+    of_type = rows(types, "product_type")
+    assert set(found) == {"l", "g", "t"}, "a product that is a cluster of its own has the interval of its type"
+    long, goat = found["l"], found["g"]
+    assert (long["product_type"], long["buyers"], long["purchases"], long["repeats"]) == ("MILK", 80, 320, 240)
+    assert long["interval_days"] == pytest.approx(84, rel=0.1)
+    assert of_type["MILK"]["interval_days"] < 20
+    assert (goat["buyers"], goat["repeats"]) == (2, 0)
+    # near its type's, and later, since neither carton was followed by another in a month
+    assert of_type["MILK"]["interval_days"] < goat["interval_days"] < 30
+    assert goat["interval_high"] / goat["interval_low"] > 3 * long["interval_high"] / long["interval_low"]
+    assert goat["renewable"]
+    assert not found["t"]["renewable"]
+
+
+def test_items_lean_on_their_parents_the_more_the_closer_these_are():
+    """Twelve items around one parent: where all are like it, few purchases count for little against it."""
+    parent = Prior(np.full(13, 0.85), mu=np.full(13, np.log(30.0)), sigma=np.full(13, 0.6))
+    weights = []
+    for spread in (0.0, 0.8):
+        medians = 30 * np.exp(spread * np.linspace(-1, 1, 12))
+        cells = [simulated(0.85, median, 0.6, 150, n) for n, median in enumerate(medians)]
+        gaps, still = (np.array([each[side] for each in [*cells, counts([300])[None].repeat(2, 0)]]) for side in (0, 1))
+        gaps[-1] = 0
+        weights.append(prior_under(parent, gaps, still).weight)
+    assert weights[0] > 10 * weights[1]
+    few = prior_under(parent.of(np.arange(3)), gaps[:3], still[:3])
+    assert (few.weight, few.repeat_weight) == (parent.weight, parent.repeat_weight), "three items say nothing"
 
 
 def test_rows_in_any_order_give_the_same(shop, rows):

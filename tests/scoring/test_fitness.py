@@ -58,6 +58,17 @@ def test_a_product_type_suits_whom_one_of_its_products_suits(rows, crm):
     assert unfit(rows, crm, [TYRES], "product_type", names) == {("kim", "TYRES")}
 
 
+def test_a_coupon_suits_whom_a_product_of_its_scope_suits(rows, crm):
+    customers, lines, products = crm
+    scope = rows("offer_id string, product_id string", ("shoes", "boots"), ("shoes", "pumps"), ("men", "boots"),
+                 ("wheels", "summer"), ("any", "boots"), ("any", "laces"))  # fmt: skip
+    crm = customers, lines, products.join(scope, "product_id", "left")
+    names = ("shoes", "men", "wheels", "any", "unknown")
+    assert unfit(rows, crm, [SEX], "offer_id", names) == {("ann", "men")}
+    # ann's car is known, though no coupon is for cars
+    assert unfit(rows, crm, [TYRES], "offer_id", names) == {("ann", "wheels"), ("kim", "wheels")}
+
+
 def test_without_rules_everything_suits(rows, crm):
     assert unfit(rows, crm, []) == set()
 
