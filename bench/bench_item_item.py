@@ -1,15 +1,17 @@
 """Neighbours of all items: 100,000, a million and ten million items, beside what is usually done.
 
 Baskets are made up: their items are Zipf-distributed within shelves of 50 related items, some 10 events an item, with
-a few baskets of a thousand. First the kernel alone, then through Spark, and at the sizes they reach peers beside both:
-implicit's BM25 recommender (all items x all items on one machine), and Spark SQL's self-join with a window. Ten million
-items run through Spark alone.
+a few baskets of a thousand. The kernel alone beside implicit's BM25 recommender (all items x all items on one
+machine), and the kernel through Spark beside Spark SQL's self-join with a window. What does not end in the time or the
+memory given is stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -142,57 +144,88 @@ def implicit_bm25(basket: np.ndarray, item: np.ndarray, items: int) -> str:
     return f"{model.similarity.nnz:,} neighbours, the items themselves included"
 
 
-def one_size(items: int, spark: object, peers: bool, only_kernel: bool) -> None:
-    """Measure one size."""
-    basket, item = baskets(items)
-    print(f"\n{items:,} items, {len(item):,} events, {len(np.unique(basket)):,} baskets", flush=True)
-    if peers or only_kernel:
-        ours = measured("kernel, one process, one core", lambda: kernel(basket, item, items))
-    if peers:
-        theirs = measured("implicit BM25Recommender, one thread", lambda: implicit_bm25(basket, item, items))
-        print(f"  cpu of implicit / kernel {theirs / ours:.2f}")
-    if only_kernel:
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "events")
-        file.mkdir()
-        step = -(-len(item) // 8)
-        for number, start in enumerate(range(0, len(item), step)):
-            part = pa.table({"basket": basket[start : start + step], "item": item[start : start + step]})
-            pq.write_table(part, file / f"{number}.parquet")
-        mine = measured("through Spark, two tasks", lambda: through_spark(file, spark))
-        if peers:
-            theirs = measured("Spark SQL self-join and window", lambda: self_join(file, spark))
-            print(f"  cpu of the self-join / ours through Spark {theirs / mine:.2f}")
+#: name -> what it is; each runs in a process of its own
+METHODS = {
+    "kernel": "kernel, one process, one core",
+    "implicit": "implicit BM25Recommender, one thread",
+    "spark": "through Spark, two tasks",
+    "join": "Spark SQL self-join and window",
+}
+PEER_OF = {"implicit": "kernel", "join": "spark"}
+#: bytes that a method in one process may ask for
+MEMORY = 14_000_000_000
 
 
-def main() -> None:
-    """Print the table; every size in a process of its own, so that memory is its own."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="ten million items as well: some 9 GB")
-    parser.add_argument("--items", type=int, help="one size only")
-    parser.add_argument("--kernel", action="store_true", help="without Spark")
-    parser.add_argument("--no-peers", action="store_true")
-    arguments = parser.parse_args()
-    if arguments.items is None:
-        for items in (100_000, 1_000_000, *((10_000_000,) if arguments.full else ())):
-            more = [*(["--kernel"] if arguments.kernel else []), *(["--no-peers"] if arguments.no_peers else [])]
-            subprocess.run([sys.executable, __file__, "--items", str(items), *more], check=True)
-        return
-    # compile once, so that the smallest size does not pay for it
-    kernel(*baskets(1000), 1000)
-    spark = None
-    if arguments.kernel:
-        one_size(arguments.items, None, not arguments.no_peers and arguments.items <= 1_000_000, True)
+def one_method(name: str, items: int, folder: Path) -> None:
+    """Measure one method on the events that lie in ``folder``, and leave its CPU seconds there."""
+    file = folder / "events"
+    if name in ("kernel", "implicit"):
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        held = pq.read_table(file)
+        basket, item = held["basket"].to_numpy(), held["item"].to_numpy()
+        del held
+        kernel(*baskets(1000), 1000)  # compiles
+        method = kernel if name == "kernel" else implicit_bm25
+        try:
+            used = measured(METHODS[name], lambda: method(basket, item, items))
+        except MemoryError:
+            print(f"  {METHODS[name]:<46} out of memory: more than {MEMORY / 1e9:.0f} GB", flush=True)
+            return
     else:
         from conf.load import load
         from jobs.spark import session
 
-        with tempfile.TemporaryDirectory() as home:
-            spark = session(load().model_copy(update={"home": home}), "bench")
-            one_size(arguments.items, spark, not arguments.no_peers and arguments.items <= 1_000_000, False)
-            spark.stop()
-    print(f"  (peak of the process itself {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB)")
+        spark = session(load().model_copy(update={"home": str(folder)}), "bench")
+        method = through_spark if name == "spark" else self_join
+        used = measured(METHODS[name], lambda: method(file, spark))
+        spark.stop()
+    (folder / name).write_text(str(used))
+
+
+def one_size(items: int, methods: list[str], limit: float) -> None:
+    """Make the events of one size and run the methods on them, none for longer than ``limit`` seconds."""
+    with tempfile.TemporaryDirectory() as home:
+        folder = Path(home)
+        file = folder / "events"
+        file.mkdir()
+        basket, item = baskets(items)
+        print(f"\n{items:,} items, {len(item):,} events, {len(np.unique(basket)):,} baskets", flush=True)
+        step = -(-len(item) // 8)
+        for number, start in enumerate(range(0, len(item), step)):
+            part = pa.table({"basket": basket[start : start + step], "item": item[start : start + step]})
+            pq.write_table(part, file / f"{number}.parquet")
+        del basket, item, part
+        for name in methods:
+            command = [sys.executable, __file__, "--one", name, "--items", str(items), "--folder", home]
+            child = subprocess.Popen(command, start_new_session=True)
+            try:
+                if child.wait(limit):
+                    print(f"  {METHODS[name]:<46} ended with code {child.returncode}", flush=True)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)  # Spark's JVM too
+                child.wait()
+                print(f"  {METHODS[name]:<46} stopped after {limit:.0f} s, its start included", flush=True)
+            ours = folder / PEER_OF.get(name, "none")
+            if (folder / name).exists() and ours.exists():
+                ratio = float((folder / name).read_text()) / float(ours.read_text())
+                print(f"  cpu of {name} / {ours.name} {ratio:.2f}", flush=True)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="ten million items as well: some 10 GB")
+    parser.add_argument("--items", type=int, help="one size only")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--limit", type=float, default=300, help="seconds that a method may take")
+    parser.add_argument("--one", choices=METHODS, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        one_method(given.one, given.items, given.folder)
+        return
+    for items in [given.items] if given.items else (100_000, 1_000_000, *((10_000_000,) if given.full else ())):
+        one_size(items, given.methods, given.limit)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 
 from features.repurchase import DURABLE_BELOW, LEAST_BUYERS
-from features.repurchase_fit import EDGES, bins_of, due, fit
+from features.repurchase_fit import EDGES, Prior, bins_of, due, fit, learnt_under, under
 from training.splits import last_window
 
+#: repeats under which a product says little of itself
+FEW = 10
 HORIZON, CHOSEN_ON, REPORTED = 28, "2017-09-10", ("2017-10-08", "2017-11-05", "2017-12-03")
 
 
@@ -58,6 +60,40 @@ def told(data: Journey, text: str) -> tuple[dict[str, np.ndarray], np.ndarray, i
     return {name: np.clip(value, 1e-4, 1 - 1e-4) for name, value in methods.items()}, taken, int(durable.sum())
 
 
+def told_of_products(text: str, least: int) -> None:
+    """Print what a product's interval says under that of its type, as a cluster's does, beside either alone."""
+    data = journey(products=True)
+    as_of = day_of(text)
+    buyers = np.unique(data.item[data.day <= as_of].astype(np.int64) * data.shape[0] + data.user[data.day <= as_of])
+    known = np.bincount(buyers // data.shape[0], minlength=data.shape[1]) >= least
+    number = np.cumsum(known) - 1
+    kept = known[data.item] & (data.day <= as_of)
+    lines = data.user[kept], number[data.item[kept]], data.day[kept]
+    gaps, still, user, item, age, size, _ = counts(*lines, as_of, int(known.sum()))
+    kind = np.unique(data.groups["type"], return_inverse=True)[1]
+    past = data.day <= as_of
+    types = fit(*counts(data.user[past], kind[data.item[past]], data.day[past], as_of, int(kind.max()) + 1)[:2])
+    of = kind[known]
+    parents = Prior(types.repeat[of], 4.0, types.mu[of], types.sigma[of], 4.0)
+    learnt = learnt_under(parents, gaps, still)
+    fits = {"its type's interval": parents, "its own, leaning on all products": fit(gaps, still),
+            "its own, leaning on its type": fit(gaps, still, under(parents, learnt))}  # fmt: skip
+    _, truth = last_window(data.user, data.item, data.day, data.basket, as_of, HORIZON, data.shape)
+    taken = np.asarray(truth[user, np.flatnonzero(known)[item]]).ravel() > 0
+    odds, days, *weights = learnt
+    print(f"\n{text}: {len(taken):,} pairs of customer and product, {taken.mean():.3f} bought again; a product comes "
+          f"{np.exp(days):.2f} x as late as its type, odds of a repeat x {np.exp(odds):.2f}; the type counts as "
+          f"{weights[0]:.1f} purchases and {weights[1]:.1f} gaps")  # fmt: skip
+    few = gaps.sum(axis=1)[item] < FEW
+    methods = {name: due(f.repeat[item], f.mu[item], f.sigma[item], age, HORIZON) for name, f in fits.items()}
+    methods["own frequency"] = 1 - np.exp(-size * HORIZON / (as_of - lines[2].min() + 1))
+    for name, value in methods.items():
+        value = np.clip(value, 1e-4, 1 - 1e-4)
+        parts = ((taken, value), (taken[few], value[few]))
+        figures = "  ".join(f"log loss {log_loss(*part):.4f} ROC AUC {roc_auc_score(*part):.4f}" for part in parts)
+        print(f"  {name:<38} {figures} (right: products with fewer than {FEW} repeats)", flush=True)
+
+
 def logits(methods: dict[str, np.ndarray], *names: str) -> np.ndarray:
     """Return the log-odds of some methods, a column each."""
     return np.column_stack([np.log(methods[name] / (1 - methods[name])) for name in names])
@@ -65,7 +101,13 @@ def logits(methods: dict[str, np.ndarray], *names: str) -> np.ndarray:
 
 def main() -> None:
     """Print the table."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--products", type=int, metavar="N", help="products of at least N buyers, under their types")
+    given = parser.parse_args()
+    if given.products:
+        for text in REPORTED[-1:]:
+            told_of_products(text, given.products)
+        return
     data = journey(products=False)
     mixed = {
         "own frequency, weighed": ("own frequency",),

@@ -7,7 +7,6 @@ days since the last one are open. Types or clusters of products (anything that n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -18,7 +17,18 @@ from pyspark.sql import Column, DataFrame, functions as F
 from conf.items import CLUSTER_REPURCHASE, REPURCHASE
 from features.item_item import numbered
 from features.lines import basket_types, lines, until
-from features.repurchase_fit import EDGES, TOLD, YEAR, Prior, Repurchase, bins_of, fit, learnt_prior, prior_under
+from features.repurchase_fit import (
+    EDGES,
+    TOLD,
+    YEAR,
+    Prior,
+    Repurchase,
+    bins_of,
+    fit,
+    learnt_prior,
+    learnt_under,
+    under,
+)
 from features.schemas import conform
 
 #: bought again within a year by fewer than this share of its buyers, the upper end of the interval: durable
@@ -165,8 +175,7 @@ def _fit_all() -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
         if _PARENT[0] in counts.columns:
             parents = counts.groupby("item")[list(_PARENT)].first().to_numpy().T
             prior = Prior(parents[0], mu=np.log(parents[1]), sigma=parents[2], weight=_LEANING, repeat_weight=_LEANING)
-            learnt = prior_under(prior.of(telling), *_matrices(cells, telling))
-            prior = replace(prior, weight=learnt.weight, repeat_weight=learnt.repeat_weight)
+            prior = under(prior, learnt_under(prior.of(telling), *_matrices(cells, telling)))
         else:
             prior = learnt_prior(*_matrices(cells, telling))
         for start in range(0, len(names), BLOCK):

@@ -140,28 +140,48 @@ def learnt_prior(gaps: np.ndarray, open_: np.ndarray) -> Prior:
     )  # fmt: skip
 
 
-def prior_under(parents: Prior, gaps: np.ndarray, open_: np.ndarray) -> Prior:
-    """Return ``parents`` with the weights that the spread of their well-observed items around them leaves.
+def learnt_under(parents: Prior, gaps: np.ndarray, open_: np.ndarray) -> tuple[float, float, float, float]:
+    """Learn how items lie about what they belong to, from the well-observed ones.
+
+    Buyers switch between the items of a parent, so an item is bought again more rarely and later than its parent.
 
     Args:
-        parents: what is expected of each item by what it belongs to: arrays (m,); weights serve where too few items are
-            well observed.
+        parents: what is known of each item's parent: arrays (m,); its weights serve where too few items are known well.
         gaps: (m, k) as for :func:`fit`.
         open_: (m, k) as for :func:`fit`.
+
+    Returns:
+        For :func:`under`: what items add to their parent's log-odds of a repeat and to its logarithm of days, and the
+        weights that their spread leaves the parent, in purchases and in gaps.
     """
     known = np.flatnonzero(gaps.sum(axis=1) >= TOLD)
     if len(known) < 5:
-        return parents
+        return 0.0, 0.0, parents.repeat_weight, parents.weight
     each, of = fit(gaps[known], open_[known], Prior()), parents.of(known)
-    p = np.clip(of.repeat, 0.01, 0.99)
-    chance = float(np.mean(each.repeat * (1 - each.repeat) / each.purchases))
-    left = float(np.mean((each.repeat - p) ** 2)) - chance
-    between = float(np.mean((each.mu - of.mu) ** 2) - np.mean(each.sigma**2 / each.gaps))
-    return replace(
-        parents,
-        repeat_weight=_weight(float(np.mean(p * (1 - p))) - left, left),
-        weight=_weight(float(np.mean(each.sigma**2)), between),
+    odds = float(np.mean(_log_odds(each.repeat) - _log_odds(of.repeat)))
+    days = float(np.mean(each.mu - of.mu))
+    expected = under(of, (odds, days, 1.0, 1.0))
+    p = expected.repeat
+    left = float(np.mean((each.repeat - p) ** 2)) - float(np.mean(each.repeat * (1 - each.repeat) / each.purchases))
+    between = float(np.mean((each.mu - expected.mu) ** 2) - np.mean(each.sigma**2 / each.gaps))
+    return (
+        odds,
+        days,
+        _weight(float(np.mean(p * (1 - p))) - left, left),
+        _weight(float(np.mean(each.sigma**2)), between),
     )
+
+
+def under(parents: Prior, learnt: tuple[float, float, float, float]) -> Prior:
+    """Return what is expected of items by their parents and what :func:`learnt_under` learnt."""
+    odds, days, repeat_weight, weight = learnt
+    repeat = 1 / (1 + np.exp(-_log_odds(parents.repeat) - odds))
+    return Prior(repeat, repeat_weight, parents.mu + days, parents.sigma, weight)
+
+
+def _log_odds(p: float | np.ndarray) -> np.ndarray:
+    kept = np.clip(p, 0.01, 0.99)
+    return np.log(kept / (1 - kept))
 
 
 def _weight(within: float, between: float) -> float:

@@ -7,7 +7,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from features.repurchase import cluster_repurchase, renewed, repurchase
-from features.repurchase_fit import EDGES, Prior, bins_of, due, fit, learnt_prior, prior_under
+from features.repurchase_fit import EDGES, Prior, bins_of, due, fit, learnt_prior, learnt_under, under
 
 AS_OF = date(2017, 12, 3)
 
@@ -137,10 +137,23 @@ def test_items_lean_on_their_parents_the_more_the_closer_these_are():
         cells = [simulated(0.85, median, 0.6, 150, n) for n, median in enumerate(medians)]
         gaps, still = (np.array([each[side] for each in [*cells, counts([300])[None].repeat(2, 0)]]) for side in (0, 1))
         gaps[-1] = 0
-        weights.append(prior_under(parent, gaps, still).weight)
+        weights.append(learnt_under(parent, gaps, still)[3])
     assert weights[0] > 10 * weights[1]
-    few = prior_under(parent.of(np.arange(3)), gaps[:3], still[:3])
-    assert (few.weight, few.repeat_weight) == (parent.weight, parent.repeat_weight), "three items say nothing"
+    few = learnt_under(parent.of(np.arange(3)), gaps[:3], still[:3])
+    assert few == (0, 0, parent.repeat_weight, parent.weight), "three items say nothing"
+
+
+def test_what_items_add_to_their_parents_is_learnt():
+    """Each name of a product is bought half as often as the product, and every other buyer leaves it for good."""
+    cells = [simulated(0.5, 60, 0.5, 200, n, horizon=2000) for n in range(8)]
+    gaps, still = (np.array([each[side] for each in cells]) for side in (0, 1))
+    parents = Prior(np.full(8, 0.8), mu=np.full(8, np.log(30.0)), sigma=np.full(8, 0.5))
+    odds, days, *_ = learnt_under(parents, gaps, still)
+    assert days == pytest.approx(np.log(2), abs=0.1)
+    assert odds == pytest.approx(-np.log(4), abs=0.2)
+    expected = under(parents, (odds, days, 5.0, 5.0))
+    assert np.allclose(expected.repeat, 0.5, atol=0.05)
+    assert np.allclose(np.exp(expected.mu), 60, rtol=0.1)
 
 
 def test_rows_in_any_order_give_the_same(shop, rows):

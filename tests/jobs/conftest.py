@@ -302,6 +302,8 @@ def item_tables() -> dict[str, pa.Table]:
         "store_overlaps": {"store_id": ["s1"], "other": ["s2"], "rank": [1], "customers": 5, "community": 0},
         "repurchase": {"product_type": ["CHEESE"], "buyers": 90, "interval_days": 21.5, "interval_low": 20.0,
                        "interval_high": 23.0, "repeat_year": 0.9, "repeats": 400, "renewable": True},
+        "cluster_repurchase": {"cluster_id": ["p1"], "product_type": "CHEESE", "buyers": 9, "interval_days": 30.5,
+                               "repeats": 40, "renewable": True},
         "customer_tags": {"customer_id": ["c0000"], "tag": "chees", "rank": [1], "weight": 1.0},
         "tag_recommendations": {"customer_id": ["c0000"], "product_id": "p2", "rank": [1], "score": 0.3},
     }  # fmt: skip

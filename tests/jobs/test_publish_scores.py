@@ -40,6 +40,7 @@ def test_all_tables_of_the_night_are_published(settings: Settings, night: Lake) 
         "offer_lists": 1,
         "store_overlaps": 1,
         "repurchase": 1,
+        "cluster_repurchase": 1,
         "customer_tags": 1,
         "tag_recommendations": 1,
         "characteristic_recommendations": 120,
