@@ -8,11 +8,13 @@ import pytest
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from conf.canonical import CANONICAL
+from conf.catalogue import PRODUCT_CLUSTERS
 from conf.errors import DataError
 from conf.features import FEATURES
 from features.schemas import struct
 from jobs.build_features import run
-from jobs.item_features import SETTLED
+from jobs.database_schema import arrow_schema
+from jobs.item_features import CLUSTERS, SETTLED
 from jobs.lake import Lake, Manifest
 from jobs.stages import Stage
 
@@ -63,8 +65,21 @@ def publish_clean(settings, tables: dict[str, list[dict]], day: date = DAY) -> N
         draft.commit(Manifest(stage="validate", ds=str(day), version=""))
 
 
+def glue(settings, *products: str) -> None:
+    """Publish a catalogue in which ``products`` are one."""
+    rows = [
+        {"product_id": name, "title": "one title", "cluster_id": products[0], "is_clusteroid": name == products[0],
+         "confidence": 1.0, "reason": "the same words"}
+        for name in products
+    ]  # fmt: skip
+    with Lake(settings.lake).draft(Stage.CATALOGUE, DAY) as draft:
+        draft.arrow(CLUSTERS, pa.Table.from_pylist(rows, schema=arrow_schema(PRODUCT_CLUSTERS)))
+        draft.commit(Manifest(stage="catalogue", ds=str(DAY), version=""))
+
+
 def test_all_tables_are_published_and_a_second_run_gives_the_same(spark, settings):
     publish_clean(settings, shop() | COUPONS)
+    glue(settings, "nails", "glue")
     first = run(settings, DAY)
     assert set(first.tables) == {f"features/{name}" for name in FEATURES}
     assert first.tables["features/profile"].rows == 9
@@ -73,6 +88,14 @@ def test_all_tables_are_published_and_a_second_run_gives_the_same(spark, setting
     assert first.tables["features/als_items"].rows == 6
     assert first.tables["features/coupon_affinity"].rows == 1
     assert first.facts["skipped"] == {}
+    lake = Lake(settings.lake)
+    assert lake.arrow("features/cluster_repurchase", DAY, ["cluster_id", "buyers", "purchases"]).to_pylist() == [
+        {"cluster_id": "nails", "buyers": 4, "purchases": 8}
+    ]
+    # of two names of one product one is offered: where both sold as often, the first
+    assert set(lake.arrow("features/offer_lists", DAY)["product_id"].to_pylist()) == {
+        "milk", "cream", "bun", "glue", "paint",
+    }  # fmt: skip
     assert (first.facts["segments"]["ids"], first.facts["segments"]["silhouette"]) == (("segment_1",), None)
     assert first.tables["features/rhythm"].rows == 8
     assert (first.tables["features/interests"].rows, first.tables["features/wide"].rows) == (9, 8)
@@ -112,6 +135,7 @@ def test_a_source_without_customers_and_coupons_and_with_nothing_to_offer(spark,
     assert f"coupon_affinity is not built: {missing}" in caplog.text
     assert manifest.tables["features/profile"].rows == 8
     assert manifest.tables["features/product_types"].rows == 0
+    assert manifest.tables["features/cluster_repurchase"].rows == 0
 
 
 def test_what_is_missing_is_named(spark, settings):
