@@ -90,8 +90,9 @@ def features() -> dict[str, list[dict[str, Any]]]:
         "coupon_affinity": [
             {"customer_id": who, "offer_id": offer, "already_redeemed": offer == "taken", **coupon}
             for who in WARM[:3]
-            for offer in ("k1", "k2", "k3", "taken", "over")
+            for offer in ("k1", "k2", "k3", "taken", "over", "durable")
         ],
+        "repurchase": [{"product_type": "SOFA", "renewable": False}, {"product_type": "BREAD", "renewable": True}],
     }  # fmt: skip
 
 
@@ -101,7 +102,18 @@ def clean() -> dict[str, list[dict[str, Any]]]:
         "offers": [
             {"offer_id": offer, "campaign_id": "A", "kind": "coupon", "title": f"Coupon {offer}", "valid_from": DAY,
              "valid_to": ends.get(offer, LATER)}
-            for offer in ("k1", "k2", "k3", "taken", "over")
+            for offer in ("k1", "k2", "k3", "taken", "over", "durable")
+        ],
+        "products": [
+            {"product_id": name, "product_type": name.upper(), "offerable": True} for name in ("sofa", "bread")
+        ],
+        "order_lines": [
+            {"order_id": who, "line_id": "1", "customer_id": who, "product_id": "sofa", "is_return": False,
+             "ordered_on": DAY} for who in WARM[:2]
+        ],
+        "offer_products": [
+            {"offer_id": "durable", "product_id": "sofa"},
+            *({"offer_id": "k1", "product_id": name} for name in ("sofa", "bread")),
         ],
         "campaign_targets": [{"campaign_id": "A", "customer_id": who, "targeted_on": DAY} for who in WARM[:2]],
         "touches": [
@@ -203,7 +215,8 @@ def test_what_may_not_be_offered_is_not_and_is_counted(night):
     facts = Lake(night.lake).need(Stage.SCORE, DAY).facts
     assert facts["removed"] == {
         "already redeemed": 2,
-        "campaign does not target the customer": 4,
+        "bought already, and seldom bought twice": 2,
+        "campaign does not target the customer": 5,
         "not valid tonight": 3,
     }
     assert facts["offers_by_kind"] == {"coupon": 4, "product_type": 36}
