@@ -203,23 +203,27 @@ def spark_ml(spark: SparkSession, titles: list[str]) -> np.ndarray:
 def labelled() -> None:
     """Print F1 on labelled sets; no label is used but to count."""
     folder = DATA / "products"
-    print(f"\n{'labelled set':<16} {'mode':<12} {'F1':>6} {'P':>6} {'R':>6}   expected F1 (without labels)")
+    print(f"\n{'labelled set':<24} {'mode':<12} {'F1':>6} {'P':>6} {'R':>6}   expected F1 (without labels)")
     abt = [pd.read_csv(folder / f"abt_buy/{side}.csv", sep="|", encoding_errors="replace") for side in ("abt", "buy")]
     gold = pd.read_csv(folder / "abt_buy/gt.csv", sep="|")
     truth = set(zip(gold["D1"], gold["D2"], strict=True))
     two_sources("abt_buy", abt, "id", ["name", "description"], truth)
     for kept in ((1.0, 0.5), (1.0, 0.2), (0.6, 0.6)):
         some = [side.sample(frac=share, random_state=3) for side, share in zip(abt, kept, strict=True)]
-        left, right = (set(side["id"]) for side in some)
-        there = {(a, b) for a, b in truth if a in left and b in right}
-        two_sources(f"abt {kept[0]:.0%} buy {kept[1]:.0%}", some, "id", ["name", "description"], there)
+        two_sources(
+            f"abt {kept[0]:.0%} buy {kept[1]:.0%}", some, "id", ["name", "description"], among(truth, some, "id")
+        )
     for name, fields in (
         ("abt_buy_full", ["name", "description"]),
         ("dblp_acm", ["title", "authors", "venue", "year"]),
     ):
         sides = [pd.read_parquet(folder / name / f"table_{side}.parquet") for side in "ab"]
         gold = pd.read_parquet(folder / name / "gold.parquet")
-        two_sources(name, sides, "_id", fields, set(zip(gold["id1"], gold["id2"], strict=True)))
+        truth = set(zip(gold["id1"], gold["id2"], strict=True))
+        two_sources(name, sides, "_id", fields, truth)
+    for share in (0.3, 0.15):
+        some = [side.sample(frac=share, random_state=3) for side in sides]
+        two_sources(f"dblp_acm {share:.0%} of either", some, "_id", fields, among(truth, some, "_id"))
     offers = pd.read_csv(folder / "pricerunner_half.csv.gz")
     one_source("price comparison", offers["product_title"].tolist(), offers["cluster_id"].to_numpy())
     people = pd.read_csv(DATA / "persons" / "fake_1000.csv", dtype="string")
@@ -228,6 +232,12 @@ def labelled() -> None:
         people = pd.read_csv(DATA / "persons" / f"febrl{number}.csv.gz", skipinitialspace=True, dtype="string")
         truth = people["rec_id"].str.split("-").str[1].astype(int)
         one_source(f"febrl{number}", joined_text(people.drop(columns="rec_id")), truth)
+
+
+def among(truth: set, sides: list[pd.DataFrame], key: str) -> set:
+    """Return the pairs whose records both are there."""
+    left, right = (set(side[key]) for side in sides)
+    return {(a, b) for a, b in truth if a in left and b in right}
 
 
 def joined_text(table: pd.DataFrame) -> list[str]:
@@ -254,7 +264,7 @@ def line(name: str, mode: str, precision: float, recall: float, expected: float 
     """Print one labelled set."""
     f1 = 2 * precision * recall / max(precision + recall, 1e-9)
     shown = "" if expected is None else f"{expected:.3f}"
-    print(f"{name:<16} {mode:<12} {f1:>6.3f} {precision:>6.3f} {recall:>6.3f}   {shown}")
+    print(f"{name:<24} {mode:<12} {f1:>6.3f} {precision:>6.3f} {recall:>6.3f}   {shown}")
 
 
 if __name__ == "__main__":

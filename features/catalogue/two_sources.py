@@ -4,10 +4,13 @@ Every record is one text of its fields. Similarity is the cosine of TF-IDF weigh
 corrected for hubs (:mod:`features.catalogue.neighbours`). Where neither side has duplicates, the matches are the
 one-to-one assignment with the greatest total similarity, among the nearest neighbours of either side (Kuhn 1955).
 
-The threshold needs no labels. The assignment is made again with all its pairs forbidden; that shows what similarity
-records get that have no counterpart. From the share of non-matches that the lower end of the scores implies (Storey
-2002, "A direct approach to false discovery rates") follow expected precision and recall of each threshold; the one of
-the greatest expected F1 is taken.
+The threshold needs no labels. What similarity records get that have no counterpart is seen in those that have one:
+their own match is forbidden, and as many of them as each side has strangers are matched among themselves. (Strangers
+themselves will not do: what they found is their best, and once it is forbidden they show their second best.) The
+assigned pairs are then a mixture of this density and a normal one of the matches (Efron 2004, "Large-scale simultaneous
+hypothesis testing": two groups, an empirical null; fitted by expectation maximisation), which gives each pair's
+probability to be a match; the threshold has the greatest expected F1. Who has a match depends on the threshold, so both
+are found in turns, from the surest pairs on.
 
 A side repeats itself when a second assignment is as good as the first for many records. Then the assignment is repeated
 until it is not, which leaves what non-matches get, and records left out are matched with their nearest.
@@ -28,18 +31,21 @@ from features.catalogue.neighbours import grams, nearest, without_hubs
 HUB, NEAREST = 5, 20
 #: second matches as good as the best tenth of the first, for each of these, from which on a side repeats itself
 REPEATS, MOST_REPEATS = 0.2, 6
-#: estimates of how many records have no counterpart, draws for each, and their seed
-ROUNDS = 3
+#: share of the assigned pairs that are taken for matches at first, and turns at the most
+SUREST, TURNS = 0.1, 8
+#: draws of strangers in each turn, and their seed
 SAMPLES, SEED = 3, 20260101
+#: steps of the mixture, points that stand for the non-matches, least deviation of the matches' scores
+STEPS, SHOWN, NARROWEST = 200, 1000, 0.02
 _FORBIDDEN = -10.0
 
 
 @dataclass(frozen=True)
 class Matches:
-    """Rows of the left and right records that match (int64), scores, and confidence: a match's rank among non-matches.
+    """Rows of the left and right records that match (int64), scores, and confidence: the probability of a match.
 
-    ``repeats`` names the sides that hold a record several times; ``expected_f1`` is optimistic by some points where
-    many records have no counterpart.
+    ``repeats`` names the sides that hold a record several times; ``expected_f1`` is optimistic by some points, for
+    similar records that are not one are no chance matches.
     """
 
     left: np.ndarray
@@ -74,12 +80,8 @@ def match(left: Sequence[str], right: Sequence[str]) -> Matches:
             break
         repeated = True
         removed = removed | again
-    rng = np.random.default_rng(SEED)
-    threshold, expected, matches = choose_threshold(scores[chosen], null)
-    for _ in range(ROUNDS):  # the fewer strangers there are, the less can they find each other
-        wrong = _strangers(pairs, without, removed, shape, matches, rng)
-        strangers = max(min(shape) - matches, 1.0)
-        threshold, expected, matches = choose_threshold(scores[chosen], wrong, max(len(wrong), 1) / strangers)
+    candidates = _Candidates(pairs, cosine, shape, removed & ~chosen)
+    threshold, expected, chances = _settled(candidates, scores, chosen)
     kept = chosen & (scores >= threshold)
     repeats = []
     for name, side in (("left", 0), ("right", 1)):
@@ -88,27 +90,92 @@ def match(left: Sequence[str], right: Sequence[str]) -> Matches:
             repeats.append(name)
             kept = kept | more
     order = np.lexsort((pairs[kept, 1], pairs[kept, 0]))
-    found, by_score = scores[kept][order], np.sort(null)
-    beaten = np.searchsorted(by_score, found) / max(len(null), 1)
-    return Matches(pairs[kept, 0][order], pairs[kept, 1][order], found, beaten, threshold, expected, tuple(repeats))
+    found, rising = scores[kept][order], np.argsort(scores[chosen], kind="stable")
+    sure = np.interp(found, scores[chosen][rising], chances[rising])
+    return Matches(pairs[kept, 0][order], pairs[kept, 1][order], found, sure, threshold, expected, tuple(repeats))
 
 
-def choose_threshold(found: np.ndarray, wrong: np.ndarray, samples: float = 1.0) -> tuple[float, float, float]:
-    """Return the threshold of the greatest expected F1, that F1, and the expected number of matches.
+def match_chances(found: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+    """Return the probability of each assigned pair to be a match (n,); a lower score never makes a pair surer.
 
     Args:
         found: scores of the assigned pairs, matches and non-matches mixed.
-        wrong: scores of the non-matches to be expected among them, ``samples`` times as many.
-        samples: see wrong.
+        wrong: scores of non-matches, as many as there are; none means that all are matches.
     """
-    levels = np.sort(found)
-    kept = len(levels) - np.arange(len(levels))
-    expected_wrong = (len(wrong) - np.searchsorted(np.sort(wrong), levels, side="left")) / samples
-    right = np.clip(kept - expected_wrong, 0, None)
-    matches = float(max(right.max(), 1.0))
-    expected = 2 * right / (kept + matches)
-    best = int(expected.argmax())
-    return float(levels[best]), float(expected[best]), matches
+    from scipy.stats import gaussian_kde, norm
+
+    if not len(wrong):
+        return np.ones(len(found))
+    # quantiles stand for all of them, a little apart, since equal scores have no density
+    shown = np.quantile(wrong, np.linspace(0, 1, SHOWN)) + np.linspace(-1, 1, SHOWN) * NARROWEST / 20
+    null = gaussian_kde(shown)(found)
+    chance = (found > np.quantile(wrong, 0.99)).astype(float)
+    for _ in range(STEPS):
+        matches = max(chance.sum(), 1e-9)
+        middle = (chance * found).sum() / matches
+        spread = max(np.sqrt((chance * (found - middle) ** 2).sum() / matches), NARROWEST)
+        share = matches / len(found)
+        of_matches = share * norm.pdf(found, middle, spread)
+        before, chance = chance, of_matches / (of_matches + (1 - share) * null + 1e-300)
+        if np.abs(chance - before).max() < 1e-4:
+            break
+    order = np.argsort(-found, kind="stable")
+    above = found[order] >= middle  # the normal falls again above its middle, where nothing else is
+    falling = np.where(above, chance[order][above].max(initial=0), chance[order])
+    chance[order] = np.minimum.accumulate(falling)
+    return chance
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Pairs of rows that may match (m, 2), their cosines (m,), the sides' sizes, and pairs of repeated records (m,)."""
+
+    pairs: np.ndarray
+    cosine: np.ndarray
+    shape: tuple[int, int]
+    repeated: np.ndarray
+
+
+def _settled(candidates: _Candidates, scores: np.ndarray, chosen: np.ndarray) -> tuple[float, float, np.ndarray]:
+    """Return the threshold of the assigned pairs, its expected F1, and each assigned pair's chance."""
+    rng, found = np.random.default_rng(SEED), scores[chosen].astype(np.float64)
+    order = np.argsort(-found, kind="stable")
+    known = chosen & (scores >= np.quantile(found, 1 - SUREST))
+    matches = float(known.sum())
+    for _ in range(TURNS):
+        chances = match_chances(found, _strangers(candidates, known, matches, rng))
+        sums = np.cumsum(chances[order])
+        expected = 2 * sums / (np.arange(1, len(sums) + 1) + sums[-1])
+        best = int(expected.argmax())
+        before, known = known, chosen & (scores >= found[order[best]])
+        settled = abs(sums[-1] - matches) < 1 and np.array_equal(known, before)
+        matches = float(sums[-1])
+        if settled:
+            break
+    return float(found[order[best]]), float(expected[best]), chances
+
+
+def _strangers(candidates: _Candidates, known: np.ndarray, matches: float, rng: np.random.Generator) -> np.ndarray:
+    """Return the scores that records with a known match get without it, among as many records as have none.
+
+    Where fewer are known than have none, others complete the draw, but only pairs with a known record count.
+    """
+    pairs, shape = candidates.pairs, candidates.shape
+    forbidden = known | candidates.repeated
+    without = _scores(pairs, candidates.cosine, forbidden, shape)
+    matched = [np.bincount(pairs[known, side], minlength=shape[side]) > 0 for side in range(2)]
+    touched = matched[0][pairs[:, 0]] | matched[1][pairs[:, 1]]
+    found = []
+    for _ in range(SAMPLES):
+        drawn = []
+        for side in range(2):
+            place = np.empty(shape[side], np.int64)
+            place[np.lexsort((rng.random(shape[side]), ~matched[side]))] = np.arange(shape[side])
+            drawn.append(place < max(shape[side] - matches, 1))
+        usable = ~forbidden & drawn[0][pairs[:, 0]] & drawn[1][pairs[:, 1]]
+        again = _assigned(pairs, np.where(usable, without, _FORBIDDEN), shape)
+        found.append(without[again & touched])
+    return np.concatenate(found)
 
 
 def _neighbours(left: Sequence[str], right: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -137,22 +204,6 @@ def _scores(pairs: np.ndarray, cosine: np.ndarray, removed: np.ndarray, shape: t
         counts = np.bincount(pairs[near, side], minlength=shape[side])
         hubs.append((sums / np.maximum(counts, 1))[pairs[:, side]])
     return without_hubs(cosine, *hubs).astype(np.float32)
-
-
-def _strangers(
-    pairs: np.ndarray, without: np.ndarray, removed: np.ndarray, shape: tuple[int, int], matches: float,
-    rng: np.random.Generator,
-) -> np.ndarray:  # fmt: skip
-    """Return scores of the pairs that records without a counterpart make among themselves, :data:`SAMPLES` times.
-
-    As many records of each side as have none are drawn, and their own matches are forbidden.
-    """
-    found = []
-    for _ in range(SAMPLES):
-        drawn = [rng.permutation(size) < max(size - matches, 0) for size in shape]
-        usable = ~removed & drawn[0][pairs[:, 0]] & drawn[1][pairs[:, 1]]
-        found.append(without[_assigned(pairs, np.where(usable, without, _FORBIDDEN), shape)])
-    return np.concatenate(found)
 
 
 def _assigned(pairs: np.ndarray, scores: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -18,7 +18,7 @@ from features.catalogue.one_source import group
 from features.catalogue.sketches import multipliers, one_permutation, signatures, simhash
 from features.catalogue.titles import Clusters, cluster
 from features.catalogue.tokens import GROUPS, tokenize
-from features.catalogue.two_sources import choose_threshold, match
+from features.catalogue.two_sources import match, match_chances
 from features.catalogue.vocabulary import vocabulary
 
 if TYPE_CHECKING:
@@ -180,14 +180,21 @@ def test_each_task_finds_the_links_of_its_own_bands_whatever_partition_it_runs_a
     assert told == (every, *[every - 2] * 23)  # the first task also says which title each product has
 
 
-def test_the_threshold_between_two_sources_follows_from_what_non_matches_get() -> None:
+def test_the_chance_of_a_match_follows_from_what_non_matches_get() -> None:
     rng = np.random.default_rng(5)
-    null = rng.normal(0.0, 0.1, 1000)
-    found = np.concatenate([rng.normal(1.0, 0.1, 500), rng.normal(0.0, 0.1, 500)])
-    threshold, expected, matches = choose_threshold(found, null, 2)  # as many non-matches are found twice over
-    assert 0.2 < threshold < 0.85
-    assert expected > 0.97
-    assert matches == pytest.approx(500, abs=40)
+    wrong = rng.normal(0.0, 0.1, 2000)
+    found = np.concatenate([rng.normal(1.0, 0.1, 300), rng.normal(0.0, 0.1, 700)])
+    chances = match_chances(found, wrong)
+    assert chances.sum() == pytest.approx(300, abs=5)
+    assert chances[:300].min() > 0.99
+    assert chances[300:].max() < 0.5
+    assert (np.diff(chances[np.argsort(found)]) >= 0).all()
+    # where the two overlap by half a standard deviation each, the middle between them is even
+    near = np.concatenate([rng.normal(0.3, 0.1, 20_000), rng.normal(0.0, 0.1, 20_000)])
+    even = match_chances(near, rng.normal(0.0, 0.1, 40_000))
+    assert np.interp(0.15, np.sort(near), even[np.argsort(near)]) == pytest.approx(0.5, abs=0.05)
+    assert match_chances(found, wrong[:0]).tolist() == [1.0] * 1000
+    assert match_chances(np.array([0.5, 0.0, 0.0]), np.zeros(3)).round(2).tolist() == [1.0, 0.0, 0.0]
 
 
 WORDS = [
@@ -238,6 +245,14 @@ def test_a_side_that_repeats_itself_is_seen_and_all_its_records_are_matched() ->
     assert twice.repeats == ("right",)
     pairs = set(zip(twice.left.tolist(), twice.right.tolist(), strict=True))
     assert len(pairs & {(row, row) for row in range(100)} | pairs & {(row, 160 + row) for row in range(100)}) >= 180
+
+
+def test_a_tenth_of_two_sources_in_common_draws_in_few_strangers() -> None:
+    left, strangers = records(400, 8), records(360, 9)
+    found = match(left, rewritten(left[:40], 10) + strangers)
+    right = sum(a == b and a < 40 for a, b in zip(found.left.tolist(), found.right.tolist(), strict=True))
+    assert right >= 38
+    assert right / len(found.left) > 0.8
 
 
 def test_records_of_one_table_are_grouped_without_labels_and_in_any_order() -> None:
