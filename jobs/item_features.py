@@ -116,7 +116,7 @@ def build_lists(night: Night, order_lines: DataFrame, products: DataFrame) -> No
 def _suiting(night: Night, order_lines: DataFrame, products: DataFrame, rows: DataFrame) -> DataFrame:
     """Keep the customers' products that the policy's hard filters allow and that are no durables they have."""
     seen = order_lines.where(until(night.day))
-    durable = durables(night.lake, night.spark, night.day, night.draft.tables, products)
+    durable = durables(night.lake, night.spark, night.day, night.draft.tables)
     if durable is not None:
         rows = rows.join(owned(seen, durable), ["customer_id", "product_id"], "left_anti")
     rules, customers = night.settings.policy.fits, night.optional("customers")

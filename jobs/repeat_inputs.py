@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: the products that share a cluster
 CLUSTERS = "catalogue/shared_clusters"
-_TYPES, _OF_CLUSTERS = "features/repurchase", "features/cluster_repurchase"
+_TYPES, _OF_CLUSTERS, _SCOPES = "features/repurchase", "features/cluster_repurchase", "clean/offer_products"
 
 
 def shared_clusters(lake: Lake, spark: SparkSession, day: date) -> DataFrame | None:
@@ -32,7 +32,7 @@ def shared_clusters(lake: Lake, spark: SparkSession, day: date) -> DataFrame | N
 
 
 def durables(
-    lake: Lake, spark: SparkSession, day: date, tables: Mapping[str, TableVersion], products: DataFrame
+    lake: Lake, spark: SparkSession, day: date, tables: Mapping[str, TableVersion] | None = None
 ) -> DataFrame | None:
     """Return the products that are bought once, as :func:`scoring.repeats.durable_products`.
 
@@ -40,12 +40,12 @@ def durables(
         lake: of the night.
         spark: a session.
         day: the night.
-        tables: the night's features.
-        products: ``PRODUCTS``.
+        tables: its features, where they are not published yet.
     """
+    tables = lake.need(Stage.FEATURES, day).tables if tables is None else tables
     if not any(_durable(lake, tables[name]) for name in (_TYPES, _OF_CLUSTERS) if name in tables):
         return None
-    types = lake.spark_files(spark, tables[_TYPES].files)
+    products, types = lake.spark(spark, "clean/products", day), lake.spark_files(spark, tables[_TYPES].files)
     clusters = shared_clusters(lake, spark, day)
     if clusters is None or _OF_CLUSTERS not in tables:
         return durable_products(products, types)
@@ -54,35 +54,31 @@ def durables(
 
 def bought_last(lake: Lake, spark: SparkSession, day: date) -> DataFrame | None:
     """Return the intervals of the clusters that customers bought last: :func:`scoring.repeats.last_clusters`."""
-    clusters, past = shared_clusters(lake, spark, day), _past(lake, spark, day)
-    if clusters is None or past is None or not lake.has(_OF_CLUSTERS, day) or not lake.version(_OF_CLUSTERS, day).rows:
+    clusters = shared_clusters(lake, spark, day)
+    if clusters is None or not lake.has(_OF_CLUSTERS, day) or not lake.version(_OF_CLUSTERS, day).rows:
         return None
-    return last_clusters(*past, clusters, lake.spark(spark, _OF_CLUSTERS, day))
+    products, intervals = lake.spark(spark, "clean/products", day), lake.spark(spark, _OF_CLUSTERS, day)
+    return last_clusters(_past(lake, spark, day), products, clusters, intervals)
 
 
-def with_owned(lake: Lake, spark: SparkSession, day: date, coupons: DataFrame, scope: DataFrame) -> DataFrame:
-    """Mark the coupons for nothing but durables that the customer has, where there are durables.
+def with_owned(lake: Lake, spark: SparkSession, day: date, coupons: DataFrame) -> DataFrame:
+    """Mark the coupons for nothing but durables that the customer has, where there are durables and known scopes.
 
     Args:
         lake: of the night.
         spark: a session.
         day: the night, whose features are published.
         coupons: ``customer_id`` and ``offer_id``.
-        scope: ``OFFER_PRODUCTS``.
     """
-    past = _past(lake, spark, day)
-    if past is None:
+    durable = durables(lake, spark, day) if lake.has(_SCOPES, day) else None
+    if durable is None:
         return coupons
-    durable = durables(lake, spark, day, lake.need(Stage.FEATURES, day).tables, past[1])
-    return coupons if durable is None else with_owned_scope(coupons, scope, past[0], durable)
+    return with_owned_scope(coupons, lake.spark(spark, _SCOPES, day), _past(lake, spark, day), durable)
 
 
-def _past(lake: Lake, spark: SparkSession, day: date) -> tuple[DataFrame, DataFrame] | None:
-    """Return order lines up to the night and products; None where the clean layer lacks them."""
-    if not lake.has("clean/order_lines", day) or not lake.has("clean/products", day):
-        return None
-    lines, products = (lake.spark(spark, f"clean/{name}", day) for name in ("order_lines", "products"))
-    return lines.where(until(day)), products
+def _past(lake: Lake, spark: SparkSession, day: date) -> DataFrame:
+    """Return the order lines up to the night."""
+    return lake.spark(spark, "clean/order_lines", day).where(until(day))
 
 
 def _durable(lake: Lake, table: TableVersion) -> int:

@@ -167,25 +167,27 @@ class _Night:
         self.write("scores/product_type_ranking", ranking.select(*RANKING))
         return ranking
 
-    def fitting(self, found: DataFrame, key: str, scope: DataFrame | None = None) -> DataFrame:
-        """Mark the offers that do not suit the customer, where the policy has such rules; ``scope``: of coupons."""
+    def fitting(self, found: DataFrame, key: str) -> DataFrame:
+        """Mark the offers that do not suit the customer, where the policy has such rules."""
         customers, lines, products = (self.clean(name) for name in ("customers", "order_lines", "products"))
         if not self.settings.policy.fits or customers is None or lines is None or products is None:
             return found
-        if scope is not None:
-            products = products.join(scope.select("offer_id", "product_id"), "product_id", "left")
+        if key == "offer_id":  # a coupon is what its products are; the others tell what the customer owns
+            scope = self.clean("offer_products", "offer_id", "product_id")
+            if scope is None:
+                return found
+            products = products.join(scope, "product_id", "left")
         return with_unfit(found, key, self.settings.policy.fits, customers, lines, products)
 
     def coupons(self) -> DataFrame | None:
         """Return the customers' coupons with their probabilities; None where the source has no coupons."""
         if not self.lake.has("features/coupon_affinity", self.day):
             return None
-        offers, targets, goods = (self.clean(name) for name in ("offers", "campaign_targets", "offer_products"))
+        offers, targets = self.clean("offers"), self.clean("campaign_targets")
         if offers is None or targets is None:
             return None
         rows = coupon_rows(self.feature("coupon_affinity"), self.profile)
-        if goods is not None:
-            rows = with_owned(self.lake, self.spark, self.day, self.fitting(rows, "offer_id", goods), goods)
+        rows = with_owned(self.lake, self.spark, self.day, self.fitting(rows, "offer_id"))
         response, scope = self.models.get("coupon_response"), self.models.get("coupon_scope")
         settings = self.settings
         return scored_coupons(
