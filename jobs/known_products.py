@@ -35,7 +35,9 @@ def find_fresh(engine: duckdb.DuckDBPyConnection, columns: Sequence[str], text: 
         f"(select product_id, {', '.join(columns)}, {_content(columns)} from clean) "
         "anti join known_products using (content)"
     )
-    changed = "select count(*) from fresh semi join known_products on product = hash(product_id)"
+    changed = (
+        "select count(*) from known_products semi join (select hash(product_id) as product from fresh) using (product)"
+    )
     ((found,),) = engine.execute(changed).fetchall()
     if found:  # other blanks, say, but the same title
         engine.execute(
