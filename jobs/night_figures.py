@@ -15,6 +15,8 @@ from jobs.stages import Stage
 
 Row = dict[str, Any]
 #: order in which methods stand beside each other
+#: verdicts on a model without an interval: a baseline that serves, and anything else
+UNCOMPARED = ("a baseline serves", "not compared")
 METHODS = ("nbo", "personal_frequency", "popularity")
 RECENCY = ((7, "0-6"), (14, "7-13"), (28, "14-27"), (56, "28-55"), (84, "56-83"), (None, "84+"))
 #: metrics of ``model_comparison`` that the page leaves out
@@ -305,7 +307,7 @@ def _verdict(row: Row) -> str:
     """Say what a paired 95 % interval of the difference to the baseline allows to say."""
     low, high = row["low"], row["high"]
     if low is None or high is None or math.isnan(low) or math.isnan(high):
-        return "not compared"
+        return UNCOMPARED[0] if row["standing"] == "champion" else UNCOMPARED[1]
     if low > 0:
         return "beats its baseline"
     return "does not beat its baseline" if high >= 0 else "is worse than its baseline"

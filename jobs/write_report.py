@@ -17,7 +17,7 @@ from jobs.delivery import link_newest, new_file
 from jobs.item_figures import item_figures
 from jobs.lake import Draft, Lake, Manifest
 from jobs.night import publish
-from jobs.night_figures import Night
+from jobs.night_figures import UNCOMPARED, Night
 from jobs.segment_figures import map_of, segment_figures
 from jobs.stages import Stage
 
@@ -133,7 +133,7 @@ def _plots(night: Night, figures: dict[str, Any]) -> dict[str, str]:
     quarantined = [
         (f"{r['table_name']}: {r['check_name']}"[:34], r["rows_failed"]) for r in figures["checks"]["quarantined"]
     ]
-    compared = [m for m in figures["models"] if m["verdict"] != "not compared"]
+    compared = [m for m in figures["models"] if m["verdict"] not in UNCOMPARED]
     stages = figures["stages"]
     return {
         "quarantined": plots.bars(quarantined[:12], "Rows quarantined by rule") if quarantined else "",

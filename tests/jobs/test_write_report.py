@@ -213,18 +213,20 @@ def test_figures_of_the_night(settings: Settings, night: Lake) -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "verdict"),
+    ("standing", "low", "high", "verdict"),
     [
-        (0.01, 0.02, "beats its baseline"),
-        (0.0, 0.02, "does not beat its baseline"),
-        (-0.01, 0.02, "does not beat its baseline"),
-        (-0.02, -0.01, "is worse than its baseline"),
-        (None, None, "not compared"),
-        (float("nan"), float("nan"), "not compared"),
+        ("champion", 0.01, 0.02, "beats its baseline"),
+        ("challenger", 0.0, 0.02, "does not beat its baseline"),
+        ("challenger", -0.01, 0.02, "does not beat its baseline"),
+        ("challenger", -0.02, -0.01, "is worse than its baseline"),
+        ("challenger", None, None, "not compared"),
+        ("champion", float("nan"), float("nan"), "a baseline serves"),
     ],
 )
-def test_an_interval_that_touches_zero_claims_nothing(low: float | None, high: float | None, verdict: str) -> None:
-    assert _verdict({"low": low, "high": high}) == verdict
+def test_an_interval_that_touches_zero_claims_nothing(
+    standing: str, low: float | None, high: float | None, verdict: str
+) -> None:
+    assert _verdict({"standing": standing, "low": low, "high": high}) == verdict
 
 
 @pytest.mark.parametrize(("raw", "step"), [(0, 1), (0.7, 1), (1, 1), (1.2, 2), (43, 50), (51, 100), (0.03, 0.05)])
