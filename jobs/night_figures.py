@@ -211,12 +211,12 @@ class Night:
         return [model for model in found.values() if len(model["methods"]) > 2]
 
     def reliability(self) -> list[Row]:
-        """Return for each champion what its probabilities said and what happened, from the least probable tenth up."""
+        """Return for each champion what it foretold and what came, tenth by tenth; ``amounts``: no probabilities."""
         if not self._has("reliability"):
             return []
         return self._ask(
             "select name, list(predicted order by bin) as predicted, list(observed order by bin) as observed, "
-            "sum(abs(predicted - observed) * rows) / sum(rows) as ece, avg(observed) as share "
+            "sum(abs(predicted - observed) * rows) / sum(rows) as ece, max(predicted) > 1 as amounts "
             "from reliability group by name order by name"
         )
 

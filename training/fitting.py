@@ -29,7 +29,7 @@ class Judged:
     Attributes:
         each: the gate's metric per customer (index), higher is better.
         metrics: further figures of the whole window.
-        probability: what it predicted, of any shape.
+        probability: what it predicted, of any shape; of amounts what it expects.
         truth: what happened, of the same shape.
         slices: slice -> metrics per customer (index), for the table that compares models; empty: ``each`` alone.
     """

@@ -142,7 +142,7 @@ def judge(model: Model, frame: pd.DataFrame) -> Judged:
     """Judge expectations: negative deviance of each customer, and further figures of the window."""
     expected, truth = model.predict(frame), _truth(frame)
     each = pd.Series(-deviances(truth, expected)).groupby(frame["customer_id"].to_numpy()).mean().sort_index()
-    return Judged(each, value_metrics(truth, expected, interval(model, frame)), expected, truth > 0)
+    return Judged(each, value_metrics(truth, expected, interval(model, frame)), expected, truth)
 
 
 def interval(model: Model, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
