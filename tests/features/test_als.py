@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,29 @@ def test_customers_solve_the_least_squares_of_the_paper(factors):
         left += sum(CONFIG.alpha * r * np.outer(y, y) for y, r in own)
         right = sum((1 + CONFIG.alpha * r) * y for y, r in own)
         np.testing.assert_allclose(users[customer], np.linalg.solve(left, right), rtol=1e-3, atol=1e-4)
+
+
+def test_product_types_solve_theirs(factors):
+    """The half step before: the same with the customers' factors of that time, which move little by now."""
+    users, items = factors
+    everything = np.stack(list(users.values()))
+    own = [(users[customer], np.log1p(count)) for customer, item, count in PAIRS if item == "x-type2"]
+    left = everything.T @ everything + CONFIG.regularization * len(own) * np.eye(CONFIG.rank)
+    left += sum(CONFIG.alpha * r * np.outer(x, x) for x, r in own)
+    right = sum((1 + CONFIG.alpha * r) * x for x, r in own)
+    np.testing.assert_allclose(items["x-type2"], np.linalg.solve(left, right), rtol=0.05, atol=0.01)
+
+
+def test_blocks_change_no_more_than_the_order_of_sums(spark, factors):
+    users, items = factorize(spark.createDataFrame(PAIRS, COLUMNS), replace(CONFIG, blocks=5))
+    for name, values in [*users.collect(), *items.collect()]:
+        np.testing.assert_allclose(values, {**factors[0], **factors[1]}[name], rtol=1e-3, atol=1e-5)
+
+
+def test_the_penalty_grows_with_purchases_where_it_is_scaled():
+    purchases = np.array([0.0, 1.0, 50.0])
+    assert AlsConfig(regularization=2.0).penalty(purchases).tolist() == [2, 2, 100]
+    assert AlsConfig(regularization=2.0, scaled=False).penalty(purchases).tolist() == [2, 2, 2]
 
 
 def test_the_order_of_rows_does_not_matter(spark, factors):

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
+from features.half_steps import solved
 from training.recommenders.history import History
 from training.recommenders.recommender import Recommender
 
@@ -41,22 +40,8 @@ def factorize(extra: sparse.csr_matrix, config: FactorsConfig) -> tuple[np.ndarr
     generator = np.random.default_rng(config.seed)
     rows, columns = ((generator.random((size, config.factors)) * 0.02 - 0.01).astype("float32") for size in extra.shape)
     by_row, by_column = extra.tocsr(), extra.T.tocsr()
+    penalties = [np.full(size, config.regularization) for size in extra.shape]
     for _ in range(config.iterations):
-        for left, right, cells in ((rows, columns, by_row), (columns, rows, by_column)):
-            gram = right.T @ right + config.regularization * np.eye(config.factors, dtype="float32")
-            # the systems are small: threads would cost more than they bring
-            with threadpool_limits(1, user_api="blas"):
-                _solve(cells.indptr, cells.indices, cells.data, gram.astype("float32"), right, left)
+        rows = solved(by_row, columns, penalties[0])
+        columns = solved(by_column, rows, penalties[1])
     return rows, columns
-
-
-@numba.njit(cache=True)
-def _solve(
-    starts: np.ndarray, index: np.ndarray, extra: np.ndarray, gram: np.ndarray, right: np.ndarray, left: np.ndarray
-) -> None:
-    """Solve ``(gram + R' diag(extra) R) x = R' (1 + extra)`` for every row, R the rows of ``right`` it touches."""
-    for row in range(len(starts) - 1):
-        touched = right[index[starts[row] : starts[row + 1]]]
-        weight = extra[starts[row] : starts[row + 1]].copy()
-        scaled = touched * weight.reshape(-1, 1)
-        left[row] = np.linalg.solve(gram + scaled.T @ touched, touched.T @ (weight + np.float32(1.0)))
