@@ -75,8 +75,7 @@ def with_spark(spark: SparkSession) -> Fit:
         frame.count()
         solver = ALS(
             rank=config.rank, maxIter=config.iterations, regParam=config.regularization, alpha=config.alpha,
-            implicitPrefs=True, numUserBlocks=config.blocks, numItemBlocks=config.blocks, checkpointInterval=-1,
-            seed=config.seed,
+            implicitPrefs=True, numUserBlocks=2, numItemBlocks=2, checkpointInterval=-1, seed=config.seed,
         )  # fmt: skip
         before = cpu()
         model = solver.fit(frame)

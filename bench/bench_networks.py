@@ -252,15 +252,15 @@ def next_actions(as_of: str) -> None:
     cut = {back: visits.windows(series, back, HORIZON) for back in (28, 56, *range(84, 84 + 7 * 12, 7))}
     gate, validation, learnt = cut.pop(28), cut.pop(56), pd.concat(cut.values(), ignore_index=True)
     started = time.process_time()
-    chain = next_action.baseline(learnt, config)
+    bank = next_action.baselines(learnt, config)
+    chain = bank[0]
     network = next_action.fit(learnt, validation, chain, config)
     _told("recurrent network", started, dict(network.curves))
     outputs = chain.model.meta.outputs
     right = visits.labels(gate, outputs[:-1])
     last = visits.labels(gate.assign(next=[actions[0] for actions in gate["actions"]]), outputs[:-1])
-    found = {name: next_action.judge(gate, outputs, p) for name, p in next_action.shares(gate, chain).items()}
-    models = {"Markov chain": chain.model, "recurrent network": network.model}
-    found |= {name: next_action.judge(gate, outputs, model.predict(gate)) for name, model in models.items()}
+    models = [each.model for each in (*bank, network)]
+    found = {model.meta.family: next_action.judge(gate, outputs, model.predict(gate)) for model in models}
     print(f"  {len(outputs)} actions, {len(gate):,} customers; as the last time: accuracy {np.mean(last == right):.4f}")
     for name, judged in found.items():
         told = {key: round(judged.metrics[key], 4) for key in ("accuracy", "perplexity", "ece")}

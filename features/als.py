@@ -1,15 +1,18 @@
 """Latent factors of customers and product types by implicit alternating least squares.
 
 Customers lie in blocks, product types are a dictionary of some thousand. An iteration is one pass: every block solves
-its customers from the types' factors and sums up what the types' systems need of them; the sums are added and solved on
-the driver. Customers' factors are never moved, and memory of the driver does not grow with customers. The systems are
-those of Hu, Koren and Volinsky (2008): :mod:`features.half_steps`.
+its customers from the types' factors and sums up what the types' systems need of them; the sums are added and solved
+on the driver. Customers' factors are never moved, and memory of the driver does not grow with customers. A single block
+has nobody to wait for: it goes through all iterations in one job. The systems are those of Hu, Koren and Volinsky
+(2008): :mod:`features.half_steps`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +23,12 @@ from conf.features import ALS_ITEMS, ALS_USERS
 from features.half_steps import row_sums, solved, solved_sums, width
 from features.schemas import conform, struct
 
-#: product types whose sums travel in one row: some megabytes
+#: blocks at the most, since the driver adds them up
+_BLOCKS = 64
+#: product types whose sums travel in one piece: some megabytes
 _TYPES = 512
-_SUMS = T.StructType([T.StructField("first", T.IntegerType()), T.StructField("sums", T.BinaryType())])
+_SHARES = T.StructType([T.StructField("first", T.IntegerType()), T.StructField("sums", T.BinaryType())])
+_PACKED = T.StructType([T.StructField("rows", T.BinaryType())])
 
 
 @dataclass(frozen=True)
@@ -31,8 +37,8 @@ class AlsConfig:
 
     Confidence is ``1 + alpha * log(1 + min(baskets, cap))``. ``alpha`` stays low: where most purchases are repeats a
     high one drowns what the zeros tell. The penalty is ``regularization``, ``scaled`` by the purchases of the row as
-    ALS-WR does. ``blocks`` of customers are part of the result (they order sums of floats), so they do not follow the
-    number of cores.
+    ALS-WR does. Blocks of customers are part of the result (they order sums of floats), so they follow the pairs and
+    not the cores: one for ``block_pairs`` of them.
     """
 
     rank: int = 32
@@ -41,7 +47,7 @@ class AlsConfig:
     scaled: bool = True
     alpha: float = 1.0
     cap: int = 50
-    blocks: int = 2
+    block_pairs: int = 1_000_000
     seed: int = 20260101
 
     def penalty(self, purchases: np.ndarray) -> np.ndarray:
@@ -63,73 +69,97 @@ def factorize(affinity: DataFrame, config: AlsConfig) -> tuple[DataFrame, DataFr
         ``ALS_USERS`` (one row per customer of ``affinity``) and ``ALS_ITEMS`` (one row per product type of it).
     """
     spark = affinity.sparkSession
-    names = affinity.select("product_type").distinct().sort("product_type").toArrow()["product_type"]
-    types = pa.table({"product_type": names, "item": pa.array(np.arange(len(names), dtype="int32"))})
-    histories = _histories(affinity, spark.createDataFrame(types), config).persist()
+    known = affinity.groupBy("product_type").count().toPandas().sort_values("product_type", ignore_index=True)
+    names = pa.array(known["product_type"], pa.string())
+    blocks = int(np.clip(np.ceil(known["count"].sum() / config.block_pairs), 1, _BLOCKS))
+    number = pa.array(np.arange(len(names), dtype="int32"))
+    numbers = spark.createDataFrame(pa.table({"product_type": names, "item": number}))
+    packed = _histories(affinity, numbers, blocks, config).mapInArrow(_packed, _PACKED).persist()
     generator = np.random.default_rng(config.seed)
     items = (generator.standard_normal((len(names), config.rank)) / np.sqrt(config.rank)).astype("float32")
-    for _ in range(config.iterations):
-        parts = histories.mapInArrow(_passed(items, config, _shares), _SUMS).toArrow()
-        items = _items(parts, len(names), config)
-    users = histories.mapInArrow(_passed(items, config, _users), struct(ALS_USERS))
+    rounds = config.iterations if blocks == 1 else 1
+    for _ in range(config.iterations // rounds):
+        told = partial(_shares, items=items, rounds=rounds, config=config)
+        items = _items(packed.mapInArrow(told, _SHARES).toArrow(), items.shape, config)
+    users = packed.mapInArrow(partial(_users, items=items, config=config), struct(ALS_USERS))
     listed = pa.table({"product_type": names, "factors": _lists(items)})
     return conform(users, ALS_USERS), conform(spark.createDataFrame(listed), ALS_ITEMS)
 
 
-def _histories(affinity: DataFrame, types: DataFrame, config: AlsConfig) -> DataFrame:
+def _histories(affinity: DataFrame, numbers: DataFrame, blocks: int, config: AlsConfig) -> DataFrame:
     """Return a row per customer, in blocks: numbers of the product types, rising, and the confidence beyond 1."""
     extra = F.lit(config.alpha) * F.log1p(F.least("baskets_total", F.lit(config.cap)))
-    cells = affinity.join(F.broadcast(types), "product_type").select(
+    cells = affinity.join(F.broadcast(numbers), "product_type").select(
         "customer_id", F.struct("item", extra.cast("float").alias("extra")).alias("cell")
     )
-    rows = cells.repartition(config.blocks, "customer_id").groupBy("customer_id")
+    rows = cells.repartition(blocks, "customer_id").groupBy("customer_id")
     sorted_cells = rows.agg(F.sort_array(F.collect_list("cell")).alias("cells"))
     columns = ("customer_id", F.col("cells.item").alias("items"), F.col("cells.extra").alias("extras"))
     return sorted_cells.select(*columns).sortWithinPartitions("customer_id")
 
 
-def _passed(
-    items: np.ndarray, config: AlsConfig, told: Callable[..., Iterator[pa.RecordBatch]]
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Return what ``mapInArrow`` applies to a block: it solves the block's customers and tells of them."""
-
-    def apply(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        block = list(batches)
-        if not block:
-            return
-        rows = pa.Table.from_batches(block).combine_chunks()
-        index, extra = (rows[name].combine_chunks() for name in ("items", "extras"))
-        starts = np.concatenate([[0], np.cumsum(index.value_lengths())])
-        parts = (extra.flatten().to_numpy(), index.flatten().to_numpy(), starts)
-        cells = sparse.csr_matrix(parts, shape=(len(index), len(items)))
-        yield from told(rows["customer_id"], cells, solved(cells, items, config.penalty(np.diff(starts))))
-
-    return apply
+def _packed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Make one binary cell of each batch: no pass has to take its lists apart again."""
+    for batch in batches:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as stream:
+            stream.write_batch(batch)
+        yield pa.RecordBatch.from_pydict({"rows": pa.array([sink.getvalue().to_pybytes()], pa.binary())})
 
 
-def _users(customers: pa.ChunkedArray, cells: sparse.csr_matrix, users: np.ndarray) -> Iterator[pa.RecordBatch]:
-    yield from pa.table({"customer_id": customers, "factors": _lists(users)}).to_batches(max_chunksize=10_000)
+def _solved(block: list[Any], items: np.ndarray, config: AlsConfig) -> tuple[Any, sparse.csr_matrix, np.ndarray]:
+    """Return the customers of a block, their cells (n, i) and their factors (n, f)."""
+    rows = pa.concat_tables([pa.ipc.open_stream(part).read_all() for part in block]).combine_chunks().to_batches()[0]
+    index, extra = (cast("pa.ListArray[Any]", rows.column(name)) for name in ("items", "extras"))
+    starts = np.concatenate([[0], np.cumsum(index.value_lengths())])
+    parts = (extra.flatten().to_numpy(), index.flatten().to_numpy(), starts)
+    cells = sparse.csr_matrix(parts, shape=(len(index), len(items)))
+    return rows.column("customer_id"), cells, solved(cells, items, config.penalty(np.diff(starts)))
 
 
-def _shares(customers: pa.ChunkedArray, cells: sparse.csr_matrix, users: np.ndarray) -> Iterator[pa.RecordBatch]:
-    """Give the block's share of the types' systems; the share of a type more, bought by all, ends with X'X."""
-    ones = np.ones((len(users), 1), dtype="float32")
-    sums = row_sums(sparse.hstack([cells, ones], format="csc").T, users)
+def _users(batches: Iterator[pa.RecordBatch], items: np.ndarray, config: AlsConfig) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        customers, _, users = _solved(batch.column("rows").to_pylist(), items, config)
+        yield pa.RecordBatch.from_pydict({"customer_id": customers, "factors": _lists(users)})
+
+
+def _shares(
+    batches: Iterator[pa.RecordBatch], items: np.ndarray, rounds: int, config: AlsConfig
+) -> Iterator[pa.RecordBatch]:
+    """Give the block's share of the types' systems; the only block may go several rounds before."""
+    block = [part for batch in batches for part in batch.column("rows").to_pylist()]
+    if not block:
+        return
+    for _ in range(rounds - 1):
+        items = _solved_types(_sums(block, items, config), config)
+    sums = _sums(block, items, config)
     for first in range(0, len(sums), _TYPES):
         part = pa.array([sums[first : first + _TYPES].tobytes()], pa.binary())
         yield pa.RecordBatch.from_pydict({"first": pa.array([first], pa.int32()), "sums": part})
 
 
-def _items(parts: pa.Table, size: int, config: AlsConfig) -> np.ndarray:
+def _sums(block: list[Any], items: np.ndarray, config: AlsConfig) -> np.ndarray:
+    """Return the block's share of the types' systems; that of a type more, bought by all, holds X'X."""
+    _, cells, users = _solved(block, items, config)
+    ones = np.ones((len(users), 1), dtype="float32")
+    return row_sums(sparse.hstack([cells, ones], format="csc").T, users)
+
+
+def _items(shares: pa.Table, shape: tuple[int, ...], config: AlsConfig) -> np.ndarray:
     """Add the blocks' shares in their order, and solve the product types."""
-    total = np.zeros((size + 1, width(config.rank)))
-    for first, part in zip(parts["first"].to_pylist(), parts["sums"], strict=True):
-        share = np.frombuffer(part.as_buffer(), dtype="float32").reshape(-1, total.shape[1])
-        total[first : first + len(share)] += share
+    total = np.zeros((shape[0] + 1, width(shape[1])))
+    for row in shares.to_pylist():
+        share = np.frombuffer(row["sums"], dtype="float32").reshape(-1, total.shape[1])
+        total[row["first"] : row["first"] + len(share)] += share
+    return _solved_types(total, config)
+
+
+def _solved_types(sums: np.ndarray, config: AlsConfig) -> np.ndarray:
+    """Return the factors of the product types from the sums over all blocks (:func:`_sums`)."""
     triangle = np.zeros((config.rank, config.rank))
-    triangle[np.tril_indices(config.rank)] = total[size, : -config.rank - 1]
+    triangle[np.tril_indices(config.rank)] = sums[-1, : -config.rank - 1]
     gram = triangle + np.tril(triangle, -1).T
-    return solved_sums(total[:size], gram, config.penalty(total[:size, -1]))
+    return solved_sums(sums[:-1], gram, config.penalty(sums[:-1, -1]))
 
 
 def _lists(factors: np.ndarray) -> pa.Array:

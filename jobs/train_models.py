@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +119,14 @@ def model_names(settings: Settings) -> list[str]:
     return [*MODELS, *(each.model for each in settings.propensities.labels)]
 
 
+@dataclass(frozen=True)
+class _Fitted:
+    """A model and how it does on the gate window."""
+
+    model: Model
+    judged: Judged
+
+
 class _Training:
     """Trains some models for one night."""
 
@@ -184,7 +193,7 @@ class _Training:
         return windows(self.day, self.settings.horizon_days, models.train_windows, first, models.min_history_days)
 
     def _train(self, task: Task, sets: TrainingSets) -> None:
-        from training.promotion import decide, faults, leaks
+        from training.promotion import decide, faults, leaks, stands_in
 
         tags = {
             "model": task.model,
@@ -198,7 +207,9 @@ class _Training:
             run.params(trial.challenger.params)
             run.metrics({"training_seconds": time.monotonic() - started[0],
                          "training_cpu_seconds": time.process_time() - started[1], "peak_mb": peak_mb()})  # fmt: skip
-            baseline, judged = trial.judge(trial.baseline.model), trial.judge(trial.challenger.model)
+            judged = trial.judge(trial.challenger.model)
+            baselines = {each.model.meta.family: each.model for each in (trial.baseline, *trial.others)}
+            rivals = {family: trial.judge(model) for family, model in baselines.items()}
             meta = trial.challenger.model.meta
             horizon = timedelta(days=self.settings.horizon_days)
             days = sets.windows.all
@@ -206,87 +217,87 @@ class _Training:
                 *faults(judged.probability, judged.truth, meta.inputs, (*task.declared, *trial.declared)),
                 *leaks(days, [d + timedelta(days=1) for d in days], [d + horizon for d in days], self.day),
             ]
-            champion = self._champion(task.model, trial)
-            rivals = {trial.baseline.model.meta.family: baseline, **trial.others}
+            champion, is_baseline = self._champion(task.model, trial)
+            standing = None if champion is None else champion.each
             models = self.settings.models
             decision = decide(
                 judged.each,
                 {name: other.each for name, other in rivals.items()},
-                None if champion is None else champion.each,
+                standing,
                 found,
                 models.bootstrap_rounds,
                 models.seed,
             )
-            standing = {} if champion is None else {CHAMPION_METHOD: champion}
-            compared = {f"{meta.family} (challenger)": judged, **standing, **rivals}
+            best = rivals[decision.baseline]
+            shown = {} if champion is None else {CHAMPION_METHOD: champion}
+            compared = {f"{meta.family} (challenger)": judged, **shown, **rivals}
             run.table(TABLE, comparison(compared, task.metric, models.bootstrap_rounds, models.seed))
-            for model, found_of in ((trial.challenger.model, judged), (trial.baseline.model, baseline)):
-                run.table(curve_of(artifacts.digest(model.to_bytes())), curve(found_of))
             log.info("%s: %s", task.name, decision.reason)
             run.metrics({**judged.metrics, task.metric.replace("@", "_at_"): decision.value})
-            run.metrics({f"baseline_{name}": value for name, value in baseline.metrics.items()})
+            run.metrics({f"baseline_{name}": value for name, value in best.metrics.items()})
             run.curves(trial.challenger.curves)
-            self._register(run, task, trial, decision, judged, baseline, champion is None)
+            falls_back = stands_in(best.each, standing, is_baseline)
+            self._register(
+                run,
+                task,
+                decision,
+                _Fitted(trial.challenger.model, judged),
+                _Fitted(baselines[decision.baseline], best),
+                falls_back,
+            )
 
     def _register(
-        self,
-        run: Run,
-        task: Task,
-        trial: Trial,
-        decision: Decision,
-        judged: Judged,
-        baseline: Judged,
-        first: bool,
+        self, run: Run, task: Task, decision: Decision, challenger: _Fitted, baseline: _Fitted, falls_back: bool
     ) -> None:
-        """Register the challenger, and the baseline where it has to serve; promote the one that serves."""
+        """Register the challenger, and the best baseline where it has to serve; promote the one that serves."""
+        for each in (challenger, baseline):
+            run.table(curve_of(artifacts.digest(each.model.to_bytes())), curve(each.judged))
         figures = {
             "metric": task.metric,
             "baseline": decision.baseline,
             "baseline_value": repr(decision.baseline_value),
-            "baseline_metrics": json.dumps(dict(baseline.metrics)),
+            "baseline_metrics": json.dumps(dict(baseline.judged.metrics)),
             "trained_through": str(self.day),
             "data_version": self.data_version,
             "code_version": code_version(),
         }
-        challenger = {
+        tags = {
             **figures,
             "decision": decision.reason,
             "value": repr(decision.value),
             "low": repr(decision.low),
             "high": repr(decision.high),
-            "metrics": json.dumps(dict(judged.metrics)),
+            "metrics": json.dumps(dict(challenger.judged.metrics)),
         }
         held = decision.promote and self.hold
         if held:
-            challenger |= {"decision": decision.reason.replace("promoted", HELD, 1), AWAITS: HELD}
-        if first and (held or not decision.promote):  # registered first: what is approved later is the newer one
-            reason = f"promoted: the first champion is the baseline; the challenger was {challenger['decision']}"
-            value = repr(float(baseline.each.mean()))
-            tags = {
+            tags |= {"decision": decision.reason.replace("promoted", HELD, 1), AWAITS: HELD}
+        if falls_back and (held or not decision.promote):
+            # registered first: what is approved later is the newer one
+            reason = f"promoted: {decision.baseline}, the best baseline; the challenger was {tags['decision']}"
+            simple = {
                 **figures,
                 "decision": reason,
-                "baseline": trial.baseline.model.meta.family,
-                "value": value,
-                "baseline_value": value,
+                "value": figures["baseline_value"],
                 "metrics": figures["baseline_metrics"],
                 "is_baseline": "yes",
             }
-            self.registry.promote(self._save(run, trial.baseline.model, tags))
-        version = self._save(run, trial.challenger.model, challenger)
+            self.registry.promote(self._save(run, baseline.model, simple))
+        version = self._save(run, challenger.model, tags)
         if decision.promote and not held:
             self.registry.promote(version)
 
-    def _champion(self, name: str, trial: Trial) -> Judged | None:
-        """Return how the standing champion does on the gate window, or None."""
+    def _champion(self, name: str, trial: Trial) -> tuple[Judged | None, bool]:
+        """Return how the standing champion does on the gate window, or None, and whether it is a baseline."""
         version = self.registry.champion(name, self.day)
         if version is None:
-            return None
+            return None, False
         model = artifacts.load(local_folder(self.settings, self.registry, version), version.sha256)
         try:
-            return trial.judge(model)
+            return trial.judge(model), bool(version.tags.get("is_baseline"))
         except DataError as error:
             log.warning("the champion of %s cannot be compared, the features have changed: %s", name, error)
-            return None
+            return None, False
 
     def _save(self, run: Run, model: Model, tags: Mapping[str, str]) -> Version:
         files = model.to_bytes()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -44,14 +44,14 @@ class NotEnoughData(Exception):
 class Trial:
     """A fitted baseline and a fitted challenger, and ``judge``, which scores any model on the gate window.
 
-    ``others``: further baselines that the challenger has to beat, judged already; they never serve.
+    ``others``: further baselines; the challenger has to beat them all, and the best serves where none may.
     ``declared`` holds columns a model may take beyond those of its task: such as only the data can name.
     """
 
     baseline: Candidate
     challenger: Candidate
     judge: Callable[[Model], Judged]
-    others: Mapping[str, Judged] = field(default_factory=dict)
+    others: Sequence[Candidate] = ()
     declared: tuple[str, ...] = ()
 
 
@@ -182,11 +182,7 @@ def _ranker(sets: TrainingSets, models: Models, fit: Callable[[pd.DataFrame, pd.
     train, validation, gate, customers = _pairs(sets, models, offer_ranker.rows, offer_ranker.LABEL)
     truth, seen = characteristics.truth_of(customers), characteristics.seen_of(customers)
     fitted = fit(train, validation)
-    others = {
-        name: offer_ranker.judge_scores(gate[column].fillna(0).to_numpy(), gate, truth, seen)
-        for name, column in offer_ranker.OTHERS.items()
-    }
-    start = offer_ranker.baseline(train)
+    start, *others = offer_ranker.baselines(train)
     return Trial(start, fitted, lambda model: offer_ranker.judge(model, gate, truth, seen), others)
 
 
@@ -207,11 +203,7 @@ def _discovery_ranker(sets: TrainingSets, models: Models) -> Trial:
     train, validation, gate, customers = _pairs(sets, models, discovery_ranker.rows, discovery_ranker.LABEL)
     _, truth = split_truth(characteristics.truth_of(customers), characteristics.seen_of(customers))
     fitted = discovery_ranker.fit(train, validation, RANKER_INPUTS, discovery_ranker.DiscoveryConfig())
-    others = {
-        name: discovery_ranker.judge_scores(gate[column].fillna(0).to_numpy(), gate, truth)
-        for name, column in discovery_ranker.OTHERS.items()
-    }
-    start = discovery_ranker.baseline(train)
+    start, *others = discovery_ranker.baselines(train)
     return Trial(start, fitted, lambda model: discovery_ranker.judge(model, gate, truth), others)
 
 
@@ -228,17 +220,13 @@ def _next_action(sets: TrainingSets, models: Models) -> Trial:
     # a sequence counts for many rows of a ranker
     training = models.network.model_copy(update={"batch": max(1, models.network.batch // 8)})
     config = next_action.NextActionConfig(training=training)
-    start = next_action.baseline(train, config)
+    start, *others = next_action.baselines(train, config)
     fitted = next_action.fit(train, validation, start, config, Checkpoint(sets.checkpoints, next_action.NAME, ""))
-    shares = {
-        name: next_action.judge(gate, start.model.meta.outputs, probability)
-        for name, probability in next_action.shares(gate, start).items()
-    }
 
     def judge(model: Model) -> Judged:
         return next_action.judge(gate, model.meta.outputs, model.predict(gate))
 
-    return Trial(start, fitted, judge, shares)
+    return Trial(start, fitted, judge, others)
 
 
 def _coupons(name: str) -> Callable[[TrainingSets, Models], Trial]:

@@ -20,19 +20,15 @@ from training.fitting import Candidate, Judged
 NAME = "discovery_ranker"
 LABEL = "bought"
 K = 5
-#: of the linear item-to-item model, which serves where the trees do not beat it; the customer's habits move no rank
-#: within his list, they say how much he tries at all
-LINEAR = (
-    "ease_new_score",
-    "ease_new_lead",
-    "type_popularity_28",
-    "customer_new_types_84",
-    "customer_types_total",
-    "customer_baskets_28",
-    "customer_baskets_84",
-)
-#: what has to be beaten as well: baseline -> column that it ranks by
-OTHERS = {"popularity": "type_popularity_28", "ALS": "als_score", "bought together": "together_score"}
+#: the customer's habits move no rank within his list, they say how much he tries at all
+HABITS = ("customer_new_types_84", "customer_types_total", "customer_baskets_28", "customer_baskets_84")
+#: baselines that have to be beaten, the best of which serves where they are not: what each is told beside the habits
+BASELINES = {
+    "linear item-to-item model": ("ease_new_score", "ease_new_lead", "type_popularity_28"),
+    "popularity": ("type_popularity_28",),
+    "ALS": ("als_score",),
+    "bought together": ("together_score",),
+}
 
 
 @dataclass(frozen=True)
@@ -52,10 +48,12 @@ def rows(pairs: pd.DataFrame) -> pd.DataFrame:
     return fresh.assign(item=fresh["product_type"]).reset_index(drop=True)
 
 
-def baseline(train: pd.DataFrame) -> Candidate:
-    """Fit a logistic regression on what the linear item-to-item model (EASE) and popularity say."""
+def baselines(train: pd.DataFrame) -> list[Candidate]:
+    """Fit a logistic regression for each of :data:`BASELINES`."""
     config = LogisticConfig(strength=1e6, missing="zero")
-    return Candidate(logistic(NAME, train, LINEAR, LABEL, config, "linear item-to-item model"))
+    return [
+        Candidate(logistic(NAME, train, (*told, *HABITS), LABEL, config, family)) for family, told in BASELINES.items()
+    ]
 
 
 def fit(train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], config: DiscoveryConfig) -> Candidate:

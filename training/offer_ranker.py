@@ -16,15 +16,16 @@ from training.fitting import Candidate, Judged
 NAME = "offer_ranker"
 LABEL = "bought"
 K = 5
-#: what has to be beaten as well: baseline -> column that it ranks by
-OTHERS = {
-    "popularity": "type_popularity_28",
-    "EASE": "ease_score",
-    "ALS": "als_score",
-    "bought together": "together_score",
-}
-#: of the baseline: personal frequency, and popularity where there is none
+#: of personal frequency, and popularity where there is none
 FREQUENCY = ("pair_baskets_84", "pair_baskets_total", "type_popularity_28")
+#: baselines that have to be beaten, the best of which serves where they are not: what each is told
+BASELINES = {
+    "personal frequency": FREQUENCY,
+    "popularity": ("type_popularity_28",),
+    "EASE": ("ease_score",),
+    "ALS": ("als_score",),
+    "bought together": ("together_score",),
+}
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,10 @@ def rows(pairs: pd.DataFrame) -> pd.DataFrame:
     return pairs.assign(item=pairs["product_type"])
 
 
-def baseline(train: pd.DataFrame) -> Candidate:
-    """Fit a logistic regression on personal frequency and popularity; what was never bought has frequency zero."""
+def baselines(train: pd.DataFrame) -> list[Candidate]:
+    """Fit a logistic regression for each of :data:`BASELINES`; what was never bought has frequency zero."""
     config = LogisticConfig(strength=1e6, missing="zero")
-    return Candidate(logistic(NAME, train, FREQUENCY, LABEL, config, "personal frequency"))
+    return [Candidate(logistic(NAME, train, told, LABEL, config, family)) for family, told in BASELINES.items()]
 
 
 def fit(train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], config: OfferRankerConfig) -> Candidate:

@@ -67,6 +67,20 @@ def decide(
     return Decision(promote, verdict + reason, value, strongest, baseline_value, low, high)
 
 
+def stands_in(baseline: pd.Series, champion: pd.Series | None, is_baseline: bool) -> bool:
+    """Tell whether the best baseline is to serve where no challenger may.
+
+    A champion that was trained is never replaced by it. A champion that is a baseline itself has no such protection: it
+    serves only since nothing better was found, and the better mean is reason enough.
+
+    Args:
+        baseline: metric of the strongest baseline per held-out customer (:attr:`Decision.baseline`).
+        champion: of the standing champion, or None where there is none.
+        is_baseline: whether that champion is a baseline.
+    """
+    return champion is None or (is_baseline and float(baseline.mean()) > float(champion.mean()))
+
+
 def faults(
     probability: np.ndarray,
     truth: np.ndarray,

@@ -140,7 +140,7 @@ def pins(home: str) -> dict[str, dict[str, Any]]:
     rng = np.random.default_rng(3)
     series = pd.DataFrame({"customer_id": ["a"] * 40, "actions": [["GROCERY"]] * 40, "days_ago": [[2]] * 40,
                            "next": ["GROCERY"] * 30 + ["MEAT"] * 10, "days": [4] * 40})  # fmt: skip
-    all_files = {"next_action": next_action.baseline(series, next_action.NextActionConfig()).model.to_bytes()}
+    all_files = {"next_action": next_action.baselines(series, next_action.NextActionConfig())[0].model.to_bytes()}
     for name, inputs in {
         "offer_ranker": ["pair_baskets_84", "type_popularity_28", "customer_baskets_84"],
         "churn": ["recency_days", "baskets_84", "spend_84"],

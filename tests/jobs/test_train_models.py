@@ -49,11 +49,14 @@ class World:
 
         self.trained += 1
         self.seed += 1
-        candidates = [Candidate(tiny(self.inputs, seed, family)) for seed, family in ((0, "plain"), (self.seed, ""))]
-        values = {artifacts.digest(candidates[0].model.to_bytes()): self.baseline}
-        worth = self.value
-        known.update({artifacts.digest(candidates[1].model.to_bytes()): worth}, **values)
-        return Trial(candidates[0], candidates[1], judge, {name: judged(worth) for name, worth in self.others.items()})
+        start, challenger = self.made(0, "plain", self.baseline), self.made(self.seed, "", self.value)
+        others = [self.made(-place, name, worth) for place, (name, worth) in enumerate(self.others.items(), 1)]
+        return Trial(start, challenger, judge, others)
+
+    def made(self, seed: int, family: str, worth: float) -> Candidate:
+        model = tiny(self.inputs, abs(seed), family)
+        known[artifacts.digest(model.to_bytes())] = worth
+        return Candidate(model)
 
 
 known: dict[str, float] = {}
@@ -177,7 +180,33 @@ def test_a_further_baseline_has_to_be_beaten_too(installed: Settings, world: Wor
     assert challenger["decision"].startswith("refused")
     assert (challenger["baseline"], challenger["baseline_value"]) == ("EASE", pytest.approx(0.6, abs=0.01))
     champion = next(row for row in versions(installed, NIGHT) if row["standing"] == "champion")
-    assert (champion["kind"], champion["baseline"]) == ("plain", "plain")  # EASE is no model that could serve
+    assert (champion["kind"], champion["baseline"]) == ("EASE", "EASE")
+    assert champion["decision"].startswith("promoted: EASE, the best baseline; the challenger was refused: ")
+    assert champion["value"] == pytest.approx(0.6, abs=0.01)
+    pin = Lake(installed.lake).need(Stage.TRAIN, NIGHT).facts["pins"]["churn"]
+    assert artifacts.load(pin["uri"], pin["sha256"]).meta.family == "EASE"
+
+
+def test_a_baseline_that_serves_makes_way_for_a_better_one(installed: Settings, world: World) -> None:
+    """It was never promoted by an interval, so none protects it: the better mean on the newest window serves."""
+    world.value, world.others = 0.3, {"EASE": 0.35}
+    publish_clean(installed, NIGHT)
+    assert train_models.run(installed, NIGHT).facts["pins"]["churn"]["kind"] == "plain"
+    week = NIGHT + timedelta(days=7)
+    publish_clean(installed, week)
+    world.others = {"EASE": 0.401}
+    pin = train_models.run(installed, week, retrain=True).facts["pins"]["churn"]
+    assert (pin["kind"], pin["trained_through"]) == ("EASE", str(week))
+    assert train_models.run(installed, NIGHT).facts["pins"]["churn"]["kind"] == "plain"
+
+
+def test_no_baseline_replaces_a_champion_that_was_trained(installed: Settings, world: World) -> None:
+    publish_clean(installed, NIGHT)
+    champion = train_models.run(installed, NIGHT).facts["pins"]["churn"]["sha256"]
+    week = NIGHT + timedelta(days=7)
+    publish_clean(installed, week)
+    world.value, world.others = 0.3, {"EASE": 0.9}
+    assert train_models.run(installed, week, retrain=True).facts["pins"]["churn"]["sha256"] == champion
 
 
 def test_a_loser_stays_challenger_and_the_baseline_serves(installed: Settings, world: World) -> None:
@@ -187,7 +216,7 @@ def test_a_loser_stays_challenger_and_the_baseline_serves(installed: Settings, w
     assert pins(manifest) == {"churn": "champion", "churn:challenger": "challenger"}
     assert manifest.facts["pins"]["churn"]["kind"] == "plain"
     by_standing = {row["standing"]: row for row in versions(installed, NIGHT)}
-    assert by_standing["champion"]["decision"].startswith("promoted: the first champion is the baseline")
+    assert by_standing["champion"]["decision"].startswith("promoted: plain, the best baseline; ")
     assert by_standing["champion"]["value"] == by_standing["challenger"]["baseline_value"]
     assert by_standing["challenger"]["decision"].startswith("refused: does not beat plain by -0.1")
 

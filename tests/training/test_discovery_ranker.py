@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from training import discovery_ranker, offer_ranker
-from training.promotion import decide
+from training.artifacts import from_bytes
+from training.promotion import decide, stands_in
 
 
 def pairs(customers: int, seed: int, each: int = 12) -> pd.DataFrame:
@@ -18,9 +19,8 @@ def pairs(customers: int, seed: int, each: int = 12) -> pd.DataFrame:
         {
             "customer_id": np.repeat([f"c{number:04d}" for number in range(customers)], each),
             "product_type": [f"t{number:02d}" for number in range(each)] * customers,
-            **{name: generator.random(n) for name in discovery_ranker.LINEAR},
-            "als_score": generator.random(n),
-            "together_score": generator.random(n),
+            **{name: generator.random(n) for told in discovery_ranker.BASELINES.values() for name in told},
+            **{name: generator.random(n) for name in discovery_ranker.HABITS},
             "ease_score": generator.random(n),
             "pair_baskets_total": np.where(generator.random(n) < 0.25, 3.0, np.nan),
         }
@@ -42,11 +42,8 @@ def test_only_what_was_never_bought_counts():
 
 def test_the_linear_model_beats_popularity_and_a_shuffled_one_is_refused():
     train, gate = (discovery_ranker.rows(pairs(300, seed)) for seed in (1, 2))
-    judged = discovery_ranker.judge(discovery_ranker.baseline(train).model, gate, truth(gate))
-    others = {
-        name: discovery_ranker.judge_scores(gate[column].to_numpy(), gate, truth(gate)).each
-        for name, column in discovery_ranker.OTHERS.items()
-    }
+    judged, *rest = (discovery_ranker.judge(b.model, gate, truth(gate)) for b in discovery_ranker.baselines(train))
+    others = dict(zip(list(discovery_ranker.BASELINES)[1:], (each.each for each in rest), strict=True))
     assert decide(judged.each, others).promote
     assert judged.metrics["ece"] < 0.05
     assert list(judged.slices) == ["discoveries"]
@@ -63,10 +60,10 @@ def test_trees_learn_what_the_scores_do_not_say():
         return rows.assign(bought=np.random.default_rng(seed).random(len(rows)) < 0.05 + 0.6 * hidden)
 
     train, validation, gate = (shaped(seed) for seed in (1, 2, 3))
-    inputs = (*discovery_ranker.LINEAR, "als_score")
+    inputs = (*discovery_ranker.BASELINES["linear item-to-item model"], *discovery_ranker.HABITS, "als_score")
     fitted = discovery_ranker.fit(train, validation, inputs, discovery_ranker.DiscoveryConfig())
     better = discovery_ranker.judge(fitted.model, gate, truth(gate))
-    simple = discovery_ranker.judge(discovery_ranker.baseline(train).model, gate, truth(gate))
+    simple = discovery_ranker.judge(discovery_ranker.baselines(train)[0].model, gate, truth(gate))
     assert decide(better.each, {"linear": simple.each}).promote
 
 
@@ -79,3 +76,22 @@ def test_slices_of_the_offer_ranker_list_only_their_own():
     same = discovery_ranker.judge_scores(fresh["ease_new_score"].to_numpy(), fresh, truth(fresh))
     pd.testing.assert_frame_equal(judged.slices["discoveries"], same.slices["discoveries"])
     assert judged.metrics["hit_rate_at_5_discovery"] == pytest.approx(same.metrics["hit_rate_at_5"])
+
+
+def test_where_the_challenger_fails_the_baseline_that_does_best_serves():
+    """Customers change: what the linear model learnt holds no longer, popularity does."""
+    train = discovery_ranker.rows(pairs(300, 1))
+    gate = discovery_ranker.rows(pairs(300, 2))
+    chance = 0.6 * gate["type_popularity_28"] ** 3
+    gate = gate.assign(bought=np.random.default_rng(2).random(len(gate)) < chance)
+    bank = discovery_ranker.baselines(train.assign(bought=train["bought"] | (train["type_popularity_28"] > 0.97)))
+    judged = {each.model.meta.family: discovery_ranker.judge(each.model, gate, truth(gate)) for each in bank}
+    linear, popular = judged["linear item-to-item model"], judged["popularity"]
+    decision = decide(linear.each, {name: each.each for name, each in judged.items()})
+    assert (decision.promote, decision.baseline) == (False, "popularity")
+    assert stands_in(popular.each, None, False)
+    assert stands_in(popular.each, linear.each, is_baseline=True)
+    assert not stands_in(linear.each, popular.each, is_baseline=True)
+    assert not stands_in(popular.each, linear.each, is_baseline=False)
+    (served,) = (each.model for each in bank if each.model.meta.family == "popularity")
+    assert from_bytes(served.to_bytes()).predict(gate) == pytest.approx(served.predict(gate))

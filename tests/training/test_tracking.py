@@ -193,7 +193,7 @@ def test_a_network_is_registered_in_the_form_of_its_library_too(registry: Regist
     else:
         visits = pd.DataFrame({"customer_id": ["a"] * 9, "actions": [["TEA"]] * 9, "days_ago": [[2]] * 9,
                                "next": ["TEA"] * 9, "days": [4] * 9})  # fmt: skip
-        model = next_action.baseline(visits, next_action.NextActionConfig(visits=4)).model
+        model = next_action.baselines(visits, next_action.NextActionConfig(visits=4))[0].model
     folder = home / "models" / name
     artifacts.save(folder, model.to_bytes())
     with registry.run(name, {}, {}) as run:

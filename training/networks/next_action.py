@@ -1,8 +1,9 @@
 """The next action of a customer: which department leads his next visit, or that there is none, and when.
 
-An action is a value of ``ACTIONS.actions``, or no purchase within the horizon. The baseline is a Markov chain: the
-chances of the next action given the last one and how long ago it was. The network begins as what the chain says beyond
-the shares of everybody, times the customer's own shares, and adds what a gated recurrent unit makes of his visits:
+An action is a value of ``ACTIONS.actions``, or no purchase within the horizon. Baselines are a Markov chain (the
+chances of the next action given the last one and how long ago it was), the customer's own shares of actions, and the
+shares of everybody. The network begins as what the chain says beyond the shares of everybody, times the customer's own
+shares, and adds what a gated recurrent unit makes of his visits:
 
     log-odds = chain[last action, age] + weight x log(own share) + GRU(actions, gaps) . kernel
 
@@ -51,8 +52,8 @@ class NextActionConfig:
     )
 
 
-def baseline(rows: pd.DataFrame, config: NextActionConfig) -> Candidate:
-    """Fit the Markov chain; O(rows).
+def baselines(rows: pd.DataFrame, config: NextActionConfig) -> list[Candidate]:
+    """Fit the Markov chain, own shares (shrunk to those of everybody) and the shares of everybody; O(rows).
 
     Args:
         rows: from :func:`windows`, of all training windows.
@@ -70,15 +71,24 @@ def baseline(rows: pd.DataFrame, config: NextActionConfig) -> Candidate:
     np.add.at(cells, (coded.state, label), 1.0)
     cells += _CHAIN * of_age[np.arange(len(cells)) % (AGES + 1)]
     chain = np.log(cells / cells.sum(axis=1, keepdims=True))
+    forecasts = {
+        "Markov chain": (chain, np.zeros(width)),
+        "own shares": (np.zeros_like(chain), np.ones(width)),
+        "shares of all": (np.zeros_like(chain) + np.log(base), np.zeros(width)),
+    }
     days = np.zeros((len(known), len(MIDDLE))) + 0.1
     bought = label < len(known)
     total = np.bincount(day_class(rows["days"].to_numpy()[bought]), minlength=len(MIDDLE)) + 1.0
     np.add.at(days, (label[bought], day_class(rows["days"].to_numpy()[bought])), 1.0)
     days += 50 * total / total.sum()
-    model.get_layer("chain").set_weights([chain.astype("float32")])
     late = np.log(days / days.sum(axis=1, keepdims=True))
     model.get_layer("days_of_action").set_weights([late.reshape(1, -1).astype("float32")])
-    return Candidate(from_bytes(_files(model, "Markov chain", known, base, config)))
+    found = []
+    for family, (of_state, of_share) in forecasts.items():
+        model.get_layer("chain").set_weights([of_state.astype("float32")])
+        model.get_layer("own").set_weights([of_share.astype("float32")])
+        found.append(Candidate(from_bytes(_files(model, family, known, base, config))))
+    return found
 
 
 def fit(
@@ -93,7 +103,7 @@ def fit(
     Args:
         rows: from :func:`windows`, of all training windows.
         validation: the same of the validation window.
-        start: result of :func:`baseline`.
+        start: the Markov chain of :func:`baselines`.
         config: sizes and seed.
         checkpoint: where a killed training goes on from.
     """
@@ -155,13 +165,6 @@ def judge(rows: pd.DataFrame, outputs: Sequence[str], probability: np.ndarray) -
         "base_rate": float(np.bincount(right).max() / len(right)),
     }
     return Judged(pd.Series(each, index=rows["customer_id"]).sort_index(), figures, probability, truth)
-
-
-def shares(rows: pd.DataFrame, start: Candidate) -> dict[str, np.ndarray]:
-    """Return the simplest forecasts (n, a + 1): the shares of everybody, and the customer's own shrunk to them."""
-    known, base = list(start.model.meta.outputs[:-1]), np.asarray(start.model.meta.extra["base"])
-    own = np.exp(visits_of(rows, known, base, start.model.meta.extra["visits"]).share.astype("float64"))
-    return {"shares of all": np.tile(base, (len(rows), 1)), "own shares": own}
 
 
 def build(config: NextActionConfig, actions: int) -> Any:

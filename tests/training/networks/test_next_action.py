@@ -14,7 +14,7 @@ from conf.schema import NetworkTraining
 from training import artifacts
 from training.fitting import Candidate
 from training.networks import visits
-from training.networks.next_action import NextActionConfig, baseline, fit
+from training.networks.next_action import NextActionConfig, baselines, fit
 from training.networks.visits import NOTHING, OTHER, labels, visits_of, windows
 
 CONFIG = NextActionConfig(
@@ -35,8 +35,13 @@ def series(seed: int, size: int = 300) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def chain() -> Candidate:
-    return baseline(windows(series(1), 8, 28), CONFIG)
+def bank() -> list[Candidate]:
+    return baselines(windows(series(1), 8, 28), CONFIG)
+
+
+@pytest.fixture(scope="module")
+def chain(bank: list[Candidate]) -> Candidate:
+    return bank[0]
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +108,18 @@ def test_numpy_predicts_what_keras_predicts(network: Candidate) -> None:
 
 def test_two_fits_give_the_same_bytes(chain: Candidate, network: Candidate) -> None:
     again = fit(
-        windows(series(1), 8, 28), windows(series(2), 8, 28), baseline(windows(series(1), 8, 28), CONFIG), CONFIG
+        windows(series(1), 8, 28), windows(series(2), 8, 28), baselines(windows(series(1), 8, 28), CONFIG)[0], CONFIG
     )
     assert artifacts.digest(again.model.to_bytes()) == artifacts.digest(network.model.to_bytes())
+
+
+def test_every_baseline_is_a_model_that_can_serve(bank: list[Candidate]) -> None:
+    assert [each.model.meta.family for each in bank] == ["Markov chain", "own shares", "shares of all"]
+    rows = windows(series(3), 8, 28)
+    _, own, everybody = (artifacts.from_bytes(each.model.to_bytes()) for each in bank)
+    base, known = np.asarray(own.meta.extra["base"]), own.meta.outputs[:-1]
+    assert own.predict(rows) == pytest.approx(np.exp(visits_of(rows, known, base, 6).share), abs=1e-6)
+    assert everybody.predict(rows) == pytest.approx(np.tile(base, (len(rows), 1)), abs=1e-6)
 
 
 def test_a_customer_without_a_visit_gets_the_shares_of_all(chain: Candidate) -> None:
