@@ -1,0 +1,198 @@
+"""What the night's rankers make of purchases, content and declared demographics; and AUC by department.
+
+Reads the clean layer of one night (``NBO_HOME``), builds the night's own training sets with the night's own code, and
+judges on the night's own gate window (the 28 days up to it). Each set of inputs trains both rankers as the night does:
+one of all candidates, one of discoveries; paired intervals are over the night's inputs. The departments' figures hold
+the calibrated chances of the offers, put together to the chance that a customer buys any of the department's types,
+against what he bought. ``--cache`` keeps the sets between runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import pickle
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+from sklearn.metrics import roc_auc_score
+
+from conf.load import load
+from conf.schema import Settings
+from jobs.lake import Lake
+from jobs.spark import session
+from jobs.training_sets import training_sets
+from scoring.candidates import RANKER_INPUTS
+from training import discovery_ranker, offer_ranker
+from training.artifacts import Model
+from training.characteristics import seen_of, truth_of
+from training.evaluation import paired_bootstrap, split_truth
+from training.fitting import Judged
+from training.windows import windows
+
+DECLARED = ("age_band", "income_band", "household_size", "home_ownership", "marital_status", "kids_count")
+NIGHT = "the night's inputs"
+CONTENT = ("department_affinity",)
+#: of the category of the product type: how much the customer buys of it
+CATEGORY = ("category_types", "category_baskets_84", "category_share")
+_BARE = tuple(name for name in RANKER_INPUTS if name not in CONTENT)
+#: of the product type, so that what is declared has something to rank
+_TYPE = tuple(name for name in RANKER_INPUTS if name.startswith("type_"))
+VARIANTS: dict[str, tuple[str, ...]] = {
+    NIGHT: RANKER_INPUTS,
+    "without content": _BARE,
+    "with the category's": (*RANKER_INPUTS, *CATEGORY),
+    "declared in place of purchases": (*_TYPE, *DECLARED),
+    "with what is declared": (*RANKER_INPUTS, *DECLARED),
+}
+Sets = dict[str, pd.DataFrame]
+
+
+def built(settings: Settings, day: date) -> Sets:
+    """Return the pairs of ``train``, ``validation`` and ``gate`` with all inputs, and the ``customers`` of the gate."""
+    lake, models = Lake(settings.lake), settings.models
+    first = pc.min(lake.arrow("clean/order_lines", day, ["ordered_on"])["ordered_on"]).as_py()
+    found = windows(day, settings.horizon_days, models.train_windows, first, models.min_history_days)
+    if found is None:
+        raise SystemExit(f"the history up to {day} is too short")
+    products = lake.arrow("clean/products", day).to_pandas()
+    clean = lake.arrow("clean/customers", day).to_pandas()
+    spark = session(settings, "bench")
+    with training_sets(settings, lake, spark, day, found, {"pairs", "customers"}) as sets:
+        days = {"train": found.training[: models.ranker_windows], "validation": found.validation, "gate": found.gate}
+        customers = {name: sets.read("customers", each) for name, each in days.items()}
+        pairs = {name: sets.read("pairs", each) for name, each in days.items()}
+    spark.stop()
+    made = {name: with_inputs(pairs[name], customers[name], clean, products) for name in days}
+    return {**made, "customers": customers["gate"]}
+
+
+def with_inputs(pairs: pd.DataFrame, customers: pd.DataFrame, clean: pd.DataFrame, products: pd.DataFrame) -> Sets:
+    """Add the category's inputs, what is declared, and the department of the type."""
+    groups = products.groupby("product_type")[["department", "category"]].agg(lambda each: each.mode().iat[0])
+    own = customers[["customer_id", "as_of", "types", "type_baskets_84", "type_baskets_total"]].dropna()
+    own = own.explode(["types", "type_baskets_84", "type_baskets_total"]).rename(columns={"types": "product_type"})
+    own = own.assign(category=own["product_type"].map(groups["category"]))
+    sums = own.groupby(["customer_id", "as_of", "category"]).agg(
+        category_types=("product_type", "size"),
+        category_baskets_84=("type_baskets_84", "sum"),
+        category_share=("type_baskets_total", "sum"),
+    )
+    total = own.groupby(["customer_id", "as_of"])["type_baskets_total"].sum()
+    sums["category_share"] = sums["category_share"] / total.reindex(sums.index.droplevel("category")).to_numpy()
+    rows = pairs.join(groups, on="product_type").join(sums.astype("float64"), on=["customer_id", "as_of", "category"])
+    return rows.join(declared(clean).set_index("customer_id"), on="customer_id")
+
+
+def declared(clean: pd.DataFrame) -> pd.DataFrame:
+    """Return the declared fields as numbers in the order of their values, NaN where nothing is declared."""
+    more = pd.DataFrame([dict(each) for each in clean["attributes"]], index=clean.index)
+    told = pd.concat([clean[["customer_id"]], clean[["age_band", "income_band", "household_size"]], more], axis=1)
+    codes = {}
+    for name in DECLARED:
+        values = told[name]
+        order = sorted(values.dropna().unique(), key=lambda each: (int("".join(c for c in each.split("-")[0] if
+                       c.isdigit()) or 0), "under" not in each.lower(), each))  # fmt: skip
+        codes[name] = values.map({value: number for number, value in enumerate(order)}).astype("float64")
+    return told[["customer_id"]].assign(**codes)
+
+
+def ranked(sets: Sets, inputs: tuple[str, ...]) -> tuple[Model, dict[str, Judged]]:
+    """Train both rankers and judge them as the gate does: ``all`` by the first, ``new`` by that of discoveries."""
+    customers = sets["customers"][sets["customers"]["customer_id"].isin(sets["gate"]["customer_id"])]
+    truth, seen = truth_of(customers), seen_of(customers)
+    rows = {name: offer_ranker.rows(sets[name]) for name in ("train", "validation", "gate")}
+    fitted = offer_ranker.fit(rows["train"], rows["validation"], inputs, offer_ranker.OfferRankerConfig())
+    fresh = {name: discovery_ranker.rows(sets[name]) for name in rows}
+    new = discovery_ranker.fit(fresh["train"], fresh["validation"], inputs, discovery_ranker.DiscoveryConfig())
+    return fitted.model, {
+        "all": offer_ranker.judge(fitted.model, rows["gate"], truth, seen),
+        "new": discovery_ranker.judge(new.model, fresh["gate"], split_truth(truth, seen)[1]),
+    }
+
+
+def baselines(sets: Sets) -> dict[str, dict[str, Judged]]:
+    """Judge the baselines of the gate."""
+    customers = sets["customers"][sets["customers"]["customer_id"].isin(sets["gate"]["customer_id"])]
+    truth, seen = truth_of(customers), seen_of(customers)
+    train, gate = (offer_ranker.rows(sets[name]) for name in ("train", "gate"))
+    fresh, held = (discovery_ranker.rows(sets[name]) for name in ("train", "gate"))
+    found: dict[str, dict[str, Judged]] = {}
+    for each in offer_ranker.baselines(train):
+        judged = offer_ranker.judge(each.model, gate, truth, seen)
+        found.setdefault(each.model.meta.family, {})["all"] = judged
+    for each in discovery_ranker.baselines(fresh):
+        judged = discovery_ranker.judge(each.model, held, split_truth(truth, seen)[1])
+        found.setdefault(each.model.meta.family, {})["new"] = judged
+    return found
+
+
+def told(judged: dict[str, dict[str, Judged]]) -> None:
+    """Print HitRate and NDCG, and NDCG over the night's inputs."""
+    for name, parts in judged.items():
+        line = []
+        for part, slices in (("all", ("all", "repeats")), ("new", ("discoveries",))):
+            if part not in parts:
+                continue
+            for each in slices:
+                values = parts[part].slices[each]
+                line.append(f"{each} {values['hit_rate'].mean():.4f} {values['ndcg'].mean():.4f}")
+            if name != NIGHT and part in judged[NIGHT]:
+                over = paired_bootstrap(parts[part].each, judged[NIGHT][part].each, 1000, 1)
+                line.append(f"NDCG over the night's {over.value:+.4f} [{over.low:+.4f}, {over.high:+.4f}]")
+        print(f"  {name:<32} " + "  ".join(line), flush=True)
+
+
+def departments(sets: Sets, model: Model) -> pd.DataFrame:
+    """Return AUC by department of whether a customer buys there: the offers' chances beside his own baskets."""
+    gate, customers = sets["gate"], sets["customers"]
+    customers = customers[customers["customer_id"].isin(gate["customer_id"])]
+    department = sets["gate"].drop_duplicates("product_type").set_index("product_type")["department"]
+    bought = truth_of(customers).assign(department=lambda rows: rows["item"].map(department))
+    hits = bought.groupby(["department", "customer_id"]).size()
+    rows = gate.assign(no=np.log1p(-np.minimum(model.predict(gate), 1 - 1e-9)))
+    sums = rows.groupby(["department", "customer_id"]).agg(
+        no=("no", "sum"), frequency=("pair_baskets_84", "sum"), most=("pair_baskets_total", "sum")
+    )
+    found = []
+    for name in sorted(department.dropna().unique()):
+        truth = hits.get(name, pd.Series(dtype=float)).reindex(customers["customer_id"]).notna().to_numpy()
+        if min(truth.sum(), (~truth).sum()) < 30:
+            continue
+        own = sums.loc[name].reindex(customers["customer_id"]).fillna(0.0)
+        simple = own["frequency"] + 1e-3 * own["most"]
+        found.append((name, truth.mean(), roc_auc_score(truth, -own["no"]), roc_auc_score(truth, simple)))
+    return pd.DataFrame(found, columns=["department", "buy", "offers", "own baskets"])
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--night", type=date.fromisoformat, default=date(2017, 12, 3))
+    parser.add_argument("--cache", type=Path, help="file to keep the sets in")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    if arguments.cache and arguments.cache.exists():
+        sets = pickle.loads(arguments.cache.read_bytes())
+    else:
+        sets = built(load(), arguments.night)
+        if arguments.cache:
+            arguments.cache.write_bytes(pickle.dumps(sets))
+    print(f"night {arguments.night}: {len(sets['train']):,} training pairs, {len(sets['gate']):,} of the gate; "
+          "HitRate@5 and NDCG@5")  # fmt: skip
+    judged, model = {}, None
+    for name, inputs in VARIANTS.items():
+        fitted, judged[name] = ranked(sets, inputs)
+        model = model or fitted
+    told({**judged, **baselines(sets)})
+    table = departments(sets, model)
+    print(table.round(3).to_string(index=False))
+    print(f"  mean AUC of {len(table)} departments: offers {table['offers'].mean():.3f}, "
+          f"own baskets {table['own baskets'].mean():.3f}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
