@@ -72,7 +72,8 @@ def built(settings: Settings, day: date) -> Sets:
 
 def with_inputs(pairs: pd.DataFrame, customers: pd.DataFrame, clean: pd.DataFrame, products: pd.DataFrame) -> Sets:
     """Add the category's inputs, what is declared, and the department of the type."""
-    groups = products.groupby("product_type")[["department", "category"]].agg(lambda each: each.mode().iat[0])
+    often = products[["product_type", "department", "category"]].value_counts().reset_index()
+    groups = often.drop_duplicates("product_type").set_index("product_type")[["department", "category"]]
     own = customers[["customer_id", "as_of", "types", "type_baskets_84", "type_baskets_total"]].dropna()
     own = own.explode(["types", "type_baskets_84", "type_baskets_total"]).rename(columns={"types": "product_type"})
     own = own.assign(category=own["product_type"].map(groups["category"]))
