@@ -176,6 +176,8 @@ def large(spark: SparkSession, config: AlsConfig) -> None:
     print(f"\n{shape[0]:,} x {shape[1]:,}, {counts.nnz:,} pairs, {config.rank} factors, {config.iterations} iterations")
     fits = {NIGHT: with_night(spark), SPARK: with_spark(spark), EXACT: with_implicit(exact=True)}
     used = {}
+    for fit in fits.values():
+        fit(counts[:5000], replace(config, iterations=2))  # compiles
     for name, fit in fits.items():
         used[name] = fit(counts, config)[1]
         print(f"  {name:<30} cpu {used[name]:6.1f} s, {used[name] / config.iterations:.1f} an iteration; "
@@ -190,7 +192,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         spark = session(load().model_copy(update={"home": home}), "bench")
         if arguments.large:
-            large(spark, AlsConfig(rank=64, iterations=3))
+            large(spark, AlsConfig(rank=64, iterations=5))
         else:
             quality(spark, AlsConfig())
         spark.stop()

@@ -47,7 +47,7 @@ class AlsConfig:
     scaled: bool = True
     alpha: float = 1.0
     cap: int = 50
-    block_pairs: int = 1_000_000
+    block_pairs: int = 4_000_000
     seed: int = 20260101
 
     def penalty(self, purchases: np.ndarray) -> np.ndarray:
