@@ -39,14 +39,16 @@ CONTENT = ("department_affinity",)
 #: of the category of the product type: how much the customer buys of it
 CATEGORY = ("category_types", "category_baskets_84", "category_share")
 _BARE = tuple(name for name in RANKER_INPUTS if name not in CONTENT)
+_NEW = tuple(name for name in RANKER_INPUTS if name not in discovery_ranker.LEFT_OUT)
 #: of the product type, so that what is declared has something to rank
 _TYPE = tuple(name for name in RANKER_INPUTS if name.startswith("type_"))
-VARIANTS: dict[str, tuple[str, ...]] = {
-    NIGHT: RANKER_INPUTS,
-    "without content": _BARE,
-    "with the category's": (*RANKER_INPUTS, *CATEGORY),
-    "declared in place of purchases": (*_TYPE, *DECLARED),
-    "with what is declared": (*RANKER_INPUTS, *DECLARED),
+#: inputs of the ranker of all and of that of discoveries
+VARIANTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    NIGHT: (RANKER_INPUTS, _NEW),
+    "department's share where it is not": (_BARE, RANKER_INPUTS),
+    "and the category's": ((*RANKER_INPUTS, *CATEGORY), (*_NEW, *CATEGORY)),
+    "declared in place of purchases": ((*_TYPE, *DECLARED), (*_TYPE, *DECLARED)),
+    "and what is declared": ((*RANKER_INPUTS, *DECLARED), (*_NEW, *DECLARED)),
 }
 Sets = dict[str, pd.DataFrame]
 
@@ -101,14 +103,14 @@ def declared(clean: pd.DataFrame) -> pd.DataFrame:
     return told[["customer_id"]].assign(**codes)
 
 
-def ranked(sets: Sets, inputs: tuple[str, ...]) -> tuple[Model, dict[str, Judged]]:
+def ranked(sets: Sets, inputs: tuple[str, ...], new_inputs: tuple[str, ...]) -> tuple[Model, dict[str, Judged]]:
     """Train both rankers and judge them as the gate does: ``all`` by the first, ``new`` by that of discoveries."""
     customers = sets["customers"][sets["customers"]["customer_id"].isin(sets["gate"]["customer_id"])]
     truth, seen = truth_of(customers), seen_of(customers)
     rows = {name: offer_ranker.rows(sets[name]) for name in ("train", "validation", "gate")}
     fitted = offer_ranker.fit(rows["train"], rows["validation"], inputs, offer_ranker.OfferRankerConfig())
     fresh = {name: discovery_ranker.rows(sets[name]) for name in rows}
-    new = discovery_ranker.fit(fresh["train"], fresh["validation"], inputs, discovery_ranker.DiscoveryConfig())
+    new = discovery_ranker.fit(fresh["train"], fresh["validation"], new_inputs, discovery_ranker.DiscoveryConfig())
     return fitted.model, {
         "all": offer_ranker.judge(fitted.model, rows["gate"], truth, seen),
         "new": discovery_ranker.judge(new.model, fresh["gate"], split_truth(truth, seen)[1]),
@@ -144,7 +146,7 @@ def told(judged: dict[str, dict[str, Judged]]) -> None:
             if name != NIGHT and part in judged[NIGHT]:
                 over = paired_bootstrap(parts[part].each, judged[NIGHT][part].each, 1000, 1)
                 line.append(f"NDCG over the night's {over.value:+.4f} [{over.low:+.4f}, {over.high:+.4f}]")
-        print(f"  {name:<32} " + "  ".join(line), flush=True)
+        print(f"  {name:<36} " + "  ".join(line), flush=True)
 
 
 def departments(sets: Sets, model: Model) -> pd.DataFrame:
@@ -186,7 +188,7 @@ def main() -> None:
           "HitRate@5 and NDCG@5")  # fmt: skip
     judged, model = {}, None
     for name, inputs in VARIANTS.items():
-        fitted, judged[name] = ranked(sets, inputs)
+        fitted, judged[name] = ranked(sets, *inputs)
         model = model or fitted
     told({**judged, **baselines(sets)})
     table = departments(sets, model)

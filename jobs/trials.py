@@ -202,7 +202,8 @@ def _pairs(
 def _discovery_ranker(sets: TrainingSets, models: Models) -> Trial:
     train, validation, gate, customers = _pairs(sets, models, discovery_ranker.rows, discovery_ranker.LABEL)
     _, truth = split_truth(characteristics.truth_of(customers), characteristics.seen_of(customers))
-    fitted = discovery_ranker.fit(train, validation, RANKER_INPUTS, discovery_ranker.DiscoveryConfig())
+    inputs = [name for name in RANKER_INPUTS if name not in discovery_ranker.LEFT_OUT]
+    fitted = discovery_ranker.fit(train, validation, inputs, discovery_ranker.DiscoveryConfig())
     start, *others = discovery_ranker.baselines(train)
     return Trial(start, fitted, lambda model: discovery_ranker.judge(model, gate, truth), others)
 

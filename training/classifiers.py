@@ -6,7 +6,7 @@ n = rows, d = inputs. Training frames hold the inputs and the label as columns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -145,6 +145,27 @@ def trees(
     booster = lightgbm.train(config.parameters(), sets[0], config.rounds, valid_sets=sets[1:], callbacks=stop)
     short = booster.model_to_string(num_iteration=booster.best_iteration if stop else config.rounds)
     return _model(name, "lightgbm", "gradient-boosted trees", inputs, lightgbm.Booster(model_str=short))
+
+
+def trees_again(
+    name: str,
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    inputs: Sequence[str],
+    label: str,
+    config: TreesConfig,
+) -> Model:
+    """Fit gradient-boosted trees twice: the last fit learns from the validation window too, the newest there is.
+
+    The first fit is judged on the validation window, which says how many trees there are and how they are calibrated.
+    Arguments are those of :func:`trees`.
+    """
+    first = trees(name, train, validation, inputs, label, config)
+    told: Any = calibrated(first, validation, label).meta.extra.get("calibration")
+    rounds = first.booster.num_trees()  # type: ignore[attr-defined]
+    rows = pd.concat([validation, train], ignore_index=True)
+    last = trees(name, rows, None, inputs, label, replace(config, rounds=rounds))
+    return with_calibration(last, *told) if told else last
 
 
 def calibrated(model: Model, validation: pd.DataFrame, label: str) -> Model:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from training.artifacts import Model
-from training.classifiers import LogisticConfig, TreesConfig, calibrated, logistic, trees
+from training.classifiers import LogisticConfig, TreesConfig, logistic, trees_again
 from training.evaluation import binary_metrics, ranking_metrics, ranks, split_truth
 from training.fitting import Candidate, Judged
 
@@ -33,7 +33,7 @@ class OfferRankerConfig:
     """Everything that changes the fitted model."""
 
     trees: TreesConfig = field(
-        default_factory=lambda: TreesConfig(leaves=31, rounds=300, learning_rate=0.08, min_rows=200, patience=20)
+        default_factory=lambda: TreesConfig(leaves=15, rounds=400, learning_rate=0.05, min_rows=400, patience=30)
     )
 
 
@@ -53,12 +53,11 @@ def fit(train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], co
 
     Args:
         train: rows of candidates with :data:`LABEL`.
-        validation: the same of the validation window: when to stop.
+        validation: the same of the validation window: when to stop, and how to calibrate.
         inputs: columns the ranker takes.
         config: sizes and seed.
     """
-    model = trees(NAME, train, validation, inputs, LABEL, config.trees)
-    return Candidate(calibrated(model, validation, LABEL), asdict(config.trees))
+    return Candidate(trees_again(NAME, train, validation, inputs, LABEL, config.trees), asdict(config.trees))
 
 
 def judge(model: Model, pairs: pd.DataFrame, truth: pd.DataFrame, seen: pd.DataFrame) -> Judged:

@@ -8,6 +8,7 @@ import pytest
 
 from training import discovery_ranker, offer_ranker
 from training.artifacts import from_bytes
+from training.classifiers import TreesConfig, trees, trees_again
 from training.promotion import decide, stands_in
 
 
@@ -95,3 +96,22 @@ def test_where_the_challenger_fails_the_baseline_that_does_best_serves():
     assert not stands_in(popular.each, linear.each, is_baseline=False)
     (served,) = (each.model for each in bank if each.model.meta.family == "popularity")
     assert from_bytes(served.to_bytes()).predict(gate) == pytest.approx(served.predict(gate))
+
+
+def test_the_last_fit_learns_from_the_validation_window_too():
+    """Customers begin to buy what is popular only there; the training windows held nothing so popular."""
+
+    def window(seed: int, low: float, high: float) -> pd.DataFrame:
+        generator = np.random.default_rng(seed)
+        score, popular = generator.random(4000), generator.uniform(low, high, 4000)
+        bought = generator.random(4000) < np.where(popular > 0.5, 0.8, 0.3 * score)
+        return pd.DataFrame({"score": score, "popular": popular, "bought": bought})
+
+    train, validation = window(1, 0, 0.5), window(2, 0, 1)
+    config = TreesConfig(leaves=7, rounds=60, min_rows=20, patience=60, threads=1)
+    asked = pd.DataFrame({"score": [0.2], "popular": [0.9]})
+    once = trees("m", train, validation, ("score", "popular"), "bought", config)
+    again = trees_again("m", train, validation, ("score", "popular"), "bought", config)
+    assert once.predict(asked)[0] < 0.3
+    assert again.predict(asked)[0] > 0.5
+    assert again.to_bytes() == trees_again("m", train, validation, ("score", "popular"), "bought", config).to_bytes()
