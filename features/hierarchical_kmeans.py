@@ -10,7 +10,7 @@ References: Zhang, Ramakrishnan and Livny (1996), "BIRCH" (cluster the averages 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,25 +53,33 @@ def nearest(points: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.nda
     Returns:
         Numbers of centres, int32 (n,), and squared distances, float32 (n,). O(n x centres x d), as matrix products.
     """
-    half = 0.5 * np.einsum("ij,ij->i", centres, centres)
-    turned = np.ascontiguousarray(centres.T, dtype="float32")
     label, closeness = np.empty(len(points), dtype="int32"), np.empty(len(points), dtype="float32")
-    for start in range(0, len(points), _BLOCK):
-        part = slice(start, start + _BLOCK)
-        score = points[part] @ turned
-        score -= half.astype("float32")
+    for part, score in _scores(points, centres):
         label[part] = score.argmax(axis=1)
         closeness[part] = np.take_along_axis(score, label[part, None].astype("int64"), axis=1)[:, 0]
     return label, np.maximum(np.einsum("ij,ij->i", points, points) - 2 * closeness, 0)
+
+
+def _scores(points: np.ndarray, centres: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Return, block by block, x.c - c.c / 2 of points and centres: the nearest centre has the largest."""
+    half = (0.5 * np.einsum("ij,ij->i", centres, centres)).astype("float32")
+    turned = np.ascontiguousarray(centres.T, dtype="float32")
+    for start in range(0, len(points), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        score = points[part] @ turned
+        score -= half
+        yield part, score
 
 
 def totals_of(points: np.ndarray) -> Totals:
     """Return a pass over points that lie in memory."""
 
     def totals(centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        label, _ = nearest(points, centres)
-        cells = (np.ones(len(points), dtype="float32"), (label, np.arange(len(points))))
-        member = sparse.csr_matrix(cells, shape=(len(centres), len(points)))
+        label = np.empty(len(points), dtype="int32")
+        for part, score in _scores(points, centres):
+            label[part] = score.argmax(axis=1)
+        cells = np.ones(len(points), dtype="float32"), label, np.arange(len(points) + 1)
+        member = sparse.csc_matrix(cells, shape=(len(centres), len(points)))
         return (member @ points).astype("float64"), np.bincount(label, minlength=len(centres)).astype("float64")
 
     return totals

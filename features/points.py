@@ -1,47 +1,54 @@
 """Points in blocks: rows of numbers as matrices in Spark's workers, so that a pass is a matrix product a block.
 
-Points that lie in Parquet files are read there by Arrow, pass by pass: Spark hands out names of files and row groups,
-and no value goes through the JVM. Points of a frame, which the JVM computes, are packed into blocks once and kept in
-Spark's cache until :meth:`Points.release`.
+Points that lie in Parquet files are read there by Arrow: Spark hands out numbers of row groups, and no value goes
+through the JVM. The first pass leaves the matrices in a scratch folder of its machine, from where further passes read
+them without decoding anything. Points of a frame, which the JVM computes, are packed into blocks once and kept in
+Spark's cache. :meth:`Points.release` gives either back.
 """
 
 from __future__ import annotations
 
+import shutil
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
+from pyspark import SparkFiles
 from pyspark.sql import DataFrame, SparkSession, functions as F, types as T
 
 from features.hierarchical_kmeans import Totals, totals_of
 
 Batches = Iterator[pa.RecordBatch]
-#: what Spark hands a task, and whether keys are wanted -> keys with their ``place`` (if wanted) and a matrix, by block
+#: what Spark hands a task, and whether keys are wanted -> keys (no column if not wanted) and a matrix, by block
 Read = Callable[[Batches, bool], Iterator[tuple[pa.RecordBatch, np.ndarray]]]
 #: a batch of columns -> float32 (n, d)
 Decode = Callable[[pa.RecordBatch], np.ndarray]
 _BLOCKS = T.StructType([T.StructField("keys", T.BinaryType()), T.StructField("matrix", T.BinaryType())])
 _SUMS = T.StructType([T.StructField("sums", T.BinaryType()), T.StructField("weights", T.BinaryType())])
-_SAMPLE = T.StructType([T.StructField("place", T.LongType()), T.StructField("row", T.BinaryType())])
-
-
+_SAMPLE = T.StructType([T.StructField("place", T.BinaryType()), T.StructField("rows", T.BinaryType())])
 #: rows that a block of a file holds
 _ROWS = 16_384
-_GROUPS = T.StructType([T.StructField("uri", T.StringType()), T.StructField("group", T.IntegerType())])
 
 
 @dataclass(frozen=True)
 class Points:
-    """``blocks`` are what Spark hands its tasks: packed matrices, or row groups; ``read`` makes matrices of them."""
+    """``blocks`` are what Spark hands its tasks: packed matrices, or row groups; ``read`` makes matrices of them.
+
+    ``place`` gives the hashes of keys (n,), int64; ``scratch`` names the folder of decoded matrices, if there is one.
+    """
 
     blocks: DataFrame
     width: int
     key: str
     read: Read
+    place: Callable[[pa.RecordBatch], np.ndarray]
+    scratch: str = ""
 
     def totals(self) -> Totals:
         """Return a pass over all points, for :mod:`features.hierarchical_kmeans`; the driver gets sums only."""
@@ -64,26 +71,27 @@ class Points:
 
     def sample(self, size: int) -> np.ndarray:
         """Return at most ``size`` points (s, d), the same whatever the partitions: those with the least hash."""
-        width, read = self.width, self.read
+        width, read, hashed = self.width, self.read, self.place
 
         def least(batches: Batches) -> Batches:
             place, rows = np.zeros(0, dtype="int64"), np.zeros((0, width), dtype="float32")
             for keys, matrix in read(batches, True):
-                more = keys.column("place").to_numpy()
+                more = hashed(keys)
                 if len(place) == size:  # few of the later ones are among the least
                     near = more < place[-1]
                     more, matrix = more[near], matrix[near]
                 place, rows = np.concatenate([place, more]), np.concatenate([rows, matrix])
                 order = np.argsort(place, kind="stable")[:size]
                 place, rows = place[order], rows[order]
-            cells = pa.array([row.tobytes() for row in rows], pa.binary())
-            yield pa.record_batch([pa.array(place), cells], schema=_arrow(_SAMPLE))
+            yield _one_row(_SAMPLE, place, rows)
 
-        found = self.blocks.mapInArrow(least, _SAMPLE).toArrow()
-        joined = b"".join(row.as_buffer() for row in found["row"])
-        rows = np.frombuffer(joined, dtype="float32").reshape(-1, width)
-        order = np.lexsort((*rows.T[::-1], found["place"].to_numpy()))[:size]
-        return rows[order]
+        found = self.blocks.mapInArrow(least, _SAMPLE).collect()
+        place = np.frombuffer(b"".join(task["place"] for task in found), dtype="int64")
+        rows = np.frombuffer(b"".join(task["rows"] for task in found), dtype="float32").reshape(-1, width)
+        if len(place) > size:
+            near = place <= np.partition(place, size - 1)[size - 1]
+            place, rows = place[near], rows[near]
+        return rows[np.lexsort((*rows.T[::-1], place))[:size]]
 
     def labelled(self, label: Callable[[np.ndarray], dict[str, np.ndarray]], schema: T.StructType) -> DataFrame:
         """Give every point what ``label`` finds for its matrix.
@@ -107,8 +115,10 @@ class Points:
         return self.blocks.mapInArrow(apply, T.StructType([T.StructField(key, T.StringType()), *schema.fields]))
 
     def release(self) -> None:
-        """Give the memory back."""
+        """Give memory and scratch back; what other machines hold of the latter goes with the session."""
         self.blocks.unpersist()
+        if self.scratch:
+            shutil.rmtree(_scratch(self.scratch), ignore_errors=True)
 
 
 def points(frame: DataFrame, key: str, columns: Sequence[str]) -> Points:
@@ -140,49 +150,71 @@ def points(frame: DataFrame, key: str, columns: Sequence[str]) -> Points:
                     found = np.frombuffer(matrix.as_buffer(), dtype="float32").reshape(-1, width)
                     yield stream.read_next_batch(), found
 
-    return Points(rows.mapInArrow(pack, _BLOCKS).persist(), width, key, read)
+    packed = rows.mapInArrow(pack, _BLOCKS).persist()
+    return Points(packed, width, key, read, lambda keys: keys.column("place").to_numpy())
 
 
 def points_in_files(
     spark: SparkSession, uris: Sequence[str], key: str, columns: Sequence[str], width: int, decode: Decode | None = None
 ) -> Points:
-    """Return the points of Parquet files, which the workers read themselves; nothing is cached.
+    """Return the points of Parquet files, which the workers read themselves.
 
     Args:
         spark: the session whose workers reach the files.
-        uris: files, as URIs that Arrow opens on every worker.
+        uris: files, as URIs that Arrow opens on every worker; they must not change until the release.
         key: name of the key, a string column, unique.
         columns: what is read.
         width: coordinates of a point (d).
         decode: what makes a matrix of those columns; None: they are its coordinates, a missing value 0.
     """
-    make, names = decode or _stacked, list(columns)
+    make, names, scratch = decode or _stacked, list(columns), f"points-{uuid.uuid4().hex}"
     groups = [(uri, group) for uri in uris for group in range(_opened(uri).num_row_groups)]
     tasks = min(len(groups), 4 * spark.sparkContext.defaultParallelism) or 1
-    frame = spark.createDataFrame(groups, _GROUPS).repartition(tasks)
 
     def read(batches: Batches, keyed: bool) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
-        wanted = [key, *names] if keyed else names
         for batch in batches:
-            for uri, group in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                for rows in _opened(uri).iter_batches(_ROWS, row_groups=[group], columns=wanted, use_threads=False):
-                    keys = _placed(rows.column(key), key) if keyed else rows
-                    yield keys, make(rows.select(names))
+            for number in batch.column(0).to_numpy():
+                held = _scratch(scratch) / str(number)
+                if not held.is_file():
+                    _decode(held, (make(rows) for rows in _parts(groups[number], names)))
+                with held.open("rb") as stream:
+                    for keys in _parts(groups[number], [key] if keyed else []):
+                        cells = np.fromfile(stream, "float32", keys.num_rows * width)
+                        yield keys, cells.reshape(-1, width)
 
-    return Points(frame, width, key, read)
+    def place(keys: pa.RecordBatch) -> np.ndarray:
+        import pandas as pd
+
+        values = keys.column(0).to_numpy(zero_copy_only=False)
+        return pd.util.hash_array(values, categorize=False).view("int64")
+
+    return Points(spark.range(0, len(groups), 1, tasks), width, key, read, place, scratch)
+
+
+def _scratch(name: str) -> Path:
+    """Return a folder on this machine that Spark removes at the end of its session."""
+    return Path(SparkFiles.getRootDirectory()) / name
+
+
+def _decode(held: Path, matrices: Iterator[np.ndarray]) -> None:
+    """Write matrices one behind the other, whole or not at all: a task may be killed, or run twice."""
+    held.parent.mkdir(parents=True, exist_ok=True)
+    aside = held.with_suffix(f".{uuid.uuid4().hex}")
+    with aside.open("wb") as stream:
+        for matrix in matrices:
+            np.ascontiguousarray(matrix, dtype="float32").tofile(stream)
+    aside.rename(held)
+
+
+def _parts(group: tuple[str, int], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Return the rows of a row group in blocks."""
+    uri, number = group
+    return _opened(uri).iter_batches(_ROWS, row_groups=[number], columns=list(columns), use_threads=False)
 
 
 def _opened(uri: str) -> pq.ParquetFile:
     system, path = pafs.FileSystem.from_uri(uri)
     return pq.ParquetFile(system.open_input_file(path))
-
-
-def _placed(keys: pa.Array, name: str) -> pa.RecordBatch:
-    """Put a hash beside each key."""
-    import pandas as pd
-
-    place = pd.util.hash_array(keys.to_numpy(zero_copy_only=False), categorize=False).view("int64")
-    return pa.record_batch([keys, pa.array(place)], names=[name, "place"])
 
 
 def _stacked(rows: pa.RecordBatch) -> np.ndarray:
