@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -22,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from conf.errors import DataError
+from training.tree_reasons import TreeTable, contributions as tree_contributions, tables as tree_tables
 
 META = "meta.json"
 Kind = Literal["sklearn", "lightgbm", "keras", "value", "survival", "stack", "blend"]
@@ -256,6 +258,11 @@ class _Trees(_Base):
 
         self.booster = lightgbm.Booster(model_str=content.decode())
 
+    @cached_property
+    def tables(self) -> list[TreeTable] | None:
+        """What each small tree adds, by the outcomes of its splits; None: trees are too large for it."""
+        return tree_tables(self.booster.dump_model()["tree_info"])
+
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         x = matrix(frame, self.meta.inputs, self.meta.name)
         return self._probability(np.asarray(self.booster.predict(x, raw_score=True))) if len(x) else np.zeros(0)
@@ -264,6 +271,8 @@ class _Trees(_Base):
         x = matrix(frame, self.meta.inputs, self.meta.name)
         if not len(x):
             return np.zeros((0, len(self.meta.inputs)))
+        if self.tables is not None:
+            return self.slope * tree_contributions(self.tables, x)
         return self.slope * np.asarray(self.booster.predict(x, pred_contrib=True))[:, :-1]  # the last is the bias
 
 
