@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from bench_catalogue import DATA, written
@@ -24,7 +25,7 @@ from jobs.lake import Lake, Manifest
 from jobs.spark import session
 from jobs.stages import Stage
 
-FIRST, NEW = date(2017, 12, 3), 0.01
+FIRST, NEW, FEW = date(2017, 12, 3), 0.01, 0.001
 
 
 def main() -> None:
@@ -53,6 +54,7 @@ def main() -> None:
                 (f"{NEW:.0%} new", table, {}),
                 ("nothing new", table, {}),
                 ("all anew, ids kept", table, {"recluster": True}),
+                (f"{FEW:.1%} changed, {FEW:.1%} gone", with_changes(table), {}),
             ]
         ):
             day = FIRST + timedelta(days=after)
@@ -63,7 +65,7 @@ def main() -> None:
             taken.append((seconds, used))
             found = lake.arrow(CLUSTERS, day, ["product_id", "cluster_id"]).to_pandas()
             order = found["product_id"].astype(int)
-            precision, recall, _ = quality(rows["group"].to_numpy()[order], found["cluster_id"].to_numpy())
+            precision, recall, _ = quality(table["group"].to_numpy()[order], found["cluster_id"].to_numpy())
             figures = f"{seconds:>8.2f} {used:>8.2f} {precision:>6.3f} {recall:>6.3f}"
             print(f"{name:<28} {rows.num_rows:>10,} {figures}  {events(lake, day)}", flush=True)
         (all_wall, all_cpu), (new_wall, new_cpu) = taken[:2]
@@ -83,6 +85,16 @@ def publish(lake: Lake, day: date, rows: pa.Table) -> None:
     with lake.draft(Stage.VALIDATE, day) as draft:
         draft.arrow("clean/products", pa.Table.from_arrays(columns, schema=schema))
         draft.commit(Manifest(stage="validate", ds=str(day), version=""))
+
+
+def with_changes(table: pa.Table) -> pa.Table:
+    """Return the titles with a word more for some products, and without some others."""
+    drawn = np.random.default_rng(1).permutation(table.num_rows)
+    few = int(table.num_rows * FEW)
+    titles = table["title"].to_numpy().copy()
+    titles[drawn[:few]] += " special"
+    changed = table.set_column(table.schema.get_field_index("title"), "title", pa.array(titles, pa.string()))
+    return changed.take(pa.array(np.sort(drawn[: table.num_rows - few])))
 
 
 def events(lake: Lake, day: date) -> str:
