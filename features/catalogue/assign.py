@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,11 +21,11 @@ import pyarrow.compute as pc
 from features.catalogue.bands import bands_of
 from features.catalogue.clusters import star_clusters
 from features.catalogue.config import CatalogueConfig
-from features.catalogue.judge import judge
-from features.catalogue.links import Titles, masks_of, may_be_one
+from features.catalogue.judge_new import judge_pairs, masks_with_new_words
+from features.catalogue.links import Titles
 from features.catalogue.titles import distinct, links_of, rare_code, specificity_of
 from features.catalogue.tokens import WORD, Tokens, tokenize
-from features.catalogue.vocabulary import RARE_BESIDE, Vocabulary, slots_of, stand_for, stems
+from features.catalogue.vocabulary import Vocabulary, slots_of, stand_for, stems
 
 #: known titles of one bucket that a new title is compared with
 MOST_OF_A_BUCKET = 1024
@@ -240,7 +239,7 @@ def _stars(
     node[rows] = np.arange(c)
     nodes = np.stack([node[pairs[:, 1]], c + pairs[:, 0].astype(np.int32)], axis=1)
     known_words = (words.groups, words.values, words.weights, words.texts, words.text_offsets)
-    masks = _masks(tokens, offsets, words, lacking)
+    masks = masks_with_new_words(tokens, offsets, words, lacking)
     scores, flags = judge_pairs(tokens, offsets, nodes, masks, words.counts, *known_words, rare_code(words.titles))
     linked = scores >= config.threshold
     among, scores_among, flags_among = links_of(
@@ -253,43 +252,6 @@ def _stars(
         np.concatenate([flags[linked], flags_among]), order, config.margin,
     )  # fmt: skip
     return centre[c:] - np.int32(c), np.minimum(sure[c:], 1), why[c:]
-
-
-def _masks(tokens: np.ndarray, offsets: np.ndarray, words: Vocabulary, lacking: np.ndarray) -> np.ndarray:
-    """Return the titles' masks for :func:`~features.catalogue.links.may_be_one`.
-
-    A word that the index lacks was never healed: it may misspell a known one, or be what a rare one misspells. Titles
-    with such a word are not ruled out by their words.
-    """
-    masks = masks_of(
-        tokens, offsets, words.keys, words.counts, words.groups, words.values, words.texts, words.text_offsets
-    )
-    fresh = np.isin(words.keys, lacking)
-    rare = words.counts <= max(1, int(words.counts[fresh].max(initial=0)) // RARE_BESIDE)
-    doubtful = (fresh | rare) & (words.groups == WORD)
-    before = np.concatenate([[0], np.cumsum(doubtful[tokens])])
-    masks[before[offsets[1:]] > before[offsets[:-1]], 2] = 0
-    return masks
-
-
-@numba.njit(nogil=True, cache=True)
-def judge_pairs(tokens, offsets, pairs, masks, counts, groups, values, weights, texts, text_offsets, rare):  # type: ignore[no-untyped-def]
-    """Compare pairs of titles that their masks do not rule out; equal ones score 2, so that nothing comes near them.
-
-    Returns:
-        float32 (m,) similarities (-1 where they differ) and uint8 (m,) flags.
-    """
-    scores, flags = np.full(len(pairs), -1, np.float32), np.zeros(len(pairs), np.uint8)
-    for row in range(len(pairs)):
-        one, other = masks[pairs[row, 0]], masks[pairs[row, 1]]
-        if not may_be_one(one[0], one[1], one[2], other[0], other[1], other[2]):
-            continue
-        a = tokens[offsets[pairs[row, 0]] : offsets[pairs[row, 0] + 1]]
-        b = tokens[offsets[pairs[row, 1]] : offsets[pairs[row, 1] + 1]]
-        scores[row], flags[row] = judge(a, b, counts, groups, values, weights, texts, text_offsets, rare)
-        if np.array_equal(a, b):
-            scores[row], flags[row] = 2.0, 0
-    return scores, flags
 
 
 def _assigned(
