@@ -15,6 +15,7 @@ export AIRFLOW__CORE__PARALLELISM ?= 4
 export AIRFLOW__CORE__UNIT_TEST_MODE := False
 export AIRFLOW__API__HOST ?= 127.0.0.1
 export AIRFLOW__API__PORT ?= 8080
+export AIRFLOW__CORE__EXECUTION_API_SERVER_URL := http://$(AIRFLOW__API__HOST):$(AIRFLOW__API__PORT)/execution/
 export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED := False
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
@@ -66,8 +67,9 @@ backfill: demo airflow-db ## run the nights FROM=... TO=... in order, then measu
 	done
 	@$(NBO) evaluate --from $(FROM) --to $(TO)
 
+# the demonstration ends in 2017: nothing starts by the clock, triggers and back-fills do
 airflow: demo airflow-db ## serve Airflow's UI with the DAGs unpaused (stop with Ctrl-C)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" \
+	@AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE=$${AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE:-False} PATH="$(CURDIR)/$(BIN):$$PATH" \
 	  AIRFLOW__API_AUTH__JWT_SECRET=$${AIRFLOW__API_AUTH__JWT_SECRET:-$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(64))')} \
 	  AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS=True \
 	  $(BIN)/airflow standalone
