@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import logging
 import pickle
+import time
 from datetime import date
 from pathlib import Path
 
@@ -186,10 +187,12 @@ def main() -> None:
             arguments.cache.write_bytes(pickle.dumps(sets))
     print(f"night {arguments.night}: {len(sets['train']):,} training pairs, {len(sets['gate']):,} of the gate; "
           "HitRate@5 and NDCG@5")  # fmt: skip
-    judged, model = {}, None
+    judged, model, started = {}, None, time.process_time()
     for name, inputs in VARIANTS.items():
         fitted, judged[name] = ranked(sets, *inputs)
-        model = model or fitted
+        if model is None:
+            model = fitted
+            print(f"  both rankers are trained and judged in {time.process_time() - started:.0f} CPU s", flush=True)
     told({**judged, **baselines(sets)})
     table = departments(sets, model)
     print(table.round(3).to_string(index=False))
