@@ -25,7 +25,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 from scipy import sparse
-from timing import cpu
+from timing import Meter
 
 from conf.load import load
 from features.als import AlsConfig, factorize
@@ -54,13 +54,12 @@ def with_night(spark: SparkSession) -> Fit:
         }
         frame = spark.createDataFrame(pa.table({name: pa.array(values) for name, values in pairs.items()})).persist()
         frame.count()
-        before = cpu()
-        users, items = factorize(frame, config)
-        found = [users.toPandas(), items.toPandas()]
-        used = cpu() - before
+        with Meter() as meter:
+            users, items = factorize(frame, config)
+            found = [users.toPandas(), items.toPandas()]
         frame.unpersist()
         keys = zip(("customer_id", "product_type"), found, counts.shape, strict=True)
-        return _recommender(*[_side(rows[key], rows["factors"], size) for key, rows, size in keys]), used
+        return _recommender(*[_side(rows[key], rows["factors"], size) for key, rows, size in keys]), meter.seconds
 
     return fit
 
@@ -77,13 +76,12 @@ def with_spark(spark: SparkSession) -> Fit:
             rank=config.rank, maxIter=config.iterations, regParam=config.regularization, alpha=config.alpha,
             implicitPrefs=True, numUserBlocks=2, numItemBlocks=2, checkpointInterval=-1, seed=config.seed,
         )  # fmt: skip
-        before = cpu()
-        model = solver.fit(frame)
-        found = [model.userFactors.toPandas(), model.itemFactors.toPandas()]
-        used = cpu() - before
+        with Meter() as meter:
+            model = solver.fit(frame)
+            found = [model.userFactors.toPandas(), model.itemFactors.toPandas()]
         frame.unpersist()
         sides = [_side(rows["id"], rows["features"], size) for rows, size in zip(found, counts.shape, strict=True)]
-        return _recommender(*sides), used
+        return _recommender(*sides), meter.seconds
 
     return fit
 
@@ -98,9 +96,9 @@ def with_implicit(exact: bool) -> Fit:
         )  # fmt: skip
         confidence = strengths(counts, config.cap) * config.alpha
         confidence.data += 1  # implicit's confidence of a stored cell is the cell itself
-        before = cpu()
-        model.fit(confidence, show_progress=False)
-        return _recommender(model.user_factors, model.item_factors), cpu() - before
+        with Meter() as meter:
+            model.fit(confidence, show_progress=False)
+        return _recommender(model.user_factors, model.item_factors), meter.seconds
 
     return fit
 

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.ml.recommendation import ALSModel
 from pyspark.sql import DataFrame, SparkSession, functions as F
-from timing import cpu
+from timing import Meter
 
 from conf.load import load
 from jobs.spark import session
@@ -98,9 +98,10 @@ def factors(folder: Path, name: str, rows: int) -> Path:
 
 def timed(title: str, pairs: float, customers: int, work: Callable[[], object]) -> float:
     """Run once, print the rates and return pairs per CPU second."""
-    wall, before = time.perf_counter(), cpu()
-    work()
-    wall, used = time.perf_counter() - wall, cpu() - before
+    wall = time.perf_counter()
+    with Meter() as meter:
+        work()
+    wall, used = time.perf_counter() - wall, meter.seconds
     print(f"  {title:<48} {customers:>9,} customers  wall {wall:7.1f} s  cpu {used:7.1f} s  "
           f"{customers / wall:9,.0f} customers/s  {pairs / wall / 1e6:6.0f} M pairs/s  "
           f"{pairs / used / 1e6:6.0f} M pairs per cpu s", flush=True)  # fmt: skip
