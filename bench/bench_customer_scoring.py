@@ -23,6 +23,7 @@ from bench_churn import grocer
 from bench_propensity import built, splits
 
 from conf.features import RHYTHM
+from conf.labels import Amount
 from conf.load import load
 from features.hierarchical_kmeans import nearest, totals_of
 from features.segment_fit import FitConfig, choose, closeness
@@ -77,10 +78,12 @@ def propensity_works(sets: TrainingSets, frames: Frames) -> dict[str, Work]:
     """Fit the models of all labels that have enough customers; one work scores them all."""
     models: dict[str, tuple[Model, str]] = {}
     for asked in load().propensities.labels:
+        if isinstance(asked, Amount):
+            continue
         _, train, validation, _ = next(splits(frames, sets, asked, 1))
         if min(min(part[LABEL].sum(), (~part[LABEL]).sum()) for part in (train, validation)) < LEAST:
             continue
-        columns = propensity.inputs(asked, frames.labels, frames.liked(sets))
+        columns = propensity.inputs(asked, frames.hints, frames.liked(sets))
         fitted = propensity.with_bands(
             propensity.fit(asked.model, train, validation, columns, LadderConfig()), validation
         )

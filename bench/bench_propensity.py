@@ -22,13 +22,14 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 from timing import cpu
 
-from conf.labels import Attribute, Propensity, Purchase
+from conf.labels import Amount, Propensity, Purchase, is_recorded
 from conf.load import load
 from conf.schema import Settings
 from jobs.lake import Lake
 from jobs.propensity_trials import Frames
 from jobs.training_sets import TrainingSets, training_sets
-from training import propensity
+from training import amounts, propensity
+from training.amounts import AmountConfig
 from training.evaluation import Interval
 from training.fitting import Candidate, Judged, judge_binary
 from training.multitask import heads
@@ -65,7 +66,7 @@ def splits(
     frames: Frames, sets: TrainingSets, asked: Propensity, count: int
 ) -> Iterator[tuple[date, pd.DataFrame, pd.DataFrame, pd.DataFrame]]:
     """Yield each gate day with the rows to train on, to choose on and to judge on."""
-    if isinstance(asked, Attribute):
+    if is_recorded(asked):
         yield sets.windows.gate, *propensity.folds(propensity.rows(frames.of(sets, sets.windows.gate), asked))
         return
     days = sets.windows.all
@@ -109,7 +110,7 @@ def show(
 ) -> None:
     """Print a label's table: means over the windows, and the gain over the baseline."""
     parts: dict[str, list[tuple[Judged, Judged]]] = defaultdict(list)
-    columns = propensity.inputs(asked, frames.labels, frames.liked(sets))
+    columns = propensity.inputs(asked, frames.hints, frames.liked(sets))
     started = cpu()
     for day, train, validation, gate in splits(frames, sets, asked, count):
         if min(min(part[LABEL].sum(), (~part[LABEL]).sum()) for part in (train, validation, gate)) < 3:
@@ -136,10 +137,34 @@ def show(
     print(f"  can be named on the newest window: {', '.join(shares)} precision")
 
 
+def show_amount(asked: Amount, frames: Frames, sets: TrainingSets, count: int) -> None:
+    """Print an amount's table: means over the windows, and the deviance saved against the baseline."""
+    parts: dict[str, list[tuple[Judged, Judged]]] = defaultdict(list)
+    columns, config, started = propensity.inputs(asked, frames.hints, frames.liked(sets)), AmountConfig(), cpu()
+    for day, train, validation, gate in splits(frames, sets, asked, count):
+        chosen = amounts.fit(asked.model, train, validation, columns, config)
+        models = {"baseline": amounts.baseline(asked, train)}
+        models |= amounts.ladder(asked.model, train, validation, columns, config) | {"kept": chosen}
+        judged = {name: amounts.judge(found.model, gate) for name, found in models.items()}
+        some = (gate[LABEL] > 0).mean()
+        print(f"{asked.label}: {day}, {len(gate):,} customers, mean {gate[LABEL].mean():.2f}, {some:.1%} above zero, "
+              f"kept: {chosen.params['rung']}")  # fmt: skip
+        for name, each in judged.items():
+            parts[name].append((each, judged["baseline"]))
+    print(f"  {'':<20} deviance    RMSE     MAE  rank corr.  total  deviance saved ({cpu() - started:.1f} CPU s)")
+    for name, pairs in parts.items():
+        mean, found = pd.DataFrame([ours.metrics for ours, _ in pairs]).mean(), gain(pairs)
+        print(
+            f"  {name:<20} {mean['deviance']:8.3f} {mean['rmse']:7.2f} {mean['mae']:7.2f}"
+            f"      {mean['rank_correlation']:.3f}  {mean['total']:.3f}"
+            f"  {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+        )
+
+
 def curves(asked: Propensity, frames: Frames, sets: TrainingSets) -> None:
     """Print the log loss of every rung on the newest gate window by the share of customers that it was fitted on."""
     _, train, validation, gate = next(iter(splits(frames, sets, asked, 1)))
-    columns = propensity.inputs(asked, frames.labels, frames.liked(sets))
+    columns = propensity.inputs(asked, frames.hints, frames.liked(sets))
     place = pd.util.hash_array(train["customer_id"].to_numpy(dtype=object)) % 16
     for count in (1, 4, 16):
         part = train[place < count]
@@ -172,6 +197,9 @@ def main() -> None:
         )
         network = networks(frames, sets, args.windows) if args.network else {}
         for asked in settings.propensities.labels:
+            if isinstance(asked, Amount):
+                show_amount(asked, frames, sets, args.windows)
+                continue
             show(asked, frames, sets, args.windows, network)
             if args.curves and isinstance(asked, Purchase):
                 curves(asked, frames, sets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
@@ -64,6 +64,20 @@ class Attribute(Label):
     values: list[str] = Field(min_length=1, description="recorded values that count as yes; any other is no")
 
 
+class Amount(Label):
+    """What a customer will spend in a scope within the horizon, or a number that is recorded for some customers."""
+
+    kind: Literal["amount"]
+    scope: Scope | None = None
+    attribute: str | None = Field(default=None, description="column of customers, or key of its attributes; a number")
+
+    @model_validator(mode="after")
+    def _refuse_two_amounts(self) -> Amount:
+        if (self.scope is None) == (self.attribute is None):
+            raise ValueError(f"the amount {self.label} needs a scope or an attribute, and not both")
+        return self
+
+
 def _kind(value: Any) -> Any:
     return value.get("kind") if isinstance(value, dict) else value.kind
 
@@ -73,7 +87,8 @@ Propensity = Annotated[
     | Annotated[Purchase, Tag("adopts")]
     | Annotated[FirstPurchase, Tag("first_purchase")]
     | Annotated[Return, Tag("returns")]
-    | Annotated[Attribute, Tag("attribute")],
+    | Annotated[Attribute, Tag("attribute")]
+    | Annotated[Amount, Tag("amount")],
     Discriminator(_kind),
 ]
 
@@ -94,9 +109,15 @@ class Propensities(Strict):
     @property
     def scopes(self) -> dict[str, Scope]:
         """Return the scopes by label, of those that have one."""
-        return {each.label: each.scope for each in self.labels if isinstance(each, Purchase)}
+        scoped = (each for each in self.labels if isinstance(each, Purchase | Amount))
+        return {each.label: each.scope for each in scoped if each.scope is not None}
 
     @property
-    def attributes(self) -> list[Attribute]:
-        """Return the labels that are attributes."""
-        return [each for each in self.labels if isinstance(each, Attribute)]
+    def attributes(self) -> list[Attribute | Amount]:
+        """Return the labels that the CRM records for some customers; they have no horizon."""
+        return [each for each in self.labels if is_recorded(each)]
+
+
+def is_recorded(asked: Propensity) -> TypeGuard[Attribute | Amount]:
+    """Tell whether the CRM records the label for some customers."""
+    return isinstance(asked, Attribute) or (isinstance(asked, Amount) and asked.attribute is not None)

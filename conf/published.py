@@ -197,7 +197,7 @@ CUSTOMER_PROPENSITIES = Table(
         DS,
         CUSTOMER,
         Column("label", "string", "what the customer will do within the horizon, or is", nullable=False),
-        Column("probability", "double", "that it is so", nullable=False),
+        Column("probability", "double", "that it is so; of an amount, that it is above zero", nullable=False),
         Column(
             "band",
             "string",
@@ -207,6 +207,7 @@ CUSTOMER_PROPENSITIES = Table(
         Column("reasons", "string", "what raises the probability most, in words; empty: nothing does", nullable=False),
         Column("model", "string", "name:hash of the model", nullable=False),
         Column("standing", "string", "champion or challenger", nullable=False),
+        Column("expected", "double", "the amount that is expected; null where the label is none"),
     ),
 )
 

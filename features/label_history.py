@@ -63,13 +63,14 @@ def label_history(series: DataFrame, days: Sequence[date], horizon_days: int) ->
     Args:
         series: result of :func:`scope_series`; what is described ignores baskets after an ``as_of``.
         days: the days of ``as_of``.
-        horizon_days: days after ``as_of`` in which a basket makes the label ``bought``.
+        horizon_days: days after ``as_of`` in which a basket makes the label ``bought``, and its amount is ``spent``.
 
     Returns:
-        ``LABEL_HISTORY`` with ``as_of`` and ``bought``; one row per day, customer and label that has a basket by then
-        or within the horizon; a history without a basket by then is null. O(baskets x days).
+        ``LABEL_HISTORY`` with ``as_of``, ``bought`` and ``spent``; one row per day, customer and label with a basket by
+        then or within the horizon; a history without a basket by then is null. O(baskets x days).
     """
-    added = [T.StructField("as_of", T.DateType()), T.StructField("bought", T.BooleanType())]
+    added = [T.StructField("as_of", T.DateType()), T.StructField("bought", T.BooleanType()),
+             T.StructField("spent", T.DoubleType())]  # fmt: skip
     schema = T.StructType([*added, *struct(LABEL_HISTORY).fields])
     names = [column.name for column in HISTORY]
 
@@ -80,6 +81,7 @@ def label_history(series: DataFrame, days: Sequence[date], horizon_days: int) ->
                 day = (as_of - _EPOCH).days
                 later = (held.day > day) & (held.day <= day + horizon_days)
                 bought = np.bincount(held.owner[later], minlength=held.customers) > 0
+                spent = np.bincount(held.owner[later], held.amount[later], held.customers) / MONEY_UNIT
                 columns = describe(held, day)
                 known = columns["visits_total"] > 0
                 kept = np.flatnonzero(known | bought)
@@ -87,10 +89,11 @@ def label_history(series: DataFrame, days: Sequence[date], horizon_days: int) ->
                     [
                         pa.array([as_of] * len(kept), pa.date32()),
                         pa.array(bought[kept]),
+                        pa.array(spent[kept]),
                         *(batch.column(key).take(kept) for key in (0, 1)),
                         *(pa.array(np.where(known, columns[name], np.nan)[kept], from_pandas=True) for name in names),
                     ],
-                    names=["as_of", "bought", *LABEL_HISTORY.names],
+                    names=["as_of", "bought", "spent", *LABEL_HISTORY.names],
                 )
 
     return series.mapInArrow(apply, schema)

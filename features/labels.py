@@ -11,7 +11,7 @@ from datetime import date
 
 from pyspark.sql import DataFrame, functions as F
 
-from conf.labels import Attribute
+from conf.labels import Amount, Attribute
 from features.lines import after, basket_types, money
 
 REDEEMED = "redeemed"
@@ -77,7 +77,7 @@ def active_after(order_lines: DataFrame, as_of: date, horizon_days: int) -> Data
     return order_lines.where(bought).select("customer_id").distinct()
 
 
-def recorded(customers: DataFrame, attributes: Sequence[Attribute]) -> DataFrame:
+def recorded(customers: DataFrame, attributes: Sequence[Attribute | Amount]) -> DataFrame:
     """Tell what the CRM holds of some attributes; whose value is unknown gets null.
 
     Args:
@@ -85,11 +85,14 @@ def recorded(customers: DataFrame, attributes: Sequence[Attribute]) -> DataFrame
         attributes: each names a column of it, or a key of its ``attributes``.
 
     Returns:
-        ``customer_id`` and for every attribute a boolean named ``recorded:<label>``: the value is one of its values.
+        ``customer_id`` and for every attribute ``recorded:<label>``: a boolean, the value is one of its values; of an
+        amount the number (null where it is none).
     """
     columns = []
     for each in attributes:
         own = each.attribute in customers.columns
-        value = F.col(each.attribute) if own else F.try_element_at("attributes", F.lit(each.attribute))
-        columns.append(value.cast("string").isin(*each.values).alias(f"recorded:{each.label}"))
+        value = F.col(str(each.attribute)) if own else F.try_element_at("attributes", F.lit(each.attribute))
+        text = value.cast("string")
+        known = text.try_cast("double") if isinstance(each, Amount) else text.isin(*each.values)
+        columns.append(known.alias(f"recorded:{each.label}"))
     return customers.select("customer_id", *columns)

@@ -151,7 +151,7 @@ class Night:
         """Return each configured label: whom it was asked of, the bands, and its model's figures on the gate window."""
         counted = (
             self._ask(
-                "select label, count(*) as customers, avg(probability) as probability, "
+                "select label, count(*) as customers, avg(probability) as probability, avg(expected) as expected, "
                 "count(*) filter (where band = 'high') as high, count(*) filter (where band = 'middle') as middle "
                 "from propensities group by label"
             )
@@ -161,7 +161,7 @@ class Night:
         found = {row["label"]: row for row in counted}
         facts = self.lake.need(Stage.TRAIN, self.day).facts
         pins, skipped = facts.get("pins", {}), facts.get("skipped", {})
-        nothing: Row = {"customers": 0, "probability": None, "high": 0, "middle": 0}
+        nothing: Row = {"customers": 0, "probability": None, "expected": None, "high": 0, "middle": 0}
         return [
             nothing
             | found.get(each.label, {})

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
-from conf.labels import Attribute, Propensities, Propensity, Purchase, Return
+from conf.labels import Amount, Propensities, Propensity, Purchase, Return, is_recorded
 from conf.schema import Models
 from jobs.training_sets import TrainingSets
 from jobs.trials import Task, Trial, enough
-from training import propensity
+from training import amounts, propensity
+from training.amounts import AmountConfig
 from training.fitting import Candidate, judge_binary
 from training.propensity import HISTORY_INPUTS, LABEL, LISTS, PROFILE_INPUTS, RHYTHM_INPUTS, LadderConfig
 
-_KEYS = ("customer_id", "label", "bought")
+_KEYS = ("customer_id", "label", "bought", "spent")
 
 
 class Frames:
@@ -25,6 +27,8 @@ class Frames:
     def __init__(self, propensities: Propensities) -> None:
         """Keep what is asked."""
         self.labels = list(propensities.scopes)
+        #: labels that are inputs of the others' models; an amount repeats what a purchase in its scope tells
+        self.hints = [each.label for each in propensities.labels if isinstance(each, Purchase)]
         self.networked = [each for each in propensities.labels if isinstance(each, Purchase | Return)]
         self._kept: dict[date, pd.DataFrame] = {}
         self._liked: list[str] | None = None
@@ -45,7 +49,7 @@ class Frames:
 
     def columns(self, liked: Sequence[str]) -> list[str]:
         """Return all that the network of all labels takes."""
-        own = [f"{label}:{name}" for label in self.labels for name in HISTORY_INPUTS]
+        own = [f"{label}:{name}" for label in self.hints for name in HISTORY_INPUTS]
         return [*RHYTHM_INPUTS, *PROFILE_INPUTS, *own, *(f"likes:{department}" for department in liked)]
 
     def heads(self, sets: TrainingSets) -> dict[str, Candidate]:
@@ -69,7 +73,13 @@ class Frames:
         frame = propensity.wide(base, row[row >= 0], history[row >= 0], self.labels, self.liked(sets))
         bought = history[history["bought"].astype(bool)].groupby("label")["customer_id"]
         buyers = {label: set(each) for label, each in bought}
-        truth = {f"bought:{label}": base["customer_id"].isin(buyers.get(label, set())) for label in self.labels}
+        truth: dict[str, Any] = {
+            f"bought:{label}": base["customer_id"].isin(buyers.get(label, set())) for label in self.labels
+        }
+        spent = {label: each.set_index("customer_id")["spent"] for label, each in history.groupby("label")}
+        for label in self.labels:
+            amounts = base["customer_id"].map(spent[label]) if label in spent else pd.Series(0.0, index=base.index)
+            truth[f"spent:{label}"] = amounts.fillna(0.0)
         return pd.concat([frame, pd.DataFrame(truth, index=frame.index)], axis=1)
 
 
@@ -80,8 +90,8 @@ def propensity_tasks(propensities: Propensities, frames: Frames) -> dict[str, Ta
         each.model: Task(
             each.model,
             "labels",
-            metric,
-            tuple(propensity.inputs(each, frames.labels, ())),
+            "deviance" if isinstance(each, Amount) else metric,
+            tuple(propensity.inputs(each, frames.hints, ())),
             partial(_trial, frames, each),
         )
         for each in propensities.labels
@@ -101,18 +111,33 @@ def windows_of(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return the label's rows to train on, to choose on and to judge on; without a horizon, of different customers."""
     days = sets.windows
-    if isinstance(asked, Attribute):
+    if is_recorded(asked):
         return propensity.folds(propensity.rows(frames.of(sets, days.gate), asked))
     gate, validation, *training = (propensity.rows(frames.of(sets, day), asked) for day in days.all)
     return pd.concat(training, ignore_index=True), validation, gate
 
 
 def _trial(frames: Frames, asked: Propensity, sets: TrainingSets, models: Models) -> Trial:
+    if isinstance(asked, Amount):
+        return _amount_trial(frames, asked, sets)
+
     def ladder(train: pd.DataFrame, validation: pd.DataFrame) -> Candidate:
-        columns = propensity.inputs(asked, frames.labels, frames.liked(sets))
+        columns = propensity.inputs(asked, frames.hints, frames.liked(sets))
         return propensity.fit(asked.model, train, validation, columns, LadderConfig())
 
     return _judged(frames, asked, sets, ladder)
+
+
+def _amount_trial(frames: Frames, asked: Amount, sets: TrainingSets) -> Trial:
+    train, validation, gate = windows_of(frames, sets, asked)
+    enough("anything", *(part.assign(anything=part[LABEL] > 0) for part in (train, validation, gate)))
+    columns = propensity.inputs(asked, frames.hints, frames.liked(sets))
+    return Trial(
+        propensity.with_bands(amounts.baseline(asked, train), validation),
+        propensity.with_bands(amounts.fit(asked.model, train, validation, columns, AmountConfig()), validation),
+        lambda model: amounts.judge(model, gate),
+        declared=tuple(f"likes:{department}" for department in frames.liked(sets)),
+    )
 
 
 def _network_trial(frames: Frames, asked: Propensity, sets: TrainingSets, models: Models) -> Trial:

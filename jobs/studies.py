@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-from conf.labels import Attribute, Purchase
+from conf.labels import Amount, Attribute, Purchase
 from conf.schema import Settings
 from jobs.database_schema import arrow_schema
 from jobs.propensity_trials import Frames
@@ -95,7 +95,7 @@ def _kpis(settings: Settings, sets: TrainingSets, frames: Frames, built: set[str
     if "coupons" in built:
         yield of("coupon_response", "redeems a coupon", RULE_INPUTS, responders)
     for asked in settings.propensities.labels:
-        if isinstance(asked, Attribute):
+        if isinstance(asked, Attribute | Amount):
             continue
         own = tuple(f"{asked.label}:{name}" for name in OWN_INPUTS)
         more = own if isinstance(asked, Purchase) and asked.kind == "buys" else ()

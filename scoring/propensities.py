@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, functions as F
 
 from conf.features import LABEL_HISTORY
-from conf.labels import Attribute, Propensity, Purchase
+from conf.labels import Amount, Propensity, Purchase, is_recorded
 from conf.published import CUSTOMER_PROPENSITIES
 from features.labels import recorded
 from features.profile import liked_departments
@@ -25,6 +25,7 @@ from scoring.arbitration import PLACES
 from scoring.driver_words import joined
 from scoring.phrases import LIKES, phrases
 from scoring.predictions import Packed
+from training.amounts import chance_of_any
 from training.artifacts import Model, from_bytes
 from training.propensity import HISTORY_INPUTS, LISTS, PROFILE_INPUTS, RHYTHM_INPUTS, eligible, wide
 
@@ -35,6 +36,7 @@ BANDS = np.array(["low", "middle", "high"], dtype=object)
 #: what an input has to add to the log-odds to be a reason: 5 % more likely, about
 _RAISES = 0.05
 _TEXTS = ("customer_id", "label", "band", "reasons", "model", "standing")
+_NUMBERS = ("probability", "expected")
 
 
 def propensity_inputs(
@@ -64,7 +66,7 @@ def propensity_inputs(
         .join(liked_departments(profile), "customer_id", "left")
         .join(lists, "customer_id", "left")
     )
-    attributes = [each for each in asked if isinstance(each, Attribute)]
+    attributes = [each for each in asked if is_recorded(each)]
     if attributes and customers is not None:
         rows = rows.join(recorded(customers, attributes), "customer_id", "left")
     return rows
@@ -121,16 +123,18 @@ def score_batch(
     """Score a batch of customers; see :func:`propensities`."""
     frame = _frame(batch, models, asked)
     titles = {each.label: each.title for each in asked}
-    found: dict[str, list[Any]] = {name: [] for name in (*_TEXTS, "probability")}
+    found: dict[str, list[Any]] = {name: [] for name in (*_TEXTS, *_NUMBERS)}
     for each in asked:
         model, name = models[each.label]
         kept = eligible(frame, each)
         if f"recorded:{each.label}" in frame:
             kept = kept & frame[f"recorded:{each.label}"].isna().to_numpy()
         rows = frame[kept]
-        probability = np.round(np.asarray(model.predict(rows), dtype="float64"), PLACES)
+        score = np.asarray(model.predict(rows), dtype="float64")
+        amount = isinstance(each, Amount)
+        probability = np.round(chance_of_any(model, score) if amount else score, PLACES)
         # what stands on a border is below it: a model that tells nobody apart names nobody
-        band = np.searchsorted(np.round(model.meta.extra["bands"], PLACES), probability, side="left")
+        band = np.searchsorted(np.round(model.meta.extra["bands"], PLACES), np.round(score, PLACES), side="left")
         columns = {
             "customer_id": rows["customer_id"].to_numpy(dtype=object),
             "label": np.full(len(rows), each.label, dtype=object),
@@ -139,12 +143,14 @@ def score_batch(
             "model": np.full(len(rows), name, dtype=object),
             "standing": np.full(len(rows), standing[each.label], dtype=object),
             "probability": probability,
+            "expected": np.round(score, PLACES) if amount else np.full(len(rows), np.nan),
         }
         for column, values in columns.items():
             found[column].append(values)
     total = sum(len(part) for part in found["label"])
     arrays: dict[str, pa.Array] = {name: pa.array(_joined(found[name]), pa.string()) for name in _TEXTS}
-    arrays["probability"] = pa.array(np.concatenate([*found["probability"], np.zeros(0)]), pa.float64())
+    for name in _NUMBERS:
+        arrays[name] = pa.array(np.concatenate([*found[name], np.zeros(0)]), pa.float64(), from_pandas=True)
     arrays["ds"] = pa.array([day] * total, pa.date32())
     return pa.RecordBatch.from_pydict({name: arrays[name] for name in CUSTOMER_PROPENSITIES.names})
 
@@ -175,7 +181,7 @@ def _frame(batch: pa.RecordBatch, models: Mapping[str, tuple[Model, str]], asked
         }
     )
     needed = {name.split(":")[0] for model, _ in models.values() for name in model.meta.inputs if ":" in name}
-    scoped = {each.label for each in asked if isinstance(each, Purchase)}
+    scoped = {each.label for each in asked if isinstance(each, Purchase | Amount) and each.scope is not None}
     labels = sorted((needed - {LIKES.removesuffix(":")}) | scoped)
     structs: Any = batch.column("history")
     row = pc.list_parent_indices(structs).to_numpy(zero_copy_only=False)

@@ -216,8 +216,11 @@ class _Base:
     def to_bytes(self) -> dict[str, bytes]:
         return self.files
 
-    def _probability(self, log_odds: np.ndarray) -> np.ndarray:
-        return 1 / (1 + np.exp(-(self.slope * log_odds + self.intercept)))
+    def _mean(self, score: np.ndarray) -> np.ndarray:
+        """Return what a score stands for: of log-odds the probability, of the logarithm of an amount the amount."""
+        if self.meta.extra.get("link") == "log":
+            return np.exp(score)
+        return 1 / (1 + np.exp(-(self.slope * score + self.intercept)))
 
 
 class _Linear(_Base):
@@ -234,7 +237,10 @@ class _Linear(_Base):
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         x = matrix(frame, self.meta.inputs, self.meta.name)
-        return self._probability(self.pipeline.decision_function(x)) if len(x) else np.zeros(0)
+        if not len(x):
+            return np.zeros(0)
+        log = self.meta.extra.get("link") == "log"
+        return self._mean(self.pipeline.predict(x)[:, 0] if log else self.pipeline.decision_function(x))
 
     def contributions(self, frame: pd.DataFrame) -> np.ndarray:
         x = matrix(frame, self.meta.inputs, self.meta.name)
@@ -265,7 +271,7 @@ class _Trees(_Base):
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         x = matrix(frame, self.meta.inputs, self.meta.name)
-        return self._probability(np.asarray(self.booster.predict(x, raw_score=True))) if len(x) else np.zeros(0)
+        return self._mean(np.asarray(self.booster.predict(x, raw_score=True))) if len(x) else np.zeros(0)
 
     def contributions(self, frame: pd.DataFrame) -> np.ndarray:
         x = matrix(frame, self.meta.inputs, self.meta.name)

@@ -84,7 +84,7 @@ def logistic(
         config: penalty.
         family: what sort of model it is, in words.
     """
-    pipeline = _prepared(config.missing, LogisticRegression(C=config.strength, max_iter=config.iterations))
+    pipeline = prepared(config.missing, LogisticRegression(C=config.strength, max_iter=config.iterations))
     pipeline.fit(matrix(frame, inputs, name), frame[label].to_numpy(dtype=bool))
     return _model(name, "sklearn", family or "logistic regression", inputs, pipeline)
 
@@ -105,7 +105,7 @@ def naive_bayes(name: str, frame: pd.DataFrame, inputs: Sequence[str], label: st
         inputs: numeric columns.
         label: boolean column.
     """
-    pipeline, truth = _prepared("median", LogisticRegression()), frame[label].to_numpy(dtype=bool)
+    pipeline, truth = prepared("median", LogisticRegression()), frame[label].to_numpy(dtype=bool)
     x = pipeline[:-1].fit_transform(matrix(frame, inputs, name))
     yes, no = x[truth].mean(axis=0), x[~truth].mean(axis=0)
     variance = np.where(truth[:, None], x - yes, x - no).var(axis=0)
@@ -200,10 +200,11 @@ def with_extra(model: Model, **more: Any) -> Model:
     return from_bytes({**model.to_bytes(), "meta.json": changed.to_json().encode()})
 
 
-def _prepared(missing: str, classifier: LogisticRegression) -> Pipeline:
+def prepared(missing: str, model: Any) -> Pipeline:
+    """Return a linear model behind what all of them share: filled gaps, ``arcsinh``, one scale."""
     strategy = {"median": "median", "zero": "constant"}[missing]
     imputer = SimpleImputer(strategy=strategy, fill_value=0, add_indicator=True, keep_empty_features=True)
-    return make_pipeline(imputer, FunctionTransformer(np.arcsinh), StandardScaler(), classifier)
+    return make_pipeline(imputer, FunctionTransformer(np.arcsinh), StandardScaler(), model)
 
 
 def _model(name: str, kind: str, family: str, inputs: Sequence[str], weights: Pipeline | object) -> Model:

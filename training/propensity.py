@@ -9,7 +9,7 @@ References: Breiman et al. (1984), "Classification and Regression Trees" (the on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from conf.features import HISTORY
-from conf.labels import Attribute, FirstPurchase, Propensity, Purchase, Return
+from conf.labels import Amount, Attribute, FirstPurchase, Propensity, Purchase, Return
 from training.artifacts import Model
 from training.churn import coverage
 from training.classifiers import (
@@ -120,7 +120,8 @@ def wide(
 
 def inputs(propensity: Propensity, labels: Sequence[str], liked: Sequence[str]) -> list[str]:
     """Return what the label's model takes: the customer's habits, the own scope, a little of the other scopes."""
-    own = [f"{propensity.label}:{name}" for name in HISTORY_INPUTS] if isinstance(propensity, Purchase) else []
+    scoped = isinstance(propensity, Purchase) or (isinstance(propensity, Amount) and propensity.scope is not None)
+    own = [f"{propensity.label}:{name}" for name in HISTORY_INPUTS] if scoped else []
     if isinstance(propensity, Purchase) and propensity.kind == "adopts":
         own = []  # the scope's history is empty by definition
     others = [f"{label}:visits_decay_112" for label in labels if label != propensity.label]
@@ -146,13 +147,17 @@ def rows(frame: pd.DataFrame, propensity: Propensity) -> pd.DataFrame:
 
     Args:
         frame: result of :func:`wide` with ``returned`` (bought anything within the horizon), ``bought:<label>`` for
-            labels with a scope and ``recorded:<label>`` (null: unknown) for attributes.
+            labels with a scope (``spent:<label>`` beside it) and ``recorded:<label>`` (null: unknown) for attributes.
         propensity: the label.
     """
     kept = frame[eligible(frame, propensity)]
     if isinstance(propensity, Attribute):
         known = kept[f"recorded:{propensity.label}"]
         return kept[known.notna()].assign(**{LABEL: known[known.notna()].astype(bool)})
+    if isinstance(propensity, Amount):
+        column = f"spent:{propensity.label}" if propensity.scope else f"recorded:{propensity.label}"
+        amount = kept[column].astype("float64")
+        return kept[amount.notna()].assign(**{LABEL: np.maximum(amount[amount.notna()], 0.0)})
     truth = kept[f"bought:{propensity.label}"] if isinstance(propensity, Purchase) else kept["returned"]
     return kept.assign(**{LABEL: truth.astype(bool)})
 
@@ -205,9 +210,9 @@ def ladder(
     return {rung: replace(found, model=calibrated(found.model, validation, LABEL)) for rung, found in rungs.items()}
 
 
-def simplest(rungs: dict[str, Candidate], validation: pd.DataFrame) -> str:
-    """Return the first rung whose log-likelihood is within one standard error of the best, paired by customer."""
-    each = {rung: judge_binary(found.model, validation, LABEL).each for rung, found in rungs.items()}
+def simplest(rungs: dict[str, Candidate], judge: Callable[[Model], Judged]) -> str:
+    """Return the first rung that ``judge`` finds within one standard error of the best, paired by customer."""
+    each = {rung: judge(found.model).each for rung, found in rungs.items()}
     best = each[max(each, key=lambda rung: float(each[rung].mean()))]
 
     def is_as_good(values: pd.Series) -> bool:
@@ -230,7 +235,7 @@ def fit(
         config: penalties and sizes.
     """
     rungs = ladder(name, train, validation, columns, config)
-    rung = simplest(rungs, validation)
+    rung = simplest(rungs, lambda model: judge_binary(model, validation, LABEL))
     again = _again(rungs[rung], pd.concat([train, validation], ignore_index=True), config)
     calibration: Any = rungs[rung].model.meta.extra.get("calibration")
     told = {

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from conf.features import HISTORY
-from conf.labels import Attribute, Scope
+from conf.labels import Amount, Attribute, Scope
 from features.label_history import label_history, scope_series
 from features.labels import recorded
 
@@ -27,7 +27,7 @@ def test_history_up_to_a_day_and_purchases_after_it(crm: Any):
     assert (fish["visits_total"], fish["recency_days"], fish["spend_84"], fish["interval_days"]) == (2, 1, 14, 10)
     assert (tuna["visits_total"], tuna["recency_days"], tuna["spend_84"], tuna["interval_days"]) == (1, 11, 5, None)
     assert [new[column.name] for column in HISTORY] == [None] * len(HISTORY)  # nothing tells that b will buy
-    assert [row["bought"] for row in (fish, tuna, new)] == [True, True, True]
+    assert [(row["bought"], row["spent"]) for row in (fish, tuna, new)] == [(True, 4), (True, 4), (True, 3)]
     later = label_history(scope_series(lines, products, SCOPES), [date(2017, 11, 1)], 28).collect()
     assert {(r["customer_id"], r["label"]): r["bought"] for r in later} == {
         ("a", "fish"): False, ("a", "tuna"): False, ("b", "fish"): True,
@@ -50,3 +50,5 @@ def test_recorded_attributes_are_yes_no_or_unknown(crm: Any):
     ]
     rows = {row[0]: (row[1], row[2]) for row in recorded(customers, asked).collect()}
     assert rows == {"a": (True, True), "b": (False, False), "c": (None, None)}
+    kids = Amount(kind="amount", label="kids", title="number of children", attribute="kids")
+    assert {row[0]: row[1] for row in recorded(customers, [kids]).collect()} == {"a": 2.0, "b": 0.0, "c": None}

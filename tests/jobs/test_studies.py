@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from conf.labels import Attribute, FirstPurchase, Propensities, Purchase, Return, Scope
+from conf.labels import Amount, Attribute, FirstPurchase, Propensities, Purchase, Return, Scope
 from conf.schema import Settings
 from jobs.lake import Lake, Manifest
 from jobs.propensity_trials import Frames, propensity_tasks
@@ -29,8 +29,9 @@ NIGHT = date(2017, 12, 3)
 FISH = Purchase(kind="buys", label="fish", title="buys fish", scope=Scope(departments=["SEA"]))
 BACK = Return(kind="returns", label="back", title="comes back", lapse_days=28)
 FIRST = FirstPurchase(kind="first_purchase", label="first", title="buys for the first time")
+SPEND = Amount(kind="amount", label="spend", title="spends on fish", scope=FISH.scope)
 PARENT = Attribute(kind="attribute", label="parent", title="has children", attribute="kids", values=["1"])
-ASKED = Propensities(labels=[FISH, BACK, FIRST, PARENT])
+ASKED = Propensities(labels=[FISH, BACK, FIRST, PARENT, SPEND])
 SIZE = 600
 BUILT = {"customers", "rhythm", "labels", "coupons"}
 
@@ -71,7 +72,9 @@ class Sets:
         visits, rng = self.kept[1], self._rng(day)
         frame = pd.DataFrame({name: visits.astype(float) for name in HISTORY_INPUTS})
         frame["bought"] = rng.random(SIZE) < np.minimum(0.05 + 0.3 * visits, 0.95)
-        return frame.assign(customer_id=[f"{n:04d}" for n in range(SIZE)], label="fish")
+        frame["spent"] = np.where(frame["bought"], (1 + visits) * rng.gamma(4, 0.5, SIZE), 0.0)
+        frame = frame.assign(customer_id=[f"{n:04d}" for n in range(SIZE)], label="fish")
+        return pd.concat([frame, frame.assign(label="spend")], ignore_index=True)
 
 
 @pytest.fixture
@@ -105,7 +108,13 @@ def found(settings: Settings, sets: Sets) -> dict[str, list[dict[str, Any]]]:
 def test_a_label_is_trained_beside_its_baseline(settings: Settings, sets: Sets) -> None:
     tasks = propensity_tasks(ASKED, Frames(ASKED))
     trained = [name for name, task in tasks.items() if not task.weekly]
-    assert trained == ["propensity_fish", "propensity_back", "propensity_first", "propensity_parent"]
+    assert trained == [
+        "propensity_fish",
+        "propensity_back",
+        "propensity_first",
+        "propensity_parent",
+        "propensity_spend",
+    ]
     trial = tasks["propensity_fish"].trial(sets, settings.models)  # type: ignore[arg-type]
     ours, base = trial.judge(trial.challenger.model), trial.judge(trial.baseline.model)
     assert ours.metrics["roc_auc"] > 0.7
@@ -116,6 +125,18 @@ def test_a_label_is_trained_beside_its_baseline(settings: Settings, sets: Sets) 
     assert faults(ours.probability, ours.truth, trial.challenger.model.meta.inputs, declared) == []
     assert trial.declared == ("likes:DELI",)
     assert len(trial.challenger.model.meta.extra["bands"]) == 2
+
+
+def test_an_amount_is_trained_beside_its_baseline(settings: Settings, sets: Sets) -> None:
+    task = propensity_tasks(ASKED, Frames(ASKED))["propensity_spend"]
+    assert task.metric == "deviance"
+    trial = task.trial(sets, settings.models)  # type: ignore[arg-type]
+    ours, base = trial.judge(trial.challenger.model), trial.judge(trial.baseline.model)
+    assert ours.metrics["rmse"] > 0
+    assert ours.metrics["total"] == pytest.approx(1, abs=0.2)
+    assert base.each.index.equals(ours.each.index)
+    declared = (*task.declared, *trial.declared)
+    assert faults(ours.probability, ours.truth, trial.challenger.model.meta.inputs, declared) == []
 
 
 def test_an_attribute_is_judged_on_other_customers(settings: Settings, sets: Sets) -> None:

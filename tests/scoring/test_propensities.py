@@ -9,12 +9,13 @@ import pyarrow as pa
 import pytest
 
 from conf.features import LABEL_HISTORY, PROFILE, RHYTHM
-from conf.labels import Attribute, Purchase, Scope
+from conf.labels import Amount, Attribute, Purchase, Scope
 from conf.published import CUSTOMER_PROPENSITIES
 from features.schemas import struct
 from scoring.phrases import phrases
 from scoring.predictions import Packed
 from scoring.propensities import likely_labels, propensities, propensity_inputs, score_batch
+from training.amounts import linear
 from training.artifacts import Model
 from training.classifiers import LogisticConfig, TreesConfig, logistic, trees, with_extra
 from training.propensity import HISTORY_INPUTS, PROFILE_INPUTS, RHYTHM_INPUTS
@@ -72,6 +73,20 @@ CUSTOMERS = (
     {"likes": ["DELI"], "lean": [2.5], "visits_total": None},
 )
 MODELS = {"fish": "fish:visits_total", "wine": "fish:visits_decay_112", "parent": "recency_days"}
+
+
+def test_an_amount_is_expected_of_each_customer():
+    rng, column = np.random.default_rng(1), "fish:visits_total"
+    frame = pd.DataFrame({column: rng.gamma(1, 6, 600)})
+    spent = np.where(rng.random(600) < 0.7, 2.0 * frame[column], 0.0)
+    fitted = linear("propensity_fish", frame.assign(happens=spent), [column], 0.001, "linear")
+    spend = Amount(kind="amount", label="fish", title="spend on fish", scope=Scope(departments=["SEA"]))
+    models: dict[str, Any] = {"fish": (with_extra(fitted, bands=[5.0, 12.0]), "fish:1")}
+    found = score_batch(batch(*CUSTOMERS[:2]), models, {"fish": "champion"}, [spend], DAY).to_pandas()
+    assert found["expected"].tolist() == pytest.approx(fitted.predict(pd.DataFrame({column: [12.0, 1.0]})), abs=1e-6)
+    assert found["band"].tolist() == ["high", "low"]
+    assert 0 < found["probability"][1] < found["probability"][0] < 1
+    assert found["reasons"].tolist() == ["12 visits with such a purchase", ""]
 
 
 @pytest.mark.parametrize("kind", ["line", "trees"])

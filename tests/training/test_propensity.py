@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -125,14 +126,15 @@ def test_the_simplest_as_good_as_the_best_is_kept():
     columns = propensity.inputs(FISH, ["fish"], ["DELI"])
     good = Candidate(logistic("x", train, columns, LABEL, LogisticConfig(strength=0.01)))
     poor = Candidate(logistic("x", train, ["types_84"], LABEL, LogisticConfig()))
-    assert propensity.simplest({"poor": poor, "good": good, "same": good}, validation) == "good"
-    assert propensity.simplest({"first": good, "second": good}, validation) == "first"
+    judge = partial(judge_binary, frame=validation, label=LABEL)
+    assert propensity.simplest({"poor": poor, "good": good, "same": good}, judge) == "good"
+    assert propensity.simplest({"first": good, "second": good}, judge) == "first"
     rungs = propensity.ladder(FISH.model, train, validation, columns, CONFIG)
     assert list(rungs) == ["own history", "naive Bayes", "logistic regression", "trees"]
     assert set(rungs["own history"].model.meta.inputs) == {f"fish:{name}" for name in HISTORY_INPUTS}
     each = {name: judge_binary(found.model, validation, LABEL).each for name, found in rungs.items()}
     best = max(each, key=lambda name: each[name].mean())
-    kept = propensity.simplest(rungs, validation)
+    kept = propensity.simplest(rungs, judge)
     behind = each[best] - each[kept]
     assert behind.mean() <= behind.std(ddof=0) / np.sqrt(len(behind))
 
