@@ -29,7 +29,8 @@ class FitConfig:
 
     A number of segments is out of the question when one of them is smaller than ``smallest_share`` or
     ``fewest_members``, or when refits on resampled customers agree with it by less than ``least_stability`` (adjusted
-    Rand index). ``least_overlap`` is the share of common members from which a segment is an earlier one.
+    Rand index). ``least_overlap`` is the share of common members from which a segment is an earlier one. Segments of
+    before that are still within bounds give way only to others whose silhouette is better by ``better``.
     """
 
     fewest: int = 3
@@ -39,6 +40,7 @@ class FitConfig:
     fewest_members: int = 10
     least_stability: float = 0.6
     least_overlap: float = 0.5
+    better: float = 0.03
     bootstraps: int = 10
     tree: TreeConfig = field(default_factory=TreeConfig)
 
@@ -90,7 +92,9 @@ class Choice:
     stability: float | None
 
 
-def choose(sample: np.ndarray, totals: Totals, customers: int, config: FitConfig) -> Choice:
+def choose(
+    sample: np.ndarray, totals: Totals, customers: int, config: FitConfig, before: np.ndarray | None = None
+) -> Choice:
     """Find the centres, with as many segments as separate best among the stable ones.
 
     Micro-clusters with a hierarchy over them and plain k-means on the sample both propose centres for each number.
@@ -100,6 +104,9 @@ def choose(sample: np.ndarray, totals: Totals, customers: int, config: FitConfig
         totals: a pass over all customers.
         customers: how many they are.
         config: bounds.
+        before: centres of an earlier fit, standardised as the sample is: moved to where their members are now, they
+            stay unless others are clearly better. Customers have no sharp borders, so much the same silhouette can
+            belong to quite another cut.
 
     Returns:
         The choice; a single segment where there is nothing to cut.
@@ -109,20 +116,33 @@ def choose(sample: np.ndarray, totals: Totals, customers: int, config: FitConfig
     micro = averages(sample, totals, config.tree)
     steps = merges(micro)
     least = max(config.smallest_share * customers, config.fewest_members)
-    tried = []
+    tried: list[Choice] = []
+
+    def consider(start: np.ndarray) -> Choice | None:
+        found = refined(start, totals, config.tree)
+        sizes = totals(found)[1]
+        if len(np.unique(found, axis=0)) < len(start) or sizes.min() < least:
+            return None
+        return _judged(found, sizes, sample, config)
+
     for k in range(config.fewest, min(config.most, len(micro.means)) + 1):
         # two ways lead to different cuts of much the same inertia: what separates better and holds still decides
         for start in (centres(micro, steps, k, config.tree), _plain(sample, k, config)):
-            found = refined(start, totals, config.tree)
-            sizes = totals(found)[1]
-            if len(np.unique(found, axis=0)) == k and sizes.min() >= least:
-                tried.append(_judged(found, sizes, sample, config))
-                log.info("%d segments: silhouette %.4f, stability %.4f", k, tried[-1].silhouette, tried[-1].stability)
+            if (one := consider(start)) is not None:
+                tried.append(one)
+                log.info("%d segments: silhouette %.4f, stability %.4f", k, one.silhouette, one.stability)
     if not tried:
         middle = np.average(micro.means, axis=0, weights=micro.weights)[None].astype("float32")
         return Choice(middle, np.zeros(1, dtype="int64"), None, None)
     stable = [one for one in tried if (one.stability or 0) >= config.least_stability]
-    return max(stable or tried, key=lambda one: (one.silhouette if stable else one.stability, -len(one.centres)))
+    best = max(stable or tried, key=lambda one: (one.silhouette if stable else one.stability, -len(one.centres)))
+    if before is None or not config.fewest <= len(before) <= config.most:
+        return best
+    held = consider(before)
+    if held is None or (held.stability or 0) < config.least_stability:
+        return best
+    log.info("the %d segments of before: silhouette %.4f", len(before), held.silhouette)
+    return held if (held.silhouette or 0) >= (best.silhouette or 0) - config.better else best
 
 
 def closeness(points: np.ndarray, found: np.ndarray) -> np.ndarray:
@@ -154,6 +174,12 @@ def inherited(before: np.ndarray, now: np.ndarray, sizes: tuple[int, int], least
     overlap = np.divide(common, union, out=np.zeros(sizes), where=union > 0)
     pairs = zip(*linear_sum_assignment(-np.round(overlap, 9)), strict=True)
     return {int(new): int(old) for old, new in pairs if overlap[old, new] >= least}
+
+
+def moved_from(old: Fitted, shift: Sequence[float], scale: Sequence[float]) -> np.ndarray:
+    """Return an earlier fit's centres (k, d), standardised as points are now."""
+    raw = old.array * np.array(old.scale) + np.array(old.shift)
+    return np.round((raw - np.array(shift)) / np.array(scale), 6).astype("float32")
 
 
 def moved_to(points: np.ndarray, old: Fitted, shift: Sequence[float], scale: Sequence[float]) -> np.ndarray:

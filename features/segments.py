@@ -24,7 +24,7 @@ from conf.features import SEGMENT_PROFILES, SEGMENTS
 from features.hierarchical_kmeans import nearest, totals_of
 from features.points import points
 from features.schemas import conform, struct
-from features.segment_fit import FitConfig, Fitted, choose, closeness, inherited, moved_to
+from features.segment_fit import FitConfig, Fitted, choose, closeness, inherited, moved_from, moved_to
 from features.segment_names import names, portrait
 
 log = logging.getLogger(__name__)
@@ -134,7 +134,8 @@ def _fit(warm: DataFrame, as_of: date, config: SegmentConfig, before: Fitted | N
     held = points(warm.select("customer_id", *(cells[z].alias(z) for z in _Z)), "customer_id", _Z)
     sample = held.sample(config.sample)
     totals = totals_of(sample) if customers <= len(sample) else held.totals()
-    choice = choose(sample, totals, customers, config.fit)
+    earlier = moved_from(before, shift, scale) if before is not None and before.centres else None
+    choice = choose(sample, totals, customers, config.fit, earlier)
     held.release()
     fitted = Fitted(
         str(as_of),
