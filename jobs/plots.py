@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -13,7 +13,7 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 OURS, BASELINE, OTHER, BAD, INK, FAINT = "#0f766e", "#94a3b8", "#cbd5e1", "#b91c1c", "#1e293b", "#e2e8f0"
 STYLE: Any = {
@@ -99,6 +99,25 @@ def groups(names: Sequence[str], series: Sequence[tuple[str, Sequence[float | No
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=9,
                     handlelength=1, columnspacing=1, borderaxespad=0.2)  # fmt: skip
         return picture(figure, title)
+
+
+def precision_curves(curves: Mapping[str, Sequence[tuple[float, float]]]) -> str:
+    """Draw the share of customers that can be named against the precision of the list; nothing without a curve."""
+    if not curves:
+        return ""
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(WIDTH, 3.2))
+        for number, (title, points) in enumerate(curves.items()):
+            precision, share = zip(*points, strict=True)
+            axes.plot(precision, share, marker="o", markersize=3, color=f"C{number}", label=title)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.set_ylim(0, 1.02)
+        axes.set_xlabel("precision of the list")
+        axes.grid(color=FAINT)
+        axes.tick_params(length=0)
+        axes.legend(frameon=False, fontsize=8)
+        return picture(figure, "customers that can be named, by precision: " + ", ".join(curves))
 
 
 def _values(axes: Axes, values: Sequence[float], form: str) -> None:

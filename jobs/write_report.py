@@ -129,6 +129,17 @@ def _headline(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(chosen.values())
 
 
+def _precision_curves(propensities: list[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
+    """Return the curve of each label that has one: precision, and the share of customers that can be named at it."""
+    start, found = "coverage_at_precision_", {}
+    for row in propensities:
+        metrics = row["metrics"]
+        points = sorted((float(name.removeprefix(start)), metrics[name]) for name in metrics if name.startswith(start))
+        if len(points) > 1:
+            found[row["title"]] = points
+    return found
+
+
 def _plots(night: Night, figures: dict[str, Any]) -> dict[str, str]:
     quarantined = [
         (f"{r['table_name']}: {r['check_name']}"[:34], r["rows_failed"]) for r in figures["checks"]["quarantined"]
@@ -141,6 +152,7 @@ def _plots(night: Night, figures: dict[str, Any]) -> dict[str, str]:
         "spend": plots.columns(night.spend(), f"spend in 84 days ({night.settings.source.currency})"),
         "segments": plots.bars([(r["segment_name"], r["customers"]) for r in figures["segments"]], "Customers"),
         "segment_map": segment_plots.bubbles(map_of(night), "baskets in 84 days", "spend a basket"),
+        "precision": plots.precision_curves(_precision_curves(figures["propensities"])),
         "look_alikes": segment_plots.reach_curves(figures["audiences"]["curves"]),
         "models": plots.intervals(
             [

@@ -60,6 +60,8 @@ _ZEROS = (
 #: customers of a department without which it is no input
 _LEAST_LIKED = 0.05
 _FOLDS = 5
+#: precisions at which it is told how many customers can be named
+PRECISIONS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 #: shares of the customers below the bands "middle" and "high"
 BANDS = (0.7, 0.9)
 
@@ -254,7 +256,7 @@ def with_bands(found: Candidate, frame: pd.DataFrame) -> Candidate:
 
 def figures(judged: Judged) -> Judged:
     """Add how many of the customers can be named at a precision to what is known of a model."""
-    table = coverage(judged.truth, judged.probability)
+    table = coverage(judged.truth, judged.probability, PRECISIONS)
     named = {
         f"coverage_at_precision_{precision:g}": float(share)
         for precision, share in zip(table["precision"], table["coverage"], strict=True)

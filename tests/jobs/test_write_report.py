@@ -18,6 +18,7 @@ from jobs import database, plots, publish_scores, write_report, write_segments
 from jobs.lake import Lake
 from jobs.night_figures import Night, _round_step, _verdict
 from jobs.stages import Stage
+from jobs.write_report import _precision_curves
 
 DAY = date(2017, 12, 3)
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -60,6 +61,7 @@ def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
         "segments",
         "segment_map",
         "look_alikes",
+        "precision",
         "models",
         "kinds",
         "sources",
@@ -252,3 +254,12 @@ def test_what_is_known_of_products(settings: Settings, night: Lake, no_plots: No
     assert "0 of 1 product types are durable" in page.text
     cells = re.search(r"CHEESE\s*22\s*20\s*23\s*90.0%\s*400", page.text)
     assert cells is not None
+
+
+def test_labels_with_figures_have_a_curve_of_precision():
+    figures = {"coverage_at_precision_0.9": 0.1, "coverage_at_precision_0.5": 0.4, "roc_auc": 0.8}
+    rows = [{"title": "buys fish", "metrics": figures}, {"title": "buys for the first time", "metrics": {}}]
+    curves = _precision_curves(rows)
+    assert curves == {"buys fish": [(0.5, 0.4), (0.9, 0.1)]}
+    assert 'alt="customers that can be named, by precision: buys fish"' in plots.precision_curves(curves)
+    assert plots.precision_curves({}) == ""
