@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
+import pyarrow.dataset as pads
+from scipy import sparse
 
 from conf.schema import Settings
 from features.segments import TRAITS
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 #: axes of the wide features that are clustered
 AXES = 16
+#: columns of the wide features that hold baskets with a category
+_BASKETS = "baskets_84|category "
+#: characters that MLflow keeps of a parameter
+_LONGEST = 500
 
 
 def compare_segments(settings: Settings, registry: Registry, lake: Lake, day: date) -> list[dict[str, Any]]:
@@ -33,6 +39,7 @@ def compare_segments(settings: Settings, registry: Registry, lake: Lake, day: da
         where the night has no features or too few customers.
     """
     from training.segment_methods import MethodsConfig, compare
+    from training.topics import TopicsConfig, judge_topics
 
     if not lake.has("features/profile", day):
         return []
@@ -48,7 +55,25 @@ def compare_segments(settings: Settings, registry: Registry, lake: Lake, day: da
                 if one.chosen:
                     run.params({f"chosen {space}": f"{one.method}, {one.k} segments"})
                     log.info("segments by %s: %s with %d segments is chosen", space, one.method, one.k)
+        counts, categories = category_counts(lake, day)
+        for topics in judge_topics(counts, TopicsConfig(seed=settings.models.seed)):
+            figures = {"perplexity": topics.perplexity, "perplexity_of_all": topics.of_all,
+                       "perplexity_of_own": topics.of_own, "softness": topics.softness}  # fmt: skip
+            run.metrics({f"topics_{topics.k}/{name}": value for name, value in figures.items()})
+            told = "; ".join(", ".join(categories[place] for place in named) for named in topics.categories)
+            run.params({f"topics {topics.k}": told[:_LONGEST]})
     return rows
+
+
+def category_counts(lake: Lake, day: date) -> tuple[sparse.csr_matrix, list[str]]:
+    """Return in how many baskets of 84 days each category was, by customer in the order of keys, and the categories."""
+    if not lake.has("features/wide", day):
+        return sparse.csr_matrix((0, 0)), []
+    known = lake.arrow("features/feature_coverage", day).filter(pads.field("table_name") == "wide")
+    columns = [str(name) for name in known.sort_by("position")["column_name"].to_pylist()]
+    chosen = [place for place, name in enumerate(columns) if name.startswith(_BASKETS)]
+    keys = np.sort(np.array(lake.arrow("features/wide", day, ["customer_id"])["customer_id"].to_pylist(), dtype=object))
+    return wide_features(lake, day, keys)[0][:, chosen], [columns[n].removeprefix(_BASKETS) for n in chosen]
 
 
 def traits(lake: Lake, day: date) -> np.ndarray:
