@@ -50,7 +50,7 @@ def built(settings: Settings, day: date, keep: Path | None) -> Iterator[Training
         raise SystemExit("there is too little history")
     if keep is not None and (keep / KEPT).is_dir():
         kept = Lake(str(keep))
-        yield TrainingSets(kept, KEPT, laid)
+        yield TrainingSets(kept, KEPT, laid, day, keep)
         return
     from jobs.spark import session
 

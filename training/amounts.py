@@ -130,7 +130,8 @@ def judge(model: Model, frame: pd.DataFrame) -> Judged:
     expected, truth = model.predict(frame), frame[LABEL].to_numpy(dtype="float64")
     floor = _LEAST * max(float(truth.mean()), _LEAST)
     each = pd.Series(-deviances(truth, expected, floor)).groupby(frame["customer_id"].to_numpy()).mean().sort_index()
-    figures = value_metrics(truth, expected) | {"rmse": float(np.sqrt(np.mean((truth - expected) ** 2)))}
+    rmse = float(np.sqrt(np.mean((truth - expected) ** 2)))
+    figures = value_metrics(truth, expected) | {"deviance": -float(each.mean()), "rmse": rmse}
     return Judged(each, figures, expected, truth > 0)
 
 
