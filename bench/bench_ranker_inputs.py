@@ -151,25 +151,30 @@ def told(judged: dict[str, dict[str, Judged]]) -> None:
 
 
 def departments(sets: Sets, model: Model) -> pd.DataFrame:
-    """Return AUC by department of whether a customer buys there: the offers' chances beside his own baskets."""
+    """Return AUC by department of whether a customer buys there: the offers' chances beside all his own baskets."""
     gate, customers = sets["gate"], sets["customers"]
     customers = customers[customers["customer_id"].isin(gate["customer_id"])]
     department = sets["gate"].drop_duplicates("product_type").set_index("product_type")["department"]
     bought = truth_of(customers).assign(department=lambda rows: rows["item"].map(department))
     hits = bought.groupby(["department", "customer_id"]).size()
     rows = gate.assign(no=np.log1p(-np.minimum(model.predict(gate), 1 - 1e-9)))
-    sums = rows.groupby(["department", "customer_id"]).agg(
-        no=("no", "sum"), frequency=("pair_baskets_84", "sum"), most=("pair_baskets_total", "sum")
+    chance = -rows.groupby(["department", "customer_id"])["no"].sum()
+    lists = ["types", "type_baskets_84", "type_baskets_total"]
+    own = customers[["customer_id", *lists]].dropna().explode(lists)
+    own = own.assign(
+        department=own["types"].map(department),
+        baskets=(own["type_baskets_84"] + 1e-3 * own["type_baskets_total"]).astype("float64"),
     )
+    baskets = own.groupby(["department", "customer_id"])["baskets"].sum()
     found = []
     for name in sorted(department.dropna().unique()):
         truth = hits.get(name, pd.Series(dtype=float)).reindex(customers["customer_id"]).notna().to_numpy()
         if min(truth.sum(), (~truth).sum()) < 30:
             continue
-        own = sums.loc[name].reindex(customers["customer_id"]).fillna(0.0)
-        simple = own["frequency"] + 1e-3 * own["most"]
-        found.append((name, truth.mean(), roc_auc_score(truth, -own["no"]), roc_auc_score(truth, simple)))
-    return pd.DataFrame(found, columns=["department", "buy", "offers", "own baskets"])
+        told = [each.get(name, pd.Series(dtype=float)).reindex(customers["customer_id"]).fillna(0.0)
+                for each in (chance, baskets)]  # fmt: skip
+        found.append((name, truth.mean(), (told[0] > 0).mean(), *(roc_auc_score(truth, each) for each in told)))
+    return pd.DataFrame(found, columns=["department", "buy", "with a candidate", "offers", "own baskets"])
 
 
 def main() -> None:
