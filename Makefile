@@ -29,7 +29,7 @@ NBO := $(BIN)/nbo
 RUN_NIGHT := AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING $(BIN)/airflow dags test \
   --dagfile-path $(CURDIR)/dags/nightly_next_best_offer.py nightly_next_best_offer
 
-.PHONY: help env demo airflow-db nightly backfill airflow mlflow test test-night test-fast lint fmt types bench lock clean
+.PHONY: help env demo airflow-db nightly backfill airflow mlflow test test-night test-fast lint fmt bench lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14

@@ -181,6 +181,9 @@ RESPONSES = Table(
     partition="responded_on",
 )
 
+#: what coupons need; without one of them there are none
+COUPON_ENTITIES = ("offers", "offer_products", "campaigns", "campaign_targets", "responses")
+
 CANONICAL: dict[str, Table] = {
     table.name: table
     for table in (

@@ -118,6 +118,13 @@ class Segments(Strict):
     partitions: list[Partition] = Field(default=[])
     look_alikes: list[LookAlike] = Field(default=[])
 
+    @model_validator(mode="after")
+    def _refuse_twins(self) -> Segments:
+        slugs = [each.slug for each in self.segments] + [each.slug for each in self.look_alikes]
+        if twice := sorted({slug for slug in slugs if slugs.count(slug) > 1}):
+            raise ValueError(f"slugs given twice: {twice}")
+        return self
+
 
 class NetworkTraining(Strict):
     """How the networks over purchase histories are trained; their sizes stand in each network's config class."""

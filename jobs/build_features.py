@@ -16,7 +16,7 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
-from conf.canonical import CANONICAL
+from conf.canonical import CANONICAL, COUPON_ENTITIES
 from conf.features import FEATURES
 from conf.schema import Settings
 from features.actions import actions
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 log = logging.getLogger(__name__)
-COUPON_NEEDS = ("offers", "offer_products", "campaigns", "campaign_targets", "responses")
 
 
 def run(settings: Settings, day: date, force: bool = False) -> Manifest:
@@ -181,7 +180,7 @@ def _build_labels(night: Night, order_lines: DataFrame, products: DataFrame) -> 
 
 def _build_coupons(night: Night, order_lines: DataFrame, products: DataFrame) -> None:
     """Coupons, where the source has them."""
-    given = {name: night.optional(name) for name in COUPON_NEEDS}
+    given = {name: night.optional(name) for name in COUPON_ENTITIES}
     missing = sorted(name for name, frame in given.items() if frame is None)
     if missing:
         night.skip("coupon_affinity", f"the source has no {', '.join(missing)}")

@@ -13,12 +13,11 @@ from datetime import date
 import duckdb
 import pyarrow as pa
 
-from conf.catalogue import CLUSTER_JOURNAL, PRODUCT_CLUSTERS
+from conf.catalogue import PRODUCT_CLUSTERS
 from features.catalogue.decisions import Decisions, Member, moves
 from features.catalogue.reasons import BY_HAND, CENTRE
 
 _COLUMNS = ", ".join(PRODUCT_CLUSTERS.names)
-JOURNAL_COLUMNS = ", ".join(CLUSTER_JOURNAL.names)
 
 
 def decide(engine: duckdb.DuckDBPyConnection, decisions: Decisions) -> None:

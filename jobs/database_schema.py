@@ -30,6 +30,7 @@ PARTITIONED = (
     "characteristic_recommendations",
     "customer_propensities",
     "next_actions",
+    "segment_members",
 )
 #: SQLite has neither dates nor time stamps: 'YYYY-MM-DD' and 'YYYY-MM-DD HH:MM:SS' sort and compare rightly
 _SQL: dict[str, TypeEngine[Any]] = {

@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import logging
 from datetime import date, timedelta
+from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table as Grid
 
 from conf.errors import ConfigError
 from conf.schema import Settings
 from jobs.lake import Lake
+from jobs.measure_outcomes import TABLE as OUTCOMES
 from jobs.stages import Stage, StageFailed, run_stage
 
 log = logging.getLogger(__name__)
@@ -62,9 +66,21 @@ def _days(first: date, last: date) -> list[date]:
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
+def outcomes(lake: Lake, first: date, last: date, truth: date) -> pa.Table:
+    """Return the outcomes of all nights of the range, each as the newest run up to ``truth`` measured it."""
+    held: set[Any] = set()
+    parts = []
+    for by in reversed([day for day in lake.days(Stage.MEASURE) if day <= truth]):
+        of = pc.field("offers_of")
+        rows = lake.dataset(OUTCOMES, by).to_table(filter=(of >= first) & (of <= last) & ~of.isin(sorted(held)))
+        held |= set(rows["offers_of"].to_pylist())
+        parts.append(rows)
+    return pa.concat_tables(parts)
+
+
 def _print(lake: Lake, truth: date, first: date, last: date) -> None:
     with duckdb.connect() as engine:
-        engine.register("outcomes", lake.arrow("outcomes/offer_outcomes", truth))
+        engine.register("outcomes", outcomes(lake, first, last, truth))
         rows = engine.execute(MEAN, [first, last]).fetchall()
     grid = Grid(title=f"Offers of {first} to {last} against the days after them (mean over the nights)")
     for name in ("offers", "slice", "metric", "method", "mean", "worst", "best", "nights"):

@@ -103,12 +103,13 @@ class Manifest:
         return uuid.uuid5(uuid.NAMESPACE_OID, joined).hex
 
     def summary(self) -> dict[str, Any]:
-        """What a scheduler wants to know: rows and content of every table."""
+        """What a scheduler wants to know: rows and content of every table, and which models wait for a person."""
         return {
             "stage": self.stage,
             "ds": self.ds,
             "version": self.version,
             "seconds": round(self.seconds, 1),
+            "awaiting": self.facts.get("awaiting", []),
             "tables": {name: {"rows": t.rows, "content": t.content} for name, t in sorted(self.tables.items())},
         }
 
@@ -126,14 +127,24 @@ class Manifest:
         return Manifest(**raw)
 
 
+def addresses(root: str) -> tuple[str, str]:
+    """Return a lake's URI as Arrow and as Spark know it: ``s3://`` to the one is ``s3a://`` to the other.
+
+    What follows a ``?`` (``region=``, ``endpoint_override=``) is Arrow's; Spark has such things in its settings.
+    """
+    name, rest = root.rstrip("/").split("://", 1)
+    to_arrow, to_spark = {"s3": ("s3", "s3a"), "s3a": ("s3", "s3a")}.get(name, (name, name))
+    return f"{to_arrow}://{rest}", f"{to_spark}://{rest.split('?')[0].rstrip('/')}"
+
+
 class Lake:
     """Tables under one root: a local folder or any URI that both Arrow and Spark can open."""
 
     def __init__(self, root: str) -> None:
         """Open the lake at ``root``; a local folder is made when it is not there."""
         if "://" in root:
-            self.fs, self.base = pafs.FileSystem.from_uri(root)
-            self.uri = root.rstrip("/")
+            of_arrow, self.uri = addresses(root)
+            self.fs, self.base = pafs.FileSystem.from_uri(of_arrow)
         else:
             self.fs, self.base = pafs.LocalFileSystem(), str(Path(root).resolve())
             self.uri = f"file://{self.base}"

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession, functions as F
 
+from conf.canonical import COUPON_ENTITIES
 from conf.published import OFFER_OUTCOMES
 from conf.schema import Settings
 from features.affinity import affinity
@@ -50,7 +51,6 @@ TABLE = "outcomes/offer_outcomes"
 K = 5
 #: nights scored later than so many days after their ``ds`` are replays: nobody was contacted by them
 LIVE_DAYS = 3
-COUPON_NEEDS = ("offers", "offer_products", "campaigns", "campaign_targets", "responses")
 
 
 def run(settings: Settings, day: date, force: bool = False) -> Manifest:
@@ -188,9 +188,9 @@ class _Night:
 
     def coupons(self) -> None:
         """Judge the coupons by redemptions, beside the most redeemed ones and the customer's favourite scopes."""
-        if not all(self.lake.has(f"clean/{name}", self.day) for name in COUPON_NEEDS):
+        if not all(self.lake.has(f"clean/{name}", self.day) for name in COUPON_ENTITIES):
             return
-        given = {name: self.clean(name) for name in COUPON_NEEDS}
+        given = {name: self.clean(name) for name in COUPON_ENTITIES}
         slots = self.settings.offers.coupons.max_per_customer
         pool = coupon_affinity(self.order_lines, self.products, **given, as_of=self.night)
         offered = self.score("next_best_offer").where("offer_kind = 'coupon'").select("customer_id", "offer_id")

@@ -111,10 +111,10 @@ def lock(settings: Settings, day: date) -> Iterator[None]:
 
 @cache
 def code_version() -> str:
-    """Return a hash of the project's own code, so that a result names the code that made it."""
+    """Return a hash of the project's own code and templates, so that a result names the code that made it."""
     total = hashlib.sha256()
     root = Path(__file__).parents[1]
-    for file in sorted(file for room in ROOMS for file in (root / room).rglob("*.py")):
+    for file in sorted(file for room in ROOMS for end in ("py", "j2") for file in (root / room).rglob(f"*.{end}")):
         total.update(str(file.relative_to(root)).encode() + file.read_bytes())
     return total.hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""What a night came to, in figures that the report and the final screen show; nothing personal is among them."""
+"""What a night came to, in figures that the report and the final screen show; a few customers by their keys."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from jobs.lake import Lake
 from jobs.stages import Stage
 
 Row = dict[str, Any]
-#: order in which methods stand beside each other
 #: verdicts on a model without an interval: a baseline that serves, and anything else
 UNCOMPARED = ("a baseline serves", "not compared")
+#: order in which methods stand beside each other
 METHODS = ("nbo", "personal_frequency", "popularity")
 RECENCY = ((7, "0-6"), (14, "7-13"), (28, "14-27"), (56, "28-55"), (84, "56-83"), (None, "84+"))
 #: metrics of ``model_comparison`` that the page leaves out

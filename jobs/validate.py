@@ -107,7 +107,7 @@ def _build(night: Night) -> None:
     _write_quality(night, staged, arrivals, figures, outcomes)
     night.draft.facts.update(_facts(night, staged, arrivals))
     for table in staged:
-        _remove_scratch(night, table)
+        _remove_scratch(night.draft, table)
 
 
 def _base(lake: Lake, raw: Manifest) -> Manifest | None:
@@ -298,8 +298,9 @@ def _facts(night: Night, staged: dict[str, Staged], arrivals: dict[str, Arrived]
     }
 
 
-def _remove_scratch(night: Night, table: str) -> None:
+def _remove_scratch(draft: Draft, table: str) -> None:
+    """Remove what this draft staged; another night's may be at work beside it."""
     for layer in ("clean", "quarantine"):
-        folder = f"{night.lake.base}/{layer}/staged-{table}"
-        if night.lake.fs.get_file_info(folder).type.name == "Directory":
-            night.lake.fs.delete_dir(folder)
+        folder = draft.folder(f"{layer}/staged-{table}")
+        if draft.lake.fs.get_file_info(folder).type.name == "Directory":
+            draft.lake.fs.delete_dir(folder)

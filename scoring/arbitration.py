@@ -22,7 +22,6 @@ from conf.schema import Offers
 PLACES = 6
 TYPE_PREFIX = "type:"
 #: the order of a customer's product types and, with the response in front, of his coupons
-_BEST = (F.desc, F.desc, F.asc)
 
 
 def value_product_types(rows: DataFrame, offers: Offers) -> DataFrame:

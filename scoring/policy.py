@@ -23,7 +23,6 @@ REDEEMED = "already redeemed"
 REPEATED = "contacted recently"
 DURABLE = "bought already, and seldom bought twice"
 UNFIT = "does not suit the customer"
-REMOVALS = (NOT_VALID, NOT_TARGETED, REDEEMED, REPEATED, UNFIT, DURABLE)
 #: why a customer may not be contacted
 OPTED_OUT = "opted out"
 NO_CONSENT = "no consent on record"

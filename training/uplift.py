@@ -115,11 +115,6 @@ class Judgement:
     qini: Interval
     verdict: str
 
-    @property
-    def worth_targeting(self) -> bool:
-        """Tell whether choosing customers beats treating any."""
-        return self.gain.low > 0 and self.qini.low > 0
-
 
 def judge(
     effect: np.ndarray, treated: np.ndarray, outcome: np.ndarray, share: float = 0.3, rounds: int = 500, seed: int = 1

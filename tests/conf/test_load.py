@@ -61,6 +61,7 @@ def test_spark_settings_may_be_numbers_and_flags(copy: Path) -> None:
         ("nbo.yml", "home: var", "home: !!python/object/apply:os.getcwd []", "could not determine a constructor"),
         ("offers.yml", "margin: 0.25", "margin: 25", "offers.product_types.margin: Input should be less than"),
         ("segments.yml", "slug: new_and_cold", "slug: ../../etc/passwd", "slug: String should match pattern"),
+        ("segments.yml", "slug: new_and_cold", "slug: win_back", "slugs given twice: ['win_back']"),
         ("policy.yml", "control_share: 0.10", "control_share: no", "policy.control_share"),
         ("sources/complete_journey.yml", "schedule: daily", "schedule: hourly", "exports.orders.schedule"),
     ],

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from jobs.lake import Manifest
 from jobs.stages import Stage, StageFailed
 
 DAGS = sorted((Path(__file__).parents[2] / "dags").glob("*.py"))
@@ -155,7 +156,7 @@ def test_promotions_ask_a_person_only_if_something_is_held(
 
     def stage(name: Stage, night: str, conf: str | None, retrain: bool, hold: bool) -> dict[str, Any]:
         held.append(hold)
-        return {"awaiting": awaiting}
+        return Manifest(stage=str(name), ds=night, version="v", facts={"awaiting": awaiting}).summary()
 
     module = load(DAGS[-1])
     monkeypatch.setattr(module, "run_stage", stage)

@@ -15,7 +15,7 @@ import pytest
 from pyspark.errors import PythonException
 
 from conf.errors import DataError
-from jobs.lake import Lake, Manifest
+from jobs.lake import Lake, Manifest, addresses
 from jobs.stages import Stage
 
 if TYPE_CHECKING:
@@ -196,6 +196,18 @@ def test_a_full_disk_keeps_the_old_version_and_leaves_no_litter(lake: Lake) -> N
     assert "File too large" in done.stderr
     assert values(lake) == [1]
     assert [file for file in sorted(Path(lake.base).rglob("*")) if file.is_file()] == [f for f in files if f.is_file()]
+
+
+def test_a_bucket_has_one_name_for_arrow_and_one_for_spark() -> None:
+    for root in ("s3://bucket/nbo?region=eu-west-1", "s3a://bucket/nbo?region=eu-west-1"):
+        assert addresses(root) == ("s3://bucket/nbo?region=eu-west-1", "s3a://bucket/nbo")
+    assert addresses("hdfs://host/nbo/") == ("hdfs://host/nbo", "hdfs://host/nbo")
+
+
+def test_a_scheduler_is_told_what_waits_for_a_person() -> None:
+    held = Manifest(str(Stage.TRAIN), str(DAY), "", facts={"awaiting": ["churn"]})
+    assert held.summary()["awaiting"] == ["churn"]
+    assert Manifest(str(Stage.TRAIN), str(DAY), "").summary()["awaiting"] == []
 
 
 def test_lake_root_may_be_a_uri(tmp_path: Path) -> None:

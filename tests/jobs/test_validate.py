@@ -250,7 +250,15 @@ def test_untouched_months_and_tables_are_taken_over(home: Settings) -> None:
     assert {file.part for file in after} == {"2017-01", "2017-02"}
     assert not {file.path for file in before if file.part == "2017-02"} & {file.path for file in after}
     assert lake.version("clean/products", D4) == lake.version("clean/products", D1)
-    assert not list(Path(home.lake).glob("*/staged-*"))
+    assert not list(Path(home.lake).glob("*/staged-*/**/*.parquet"))
+
+
+def test_what_another_night_has_staged_is_left_alone(home: Settings) -> None:
+    beside = Path(home.lake, "clean", "staged-order_lines", "ds=2017-03-01", "v=other", "part-0.parquet")
+    beside.parent.mkdir(parents=True)
+    beside.write_bytes(b"")
+    run(home, D4, D3, {D4: {"sales": sales(1, 5, D4)}})
+    assert list(Path(home.lake).glob("*/staged-*/**/*.parquet")) == [beside]
 
 
 def test_a_night_without_changes_keeps_its_version(history: Settings) -> None:
