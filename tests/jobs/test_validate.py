@@ -257,7 +257,7 @@ def test_what_another_night_has_staged_is_left_alone(home: Settings) -> None:
     beside = Path(home.lake, "clean", "staged-order_lines", "ds=2017-03-01", "v=other", "part-0.parquet")
     beside.parent.mkdir(parents=True)
     beside.write_bytes(b"")
-    run(home, D4, D3, {D4: {"sales": sales(1, 5, D4)}})
+    run(home, D4, D3, {D4: {"sales": sales(100, 5, D4)}})
     assert list(Path(home.lake).glob("*/staged-*/**/*.parquet")) == [beside]
 
 
