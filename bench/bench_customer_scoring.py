@@ -33,7 +33,8 @@ from jobs.propensity_trials import Frames
 from jobs.training_sets import TrainingSets
 from scoring.propensities import score_batch
 from scoring.rhythm_scores import scored_batch
-from training import churn, propensity, survival, value
+from training import amounts, churn, propensity, survival, value
+from training.amounts import AmountConfig
 from training.artifacts import Model, matrix
 from training.classifiers import trees
 from training.propensity import HISTORY_INPUTS, LABEL, LISTS, PROFILE_INPUTS, RHYTHM_INPUTS, LadderConfig
@@ -80,15 +81,16 @@ def propensity_works(sets: TrainingSets, frames: Frames) -> dict[str, Work]:
     """Fit the models of all labels that have enough customers; one work scores them all."""
     models: dict[str, tuple[Model, str]] = {}
     for asked in load().propensities.labels:
-        if isinstance(asked, Amount):
-            continue
         _, train, validation, _ = next(splits(frames, sets, asked, 1))
-        if min(min(part[LABEL].sum(), (~part[LABEL]).sum()) for part in (train, validation)) < LEAST:
+        happened = [part[LABEL] > 0 for part in (train, validation)]
+        if min(min(part.sum(), (~part).sum()) for part in happened) < LEAST:
             continue
         columns = propensity.inputs(asked, frames.hints, frames.liked(sets))
-        fitted = propensity.with_bands(
-            propensity.fit(asked.model, train, validation, columns, LadderConfig()), validation
-        )
+        if isinstance(asked, Amount):
+            found = amounts.fit(asked.model, train, validation, columns, AmountConfig())
+        else:
+            found = propensity.fit(asked.model, train, validation, columns, LadderConfig())
+        fitted = propensity.with_bands(found, validation)
         models[asked.label] = fitted.model, fitted.model.meta.family
     asked_of = [each for each in load().propensities.labels if each.label in models]
     standing = dict.fromkeys(models, "champion")

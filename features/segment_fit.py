@@ -30,7 +30,8 @@ class FitConfig:
     A number of segments is out of the question when one of them is smaller than ``smallest_share`` or
     ``fewest_members``, or when refits on resampled customers agree with it by less than ``least_stability`` (adjusted
     Rand index). ``least_overlap`` is the share of common members from which a segment is an earlier one. Segments of
-    before that are still within bounds give way only to others whose silhouette is better by ``better``.
+    before give way only to others whose silhouette is better by ``better``, or when a segment has become too small or
+    the stability fell below its bound by ``tolerance``: a few refits tell it roughly only.
     """
 
     fewest: int = 3
@@ -41,6 +42,7 @@ class FitConfig:
     least_stability: float = 0.6
     least_overlap: float = 0.5
     better: float = 0.03
+    tolerance: float = 0.2
     bootstraps: int = 10
     tree: TreeConfig = field(default_factory=TreeConfig)
 
@@ -139,9 +141,9 @@ def choose(
     if before is None or not config.fewest <= len(before) <= config.most:
         return best
     held = consider(before)
-    if held is None or (held.stability or 0) < config.least_stability:
+    if held is None or (held.stability or 0) < config.least_stability - config.tolerance:
         return best
-    log.info("the %d segments of before: silhouette %.4f", len(before), held.silhouette)
+    log.info("the %d segments of before: silhouette %.4f, stability %.4f", len(before), held.silhouette, held.stability)
     return held if (held.silhouette or 0) >= (best.silhouette or 0) - config.better else best
 
 

@@ -39,6 +39,17 @@ def test_a_cut_as_good_as_the_best_stays():
     assert strict.silhouette == chosen(x).silhouette
 
 
+def test_a_cut_whose_stability_is_a_little_too_low_stays():
+    x, start = disc(), sectors(4, 0.5)
+    held = chosen(x, start)
+    bound = (held.stability or 0) + 0.1
+    assert nearest(x, chosen(x, start, replace(CONFIG, least_stability=bound)).centres)[0].tolist() == (
+        nearest(x, held.centres)[0].tolist()
+    )
+    strict = replace(CONFIG, least_stability=bound, tolerance=0.0)
+    assert chosen(x, start, strict).silhouette == chosen(x, None, strict).silhouette
+
+
 def test_a_cut_that_became_worse_gives_way():
     rng = np.random.default_rng(1)
     x = (CORNERS[rng.integers(0, 4, 1200)] + rng.normal(0, 0.5, (1200, 2))).astype("float32")
