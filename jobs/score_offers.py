@@ -48,6 +48,7 @@ RANKING = (
     "product_type",
     "rank",
     "rank_in_slice",
+    "offer_rank",
     "is_discovery",
     "propensity",
     "expected_value",
@@ -269,7 +270,6 @@ class _Night:
             self.written("scores/next_best_offer"),
             self.written("scores/customer_scores"),
             self.settings.offers.per_customer,
-            self.types.count(),
         )
         if found:
             listed = "\n".join(f"  {fault}" for fault in found)
@@ -280,7 +280,13 @@ class _Night:
 
     def facts(self, coupons: DataFrame | None) -> None:
         """Count what the report tells: customers, control group, offers by kind and source, what was removed."""
-        counted = summary(self.written("scores/next_best_offer"), self.written("scores/customer_scores"))
+        counted = summary(
+            self.written("scores/next_best_offer"),
+            self.written("scores/customer_scores"),
+            self.settings.offers.per_customer,
+        )
+        if counted["short_lists"]:
+            log.warning("score: the rules leave %s customer(s) a shorter list", f"{counted['short_lists']:,}")
         self.draft.facts |= counted | {
             "removed": {} if coupons is None else _removed(coupons),
             "models": {name: pin["sha256"] for name, pin in sorted(self.pins.items())},

@@ -8,17 +8,15 @@ import duckdb
 import pyarrow.dataset as pads
 
 
-def faults(
-    ranking: pads.Dataset, offers: pads.Dataset, customers: pads.Dataset, per_customer: int, types: int
-) -> list[str]:
+def faults(ranking: pads.Dataset, offers: pads.Dataset, customers: pads.Dataset, per_customer: int) -> list[str]:
     """Return what is wrong with the scores of a night, in words; an empty list means they may be published.
 
     Args:
-        ranking: product types ranked for each customer, with ``propensity``.
+        ranking: product types ranked for each customer, with ``propensity`` and ``offer_rank`` (null where a rule
+            removes the type): a customer with fewer of these than ``per_customer`` has a shorter list, and no fault.
         offers: ``NEXT_BEST_OFFER``.
         customers: ``CUSTOMER_SCORES``.
-        per_customer: offers each customer gets.
-        types: product types that may be offered; fewer than ``per_customer`` make shorter lists.
+        per_customer: offers each customer gets where so many may be offered.
     """
     found = []
     with duckdb.connect() as engine:
@@ -33,12 +31,16 @@ def faults(
         ):
             found += _probabilities(engine, table, column)
         short = engine.execute(
-            "select count(*), min(customer_id) from (select customer_id, count(distinct offer_id) as held "
-            "from customers left join offers using (customer_id) group by all) where held < ?",
-            [min(per_customer, types)],
-        ).fetchone()
-        if short and short[0]:
-            found.append(f"{short[0]} customer(s) have fewer than {min(per_customer, types)} offers, e.g. {short[1]}")
+            "with held as (select customer_id, count(distinct offer_id) as held from offers group by 1), "
+            "may as (select customer_id, count(offer_rank) as allowed from ranking group by 1) "
+            "select count_if(allowed is null), count_if(coalesce(held, 0) < least(allowed, ?)) "
+            "from customers left join held using (customer_id) left join may using (customer_id)",
+            [per_customer],
+        ).fetchone() or (0, 0)
+        if short[0]:
+            found.append(f"{short[0]} customer(s) have no product types ranked")
+        if short[1]:
+            found.append(f"{short[1]} customer(s) have fewer offers than {per_customer} and than they may be offered")
         twice = engine.execute(
             "select count(*) from (select 1 from offers group by customer_id, offer_id having count(*) > 1)"
         ).fetchone()
@@ -47,12 +49,13 @@ def faults(
     return found
 
 
-def summary(offers: pads.Dataset, customers: pads.Dataset) -> dict[str, Any]:
+def summary(offers: pads.Dataset, customers: pads.Dataset, per_customer: int) -> dict[str, Any]:
     """Return how many customers and offers there are, by what the report asks.
 
     Args:
         offers: ``NEXT_BEST_OFFER``.
         customers: ``CUSTOMER_SCORES``.
+        per_customer: offers each customer gets; ``short_lists`` counts the customers for whom the rules leave fewer.
     """
     with duckdb.connect() as engine:
         engine.register("offers", offers)
@@ -66,8 +69,12 @@ def summary(offers: pads.Dataset, customers: pads.Dataset) -> dict[str, Any]:
             "select count(*), count_if(is_cold), count_if(treatment = 'control'), count_if(contactable), "
             "(select count_if(is_discovery) from offers) from customers"
         ).fetchone() or (0, 0, 0, 0, 0)
+        (full,) = engine.execute(
+            "select count(*) from (select 1 from offers group by customer_id having count(*) >= ?)", [per_customer]
+        ).fetchone() or (0,)
         return {
             "customers": total,
+            "short_lists": total - full,
             "cold_customers": cold,
             "control_customers": control,
             "control_share": round(control / total, 6) if total else 0.0,

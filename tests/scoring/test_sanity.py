@@ -14,7 +14,11 @@ NAN = float("nan")
 def tables(offers: int = 2, **changed: list[Any]) -> tuple[pads.Dataset, pads.Dataset, pads.Dataset]:
     ids = [f"c{i}" for i in range(3) for _ in range(offers)]
     size = len(ids)
-    ranking = {"customer_id": ids, "propensity": [0.1 + 0.1 * i for i in range(size)]}
+    ranking = {
+        "customer_id": ids,
+        "propensity": [0.1 + 0.1 * i for i in range(size)],
+        "offer_rank": [i % offers + 1 for i in range(size)],
+    }
     given = {
         "customer_id": ids,
         "offer_id": [f"type:{i % offers}" for i in range(size)],
@@ -37,7 +41,7 @@ def tables(offers: int = 2, **changed: list[Any]) -> tuple[pads.Dataset, pads.Da
 
 
 def test_scores_that_make_sense_have_no_fault():
-    assert faults(*tables(), per_customer=2, types=9) == []
+    assert faults(*tables(), per_customer=2) == []
 
 
 @pytest.mark.parametrize(
@@ -50,23 +54,35 @@ def test_scores_that_make_sense_have_no_fault():
         ({"offers__response_probability": [-0.1, *[0.1] * 5]}, "offers.response_probability: 1 of 6 values lie"),
         ({"customers__churn_probability": [0.5, 0.5, None]}, "customers.churn_probability: all 2 values are the same"),
         ({"offers__offer_id": ["x", "x", "y", "z", "y", "z"]}, "1 offer(s) stand twice in a customer's list"),
-        ({"customers__customer_id": ["c0", "c1", "c9"]}, "1 customer(s) have fewer than 2 offers, e.g. c9"),
+        ({"customers__customer_id": ["c0", "c1", "c9"]}, "1 customer(s) have no product types ranked"),
+        ({"offers__customer_id": ["c0", "c0", "c1", "c1", "c2", "x"]}, "1 customer(s) have fewer offers than 2"),
     ],
 )
 def test_each_fault_is_named(changed, fault):
-    found = faults(*tables(**changed), per_customer=2, types=9)
+    found = faults(*tables(**changed), per_customer=2)
     assert [text for text in found if text.startswith(fault)], found
 
 
 def test_a_small_catalogue_may_make_shorter_lists():
-    assert faults(*tables(offers=1), per_customer=5, types=1) == []
-    assert faults(*tables(offers=1), per_customer=5, types=2) == ["3 customer(s) have fewer than 2 offers, e.g. c0"]
+    assert faults(*tables(offers=1), per_customer=5) == []
+
+
+def test_what_the_rules_remove_makes_a_shorter_list_and_no_fault():
+    ranks = pa.array([1, None, 1, 2, 1, 2], pa.int32())
+    given = tables(ranking__offer_rank=ranks, offers__customer_id=["c0", "x", "c1", "c1", "c2", "c2"])
+    assert faults(*given, per_customer=2) == []
+    assert summary(*given[1:], per_customer=2)["short_lists"] == 1
+
+
+def test_no_fault_names_a_customer():
+    found = faults(*tables(customers__customer_id=["c0", "c1", "secret"]), per_customer=2)
+    assert found and not [text for text in found if "secret" in text]
 
 
 def test_summary_counts_by_what_the_report_asks():
     _, offers, customers = tables()
-    assert summary(offers, customers) == {
-        "customers": 3, "cold_customers": 1, "control_customers": 1, "control_share": 0.333333,
+    assert summary(offers, customers, per_customer=2) == {
+        "customers": 3, "short_lists": 0, "cold_customers": 1, "control_customers": 1, "control_share": 0.333333,
         "contactable_customers": 2, "discoveries": 1, "blocked": {"opted out": 1},
         "offers_by_kind": {"coupon": 1, "product_type": 5}, "offers_by_source": {"campaign": 1, "popular": 5},
     }  # fmt: skip
