@@ -12,7 +12,7 @@ published list of five may hold coupons; coupons on the published list.
 from __future__ import annotations
 
 import logging
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from features.coupons import coupon_affinity
 from features.labels import redemptions, type_purchases
 from features.lines import after, basket_types, until
 from features.product_types import product_types
+from jobs.contacts import is_live, local_day
 from jobs.database_schema import arrow_schema
 from jobs.lake import Draft, Lake, Manifest
 from jobs.night import publish
@@ -49,8 +50,6 @@ from training.evaluation import Interval, bootstrap
 log = logging.getLogger(__name__)
 TABLE = "outcomes/offer_outcomes"
 K = 5
-#: nights scored later than so many days after their ``ds`` are replays: nobody was contacted by them
-LIVE_DAYS = 3
 
 
 def run(settings: Settings, day: date, force: bool = False) -> Manifest:
@@ -85,9 +84,10 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     return publish(settings, Stage.MEASURE, day, inputs, build, force)
 
 
-def is_replay(scores: Manifest) -> bool:
-    """Tell whether a night was scored so long after its ``ds`` that its offers went to nobody."""
-    return (date.fromisoformat(scores.written_at[:10]) - date.fromisoformat(scores.ds)).days > LIVE_DAYS
+def is_replay(settings: Settings, scores: Manifest) -> bool:
+    """Tell whether a night's offers went to nobody: no contacts are on record, and it was scored too late for any."""
+    scored_on = local_day(settings, datetime.fromisoformat(scores.written_at))
+    return not is_live(settings, date.fromisoformat(scores.ds), scored_on)
 
 
 def _measured(lake: Lake, day: date, closed: dict[date, Manifest]) -> dict[date, date]:
@@ -128,7 +128,7 @@ class _Night:
         self.settings, self.lake, self.spark, self.day, self.night = settings, lake, spark, day, night
         self.scores, self.horizon = scores, settings.horizon_days
         self.order_lines, self.products = self.clean("order_lines"), self.clean("products")
-        self.is_replay = is_replay(scores)
+        self.is_replay = is_replay(settings, scores)
         self.found: list[dict[str, Any]] = []
 
     def rows(self) -> list[dict[str, Any]]:

@@ -8,19 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-from conf.published import CONTACTS
 from conf.schema import Segment, Settings
 from jobs import database
-from jobs.database_schema import arrow_schema
+from jobs.contacts import contacts, is_fresh, is_live, local_day, record
 from jobs.delivery import link_newest, new_folder
 from jobs.lake import Draft, Lake, Manifest
 from jobs.night import publish
@@ -29,8 +27,12 @@ from scoring.audiences import SEED
 from scoring.segment_files import Selection, columns, neutralised, select
 
 log = logging.getLogger(__name__)
-#: days after which a night is a replay: nobody acts on its files, so they are no contact
-LIVE_DAYS = 3
+#: what a file means, by whether somebody acts on it
+NOTES = {
+    "fresh": "Who is in a file counts as contacted.",
+    "late": "The night went out before, and is written again later: what was recorded stays, nothing is added.",
+    "replay": "The night was replayed: nobody was contacted, and nothing counts as a contact.",
+}
 README = """Segment files of the night {ds} ({title}, currency {currency})
 
 A file holds customers that may be contacted. Control customers, customers without consent and customers who heard
@@ -67,19 +69,22 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
             one.slug: select(one, _alike(lake, day, one.slug) if one.slug in alike else scored, offers)
             for one in delivered(settings)
         }
-        live = is_live(settings, day)
+        fresh = is_fresh(day, today(settings))
+        standing = "fresh" if fresh else "late" if is_live(settings, day, today(settings)) else "replay"
         with new_folder(outbox, str(day)) as folder:
-            facts = write(folder, settings, day, found, scores.content, live)
+            facts = write(folder, settings, day, found, scores.content, standing)
+            # before the folder is linked: files that nobody has recorded must not go out
+            recorded = record(settings, day, contacts(settings, day, found)) if fresh else 0
         link_newest(outbox)
-        if live:
-            database.replace(settings.database, day, {"contacts": contacts(settings, day, found)})
-        draft.facts = {"folder": str(outbox / str(day)), **facts}
+        draft.facts = {"folder": str(outbox / str(day)), "recorded": recorded, **facts}
         for file in facts["files"]:
             log.info("segments %s: %s, %s rows", day, file["file"], f"{file['rows']:,}")
 
-    return publish(
-        settings, Stage.SEGMENTS, day, {"scores": scores.content}, build, force, lambda m: is_whole(outbox / str(day))
-    )
+    def still_there(manifest: Manifest) -> bool:
+        recorded = manifest.facts.get("recorded", 0) if is_fresh(day, today(settings)) else 0
+        return is_whole(outbox / str(day)) and database.count(settings.database, "contacts", ds=day) >= recorded
+
+    return publish(settings, Stage.SEGMENTS, day, {"scores": scores.content}, build, force, still_there)
 
 
 def delivered(settings: Settings) -> list[Segment]:
@@ -95,55 +100,26 @@ def delivered(settings: Settings) -> list[Segment]:
 
 
 def write(
-    folder: Path, settings: Settings, day: date, found: dict[str, Selection], scores_content: str, live: bool
+    folder: Path, settings: Settings, day: date, found: dict[str, Selection], scores_content: str, standing: str
 ) -> dict[str, Any]:
     """Write files, manifest and README into ``folder`` and return the manifest."""
     files = [_write_file(folder, settings, day, s, found[s.slug]) for s in delivered(settings)]
-    note = (
-        "Who is in a file counts as contacted."
-        if live
-        else "The night was replayed: nobody was contacted, and nothing counts as a contact."
-    )
     manifest = {
         "ds": str(day),
         "source": settings.source.name,
         "scores_content": scores_content,
-        "live": live,
-        "note": note,
+        "live": standing != "replay",
+        "note": NOTES[standing],
         "files": files,
     }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    (folder / "README.txt").write_text(_readme(settings, day, files, note), encoding="utf-8")
+    (folder / "README.txt").write_text(_readme(settings, day, files, NOTES[standing]), encoding="utf-8")
     return manifest
-
-
-def contacts(settings: Settings, day: date, found: dict[str, Selection]) -> pa.Table:
-    """Return the contacts that delivering the files means, as of the day after ``day``."""
-    schema = arrow_schema(CONTACTS)
-    parts = []
-    for slug, selection in found.items():
-        size = selection.rows.num_rows
-        given: dict[str, Any] = {
-            "ds": pa.repeat(day, size),
-            "customer_id": selection.rows["customer_id"],
-            "segment": pa.repeat(slug, size),
-            "offer_id": selection.rows["offer_id"] if "offer_id" in selection.rows.schema.names else pa.nulls(size),
-            "channel": pa.repeat(settings.policy.channel, size),
-            "contacted_on": pa.repeat(day + timedelta(days=1), size),
-        }
-        parts.append(pa.table([given[field.name].cast(field.type) for field in schema], schema=schema))
-    return pa.concat_tables(parts) if parts else schema.empty_table()
-
-
-def is_live(settings: Settings, day: date) -> bool:
-    """Tell whether somebody will act on the night's files, or already has."""
-    age = today(settings) - day
-    return timedelta(0) <= age <= timedelta(days=LIVE_DAYS) or database.count(settings.database, "contacts", ds=day) > 0
 
 
 def today(settings: Settings) -> date:
     """Return the local day of the source."""
-    return datetime.now(ZoneInfo(settings.source.timezone)).date()
+    return local_day(settings, datetime.now(UTC))
 
 
 def is_whole(folder: Path) -> bool:

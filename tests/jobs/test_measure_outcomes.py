@@ -12,9 +12,11 @@ from pyspark.sql.pandas.types import to_arrow_schema
 import jobs.measure_outcomes as measure_outcomes
 from conf.canonical import CANONICAL
 from conf.load import load
-from conf.published import OFFER_OUTCOMES
+from conf.published import CONTACTS, OFFER_OUTCOMES
 from conf.schema import Settings, Spark
 from features.schemas import struct
+from jobs import database
+from jobs.database_schema import arrow_schema
 from jobs.lake import Lake, Manifest
 from jobs.measure_outcomes import TABLE, is_replay, run
 from jobs.stages import Stage
@@ -221,10 +223,19 @@ def test_nothing_to_measure_is_an_empty_table(settings):
     assert (table.num_rows, table.schema.names) == (0, list(OFFER_OUTCOMES.names))
 
 
-def test_a_night_scored_long_after_its_day_is_a_replay():
+def test_a_night_scored_long_after_its_day_is_a_replay(settings):
     def scored(written: str) -> Manifest:
         return Manifest(stage="score", ds="2017-12-03", version="", written_at=written)
 
-    assert not is_replay(scored("2017-12-04T03:00:00+00:00"))
-    assert not is_replay(scored("2017-12-06T23:59:59+00:00"))
-    assert is_replay(scored("2017-12-07T00:00:00+00:00"))
+    assert not is_replay(settings, scored("2017-12-04T03:00:00+00:00"))
+    assert not is_replay(settings, scored("2017-12-07T04:59:59+00:00"))  # still the sixth in New York
+    assert is_replay(settings, scored("2017-12-07T05:00:00+00:00"))
+
+
+def test_a_live_night_that_is_scored_again_much_later_is_no_replay(settings):
+    row = {"customer_id": "a", "segment": "s", "channel": "mail", "contacted_on": NIGHT + timedelta(days=1)}
+    table = pa.Table.from_pylist([{"ds": NIGHT, "offer_id": None, **row}], schema=arrow_schema(CONTACTS))
+    later = Manifest(stage="score", ds=str(NIGHT), version="", written_at="2018-02-01T03:00:00+00:00")
+    assert is_replay(settings, later)
+    database.replace(settings.database, NIGHT, {"contacts": table})
+    assert not is_replay(settings, later)

@@ -17,6 +17,7 @@ import pytest
 from conf.errors import ConfigError, NboError
 from conf.schema import Segment, Settings
 from jobs import database, delivery, write_segments
+from jobs.contacts import is_live
 from jobs.lake import Lake
 from jobs.stages import Stage
 
@@ -148,11 +149,51 @@ def test_a_live_night_that_is_run_again_later_stays_live(
         monkeypatch.setattr(write_segments, "today", lambda settings, age=age: DAY + timedelta(days=age))
         write_segments.run(settings, DAY, force=True)
     assert json.loads((outbox / "latest" / "manifest.json").read_text())["live"]
+    assert "nothing is added" in (outbox / "latest" / "README.txt").read_text()
 
 
-def test_a_night_to_come_is_not_live(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write_segments, "today", lambda settings: DAY - timedelta(days=1))
-    assert not write_segments.is_live(settings, DAY)
+@pytest.mark.parametrize(("age", "added"), [(2, True), (30, False)])
+def test_a_contact_once_made_stays_whatever_the_night_chooses_later(
+    settings: Settings, night: Lake, monkeypatch: pytest.MonkeyPatch, age: int, added: bool
+) -> None:
+    def run(where: str, age: int) -> dict[str, str]:
+        monkeypatch.setattr(write_segments, "today", lambda settings: DAY + timedelta(days=age))
+        one = Segment(slug="some", title="t", about="a", where=where)
+        write_segments.run(with_segment(settings, segments=[one], look_alikes=[]), DAY, force=True)
+        return {row["customer_id"]: row["contacted_on"] for row in database.rows(settings.database, "contacts")}
+
+    first = run("customer_id < 'c0004'", 1)
+    assert first == {f"c000{number}": "2017-12-04" for number in range(4)}
+    others = {f"c000{number}": "2017-12-04" for number in (6, 7, 8)}
+    assert run("customer_id between 'c0006' and 'c0008'", age) == (first | others if added else first)
+
+
+def test_no_file_goes_out_whose_contacts_are_not_on_record(
+    settings: Settings, night: Lake, outbox: Path, live: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: object) -> None:
+        raise NboError("no database")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "replace", broken)
+        with pytest.raises(NboError, match="no database"):
+            write_segments.run(settings, DAY)
+    assert not (outbox / "2017-12-03").exists()
+    assert not (outbox / "latest").exists()
+    write_segments.run(settings, DAY)
+    assert database.count(settings.database, "contacts", ds=DAY) > 0
+
+
+def test_lost_contacts_are_recorded_again(settings: Settings, night: Lake, live: None) -> None:
+    write_segments.run(settings, DAY)
+    recorded = database.rows(settings.database, "contacts", ds=DAY)
+    Path(settings.database.removeprefix("sqlite:///")).unlink()
+    write_segments.run(settings, DAY)
+    assert database.rows(settings.database, "contacts", ds=DAY) == recorded
+
+
+def test_a_night_to_come_is_not_live(settings: Settings) -> None:
+    assert not is_live(settings, DAY, DAY - timedelta(days=1))
 
 
 # --- what goes wrong meanwhile
