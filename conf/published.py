@@ -142,6 +142,7 @@ CUSTOMER_SCORES = Table(
         Column("treatment", "string", "treated or control: control customers are never contacted", nullable=False),
         Column("contactable", "boolean", "consent and contact limits allow it tonight", nullable=False),
         Column("blocked_by", "string", "why the customer may not be contacted; null where contactable"),
+        Column("recent_contacts", "int", "contacts in contact_window_days up to the night, those of the CRM included"),
     ),
 )
 

@@ -32,7 +32,7 @@ from scoring.customer_scores import customer_scores, discount_bands
 from scoring.fitness import with_unfit
 from scoring.next_actions import next_actions
 from scoring.next_best_offers import BASELINE, HASH, next_best_offers, product_type_ranking, scored_coupons
-from scoring.policy import contact_rights, keep_within_ceiling
+from scoring.policy import contact_rights, keep_within_ceiling, with_touches
 from scoring.predictions import label_ranking
 from scoring.propensities import likely_labels, propensities, propensity_inputs
 from scoring.repeats import with_repeats
@@ -310,11 +310,7 @@ class _Night:
         rows = [(row["customer_id"], row["offer_id"], row["contacted_on"]) for row in sent]
         delivered = self.spark.createDataFrame(rows, schema)
         delivered = delivered.select("customer_id", "offer_id", F.to_date("day").alias("touched_on"))
-        touches = self.clean("touches")
-        if touches is None:
-            return delivered
-        reached = touches.where("not coalesce(is_control, false)")
-        return reached.select("customer_id", "offer_id", "touched_on").unionByName(delivered)
+        return with_touches(delivered, self.clean("touches"))
 
     def feature(self, name: str) -> DataFrame:
         """Return a table of the features layer; an empty one where the night has none."""

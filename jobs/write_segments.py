@@ -1,6 +1,7 @@
 """Segments: the marketers' files of a night, delivered as one folder or not at all.
 
-Only customers who may be contacted leave: treated, with consent, within the contact limits.
+Only customers who may be contacted leave: treated, with consent, within the contact limits; who is in several files
+stays in the first ones as far as the limit allows.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ import pyarrow.dataset as pads
 
 from conf.schema import Segment, Settings
 from jobs import database
-from jobs.contacts import contacts, is_fresh, is_live, local_day, record
+from jobs.contacts import contacts, earlier, is_fresh, is_live, local_day, record
 from jobs.delivery import link_newest, new_folder
 from jobs.lake import Draft, Lake, Manifest
 from jobs.night import publish
 from jobs.stages import Stage
 from scoring.audiences import SEED
+from scoring.contact_limits import within_limit
 from scoring.segment_files import Selection, columns, neutralised, select
 
 log = logging.getLogger(__name__)
@@ -69,6 +71,8 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
             one.slug: select(one, _alike(lake, day, one.slug) if one.slug in alike else scored, offers)
             for one in delivered(settings)
         }
+        recent = scored.to_table(["customer_id", "recent_contacts"])
+        found = within_limit(found, recent, earlier(settings, day), settings.policy.max_contacts)
         fresh = is_fresh(day, today(settings))
         standing = "fresh" if fresh else "late" if is_live(settings, day, today(settings)) else "replay"
         with new_folder(outbox, str(day)) as folder:

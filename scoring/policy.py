@@ -59,7 +59,8 @@ def contact_rights(
 
     Returns:
         One row per customer: ``customer_id``, ``treatment`` (treated, control), ``contactable`` (consent and contact
-        limits allow it; the control group is kept out by ``treatment``) and ``blocked_by`` (null where contactable).
+        limits allow it; the control group is kept out by ``treatment``), ``blocked_by`` (null where contactable) and
+        ``recent_contacts`` (in the window that ends with ``day``).
     """
     rights = customers.select("customer_id").join(
         _decisions(consents, policy, day, timezone)
@@ -72,20 +73,44 @@ def contact_rights(
         rights = rights.join(_recent_contacts(contacts, policy, day), "customer_id", "left")
     else:
         rights = rights.withColumn("contacts", F.lit(0))
+    recent = F.coalesce("contacts", F.lit(0)).cast("int")
     silence = F.lit(NO_CONSENT) if consent.recorded else F.lit(NOT_RECORDED)
     if not consent.recorded and consent.assume == "granted":
         silence = F.lit(None).cast("string")
     blocked = (
         F.when(F.col("refused"), OPTED_OUT)
         .when(F.col("refused").isNull() & silence.isNotNull(), silence)
-        .when(F.coalesce("contacts", F.lit(0)) >= policy.max_contacts, TOO_OFTEN)
+        .when(recent >= policy.max_contacts, TOO_OFTEN)
     )
     return rights.select(
         "customer_id",
         F.when(is_control(F.col("customer_id"), policy), "control").otherwise("treated").alias("treatment"),
         blocked.isNull().alias("contactable"),
         blocked.alias("blocked_by"),
+        recent.alias("recent_contacts"),
     )
+
+
+def with_touches(delivered: DataFrame, touches: DataFrame | None) -> DataFrame:
+    """Put together what was delivered and what the CRM recorded; a delivery that the CRM recorded too counts once.
+
+    A row of the CRM is a delivery's if customer and day agree and it names the same offer or none.
+
+    Args:
+        delivered: ``customer_id``, ``offer_id`` (null: no single offer) and ``touched_on``.
+        touches: ``TOUCHES``, or None; customers who were held back were not reached.
+
+    Returns:
+        The columns of ``delivered``.
+    """
+    if touches is None:
+        return delivered
+    reached = touches.where("not coalesce(is_control, false)").select("customer_id", "offer_id", "touched_on")
+    ours, theirs = delivered.alias("ours"), reached.alias("theirs")
+    same = F.col("theirs.offer_id").isNull() | F.col("theirs.offer_id").eqNullSafe(F.col("ours.offer_id"))
+    for name in ("customer_id", "touched_on"):
+        same &= F.col(f"theirs.{name}") == F.col(f"ours.{name}")
+    return theirs.join(ours, same, "left_anti").unionByName(delivered)
 
 
 def mark_coupons(

@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import signal
+from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from jobs import database, delivery, write_segments
 from jobs.contacts import is_live
 from jobs.lake import Lake
 from jobs.stages import Stage
+from scoring.contact_limits import OTHER_FILES
 
 DAY = date(2017, 12, 3)
 
@@ -75,6 +77,22 @@ def test_nobody_leaves_who_may_not_be_contacted(settings: Settings, night: Lake,
         assert not barred & {row["customer_id"] for row in read(outbox / "latest", file["slug"])}
     suppressed = {file["slug"]: file["suppressed"] for file in manifest["files"]}
     assert suppressed["ready_for_a_new_product_type"] == {"contact_limit": 2, "control group": 3, "no_consent": 2}
+
+
+def test_nobody_is_in_more_files_than_the_limit_allows(settings: Settings, night: Lake, outbox: Path) -> None:
+    def files_of_customers(limit: int) -> Counter[str]:
+        policy = settings.policy.model_copy(update={"max_contacts": limit})
+        write_segments.run(settings.model_copy(update={"policy": policy}), DAY, force=True)
+        slugs = [segment.slug for segment in write_segments.delivered(settings)]
+        return Counter(row["customer_id"] for slug in slugs for row in read(outbox / "latest", slug))
+
+    free, limited = files_of_customers(9), files_of_customers(1)
+    assert max(free.values()) > 1
+    assert set(limited) == set(free)
+    assert set(limited.values()) == {1}
+    manifest = json.loads((outbox / "latest" / "manifest.json").read_text())
+    held_back = sum(file["suppressed"].get(OTHER_FILES, 0) for file in manifest["files"])
+    assert held_back == free.total() - limited.total()
 
 
 def test_a_formula_in_an_offers_title_is_text(settings: Settings, night: Lake, outbox: Path) -> None:

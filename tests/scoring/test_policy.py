@@ -25,6 +25,7 @@ from scoring.policy import (
     keep_within_ceiling,
     mark_coupons,
     mark_product_types,
+    with_touches,
 )
 
 DAY = date(2017, 12, 3)
@@ -114,16 +115,39 @@ def test_silence_is_refused_unless_the_source_assumes_otherwise(frame):
 
 def test_contacts_within_the_window_count(frame):
     granted = Consent(recorded=False, assume="granted")
-    contacts = frame(
+    touches = frame(
         "touches",
         *({"touch_id": f"{who}{n}", "customer_id": who, "touched_on": DAY - timedelta(days=ago)}
           for who, days in {"full": (0, 13), "old": (0, 14), "future": (0, -1)}.items()
           for n, ago in enumerate(days)),
     )  # fmt: skip
     people = frame("customers", *({"customer_id": who} for who in ("full", "old", "future", "never")))
-    assert rights(people, contacts=contacts, consent=granted) == {
+    assert rights(people, contacts=touches, consent=granted) == {
         "full": TOO_OFTEN, "old": None, "future": None, "never": None,
     }  # fmt: skip
+
+
+def test_a_delivery_that_the_crm_records_too_counts_once(frame, rows):
+    sent = "customer_id string, offer_id string, touched_on date"
+    delivered = rows(sent, ("a", "type:X", DAY), ("a", None, DAY), ("b", None, DAY), ("c", "7", DAY))
+    touches = frame(
+        "touches",
+        *({"touch_id": f"{n}", "customer_id": who, "offer_id": offer, "touched_on": day, "is_control": held}
+          for n, (who, offer, day, held) in enumerate((
+              ("a", "type:X", DAY, None),  # the first delivery
+              ("a", None, DAY, False),  # names no offer: one of the two
+              ("b", "9", DAY, None),  # another offer: a contact of its own
+              ("c", None, DAY - timedelta(days=1), None),
+              ("c", None, DAY - timedelta(days=1), None),
+              ("c", None, DAY - timedelta(days=2), True),  # held back
+          ))),
+    )  # fmt: skip
+    granted = Consent(recorded=False, assume="granted")
+    people = frame("customers", *({"customer_id": who} for who in ("a", "b", "c", "d")))
+    found = contact_rights(people, None, with_touches(delivered, touches), granted, POLICY, DAY, ZONE).collect()
+    assert {row["customer_id"]: row["recent_contacts"] for row in found} == {"a": 2, "b": 2, "c": 3, "d": 0}
+    assert {row["customer_id"] for row in found if row["contactable"]} == {"d"}
+    assert with_touches(delivered, None) is delivered
 
 
 def test_coupons_are_removed_for_a_reason_each(frame):

@@ -76,8 +76,8 @@ def test_customers_get_classes_ceilings_and_words(spark, frame, told, models):
         | {"discount_dependence": F.lit(None).cast("double")}
     )
     rights = spark.createDataFrame(
-        [(name, "treated", True, None) for name in (*told["customer_id"], "new")],
-        "customer_id string, treatment string, contactable boolean, blocked_by string",
+        [(name, "treated", True, None, 0) for name in (*told["customer_id"], "new")],
+        "customer_id string, treatment string, contactable boolean, blocked_by string, recent_contacts int",
     )
     segments = frame("segments", {"customer_id": "c000"})
     found = customer_scores(profile, segments, rights, scores, settings.offers, "2017-12-03").toPandas()
