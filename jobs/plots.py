@@ -106,7 +106,7 @@ def precision_curves(curves: Mapping[str, Sequence[tuple[float, float]]]) -> str
     if not curves:
         return ""
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(WIDTH, 3.2))
+        figure, axes = plt.subplots(figsize=(WIDTH, 3.2 + 0.17 * len(curves)))
         for number, (title, points) in enumerate(curves.items()):
             precision, share = zip(*points, strict=True)
             axes.plot(precision, share, marker="o", markersize=3, color=f"C{number}", label=title)
@@ -116,7 +116,7 @@ def precision_curves(curves: Mapping[str, Sequence[tuple[float, float]]]) -> str
         axes.set_xlabel("precision of the list")
         axes.grid(color=FAINT)
         axes.tick_params(length=0)
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=8, borderaxespad=0.2)
         return picture(figure, "customers that can be named, by precision: " + ", ".join(curves))
 
 
