@@ -27,10 +27,10 @@ from features.product_neighbours import (
 from features.repurchase import cluster_repurchase, repurchase
 from features.store_overlaps import store_overlaps
 from jobs.database_schema import arrow_schema
+from jobs.fit_inputs import fitting
 from jobs.lake import Lake, TableVersion
 from jobs.repeat_inputs import CLUSTERS, durables, shared_clusters
 from jobs.stages import Stage
-from scoring.fitness import with_unfit
 from scoring.repeats import owned
 
 if TYPE_CHECKING:
@@ -109,20 +109,21 @@ def build_lists(night: Night, order_lines: DataFrame, products: DataFrame) -> No
     index = _written(night, "product_index")
     tags = customer_tags(sales, index).persist()
     night.write("customer_tags", tags)
-    suits = partial(_suiting, night, order_lines, products)
+    suits = partial(_suiting, night, order_lines)
     night.write("tag_recommendations", tag_recommendations(tags, index, sales, suits=suits, shown=shown))
 
 
-def _suiting(night: Night, order_lines: DataFrame, products: DataFrame, rows: DataFrame) -> DataFrame:
+def _suiting(night: Night, order_lines: DataFrame, rows: DataFrame) -> DataFrame:
     """Keep the customers' products that the policy's hard filters allow and that are no durables they have."""
-    seen = order_lines.where(until(night.day))
     durable = durables(night.lake, night.spark, night.day, night.draft.tables)
     if durable is not None:
-        rows = rows.join(owned(seen, durable), ["customer_id", "product_id"], "left_anti")
-    rules, customers = night.settings.policy.fits, night.optional("customers")
-    if not rules or customers is None:
+        rows = rows.join(
+            owned(order_lines.where(until(night.day)), durable), ["customer_id", "product_id"], "left_anti"
+        )
+    if not night.settings.policy.fits:
         return rows
-    return with_unfit(rows, "product_id", rules, customers, seen, products).where("not unfit").drop("unfit")
+    marked = fitting(night.lake, night.spark, night.day, night.settings.policy, rows, "product_id")
+    return marked.where("not unfit").drop("unfit")
 
 
 def _written(night: Night, name: str) -> DataFrame:

@@ -19,6 +19,7 @@ from conf.features import FEATURES
 from conf.published import CHARACTERISTIC_RECOMMENDATIONS, NEXT_ACTIONS, ORGANIZATION_CHARACTERISTICS
 from conf.schema import Settings
 from features.schemas import conform, struct
+from jobs.fit_inputs import fitting
 from jobs.lake import Draft, Lake, Manifest, TableVersion
 from jobs.night import publish
 from jobs.repeat_inputs import CLUSTERS, bought_last, with_owned
@@ -29,7 +30,6 @@ from jobs.stages import Stage
 from scoring.candidates import candidates, offerable
 from scoring.coupons import coupon_rows
 from scoring.customer_scores import customer_scores, discount_bands
-from scoring.fitness import with_unfit
 from scoring.next_actions import next_actions
 from scoring.next_best_offers import BASELINE, HASH, next_best_offers, product_type_ranking, scored_coupons
 from scoring.policy import contact_rights, keep_within_ceiling, with_touches
@@ -159,7 +159,7 @@ class _Night:
         )
         last = bought_last(self.lake, self.spark, self.day)
         found = with_repeats(found, self.feature("repurchase"), settings.horizon_days, last)
-        found = self.fitting(found, "product_type")
+        found = fitting(self.lake, self.spark, self.day, settings.policy, found, "product_type")
         repeats, discoveries = self.models.get("offer_ranker"), self.models.get("discovery_ranker")
         chosen = {False: repeats, True: discoveries or repeats}
         rankers = {flag: model for flag, model in chosen.items() if model is not None}
@@ -167,18 +167,6 @@ class _Night:
         ranking = ranking.persist()
         self.write("scores/product_type_ranking", ranking.select(*RANKING))
         return ranking
-
-    def fitting(self, found: DataFrame, key: str) -> DataFrame:
-        """Mark the offers that do not suit the customer, where the policy has such rules."""
-        customers, lines, products = (self.clean(name) for name in ("customers", "order_lines", "products"))
-        if not self.settings.policy.fits or customers is None or lines is None or products is None:
-            return found
-        if key == "offer_id":  # a coupon is what its products are; the others tell what the customer owns
-            scope = self.clean("offer_products", "offer_id", "product_id")
-            if scope is None:
-                return found
-            products = products.join(scope, "product_id", "left")
-        return with_unfit(found, key, self.settings.policy.fits, customers, lines, products)
 
     def coupons(self) -> DataFrame | None:
         """Return the customers' coupons with their probabilities; None where the source has no coupons."""
@@ -188,9 +176,10 @@ class _Night:
         if offers is None or targets is None:
             return None
         rows = coupon_rows(self.feature("coupon_affinity"), self.profile)
-        rows = with_owned(self.lake, self.spark, self.day, self.fitting(rows, "offer_id"))
-        response, scope = self.models.get("coupon_response"), self.models.get("coupon_scope")
         settings = self.settings
+        rows = fitting(self.lake, self.spark, self.day, settings.policy, rows, "offer_id")
+        rows = with_owned(self.lake, self.spark, self.day, rows)
+        response, scope = self.models.get("coupon_response"), self.models.get("coupon_scope")
         return scored_coupons(
             rows, response, scope, offers, targets, self.contacts, settings.offers, settings.policy, self.day
         ).persist()
