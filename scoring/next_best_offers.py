@@ -10,7 +10,7 @@ from conf.published import NEXT_BEST_OFFER
 from conf.schema import Offers, Policy
 from features.schemas import conform
 from scoring.arbitration import choose, rank_product_types, value_coupons, value_product_types
-from scoring.policy import mark_coupons, mark_product_types
+from scoring.policy import UNPROFITABLE, mark_coupons, mark_product_types
 from scoring.predictions import Packed, with_probabilities, with_split_probability
 from scoring.reasons import offer_title, reason, reason_codes, with_partner
 
@@ -88,8 +88,10 @@ def scored_coupons(
     if response is None:  # redemptions are rare: about one in a hundred customers and coupons
         rows = rows.withColumn("response_probability", 0.01 * (0.5 + F.col("propensity")))
     marked = mark_coupons(rows, offers_table, targets, contacts, policy, day)
+    losing = F.when(F.col("expected_value") <= 0, UNPROFITABLE)
     return value_coupons(marked, offers).withColumns(
         {
+            "removed_by": F.coalesce("removed_by", losing),
             "is_discovery": F.coalesce("scope_baskets_total", F.lit(0.0)) == 0,
             "source": F.lit("campaign"),
             "product_type": F.lit(None).cast("string"),

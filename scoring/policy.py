@@ -16,6 +16,7 @@ from conf.source import Consent
 PURPOSE = "marketing"
 #: why a coupon is removed when nothing else speaks against it
 CEILING = "beyond the customer's ceiling"
+UNPROFITABLE = "expected to cost more than it brings"
 #: why an offer is removed, in the order in which the rules are asked
 NOT_VALID = "not valid tonight"
 NOT_TARGETED = "campaign does not target the customer"

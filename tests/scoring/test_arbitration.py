@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import random
+from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 
-from conf.schema import CouponOffers, Offers, ProductTypeOffers
+from conf.schema import CouponOffers, Offers, Policy, ProductTypeOffers
 from scoring.arbitration import choose, rank_product_types, value_coupons, value_product_types
+from scoring.next_best_offers import scored_coupons
+from scoring.policy import NOT_TARGETED, UNPROFITABLE
 
 OFFERS = Offers(
     per_customer=3,
@@ -120,3 +124,21 @@ def test_places_are_kept_for_what_the_customer_never_bought(rows):
         found = choose(rank_product_types(valued, places), None, OFFERS).collect()
         assert {row["product_type"] for row in found if row["customer_id"] == "a"} == expected
         assert [row["product_type"] for row in found if row["customer_id"] == "none"] == ["R1"]
+
+
+def test_a_coupon_that_costs_more_than_it_brings_is_removed(frame, rows):
+    day = date(2017, 12, 3)
+    offers = frame("offers", *({"offer_id": name, "campaign_id": "A", "kind": "coupon", "title": name, "discount": cost,
+                                "valid_from": day, "valid_to": day + timedelta(days=9)}
+                               for name, cost in (("gains", Decimal(1)), ("loses", Decimal(900)))))  # fmt: skip
+    targets = frame("campaign_targets", {"campaign_id": "A", "customer_id": "a", "targeted_on": day})
+    pairs = frame("coupon_affinity", *({"customer_id": who, "offer_id": name, "scope_baskets_total": 4}
+                                       for who in "ab" for name in ("gains", "loses")))  # fmt: skip
+    policy = Policy(control_salt="pepper-and-salt")
+    found = scored_coupons(pairs, None, None, offers, targets, None, OFFERS, policy, day).collect()
+    assert {(row["customer_id"], row["offer_id"]): row["removed_by"] for row in found} == {
+        ("a", "gains"): None,
+        ("a", "loses"): UNPROFITABLE,
+        ("b", "gains"): NOT_TARGETED,
+        ("b", "loses"): NOT_TARGETED,
+    }
