@@ -29,7 +29,9 @@ CUSTOMER_COLUMNS: dict[str, Column] = {
     "expected_spend": Column("expected_spend", "double", "spend expected in the next 84 days"),
     "churn_probability": Column("churn_probability", "double", "probability of no purchase within the horizon"),
     "churn_band": Column("churn_band", "string", "high, middle or low"),
-    "churn_reasons": Column("churn_reasons", "string", "what drives the churn probability most"),
+    "case when churn_band <> 'low' then churn_reasons end": Column(
+        "churn_reasons", "string", "what drives the churn probability most; empty in band low"
+    ),
 }
 #: further columns where the segment carries an offer
 OFFER_COLUMNS: dict[str, Column] = {
@@ -39,11 +41,17 @@ OFFER_COLUMNS: dict[str, Column] = {
     "channel": Column("channel", "string", "channel to send it by"),
     "valid_to": Column("valid_to", "date", "last day the offer can be taken; empty: no end"),
     "propensity": Column("propensity", "double", "probability of a purchase in the offer's scope"),
-    "expected_value": Column("expected_value", "double", "what the offer is expected to bring (margins are assumed)"),
+    "expected_value": Column(
+        "expected_value",
+        "double",
+        "expected margin of all purchases in the offer's scope, also of those made without it, less its cost (assumed)",
+    ),
     "'crm'": Column("utm_source", "string", "tag for web analytics"),
     "channel ": Column("utm_medium", "string", "tag for web analytics"),
     "'{slug}_' || ds": Column("utm_campaign", "string", "tag for web analytics"),
-    "offer_id ": Column("utm_content", "string", "tag for web analytics"),
+    r"trim(lower(regexp_replace(offer_id, '[^\pL\pN]+', '_', 'g')), '_')": Column(
+        "utm_content", "string", "tag for web analytics"
+    ),
 }
 #: what the two tables have in common; an offer's expected spend is called offer_expected_spend in order_by
 _SHARED = ("ds", "customer_id", "treatment", "contactable", "blocked_by", "expected_spend")

@@ -43,16 +43,17 @@ OFFERS = pa.Table.from_pylist(
 )
 
 
-def pick(where: str, **more: str) -> Selection:
+def pick(where: str, given: pa.Table = OFFERS, band: dict[str, str | None] | None = None, **more: str) -> Selection:
     size, count = SCORES.num_rows, OFFERS.num_rows
     scores = SCORES.append_column("ds", pa.array([DAY] * size)).append_column("segment_name", pa.array(["S"] * size))
     scores = scores.append_column("contactable", pa.array([b is None for b in SCORES["blocked_by"].to_pylist()]))
     for name, kind in (("recency_days", pa.int32()), ("spend_84", pa.float64()), ("expected_spend", pa.float64())):
         scores = scores.append_column(name, pa.nulls(size, kind))
-    for name in ("churn_band", "churn_reasons"):
-        scores = scores.append_column(name, pa.nulls(size, pa.string()))
+    bands = pa.array([(band or {}).get(who) for who in SCORES["customer_id"].to_pylist()], pa.string())
+    scores = scores.append_column("churn_band", bands)
+    scores = scores.append_column("churn_reasons", pa.array(["few visits"] * size))
     scores = scores.append_column("likely", pa.array(["fish;wine" if who in "abc" else "wine" for who in "abcdefg"]))
-    offers = OFFERS.append_column("ds", pa.array([DAY] * count))
+    offers = given.append_column("ds", pa.array([DAY] * count))
     for name in ("offer_title", "reason", "channel"):
         offers = offers.append_column(name, pa.array([name] * count))
     offers = offers.append_column("valid_to", pa.nulls(count, pa.date32()))
@@ -82,6 +83,22 @@ def test_the_best_ranked_offer_that_fits_is_written() -> None:
     assert found.suppressed == {"control group": 1}
     assert found.rows["utm_campaign"].to_pylist() == ["some_2017-12-03"] * 2
     assert found.rows["utm_content"].to_pylist() == ["7", "9"]
+
+
+def test_a_tag_for_web_analytics_has_no_spaces_and_signs() -> None:
+    ids = pa.array(["type:FLUID MILK WHITE ONLY", "7", "Молоко & co.", "type:X", "a", "b"])
+    place = OFFERS.schema.get_field_index("offer_id")
+    found = pick("true", given=OFFERS.set_column(place, "offer_id", ids), offer_where="true")
+    assert found.rows["utm_content"].to_pylist() == ["type_fluid_milk_white_only", "type_x", "b"]
+    assert pick("true", given=OFFERS.set_column(place, "offer_id", ids), offer_where="offer_id like '%co.'").rows[
+        "utm_content"
+    ].to_pylist() == ["молоко_co"]
+
+
+def test_who_is_not_leaving_has_no_reasons_to_leave() -> None:
+    band = dict(zip("abcdefg", ("low", "middle", "low", "low", "low", None, "low"), strict=True))
+    rows = pick("true", band=band).rows.to_pylist()
+    assert {row["customer_id"]: row["churn_reasons"] for row in rows} == {"a": None, "b": "few visits", "f": None}
 
 
 def test_a_segment_without_offers_has_no_offer_columns() -> None:
