@@ -45,7 +45,7 @@ def replace(url: str, day: date, tables: Mapping[str, pa.Table | pads.Dataset]) 
     """Put ``tables`` in the place of the night's rows, in one transaction.
 
     A reader sees the night as it was or as it is now. A lost connection is tried again; other nights are not touched,
-    but for tables of which only the newest night is kept.
+    but for tables of which only the newest night is kept: an older night's rows of these are left out.
 
     Args:
         url: SQLAlchemy URL of the database.
@@ -158,19 +158,22 @@ def _engine(parsed: sa.URL, options: dict[str, Any]) -> sa.Engine:
 
 
 def _load(url: str, day: date, data: dict[str, pads.Dataset]) -> dict[str, int]:
-    """Delete the night's rows, load the new ones and commit."""
+    """Delete the night's rows, load the new ones and commit; of an older night, not what only the newest one keeps."""
     parsed = _parse(url)
     sqlite = parsed.get_backend_name() == "sqlite"
     place: dict[str, Any] = {} if sqlite else {"db_schema_name": SCHEMA}
     prefix = "" if sqlite else f"{SCHEMA}."
     try:
         with _adbc(parsed, sqlite) as connection, connection.cursor() as cursor:
+            cursor.execute(f"select count(*) from {prefix}nightly_runs where ds > '{day}'")
+            is_older = (cursor.fetchone() or (0,))[0] > 0
             for name in data:
                 older = "<=" if PUBLISHED[name].newest_only else "="
                 cursor.execute(f"delete from {prefix}{name} where ds {older} '{day}'")
-            loaded = {
+            loaded = dict.fromkeys(data, 0) | {
                 name: cursor.adbc_ingest(name, _batches(name, day, table, sqlite), mode="append", **place)
                 for name, table in data.items()
+                if not (is_older and PUBLISHED[name].newest_only)
             }
             connection.commit()
     except dbapi.Error as error:

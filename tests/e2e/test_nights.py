@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import json
 import os
 import shutil
@@ -13,6 +15,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,7 +23,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conf.load import DEFAULT
+from conf.load import DEFAULT, load
 from jobs.lake import Lake, Manifest
 from jobs.stages import Stage, command
 
@@ -100,9 +103,34 @@ def test_a_night_leaves_scores_files_and_a_report(reference: Installation) -> No
     assert customers > 100
     assert current == offers == 5 * customers
     assert fewest == 5
-    manifest = json.loads((reference.home / "outbox" / str(NIGHT) / "manifest.json").read_text())
-    assert manifest
     assert (reference.home / "reports" / str(NIGHT) / "index.html").stat().st_size > 20_000
+
+
+def test_no_file_holds_a_customer_who_may_not_be_contacted(reference: Installation) -> None:
+    with sqlite3.connect(reference.home / "nbo.db") as database:
+        told = database.execute("select customer_id, treatment, contactable from customer_scores").fetchall()
+    policy = load(reference.conf).policy
+    barred = {who for who, _, contactable in told if not contactable}
+    control = {
+        who
+        for who, _, _ in told
+        if int(hashlib.sha256(f"{policy.control_salt}:{who}".encode()).hexdigest()[:8], 16) / 2**32
+        < policy.control_share
+    }
+    assert control == {who for who, treatment, _ in told if treatment == "control"}
+    folder = reference.home / "outbox" / str(NIGHT)
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    listed = []
+    for file in files:
+        with (folder / file["file"]).open(encoding="utf-8-sig", newline="") as stream:
+            rows = [row["customer_id"] for row in csv.DictReader(stream)]
+        assert len(rows) == file["rows"]
+        listed += rows
+    assert len(control) > 2
+    assert set(listed) <= {who for who, *_ in told} - control - barred
+    assert len(set(listed)) > 20
+    assert sum(file["suppressed"].get("control group", 0) for file in files) > 0
+    assert max(Counter(listed).values()) <= policy.max_contacts
 
 
 def test_the_same_night_again_changes_nothing(reference: Installation) -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,21 @@ def test_a_backfill_of_an_older_night_leaves_the_current_views(url: str) -> None
     view = query(url, f"select segment_id, count(*) from {place(url)}current_customer_scores group by 1")
     assert view == [("new", 2)]
     assert database.newest(url) == DAY
+
+
+def test_of_a_newest_only_table_an_older_night_is_left_out(url: str) -> None:
+    def tables(day: date) -> dict[str, pa.Table]:
+        pair = {"product_id": ["p"], "other": [str(day)], "rank": [1], "source": ["words"], "score": [0.5]}
+        return night(day, 2, "a") | {"similar_products": _table("similar_products", day, pair)}
+
+    assert PUBLISHED["similar_products"].newest_only
+    database.replace(url, DAY, tables(DAY))
+    assert database.replace(url, EARLIER, tables(EARLIER))["similar_products"] == 0
+    assert [row["ds"] for row in database.rows(url, "similar_products")] == [str(DAY)]
+    assert database.count(url, "customer_scores", ds=EARLIER) == 2
+    later = DAY + timedelta(days=1)
+    assert database.replace(url, later, tables(later))["similar_products"] == 1
+    assert [row["ds"] for row in database.rows(url, "similar_products")] == [str(later)]
 
 
 def test_a_table_may_be_empty(url: str) -> None:
