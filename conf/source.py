@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from conf.strict import Share, Slug, Strict
 
@@ -58,6 +58,15 @@ class SourceTable(Strict):
         3.0, gt=1, description="a night's rows against the median of recent nights, as a factor up or down"
     )
     references: dict[str, Share] = Field({}, description="column: least share of its values found in its table")
+    complete: bool = Field(
+        default=False, description="of customers: its snapshots hold all there are; whoever is missing is not contacted"
+    )
+
+    @model_validator(mode="after")
+    def _complete_is_a_snapshot(self) -> SourceTable:
+        if self.complete and all(part.mode != "snapshot" for part in self.parts):
+            raise ValueError("complete: no part is a snapshot, so that nobody ever leaves the table")
+        return self
 
 
 class Consent(Strict):

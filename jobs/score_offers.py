@@ -32,7 +32,7 @@ from scoring.coupons import coupon_rows
 from scoring.customer_scores import customer_scores, discount_bands
 from scoring.next_actions import next_actions
 from scoring.next_best_offers import BASELINE, HASH, next_best_offers, product_type_ranking, scored_coupons
-from scoring.policy import contact_rights, keep_within_ceiling, with_touches
+from scoring.policy import contact_rights, keep_within_ceiling, with_touches, without_gone
 from scoring.predictions import label_ranking
 from scoring.propensities import likely_labels, propensities, propensity_inputs
 from scoring.repeats import with_repeats
@@ -125,6 +125,9 @@ class _Night:
             self.profile, consents, self.contacts, settings.source.consent, settings.policy, self.day,
             settings.source.timezone,
         )  # fmt: skip
+        table, known = settings.source.tables.get("customers"), self.clean("customers")
+        if table is not None and table.complete and known is not None:
+            rights = without_gone(rights, known)
         told = rhythm_scores(self.feature("rhythm"), self.models, settings.models.churn_active_days)
         found = self.lake.spark_files(self.spark, asked.files)
         described = (self.feature("interests"), discount_bands(self.feature("discounts")))

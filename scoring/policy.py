@@ -29,6 +29,7 @@ OPTED_OUT = "opted out"
 NO_CONSENT = "no consent on record"
 NOT_RECORDED = "the source records no consent"
 TOO_OFTEN = "contacted too often"
+GONE = "not in the CRM"
 
 
 def is_control(customer_id: Column, policy: Policy) -> Column:
@@ -90,6 +91,19 @@ def contact_rights(
         blocked.alias("blocked_by"),
         recent.alias("recent_contacts"),
     )
+
+
+def without_gone(rights: DataFrame, customers: DataFrame) -> DataFrame:
+    """Forbid contact with those whom the CRM no longer has: erased, merged or closed accounts.
+
+    Args:
+        rights: from :func:`contact_rights`.
+        customers: ``CUSTOMERS``; all there are.
+    """
+    there = customers.select("customer_id", F.lit(True).alias("_there"))
+    gone = F.when(F.col("_there").isNull(), GONE)
+    rows = rights.join(there, "customer_id", "left").withColumn("blocked_by", F.coalesce("blocked_by", gone))
+    return rows.withColumn("contactable", F.col("blocked_by").isNull()).drop("_there")
 
 
 def with_touches(delivered: DataFrame, touches: DataFrame | None) -> DataFrame:

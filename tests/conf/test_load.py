@@ -57,6 +57,12 @@ def test_spark_settings_may_be_numbers_and_flags(copy: Path) -> None:
         ("nbo.yml", "horizon_days: 28", "horizon_day: 28", "horizon_day: Extra inputs are not permitted"),
         ("nbo.yml", "horizon_days: 28", "horizon_days: -1", "horizon_days: Input should be greater than 0"),
         ("nbo.yml", "horizon_days: 28", "horizon_days: 28\nhorizon_days: 7", "given twice: ['horizon_days']"),
+        (
+            "sources/complete_journey.yml",
+            "mode: snapshot",
+            "mode: upsert",
+            "customers: Value error, complete: no part is",
+        ),
         ("nbo.yml", "source: sources/complete_journey.yml", "source: sources/none.yml", "cannot read"),
         ("nbo.yml", "home: var", "home: !!python/object/apply:os.getcwd []", "could not determine a constructor"),
         ("offers.yml", "margin: 0.25", "margin: 25", "offers.product_types.margin: Input should be less than"),

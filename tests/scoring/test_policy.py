@@ -11,6 +11,7 @@ from conf.schema import Policy
 from conf.source import Consent
 from scoring.policy import (
     DURABLE,
+    GONE,
     NO_CONSENT,
     NOT_RECORDED,
     NOT_TARGETED,
@@ -26,6 +27,7 @@ from scoring.policy import (
     mark_coupons,
     mark_product_types,
     with_touches,
+    without_gone,
 )
 
 DAY = date(2017, 12, 3)
@@ -125,6 +127,23 @@ def test_contacts_within_the_window_count(frame):
     assert rights(people, contacts=touches, consent=granted) == {
         "full": TOO_OFTEN, "old": None, "future": None, "never": None,
     }  # fmt: skip
+
+
+def test_who_is_gone_from_the_crm_is_not_contacted_whatever_he_agreed_to(frame):
+    late = {"channel": "*", "purpose": "*", "changed_at": datetime(2017, 1, 1, tzinfo=UTC)}
+    consents = frame(
+        "consents",
+        *(
+            {"customer_id": who, "granted": granted, **late}
+            for who, granted in (("a", True), ("b", True), ("c", False))
+        ),
+    )
+    people = frame("customers", *({"customer_id": who} for who in "abc"))
+    given = contact_rights(people, consents, None, RECORDED, POLICY, DAY, ZONE)
+    rows = without_gone(given, frame("customers", {"customer_id": "a"}))
+    assert rows.columns == given.columns
+    found = {row["customer_id"]: (row["contactable"], row["blocked_by"]) for row in rows.collect()}
+    assert found == {"a": (True, None), "b": (False, GONE), "c": (False, OPTED_OUT)}
 
 
 def test_a_delivery_that_the_crm_records_too_counts_once(frame, rows):
