@@ -50,9 +50,18 @@ NUMBERS: dict[str, tuple[str, str]] = {
     **{f"spend_{days}": (f"spent {{}} in the last {days} days", "%.2f") for days in RHYTHM_WINDOWS},
     "spend_total": ("spent {} ever", "%.2f"),
     **{f"spend_week_{n}": (f"spent {{}} in week {n} back", "%.2f") for n in range(1, WEEKS + 1)},
-    **{f"visits_decay_{d}": (f"about {{}} visits lately, most of them in the last {d} days", "%.1f") for d in DECAYS},
-    **{f"visit_rate_{d}": (f"about {{}} visits a day lately, above all in the last {d} days", "%.2f") for d in DECAYS},
-    **{f"spend_decay_{d}": (f"spent about {{}} lately, above all in the last {d} days", "%.2f") for d in DECAYS},
+    **{
+        f"visits_decay_{d}": (f"{{}} visits of late, older ones counting less (half after {d} days)", "%.1f")
+        for d in DECAYS
+    },
+    **{
+        f"visit_rate_{d}": (f"{{}} visits a day of late, older ones counting less (half after {d} days)", "%.2f")
+        for d in DECAYS
+    },
+    **{
+        f"spend_decay_{d}": (f"spent {{}} of late, older spend counting less (half after {d} days)", "%.2f")
+        for d in DECAYS
+    },
     "gap_variation": ("time between visits varies by {} of its mean", "%"),
     "absence_share": ("{} of the days so far were followed by 28 without a visit", "%"),
     "absence_by_habit": ("so long an absence grew by 28 days in {} of the cases so far", "%"),

@@ -28,6 +28,15 @@ def test_drivers_are_named_in_order_with_the_customers_values():
     ]
 
 
+def test_faded_counts_do_not_claim_a_visit_in_their_half_life():
+    names = np.array([["visits_decay_28", "spend_decay_14"]], dtype=object)
+    values = pd.DataFrame({"visits_decay_28": [0.74], "spend_decay_14": [3.0]})
+    assert driver_words(names, values).to_pylist() == [
+        "0.7 visits of late, older ones counting less (half after 28 days); "
+        "spent 3.00 of late, older spend counting less (half after 14 days)"
+    ]
+
+
 def test_every_input_of_the_models_has_words():
     assert {*churn.INPUTS, *value.DECLARED} <= {*WORDS, *NUMBERS}
     assert {*churn.INPUTS} == {*RHYTHM.names[1:]}
