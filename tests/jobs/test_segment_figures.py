@@ -74,7 +74,7 @@ def test_the_page_tells_of_families_drift_and_look_alikes(settings: Settings, ni
     scored = sum(row["customers"] for one in found["families"] if one["family"] == "churn_and_value"
                  for row in one["segments"])  # fmt: skip
     assert scored == len(bands) - pc.sum(pc.is_null(bands)).as_py()  # each scored customer is in one quadrant
-    plain = {"segments": "", "segment_map": "", "look_alikes": ""}
+    plain = {"segments": "", "segment_map": "", "look_alikes": "", "precision": ""}
     names = ("quarantined", "recency", "spend", "models", "kinds", "sources", "outcomes", "seconds", "memory")
     monkeypatch.setattr(write_report, "_plots", lambda *_: plain | dict.fromkeys(names, ""))
     html = write_report.render(settings, Night(settings, night, DAY))
