@@ -21,7 +21,6 @@ from conf.schema import Offers
 #: decimals of what is published
 PLACES = 6
 TYPE_PREFIX = "type:"
-#: the order of a customer's product types and, with the response in front, of his coupons
 
 
 def value_product_types(rows: DataFrame, offers: Offers) -> DataFrame:

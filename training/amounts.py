@@ -132,7 +132,7 @@ def judge(model: Model, frame: pd.DataFrame) -> Judged:
     each = pd.Series(-deviances(truth, expected, floor)).groupby(frame["customer_id"].to_numpy()).mean().sort_index()
     rmse = float(np.sqrt(np.mean((truth - expected) ** 2)))
     figures = value_metrics(truth, expected) | {"deviance": -float(each.mean()), "rmse": rmse}
-    return Judged(each, figures, expected, truth > 0)
+    return Judged(each, figures, expected, truth)
 
 
 def _amounts(frame: pd.DataFrame) -> np.ndarray:
