@@ -15,7 +15,7 @@ SCOPE_WORDS: dict[str, tuple[str, str]] = {
     "visits_total": ("{} with such a purchase", "visit"),
     "interval_days": ("{} between such purchases on average", "day"),
     "gap_last": ("{} between the last two such purchases", "day"),
-    **{f"visits_decay_{d}": (f"{{}} such purchases of late, one of {d} days ago counted half", "%.1f")
+    **{f"visits_decay_{d}": (f"{{}} such purchases of late, older ones counting less (half after {d} days)", "%.1f")
        for d in (14, 28, 56, 112)},
     "spend_84": ("spent {} on it in the last 84 days", "%.2f"),
     "overdue_ratio": ("days since such a purchase are {} times the usual interval", "%.1f"),
