@@ -133,7 +133,7 @@ def test_nobody_and_no_model_give_no_row():
         ("baskets_84", 1.0, "1 basket in the last 84 days"),
         ("discount_share_84", 0.254, "25 % of list value in discounts over 84 days"),
         ("spend_84", 7.056, "spent 7.06 in the last 84 days"),
-        ("trend_28", -0.5, "baskets of 28 days against those of 84: log ratio -0.50"),
+        ("trend_28", -0.5, "baskets of the last 28 days against the 84 before now: -0.50 (0: as ever, below: fewer)"),
         ("fish:recency_days", 3.0, "last such purchase 3 days ago"),
         ("wine:visits_decay_112", 2.04, "tries wine: 2.0 times of late"),
         ("fish:overdue_ratio", np.nan, "overdue ratio unknown"),
