@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 _LEAST_GAIN = 1e-9
+#: moves of a node, on average, at the most
 _PASSES = 20
 
 
@@ -58,7 +59,7 @@ def _split(surplus: np.ndarray) -> np.ndarray | None:
     vector = np.linalg.eigh(within)[1][:, -1]
     first = vector[np.argmax(np.abs(vector))]
     sign = np.where(vector * first >= 0, 1.0, -1.0)
-    for _ in range(_PASSES):
+    for _ in range(_PASSES * len(sign)):
         # moving node i changes s'Ws by -4 s_i (Ws)_i + 4 W_ii
         gain = -sign * (within @ sign) + np.diag(within)
         best = int(np.argmax(gain))

@@ -47,7 +47,7 @@ def coupon_affinity(
     scope = offer_products.join(F.broadcast(valid.select("offer_id", "campaign_id")), "offer_id").distinct()
     seen = lines(order_lines, products).where(until(as_of))
     active = meant.select("customer_id", "campaign_id").distinct()
-    history = _history(seen.join(F.broadcast(active), "customer_id").join(scope, ["campaign_id", "product_id"]), as_of)
+    history = _history(seen.join(active, "customer_id").join(scope, ["campaign_id", "product_id"]), as_of)
     pairs = (
         meant.join(_scopes(scope, products, seen), "offer_id", "left")
         .join(_demand(seen.where(within(as_of, 28)).join(scope, "product_id")), "offer_id", "left")

@@ -40,7 +40,7 @@ def discounts(order_lines: DataFrame, products: DataFrame, as_of: date) -> DataF
     sold = lines(order_lines, products).where(within(as_of, DAYS))
     bought = (
         sold.where("is_sale and counted and product_type is not null")
-        .groupBy("customer_id", "order_id", "product_type")
+        .groupBy("customer_id", "order_id", "ordered_on", "product_type")
         .agg(F.max(F.col("discount") > 0).alias("off"))
         .groupBy("customer_id", "product_type")
         .agg(F.count("*").alias("n"), F.count_if("off").alias("off"))

@@ -23,7 +23,7 @@ def lines(order_lines: DataFrame, products: DataFrame) -> DataFrame:
     """Put each order line beside its product, customers kept together.
 
     Rows are partitioned by customer, so that what is grouped by customer afterwards needs no further shuffle: one
-    shuffle of the order lines in all, O(lines).
+    shuffle of the order lines in all (two where the products are too many to broadcast), O(lines).
 
     Args:
         order_lines: ``ORDER_LINES``.
@@ -51,8 +51,9 @@ def lines(order_lines: DataFrame, products: DataFrame) -> DataFrame:
             _signed(_units("discount", MONEY_UNIT)).alias("discount"),
             F.when(is_sale, _units("quantity", QUANTITY_UNIT)).alias("pieces"),
         )
-        .repartition(partitions, "customer_id")
         .join(known, "product_id", "left")
+        # after the join, which shuffles by product where there are too many of them to broadcast
+        .repartition(partitions, "customer_id")
         .withColumn("pieces", F.when(F.col("counted"), F.col("pieces")))
         .withColumn("offerable", F.coalesce("offerable", F.lit(False)) & F.col("product_type").isNotNull())
         .withColumn("counted", F.coalesce("counted", F.lit(False)))

@@ -78,7 +78,7 @@ def _demand(sales: DataFrame, segments: DataFrame) -> DataFrame:
     store = F.struct(F.lit("store").alias("kind"), F.col("store_id").alias("name"))
     segment = F.struct(F.lit("segment").alias("kind"), F.col("segment_id").alias("name"))
     known = sales.select("customer_id", "store_id", "product_id").distinct()
-    known = known.join(F.broadcast(segments.select("customer_id", "segment_id")), "customer_id", "left")
+    known = known.join(segments.select("customer_id", "segment_id"), "customer_id", "left")
     at = known.select("customer_id", "product_id", F.explode(F.array(company, store, segment)).alias("at"))
     at = at.where("at.name is not null").select("customer_id", "product_id", "at.kind", "at.name").distinct()
     buyers = at.groupBy("kind", "name", "product_id").agg(F.count("*").alias("buyers"))

@@ -184,10 +184,10 @@ def held(batch: pa.RecordBatch, known: Kinds, as_of: date, timezone: str) -> Pur
     owner = np.repeat(np.arange(batch.num_rows), np.diff(lists[0].offsets.to_numpy()))
     given = dict(zip(_FIELDS, (column.flatten().to_numpy() for column in lists), strict=True))
     # whole order of a basket's lines: sums of floats must not depend on how Spark gathered them
-    order = np.lexsort((given["amount"], given["kind"], given["order"], owner))
+    order = np.lexsort((given["amount"], given["kind"], given["order"], given["day"], owner))
     owner, given = owner[order], {name: values[order] for name, values in given.items()}
     starts = np.diff(owner, prepend=-1) != 0
-    starts[1:] |= np.diff(given["order"]) != 0
+    starts[1:] |= (np.diff(given["order"]) != 0) | (np.diff(given["day"]) != 0)
     first, basket = np.flatnonzero(starts), np.cumsum(starts) - 1
     place = np.searchsorted(known.hashes, given["kind"])
     there = np.append(known.hashes, 0)[place] == given["kind"]

@@ -8,7 +8,6 @@ n = customers, l = characteristics.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -26,6 +25,7 @@ from training.expert_prior import prior_matrix
 from training.fitting import Candidate
 from training.funnel import stage
 from training.network import BASKETS, LISTS, STAGE, Encoded, Network, encode, label_matrix
+from training.networks.backend import keras_for
 
 log = logging.getLogger(__name__)
 NAME = "characteristics"
@@ -139,7 +139,7 @@ def fit(
         start: result of :func:`baseline`.
         config: sizes and seed.
     """
-    keras, categories = _keras(config.seed), _vocabulary(train)
+    keras, categories = keras_for(config.seed), _vocabulary(train)
     coded, valid = (encode(frame, NUMBERS, categories, dictionary) for frame in (train, validation))
     bought = label_matrix(train["bought"], None, pd.Index(dictionary))
     model = build(config, len(NUMBERS), coded.categories.shape[1], len(dictionary))
@@ -175,8 +175,7 @@ def fit(
 
 def build(config: CharacteristicsConfig, numbers: int, categories: int, labels: int) -> Any:
     """Return the untrained Keras model; its four inputs are those of :class:`training.network.Encoded`."""
-    keras = _keras(config.seed)
-    keras.utils.clear_session()  # the names of layers start anew, so that the same model gives the same file
+    keras = keras_for(config.seed)
     sizes = {"numbers": numbers, "categories": categories, "recent": labels, "total": labels}
     inputs = {name: keras.Input((size,), name=name) for name, size in sizes.items()}
     log1p = keras.ops.log1p
@@ -222,18 +221,6 @@ def thresholds(probability: np.ndarray, happened: np.ndarray, least: float) -> n
     f1 = 2 * hits / (np.arange(1, len(happened) + 1)[:, None] + happened.sum(axis=0))
     chosen = np.take_along_axis(probability, np.take_along_axis(order, f1.argmax(axis=0)[None], axis=0), axis=0)[0]
     return np.round(np.where(happened.sum(axis=0) > 0, np.maximum(chosen, least), least), 6)
-
-
-def _keras(seed: int) -> Any:
-    """Import Keras on TensorFlow, made to give the same result every time."""
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import keras
-    import tensorflow
-
-    keras.utils.set_random_seed(seed)
-    tensorflow.config.experimental.enable_op_determinism()
-    return keras
 
 
 def _vocabulary(train: pd.DataFrame) -> dict[str, list[str]]:

@@ -187,5 +187,5 @@ def _known(values: pd.Series) -> np.ndarray:
 
 
 def _round(value: float) -> float:
-    """Round to two digits, as people would; a count's border stays between its numbers."""
+    """Round to two digits, as people would."""
     return value if value in (0, _UNKNOWN) else float(f"{value:.2g}") if abs(value) < 100 else float(f"{value:.3g}")

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from features.hierarchical_kmeans import TreeConfig, averages, centres, merges, nearest, refined, totals_of
+from training.networks.backend import keras_for
 
 #: points (n, d) -> their segments (n,), -1 where a way leaves a point out
 Place = Callable[[np.ndarray], np.ndarray]
@@ -197,9 +198,7 @@ def _density(points: np.ndarray, seed: int) -> Callable[[int], Place]:
 
 def _autoencoded(points: np.ndarray, seed: int) -> Callable[[int], Place]:
     """Train a small autoencoder and run k-means in the space of its code."""
-    import keras
-
-    keras.utils.set_random_seed(seed)
+    keras = keras_for(seed)
     width = points.shape[1]
     given = keras.Input((width,))
     code = keras.layers.Dense(3)(keras.layers.Dense(4 * width, activation="gelu")(given))
@@ -219,8 +218,11 @@ def _autoencoded(points: np.ndarray, seed: int) -> Callable[[int], Place]:
 
 def _fitted_kmeans(points: np.ndarray, k: int, seed: int) -> np.ndarray:
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
-    return np.asarray(KMeans(k, n_init=4, random_state=seed).fit(points).cluster_centers_, dtype="float32")
+    with threadpool_limits(1):  # threads add up floats in another order every time
+        fitted = KMeans(k, n_init=4, random_state=seed).fit(points)
+    return np.asarray(fitted.cluster_centers_, dtype="float32")
 
 
 DENSITY = "density (HDBSCAN)"

@@ -11,6 +11,7 @@ import pandas as pd
 
 from training.artifacts import matrix
 from training.logits import Scaler
+from training.networks.backend import keras_for
 from training.stack import CLIP, Stack
 
 
@@ -107,9 +108,7 @@ def _scaled(scaler: Scaler, frame: pd.DataFrame, inputs: Sequence[str]) -> np.nd
 
 
 def _built(width: int, weeks: np.ndarray, outputs: int, loss: Callable[[Any, Any], Any], config: StackConfig) -> Any:
-    import keras
-
-    keras.utils.set_random_seed(config.seed)
+    keras = keras_for(config.seed)
     kept = keras.regularizers.L2(config.l2)
     inputs = keras.Input((width,))
     row: Any = inputs

@@ -1,4 +1,4 @@
-"""The best columns of every row: the one partial sort of the project, and the same fused with a matrix product.
+"""The best columns of every row: the partial sort of all recommended lists, and the same fused with a matrix product.
 
 b = rows, i = columns, d = inner size, k = length of a list. A list holds columns, the best first, -1 where there is
 nothing left to list; ties go to the first column. A heap of k cells per row is kept, so that a row costs O(i) reads and

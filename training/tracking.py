@@ -161,8 +161,10 @@ class Registry:
         """Make a challenger champion that passed the gate and waited for it."""
         reason = version.tags["decision"].replace(version.tags[AWAITS], "promoted with approval", 1)
         self.client.set_model_version_tag(version.name, version.number, "decision", reason)
+        promoted = self.promote(version)
+        # last: whatever breaks off before, the version still waits and may be approved again
         self.client.delete_model_version_tag(version.name, version.number, AWAITS)
-        return self.promote(version)
+        return promoted
 
     def rollback(self, name: str) -> Version:
         """Take the newest champion of ``name`` out of service and return the one before it, which serves again.

@@ -200,22 +200,28 @@ def policy_value(
 
 @dataclass(frozen=True)
 class Overlap:
-    """How alike the arms are: ``roc_auc`` of telling them apart (0.5: alike), ``outside``: share without a match."""
+    """How alike the arms are: ``roc_auc`` of telling them apart (0.5: alike), ``outside``: share without a match.
+
+    ``chance``: an ROC AUC that arms drawn by lot reach in one of forty cases (Mann and Whitney 1947).
+    """
 
     roc_auc: float
     outside: float
+    chance: float
 
     @property
     def is_random(self) -> bool:
-        """Tell whether the arms cannot be told apart."""
-        return abs(self.roc_auc - 0.5) < 0.02
+        """Tell whether the arms cannot be told apart better than by chance."""
+        return self.roc_auc < self.chance
 
 
 def overlap(x: np.ndarray, treated: np.ndarray) -> Overlap:
     """Check whether treated and others can be compared, by a model that tells them apart on held-out folds."""
     chance = cross_val_predict(_logit(), x, treated, cv=_FOLDS, method="predict_proba")[:, 1]
     outside = (chance < _OVERLAP[0]) | (chance > _OVERLAP[1])
-    return Overlap(float(roc_auc_score(treated, chance)), float(outside.mean()))
+    given, others = int(np.sum(treated)), int(np.sum(1 - treated))
+    by_chance = 0.5 + 1.96 * np.sqrt((given + others + 1) / (12 * given * others))
+    return Overlap(float(roc_auc_score(treated, chance)), float(outside.mean()), float(by_chance))
 
 
 def _probability(x: np.ndarray, outcome: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

@@ -16,7 +16,7 @@ RANDOMISED, SEEN, NO_DESIGN = "randomised", "observational", "none"
 #: customers in each arm, and with each outcome in each arm, without which nothing is said
 LEAST_ARM, LEAST_OUTCOMES = 100, 20
 _NOTHING = Interval(float("nan"), float("nan"), float("nan"))
-_UNKNOWN = Overlap(float("nan"), float("nan"))
+_UNKNOWN = Overlap(float("nan"), float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)

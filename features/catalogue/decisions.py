@@ -66,9 +66,8 @@ def resolve(lines: Iterable[Decision]) -> Decisions:
         for product in (each.product, each.other):
             found.group.setdefault(product, product)
         one, other = found.find(each.product), found.find(each.other)
-        parted = {frozenset((found.find(a), found.find(b))) for a, b in found.apart}
         what = f"line {each.line} says that {each.product} and {each.other} are"
-        if each.decision == SAME and frozenset((one, other)) in parted:
+        if each.decision == SAME and any({found.find(a), found.find(b)} == {one, other} for a, b in found.apart):
             found.refused.append(f"{what} the same; the lines before it keep them apart")
         elif each.decision == SAME:
             found.group[max(one, other)] = min(one, other)

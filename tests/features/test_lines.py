@@ -52,3 +52,24 @@ def test_a_window_holds_as_many_days_as_it_says(spark, day, inside):
 
 def test_money_is_in_the_currency(spark):
     assert spark.range(1).select(money(F.lit(12345))).first()[0] == 1.2345
+
+
+def test_customers_stay_together_where_the_products_are_too_many_to_broadcast(crm, spark):
+    """What reads whole histories in Arrow batches would otherwise see parts of them."""
+    options = {
+        "spark.sql.autoBroadcastJoinThreshold": "-1",
+        "spark.sql.adaptive.coalescePartitions.enabled": "false",
+        "spark.sql.shuffle.partitions": "4",
+    }
+    before = {name: spark.conf.get(name) for name in options}
+    sold = crm.lines(*(f"c{n % 12} o{n} 2017-06-01 p{n % 7} 1.00" for n in range(120)))
+    products = crm.products(*(f"p{n} TYPE{n} D" for n in range(7)))
+    try:
+        for name, value in options.items():
+            spark.conf.set(name, value)
+        placed = lines(sold, products).select("customer_id", F.spark_partition_id().alias("place")).distinct().collect()
+    finally:
+        for name, value in before.items():
+            spark.conf.set(name, value)
+    assert len(placed) == 12
+    assert len({row["place"] for row in placed}) > 1
