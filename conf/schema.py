@@ -136,9 +136,7 @@ class NetworkTraining(Strict):
     weight_decay: float = Field(default=1e-4, ge=0, description="of adamw alone")
     batch: int = Field(default=4096, gt=0, description="rows of a step of the ranker; of sequences an eighth of it")
     epochs: int = Field(default=12, gt=0)
-    patience: int = Field(
-        default=2, ge=0, description="epochs without a better score that are borne"
-    )
+    patience: int = Field(default=2, ge=0, description="epochs without a better score that are borne")
     jit: bool = Field(default=False, description="compile the step by XLA: pays on large batches only")
     seed: int = 20260101
 
