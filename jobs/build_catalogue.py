@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 import pyarrow.dataset as pads
 
 from conf.catalogue import CLUSTER_JOURNAL, PRODUCT_CLUSTERS
@@ -252,6 +251,6 @@ def _append(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, befo
 
 def _copy(engine: duckdb.DuckDBPyConnection, draft: Draft, name: str, query: str) -> TableVersion:
     """Write the rows of a query as a table of the catalogue."""
-    schema = arrow_schema(CLUSTER_JOURNAL if name == JOURNAL else PRODUCT_CLUSTERS)
-    batches = (batch.cast(schema) for batch in engine.sql(query).fetch_arrow_reader(100_000))
-    return draft.arrow(name, pa.RecordBatchReader.from_batches(schema, batches))
+    return tables.write(
+        engine, draft, name, query, arrow_schema(CLUSTER_JOURNAL if name == JOURNAL else PRODUCT_CLUSTERS)
+    )

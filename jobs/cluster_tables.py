@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -16,8 +17,19 @@ import pyarrow as pa
 from conf.catalogue import PRODUCT_CLUSTERS
 from features.catalogue.decisions import Decisions, Member, moves
 from features.catalogue.reasons import BY_HAND, CENTRE
+from jobs.lake import Draft, TableVersion
 
 _COLUMNS = ", ".join(PRODUCT_CLUSTERS.names)
+#: rows of a row group
+_GROUP = 100_000
+
+
+def write(
+    engine: duckdb.DuckDBPyConnection, draft: Draft, name: str, query: str, schema: pa.Schema, **options: Any
+) -> TableVersion:
+    """Write the rows of a query as a table of the lake; ``options`` as of :meth:`jobs.lake.Draft.arrow`."""
+    batches = (batch.cast(schema) for batch in engine.sql(query).fetch_arrow_reader(_GROUP))
+    return draft.arrow(name, pa.RecordBatchReader.from_batches(schema, batches), **options)
 
 
 def decide(engine: duckdb.DuckDBPyConnection, decisions: Decisions) -> None:

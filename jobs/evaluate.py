@@ -15,8 +15,7 @@ from rich.table import Table as Grid
 
 from conf.errors import ConfigError
 from conf.schema import Settings
-from jobs.lake import Lake
-from jobs.measure_outcomes import TABLE as OUTCOMES
+from jobs.lake import OUTCOMES, Lake
 from jobs.stages import Stage, StageFailed, run_stage
 
 log = logging.getLogger(__name__)

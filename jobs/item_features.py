@@ -26,10 +26,11 @@ from features.product_neighbours import (
 )
 from features.repurchase import cluster_repurchase, repurchase
 from features.store_overlaps import store_overlaps
+from jobs.build_catalogue import SHARED
 from jobs.database_schema import arrow_schema
 from jobs.fit_inputs import fitting
 from jobs.lake import Lake, TableVersion
-from jobs.repeat_inputs import CLUSTERS, durables, shared_clusters
+from jobs.repeat_inputs import durables, shared_clusters
 from jobs.stages import Stage
 from scoring.repeats import owned
 
@@ -64,7 +65,7 @@ def causes(lake: Lake, day: date) -> dict[str, str]:
     """Return the content of what is taken over and of the clusters, for the night's fingerprint."""
     found = settled(lake, day)
     read = {} if found is None else {name: table.content for name, table in found[1].items()}
-    return read | ({CLUSTERS: lake.version(CLUSTERS, day).content} if lake.has(CLUSTERS, day) else {})
+    return read | ({SHARED: lake.version(SHARED, day).content} if lake.has(SHARED, day) else {})
 
 
 def build_products(night: Night, order_lines: DataFrame, products: DataFrame) -> None:

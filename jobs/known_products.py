@@ -12,12 +12,11 @@ from collections.abc import Sequence
 import duckdb
 import pyarrow as pa
 
+from jobs.cluster_tables import write
 from jobs.lake import Draft
 
 KNOWN = "catalogue/known_products"
 _SCHEMA = pa.schema([("product", pa.uint64()), ("content", pa.uint64()), ("cluster", pa.uint64())])
-#: rows of a row group
-_GROUP = 200_000
 
 
 def find_fresh(engine: duckdb.DuckDBPyConnection, columns: Sequence[str], text: str) -> int:
@@ -73,6 +72,4 @@ def _content(columns: Sequence[str]) -> str:
 
 
 def _write(engine: duckdb.DuckDBPyConnection, draft: Draft, query: str) -> None:
-    batches = (batch.cast(_SCHEMA) for batch in engine.sql(query).fetch_arrow_reader(_GROUP))
-    rows = pa.RecordBatchReader.from_batches(_SCHEMA, batches)
-    draft.arrow(KNOWN, rows, compression="none", use_dictionary=False)  # hashes do not compress
+    write(engine, draft, KNOWN, query, _SCHEMA, compression="none", use_dictionary=False)  # hashes do not compress

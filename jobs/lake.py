@@ -31,6 +31,8 @@ from jobs.stages import Stage
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+#: what earlier offers brought
+OUTCOMES = "outcomes/offer_outcomes"
 #: which stage publishes a layer
 LAYERS = {
     "raw": Stage.INGEST,

@@ -31,7 +31,7 @@ from features.lines import after, basket_types, until
 from features.product_types import product_types
 from jobs.contacts import is_live, local_day
 from jobs.database_schema import arrow_schema
-from jobs.lake import Draft, Lake, Manifest
+from jobs.lake import OUTCOMES, Draft, Lake, Manifest
 from jobs.night import publish
 from jobs.spark import session
 from jobs.stages import Stage
@@ -48,7 +48,6 @@ from scoring.outcomes import (
 from training.evaluation import Interval, bootstrap
 
 log = logging.getLogger(__name__)
-TABLE = "outcomes/offer_outcomes"
 K = 5
 
 
@@ -78,7 +77,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
                 rows += _Night(settings, lake, spark, day, night, closed[night]).rows()
             spark.catalog.clearCache()
         parts.append(pa.Table.from_pylist(rows, schema=arrow_schema(OFFER_OUTCOMES)))
-        draft.arrow(TABLE, pa.concat_tables(parts).sort_by([(name, "ascending") for name in OFFER_OUTCOMES.key]))
+        draft.arrow(OUTCOMES, pa.concat_tables(parts).sort_by([(name, "ascending") for name in OFFER_OUTCOMES.key]))
         draft.facts = {"measured": {str(night): scores.content for night, scores in sorted(closed.items())}}
 
     return publish(settings, Stage.MEASURE, day, inputs, build, force)
@@ -99,7 +98,7 @@ def _measured(lake: Lake, day: date, closed: dict[date, Manifest]) -> dict[date,
         if len(found) == len(closed):
             break
         measured = lake.need(Stage.MEASURE, by).facts.get("measured", {})
-        held = set(pc.unique(lake.arrow(TABLE, by, ["offers_of"])["offers_of"]).to_pylist())
+        held = set(pc.unique(lake.arrow(OUTCOMES, by, ["offers_of"])["offers_of"]).to_pylist())
         for night, scores in closed.items():
             if night in held and measured.get(str(night)) == scores.content:
                 found.setdefault(night, by)
@@ -112,7 +111,7 @@ def _recent(settings: Settings, day: date, night: date) -> bool:
 
 def _carried(lake: Lake, day: date, night: date, by: date) -> pa.Table:
     """Return a night's rows as an earlier run measured them."""
-    rows = lake.dataset(TABLE, by).to_table(filter=pc.field("offers_of") == pa.scalar(night))
+    rows = lake.dataset(OUTCOMES, by).to_table(filter=pc.field("offers_of") == pa.scalar(night))
     place = rows.schema.get_field_index("ds")
     return rows.set_column(place, rows.schema.field(place), pa.repeat(pa.scalar(day), len(rows))).cast(
         arrow_schema(OFFER_OUTCOMES)

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from conf.schema import Settings
-from jobs.lake import Lake
+from jobs.lake import OUTCOMES, Lake
 from jobs.stages import Stage
 
 Row = dict[str, Any]
@@ -48,7 +48,7 @@ class Night:
             "verdicts": "models/uplift_verdicts",
             "checks": "quality/data_quality",
             "profiles": "features/segment_profiles",
-            "outcomes": "outcomes/offer_outcomes",
+            "outcomes": OUTCOMES,
         }.items():
             if lake.has(table, day):
                 self._engine.register(name, lake.dataset(table, day))

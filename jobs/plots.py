@@ -110,14 +110,19 @@ def precision_curves(curves: Mapping[str, Sequence[tuple[float, float]]]) -> str
         for number, (title, points) in enumerate(curves.items()):
             precision, share = zip(*points, strict=True)
             axes.plot(precision, share, marker="o", markersize=3, color=f"C{number}", label=title)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        share_axes(axes, "precision of the list")
         axes.set_ylim(0, 1.02)
-        axes.set_xlabel("precision of the list")
-        axes.grid(color=FAINT)
-        axes.tick_params(length=0)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=8, borderaxespad=0.2)
         return picture(figure, "customers that can be named, by precision: " + ", ".join(curves))
+
+
+def share_axes(axes: Axes, across: str) -> None:
+    """Make both axes tell shares in percent; ``across`` names the horizontal one."""
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_xlabel(across)
+    axes.grid(color=FAINT)
+    axes.tick_params(length=0)
 
 
 def _values(axes: Axes, values: Sequence[float], form: str) -> None:

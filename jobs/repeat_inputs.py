@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow.dataset as pads
 
 from features.lines import until
+from jobs.build_catalogue import SHARED
 from jobs.lake import Lake, TableVersion
 from jobs.stages import Stage
 from scoring.repeats import durable_products, last_clusters, with_owned_scope
@@ -19,16 +20,14 @@ from scoring.repeats import durable_products, last_clusters, with_owned_scope
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-#: the products that share a cluster
-CLUSTERS = "catalogue/shared_clusters"
 _TYPES, _OF_CLUSTERS, _SCOPES = "features/repurchase", "features/cluster_repurchase", "clean/offer_products"
 
 
 def shared_clusters(lake: Lake, spark: SparkSession, day: date) -> DataFrame | None:
     """Return which products are one; None where each is its own."""
-    if not lake.has(CLUSTERS, day) or not lake.version(CLUSTERS, day).rows:
+    if not lake.has(SHARED, day) or not lake.version(SHARED, day).rows:
         return None
-    return lake.spark(spark, CLUSTERS, day)
+    return lake.spark(spark, SHARED, day)
 
 
 def durables(

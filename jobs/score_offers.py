@@ -19,10 +19,11 @@ from conf.features import FEATURES
 from conf.published import CHARACTERISTIC_RECOMMENDATIONS, NEXT_ACTIONS, ORGANIZATION_CHARACTERISTICS
 from conf.schema import Settings
 from features.schemas import conform, struct
+from jobs.build_catalogue import SHARED
 from jobs.fit_inputs import fitting
 from jobs.lake import Draft, Lake, Manifest, TableVersion
 from jobs.night import publish
-from jobs.repeat_inputs import CLUSTERS, bought_last, with_owned
+from jobs.repeat_inputs import bought_last, with_owned
 from jobs.score_inputs import deliveries, load_models, scoring_pins
 from jobs.score_segments import write_segment_tables
 from jobs.spark import session
@@ -67,7 +68,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     pins = scoring_pins(training.facts.get("pins", {}))
     sent = deliveries(settings, day)
     inputs = {"features": features.content, "clean": clean.content}
-    inputs |= {"clusters": lake.version(CLUSTERS, day).content} if lake.has(CLUSTERS, day) else {}
+    inputs |= {"clusters": lake.version(SHARED, day).content} if lake.has(SHARED, day) else {}
     inputs |= {"contacts": hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()}
     inputs |= {f"model {name}": f"{pin['sha256']} {pin['standing']}" for name, pin in sorted(pins.items())}
 

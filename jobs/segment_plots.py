@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
-from matplotlib.ticker import PercentFormatter
 
-from jobs.plots import BAD, BASELINE, FAINT, INK, OURS, STYLE, WIDTH, picture
+from jobs.plots import BAD, BASELINE, FAINT, INK, OURS, STYLE, WIDTH, picture, share_axes
 
 _COLOURS = (OURS, "#b45309", "#6d28d9", BAD)
 
@@ -45,10 +44,6 @@ def reach_curves(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
                       label=slug.replace("_", " "))  # fmt: skip
             low, high = ([0.0, *(point[f"recall_{end}"] for point in points)] for end in ("low", "high"))
             axes.fill_between(reach, low, high, color=colour, alpha=0.15, linewidth=0)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        axes.set_xlabel("reach, best ranked first")
-        axes.grid(color=FAINT)
-        axes.tick_params(length=0)
+        share_axes(axes, "reach, best ranked first")
         axes.legend(loc="upper left", frameon=False, fontsize=9)
         return picture(figure, "hidden members of the seed found, by reach")

@@ -15,7 +15,7 @@ from conf.schema import Settings
 from jobs import database, plots, segment_plots
 from jobs.delivery import link_newest, new_file
 from jobs.item_figures import item_figures
-from jobs.lake import Draft, Lake, Manifest
+from jobs.lake import OUTCOMES, Draft, Lake, Manifest
 from jobs.night import publish
 from jobs.night_figures import UNCOMPARED, Night
 from jobs.segment_figures import map_of, segment_figures
@@ -24,7 +24,6 @@ from jobs.stages import Stage
 log = logging.getLogger(__name__)
 #: what the night's page is made from
 SOURCES = tuple(stage for stage in Stage if stage is not Stage.REPORT)
-OUTCOMES = "outcomes/offer_outcomes"
 
 
 def run(settings: Settings, day: date, force: bool = False) -> Manifest:

@@ -12,9 +12,10 @@ from conf.catalogue import PRODUCT_CLUSTERS
 from conf.errors import DataError
 from conf.features import FEATURES
 from features.schemas import struct
+from jobs.build_catalogue import SHARED
 from jobs.build_features import run
 from jobs.database_schema import arrow_schema
-from jobs.item_features import CLUSTERS, SETTLED
+from jobs.item_features import SETTLED
 from jobs.lake import Lake, Manifest
 from jobs.stages import Stage
 
@@ -73,7 +74,7 @@ def glue(settings, *products: str) -> None:
         for name in products
     ]  # fmt: skip
     with Lake(settings.lake).draft(Stage.CATALOGUE, DAY) as draft:
-        draft.arrow(CLUSTERS, pa.Table.from_pylist(rows, schema=arrow_schema(PRODUCT_CLUSTERS)))
+        draft.arrow(SHARED, pa.Table.from_pylist(rows, schema=arrow_schema(PRODUCT_CLUSTERS)))
         draft.commit(Manifest(stage="catalogue", ds=str(DAY), version=""))
 
 

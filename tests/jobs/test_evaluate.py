@@ -10,8 +10,7 @@ import pyarrow as pa
 from conf.published import OFFER_OUTCOMES
 from jobs.database_schema import arrow_schema
 from jobs.evaluate import outcomes
-from jobs.lake import Lake, Manifest
-from jobs.measure_outcomes import TABLE
+from jobs.lake import OUTCOMES, Lake, Manifest
 from jobs.stages import Stage
 
 FIRST = date(2017, 10, 1)
@@ -26,7 +25,7 @@ def measured(lake: Lake, by: date, figures: dict[date, float]) -> None:
     ]
     known = [{name: row.get(name) for name in schema.names} for row in rows]
     with lake.draft(Stage.MEASURE, by) as draft:
-        draft.arrow(TABLE, pa.Table.from_pylist(known, schema=schema))
+        draft.arrow(OUTCOMES, pa.Table.from_pylist(known, schema=schema))
         draft.commit(Manifest(str(Stage.MEASURE), str(by), ""))
 
 

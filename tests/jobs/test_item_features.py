@@ -7,7 +7,8 @@ from datetime import date
 import pyarrow as pa
 import pytest
 
-from jobs.item_features import CLUSTERS, SETTLED, causes, settled
+from jobs.build_catalogue import SHARED
+from jobs.item_features import SETTLED, causes, settled
 from jobs.lake import Lake, Manifest
 from jobs.stages import Stage
 
@@ -44,5 +45,5 @@ def test_a_night_that_lacks_one_of_them_is_no_source(lake):
 
 
 def test_clusters_are_a_cause(lake):
-    publish(lake, Stage.CATALOGUE, date(2017, 12, 3), [CLUSTERS])
-    assert set(causes(lake, date(2017, 12, 3))) == {CLUSTERS}
+    publish(lake, Stage.CATALOGUE, date(2017, 12, 3), [SHARED])
+    assert set(causes(lake, date(2017, 12, 3))) == {SHARED}

@@ -17,8 +17,8 @@ from conf.schema import Settings, Spark
 from features.schemas import struct
 from jobs import database
 from jobs.database_schema import arrow_schema
-from jobs.lake import Lake, Manifest
-from jobs.measure_outcomes import TABLE, is_replay, run
+from jobs.lake import OUTCOMES, Lake, Manifest
+from jobs.measure_outcomes import is_replay, run
 from jobs.stages import Stage
 
 NIGHT = date(2017, 11, 1)
@@ -129,7 +129,7 @@ def measured(spark, tmp_path_factory) -> Settings:
 
 
 def outcomes(settings: Settings, day: date) -> list[dict[str, Any]]:
-    return Lake(settings.lake).arrow(TABLE, day).to_pylist()
+    return Lake(settings.lake).arrow(OUTCOMES, day).to_pylist()
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +219,7 @@ def test_nothing_to_measure_is_an_empty_table(settings):
     put_clean(lake, NIGHT)
     put_scores(lake, NIGHT)
     run(settings, NIGHT)
-    table = lake.arrow(TABLE, NIGHT)
+    table = lake.arrow(OUTCOMES, NIGHT)
     assert (table.num_rows, table.schema.names) == (0, list(OFFER_OUTCOMES.names))
 
 
