@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from bench_catalogue import DATA, written
 from catalogue_titles import quality, real_titles
 from pyspark.sql.pandas.types import to_arrow_schema
-from timing import cpu
+from timing import Meter
 
 from conf.canonical import CANONICAL
 from conf.load import load
@@ -59,9 +59,10 @@ def main() -> None:
         ):
             day = FIRST + timedelta(days=after)
             publish(lake, day, rows)
-            wall, before = time.perf_counter(), cpu()
-            run(settings, day, **options)
-            seconds, used = time.perf_counter() - wall, cpu() - before
+            wall = time.perf_counter()
+            with Meter() as meter:
+                run(settings, day, **options)
+            seconds, used = time.perf_counter() - wall, meter.seconds
             taken.append((seconds, used))
             found = lake.arrow(CLUSTERS, day, ["product_id", "cluster_id"]).to_pandas()
             order = found["product_id"].astype(int)

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from pyspark.ml.clustering import BisectingKMeans, KMeans as SparkKMeans
 from pyspark.sql import DataFrame, SparkSession, functions as F, types as T
 from sklearn.cluster import KMeans, MiniBatchKMeans
-from timing import cpu
+from timing import Meter
 
 from conf.load import load
 from features.hierarchical_kmeans import TreeConfig, averages, centres, merges, nearest, refined
@@ -118,9 +118,10 @@ def measure(spark: SparkSession, folder: Path, customers: int, kind: str) -> flo
     base: tuple[float, float] | None = None
     own = 0.0
     for name, work in contenders(frame, folder, x, kind).items():
-        wall, before = time.perf_counter(), cpu()
-        found = work()
-        wall, used = time.perf_counter() - wall, cpu() - before
+        wall = time.perf_counter()
+        with Meter() as meter:
+            found = work()
+        wall, used = time.perf_counter() - wall, meter.seconds
         inertia = float(nearest(x, found)[1].sum(dtype="float64"))
         base = base or (used, inertia)
         own = used if name.startswith("nbo") else own
