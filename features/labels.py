@@ -12,7 +12,7 @@ from datetime import date
 from pyspark.sql import DataFrame, functions as F
 
 from conf.labels import Amount, Attribute
-from features.lines import after, basket_types, money
+from features.lines import after, basket_types, money, signed
 
 REDEEMED = "redeemed"
 
@@ -42,11 +42,10 @@ def scope_purchases(order_lines: DataFrame, offer_products: DataFrame, as_of: da
     Returns:
         ``customer_id``, ``offer_id``, ``spend`` (double, net of returns); one row per pair with a purchase.
     """
-    amount = F.when(F.col("is_return"), -F.abs("amount")).otherwise(F.col("amount"))
     bought = (
         order_lines.where(after(as_of, horizon_days))
         .groupBy("customer_id", "product_id")
-        .agg(F.sum(amount).alias("amount"), F.max(~F.col("is_return")).alias("bought"))
+        .agg(F.sum(signed(F.col("amount"))).alias("amount"), F.max(~F.col("is_return")).alias("bought"))
     )
     return (
         bought.join(offer_products.select("offer_id", "product_id").distinct(), "product_id")

@@ -47,8 +47,8 @@ def lines(order_lines: DataFrame, products: DataFrame) -> DataFrame:
             "store_id",
             "product_id",
             is_sale.alias("is_sale"),
-            _signed(_units("amount", MONEY_UNIT)).alias("amount"),
-            _signed(_units("discount", MONEY_UNIT)).alias("discount"),
+            signed(_units("amount", MONEY_UNIT)).alias("amount"),
+            signed(_units("discount", MONEY_UNIT)).alias("discount"),
             F.when(is_sale, _units("quantity", QUANTITY_UNIT)).alias("pieces"),
         )
         .join(known, "product_id", "left")
@@ -99,10 +99,11 @@ def money(units: Column) -> Column:
     return units / F.lit(float(MONEY_UNIT))
 
 
+def signed(amount: Column) -> Column:
+    """Return an order line's money, negative for a return, however the source signs it."""
+    return F.when(F.col("is_return"), -F.abs(amount)).otherwise(amount)
+
+
 def _units(column: str, unit: int) -> Column:
     """Count the smallest units in a decimal: exact below 2e11, and much cheaper than decimal arithmetic."""
     return F.rint(F.col(column).cast("double") * F.lit(float(unit))).cast("long")
-
-
-def _signed(units: Column) -> Column:
-    return F.when(F.col("is_return"), -F.abs(units)).otherwise(units)

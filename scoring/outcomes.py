@@ -11,6 +11,8 @@ import math
 
 from pyspark.sql import Column, DataFrame, Window, functions as F
 
+from features.lines import signed
+
 NBO, POPULARITY, FREQUENCY = "nbo", "popularity", "personal_frequency"
 METHODS = (NBO, POPULARITY, FREQUENCY)
 ALL, REPEAT, DISCOVERY = "all", "repeat", "discovery"
@@ -166,11 +168,10 @@ def spend_after(customers: DataFrame, order_lines: DataFrame, window: Column) ->
     Returns:
         ``customer_id``, ``treatment``, ``purchase_rate`` (0 or 1), ``spend`` (net of returns).
     """
-    signed = F.when(F.col("is_return"), -F.abs("amount")).otherwise(F.col("amount"))
     spent = (
         order_lines.where(window)
         .groupBy("customer_id")
-        .agg(F.sum(signed).cast("double").alias("spend"), F.max(~F.col("is_return")).alias("bought"))
+        .agg(F.sum(signed(F.col("amount"))).cast("double").alias("spend"), F.max(~F.col("is_return")).alias("bought"))
     )
     return customers.join(spent, "customer_id", "left").select(
         "customer_id",

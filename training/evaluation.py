@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from training.splits import ones
@@ -23,7 +24,7 @@ _TINY = 1e-7
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its 95 % bootstrap interval."""
+    """A mean or a share, and its 95 % interval: by the bootstrap, or Wilson's for a share."""
 
     value: float
     low: float
@@ -166,3 +167,17 @@ def bootstrap(values: pd.Series, rounds: int, seed: int) -> Interval:
     ]
     low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
     return Interval(float(each.mean()), float(low), float(high))
+
+
+def wilson(yes: int, size: int) -> Interval:
+    """Return a share with its 95 % interval; NaN where ``size`` is 0.
+
+    Reference: Wilson (1927), "Probable inference, the law of succession, and statistical inference".
+
+    >>> wilson(0, 10).high < 0.3 < wilson(9, 10).low
+    True
+    """
+    if not size:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    low, high = binomtest(yes, size).proportion_ci(0.95, "wilson")
+    return Interval(yes / size, float(low), float(high))

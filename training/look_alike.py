@@ -3,19 +3,20 @@
 n = customers, w = wide features. Nobody is scored by a model that has seen him: each fold's customers are scored by the
 model of the other folds, so members of the seed are found again only where others resemble them.
 
-References: Mangalampalli et al. (2011), "A feature-pair-based associative classification approach to look-alike
-modeling" (seed against the rest); Wilson (1927), "Probable inference" (the intervals of recall and precision).
+Reference: Mangalampalli et al. (2011), "A feature-pair-based associative classification approach to look-alike
+modeling" (seed against the rest).
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
+
+from training.evaluation import wilson
 
 #: seed members and others without whom nothing is learnt
 LEAST_SEED = 20
@@ -25,7 +26,6 @@ REACHES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 PROOF = 0.2
 #: thirds of the extension, the closest first
 BANDS = ("closest", "close", "wider")
-_NORMAL = 1.96
 
 
 @dataclass(frozen=True)
@@ -123,27 +123,16 @@ def curve(likeness: np.ndarray, is_seed: np.ndarray, known: np.ndarray) -> list[
         if not members or reach > size:
             continue
         recovered = int(hits[reach - 1])
-        recall, precision = recovered / members, recovered / reach
-        found.append(
-            CurvePoint(
-                share, reach, recovered, recall, *wilson(recovered, members), precision, *wilson(recovered, reach),
-                precision * size / members,
-            )
-        )  # fmt: skip
+        recall, precision = wilson(recovered, members), wilson(recovered, reach)
+        lift = precision.value * size / members
+        told = (recall.value, recall.low, recall.high, precision.value, precision.low, precision.high)
+        found.append(CurvePoint(share, reach, recovered, *told, lift))
     return found
 
 
 def beats_chance(points: list[CurvePoint]) -> bool:
     """Tell whether the interval of the precision at a reach of :data:`PROOF` lies above that of customers by lot."""
     return any(one.reach_share == PROOF and one.precision_low * one.lift > one.precision for one in points)
-
-
-def wilson(hits: int, size: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share."""
-    share, square = hits / size, _NORMAL**2 / size
-    middle = (share + square / 2) / (1 + square)
-    half = _NORMAL / (1 + square) * math.sqrt(share * (1 - share) / size + square / (4 * size))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def sparse_matrix(places: Any, cells: Any, width: int) -> sparse.csr_matrix:

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 from sklearn.tree import DecisionTreeClassifier
 
-from training.evaluation import Interval
+from training.evaluation import Interval, wilson
 
 #: what stands for an unknown value: below every threshold
 _UNKNOWN = -1e9
@@ -107,20 +106,6 @@ def rule_tree(
     first = int(tree.tree_.feature[0])
     stability = _stability(x, truth, fitted["customer_id"], first, config)
     return Rules(tuple(sorted(found, key=lambda each: -each.rate)), base, checked_base, inputs[first], stability)
-
-
-def wilson(yes: int, size: int, confidence: float = 0.95) -> Interval:
-    """Return a share with its Wilson interval; NaN where ``size`` is 0.
-
-    >>> wilson(0, 10).high < 0.3 < wilson(9, 10).low
-    True
-    """
-    if not size:
-        return Interval(float("nan"), float("nan"), float("nan"))
-    z, share = float(norm.ppf(0.5 + confidence / 2)), yes / size
-    middle = (share + z**2 / (2 * size)) / (1 + z**2 / size)
-    reach = z * np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2)) / (1 + z**2 / size)
-    return Interval(share, float(middle - reach), float(middle + reach))
 
 
 def _tree(config: RuleConfig) -> DecisionTreeClassifier:

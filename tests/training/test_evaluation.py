@@ -19,6 +19,7 @@ from training.evaluation import (
     reliability,
     split_truth,
     top_ranks,
+    wilson,
 )
 
 RANKED = pd.DataFrame(
@@ -110,3 +111,15 @@ def test_bootstrap_is_seeded_and_covers_the_mean() -> None:
 def test_pairs_of_different_customers_are_refused() -> None:
     with pytest.raises(ValueError, match="the same customers; got 1 and 1"):
         paired_bootstrap(pd.Series([1.0], index=["a"]), pd.Series([1.0], index=["b"]), 10, 1)
+
+
+@pytest.mark.parametrize(
+    ("yes", "size", "low", "high"), [(8, 10, 0.4902, 0.9433), (10, 20, 0.2993, 0.7007), (0, 10, 0.0, 0.2775)]
+)
+def test_wilson_as_textbooks_print_it(yes, size, low, high):
+    found = wilson(yes, size)
+    assert (found.value, found.low, found.high) == pytest.approx((yes / size, low, high), abs=1e-4)
+
+
+def test_a_share_of_nothing_is_unknown():
+    assert np.isnan([wilson(0, 0).value, wilson(0, 0).low, wilson(0, 0).high]).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.rule_tree import Condition, RuleConfig, rule_tree, wilson
+from training.rule_tree import Condition, RuleConfig, rule_tree
 
 CONFIG = RuleConfig(resamples=5)
 INPUTS = ("recency", "spend", "noise")
@@ -64,9 +64,3 @@ def test_an_unknown_value_counts_as_lowest():
     frame = pd.DataFrame({"x": [np.nan, 1.0, 5.0]})
     assert Condition("x", -np.inf, 3.0).holds(frame).tolist() == [True, True, False]
     assert Condition("x", 0.0, 3.0).holds(frame).tolist() == [False, True, False]
-
-
-def test_wilson_by_hand():
-    found = wilson(8, 10)
-    assert (found.low, found.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert np.isnan(wilson(0, 0).value)
