@@ -23,12 +23,12 @@ from conf.schema import NetworkTraining
 from training.comparison import SLICES, Task, compare, gain, table
 from training.evaluation import paired_bootstrap
 from training.networks import next_action, visits
-from training.networks.examples import Side, Windows
-from training.networks.hybrid import BRANCHES, DRAWN, HybridConfig, hybrid
-from training.networks.self_attention import SelfAttentionConfig, self_attention
-from training.networks.two_tower import TwoTowerConfig, two_tower
 from training.networks.wide_deep import WideDeepConfig, fit_matrix
-from training.networks.word2vec import vocabulary
+from training.peers.examples import Side, Windows
+from training.peers.hybrid import BRANCHES, DRAWN, HybridConfig, hybrid
+from training.peers.self_attention import SelfAttentionConfig, self_attention
+from training.peers.two_tower import TwoTowerConfig, two_tower
+from training.peers.word2vec import vocabulary
 from training.recommenders.ease import ease
 from training.recommenders.frequency import decayed_frequency, personal_frequency, popularity
 from training.recommenders.fusion import rank_fusion

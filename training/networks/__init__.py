@@ -1,1 +1,1 @@
-"""Networks over a purchase history: fitted with Keras, resumed after a kill, scored in NumPy by blocks of users."""
+"""Networks of the night: fitted with Keras, resumed after a kill, applied in NumPy."""

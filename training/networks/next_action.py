@@ -26,10 +26,9 @@ from training.evaluation import calibration_error
 from training.fitting import Candidate, Judged
 from training.network import named_weights
 from training.networks.backend import keras_for
-from training.networks.examples import AGES
 from training.networks.loop import Batch, Checkpoint, key_of, shuffled, train
 from training.networks.numpy_layers import gru, softmax
-from training.networks.visits import INPUTS, MIDDLE, NOTHING, day_class, dictionary, labels, visits_of
+from training.networks.visits import AGES, INPUTS, MIDDLE, NOTHING, day_class, dictionary, labels, visits_of
 
 NAME, ARCHITECTURE = "next_action", "next_action"
 #: windows of a customer overlap, so rows count for less than they are: rows that the chain of an action is blended with

@@ -14,11 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conf.errors import DataError
-from training.networks.examples import AGES, age_class
 from training.networks.loop import Batch
 
 INPUTS = ("actions", "days_ago")
 NOTHING, OTHER = "no purchase", "other"
+#: borders of the age of an event in days: an embedding each
+_AGES = np.array([0, 1, 3, 7, 14, 21, 28, 42, 63, 84, 126, 182, 273])
+AGES = len(_AGES) + 1
 #: borders of the classes of days to the next visit, and the day that stands for each
 DAYS = np.array([1, 2, 3, 4, 5, 6, 7, 10, 14, 21])
 MIDDLE = np.array([1, 2, 3, 4, 5, 6, 7, 9, 12.5, 18, 25])
@@ -136,3 +138,8 @@ def labels(rows: pd.DataFrame, known: Sequence[str]) -> np.ndarray:
 def day_class(days: np.ndarray) -> np.ndarray:
     """Return the class of days to the next visit; the first also for none."""
     return np.searchsorted(DAYS, np.maximum(days, 1), side="left")
+
+
+def age_class(age: np.ndarray) -> np.ndarray:
+    """Return the class of an age in days, from 1."""
+    return np.searchsorted(_AGES, age, side="right").astype("int32")

@@ -18,8 +18,9 @@ from scipy import sparse
 
 from conf.schema import NetworkTraining
 from training.networks.backend import keras_for
-from training.networks.examples import AGES, baskets_of, known_users
 from training.networks.loop import Batch, Checkpoint, key_of, shuffled, train
+from training.networks.visits import AGES
+from training.peers.examples import baskets_of, known_users
 from training.recommenders.history import History
 from training.recommenders.recommender import Recommender
 

@@ -11,14 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from training.networks.visits import age_class
 from training.recommenders.ease import ease
 from training.recommenders.history import History
 from training.recommenders.pair_features import item_habits, user_habits
 from training.splits import ones
 
-#: borders of the age of an event in days: an embedding each
-_AGES = np.array([0, 1, 3, 7, 14, 21, 28, 42, 63, 84, 126, 182, 273])
-AGES = len(_AGES) + 1
 #: days after which the freshness of a purchase has fallen to a third
 _FRESH = 14.0
 #: L2 of the linear item-to-item model
@@ -93,11 +91,6 @@ def bags_of(past: History, length: int) -> tuple[np.ndarray, np.ndarray]:
         [np.ones(len(row)), np.log(often.data[order]), np.log1p((last.data[order] - 1) / 7)]
     )
     return items, told
-
-
-def age_class(age: np.ndarray) -> np.ndarray:
-    """Return the class of an age in days, from 1."""
-    return np.searchsorted(_AGES, age, side="right").astype("int32")
 
 
 def habits(past: History, side: Side | None = None) -> np.ndarray:

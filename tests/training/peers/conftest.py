@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.networks.examples import Side
+from training.peers.examples import Side
 from training.recommenders.history import History, history
 
 USERS, ITEMS, DAYS = 60, 24, 160

@@ -21,8 +21,8 @@ from scipy import sparse
 
 from conf.schema import NetworkTraining
 from training.networks.backend import keras_for
-from training.networks.examples import Side, Windows, bags_of, habits, known_users, rewound
 from training.networks.loop import Batch, Checkpoint, key_of, shuffled, train
+from training.peers.examples import Side, Windows, bags_of, habits, known_users, rewound
 from training.recommenders.history import History
 from training.recommenders.recommender import Recommender
 

@@ -11,11 +11,11 @@ import pytest
 
 from conf.schema import NetworkTraining
 from training.networks import loop
-from training.networks.examples import Side, Windows
-from training.networks.hybrid import HybridConfig, hybrid
 from training.networks.loop import Checkpoint
-from training.networks.self_attention import SelfAttentionConfig, self_attention
-from training.networks.two_tower import TwoTowerConfig, two_tower
+from training.peers.examples import Side, Windows
+from training.peers.hybrid import HybridConfig, hybrid
+from training.peers.self_attention import SelfAttentionConfig, self_attention
+from training.peers.two_tower import TwoTowerConfig, two_tower
 from training.recommenders.history import History
 from training.recommenders.recommender import Recommender
 

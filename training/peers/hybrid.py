@@ -24,10 +24,11 @@ import numpy as np
 
 from conf.schema import NetworkTraining
 from training.networks.backend import keras_for
-from training.networks.examples import AGES, Rows, Shape, Side, Windows, learnt, rows_of
 from training.networks.loop import Batch, Checkpoint, key_of, losses_of, shuffled, train
 from training.networks.numpy_layers import ACTIVATIONS
-from training.networks.word2vec import Word2VecConfig, word_vectors
+from training.networks.visits import AGES
+from training.peers.examples import Rows, Shape, Side, Windows, learnt, rows_of
+from training.peers.word2vec import Word2VecConfig, word_vectors
 from training.recommenders.history import History
 from training.recommenders.recommender import Recommender
 from training.top_k import best_columns
