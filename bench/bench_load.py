@@ -11,7 +11,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from timing import compare
 
-from conf.published import NEXT_BEST_OFFER
+from conf.offer_tables import NEXT_BEST_OFFER
 from jobs.database import replace
 from jobs.database_schema import arrow_schema
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from conf.published import CONTACTS
+from conf.offer_tables import CONTACTS
 from conf.schema import Settings
 from jobs import database
 from jobs.database_schema import arrow_schema

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession, functions as F
 
 from conf.canonical import COUPON_ENTITIES
-from conf.published import OFFER_OUTCOMES
+from conf.offer_tables import OFFER_OUTCOMES
 from conf.schema import Settings
 from features.affinity import affinity
 from features.coupons import coupon_affinity

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from conf.published import MODEL_COMPARISON
+from conf.run_tables import MODEL_COMPARISON
 from jobs.database_schema import arrow_schema
 from training.fitting import Judged
 from training.tracking import Registry

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from conf.published import MODEL_VERSIONS
+from conf.run_tables import MODEL_VERSIONS
 from conf.schema import Settings
 from jobs.database_schema import arrow_schema
 from jobs.lake import Manifest

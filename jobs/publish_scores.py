@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from conf.errors import DataError
 from conf.load import config_hash
-from conf.published import NIGHTLY_RUNS
+from conf.run_tables import NIGHTLY_RUNS
 from conf.schema import Settings
 from jobs import database
 from jobs.database_schema import arrow_schema

@@ -14,9 +14,10 @@ from typing import Any
 import pyarrow.dataset as pads
 from pyspark.sql import DataFrame, SparkSession, functions as F, types as T
 
+from conf.customer_tables import NEXT_ACTIONS
 from conf.errors import DataError
 from conf.features import FEATURES
-from conf.published import CHARACTERISTIC_RECOMMENDATIONS, NEXT_ACTIONS, ORGANIZATION_CHARACTERISTICS
+from conf.offer_tables import CHARACTERISTIC_RECOMMENDATIONS, ORGANIZATION_CHARACTERISTICS
 from conf.schema import Settings
 from features.schemas import conform, struct
 from jobs.build_catalogue import SHARED

@@ -6,7 +6,7 @@ from datetime import date
 
 import pyarrow as pa
 
-from conf.published import KPI_RULES, UPLIFT_VERDICTS
+from conf.run_tables import KPI_RULES, UPLIFT_VERDICTS
 from jobs.database_schema import arrow_schema
 from jobs.lake import Lake
 from jobs.stages import Stage

@@ -19,7 +19,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from conf.canonical import CANONICAL
 from conf.errors import DataError
-from conf.published import DATA_QUALITY
+from conf.run_tables import DATA_QUALITY
 from conf.schema import Settings
 from features.canonical import check_source
 from features.schemas import struct

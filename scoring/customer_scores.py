@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame, functions as F
 
-from conf.published import CUSTOMER_SCORES
+from conf.customer_tables import CUSTOMER_SCORES
 from conf.schema import Offers
 from features.schemas import conform
 from scoring.arbitration import PLACES

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from conf.published import NEXT_ACTIONS
+from conf.customer_tables import NEXT_ACTIONS
 from features.schemas import struct
 from scoring.predictions import Batches, Packed
 from training.artifacts import from_bytes

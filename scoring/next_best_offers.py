@@ -6,7 +6,7 @@ from datetime import date
 
 from pyspark.sql import DataFrame, functions as F
 
-from conf.published import NEXT_BEST_OFFER
+from conf.offer_tables import NEXT_BEST_OFFER
 from conf.schema import Offers, Policy
 from features.schemas import conform
 from scoring.arbitration import choose, rank_product_types, value_coupons, value_product_types

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, functions as F
 
+from conf.customer_tables import CUSTOMER_PROPENSITIES
 from conf.features import LABEL_HISTORY
 from conf.labels import Amount, Propensity, Purchase, is_recorded
-from conf.published import CUSTOMER_PROPENSITIES
 from features.labels import recorded
 from features.profile import liked_departments
 from features.schemas import struct

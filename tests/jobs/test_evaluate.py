@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from conf.published import OFFER_OUTCOMES
+from conf.offer_tables import OFFER_OUTCOMES
 from jobs.database_schema import arrow_schema
 from jobs.evaluate import outcomes
 from jobs.lake import OUTCOMES, Lake, Manifest

@@ -12,7 +12,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 import jobs.measure_outcomes as measure_outcomes
 from conf.canonical import CANONICAL
 from conf.load import load
-from conf.published import CONTACTS, OFFER_OUTCOMES
+from conf.offer_tables import CONTACTS, OFFER_OUTCOMES
 from conf.schema import Settings, Spark
 from features.schemas import struct
 from jobs import database

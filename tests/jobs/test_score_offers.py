@@ -17,7 +17,8 @@ from conf.canonical import CANONICAL
 from conf.errors import DataError
 from conf.features import FEATURES
 from conf.load import load
-from conf.published import CONTACTS, PUBLISHED
+from conf.offer_tables import CONTACTS
+from conf.published import PUBLISHED
 from conf.schema import Settings, Spark
 from features.schemas import struct
 from jobs import database

@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from conf.customer_tables import CUSTOMER_PROPENSITIES
 from conf.features import LABEL_HISTORY, PROFILE, RHYTHM
 from conf.labels import Amount, Attribute, Purchase, Scope
-from conf.published import CUSTOMER_PROPENSITIES
 from features.schemas import struct
 from scoring.phrases import phrases
 from scoring.predictions import Packed
