@@ -1,4 +1,7 @@
-"""Measures a range of past nights against what customers did after them, and prints the comparison."""
+"""Measures a range of past nights against what customers did after them, and prints the comparison.
+
+Beside each simpler method stands by how much the night's offers beat it, with the paired 95 % interval over customers.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,15 @@ from rich.table import Table as Grid
 
 from conf.errors import ConfigError
 from conf.schema import Settings
-from jobs.lake import OUTCOMES, Lake
+from jobs.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake
 from jobs.stages import Stage, StageFailed, run_stage
+from scoring.outcome_gains import COLUMNS, gains
+from training.evaluation import Interval
 
 log = logging.getLogger(__name__)
+GAIN = "NBO minus it (95 %)"
+#: columns of the terminal that the table takes
+WIDTH = 150
 MEAN = """
     select offer_kind, slice, metric, method, avg(value) as value, min(value) as worst, max(value) as best,
            count(*) as nights
@@ -57,7 +65,7 @@ def evaluate(settings: Settings, first: date, last: date, conf: str | None = Non
         except StageFailed as failure:
             log.error("%s", failure)
             return max(failure.code, 1)
-    _print(lake, truth, first, last)
+    _print(settings, lake, truth, first, last)
     return 0
 
 
@@ -67,24 +75,71 @@ def _days(first: date, last: date) -> list[date]:
 
 def outcomes(lake: Lake, first: date, last: date, truth: date) -> pa.Table:
     """Return the outcomes of all nights of the range, each as the newest run up to ``truth`` measured it."""
+    return pa.concat_tables(_newest(lake, OUTCOMES, first, last, truth))
+
+
+def gained(
+    settings: Settings, lake: Lake, first: date, last: date, truth: date
+) -> dict[tuple[str, str, str, str], Interval]:
+    """Return by how much the nights' offers beat each method, with paired 95 % intervals over customers.
+
+    One figure is read at a time. Nights that were measured before customers' shares were kept do not count.
+
+    Returns:
+        (kind of offer, slice, metric, method) -> NBO minus the method.
+    """
+    figure = ["offer_kind", "slice", "metric"]
+    named = pa.concat_tables([part.select(figure) for part in _newest(lake, OUTCOMES, first, last, truth)])
+    found = {}
+    for row in named.group_by(figure).aggregate([]).sort_by([(name, "ascending") for name in figure]).to_pylist():
+        of_figure = pc.equal(pc.field("offer_kind"), row["offer_kind"])
+        for name in figure[1:]:
+            of_figure &= pc.field(name) == row[name]
+        parts = _newest(lake, CUSTOMER_OUTCOMES, first, last, truth, of_figure)
+        rows = pa.concat_tables([part.select(list(COLUMNS)) for part in parts]).to_pandas() if parts else None
+        if rows is None or rows.empty:
+            continue
+        models = settings.models
+        for method, gain in gains(rows, models.bootstrap_rounds, models.seed).items():
+            found[row["offer_kind"], row["slice"], row["metric"], method] = gain
+    return found
+
+
+def _newest(
+    lake: Lake, table: str, first: date, last: date, truth: date, which: pc.Expression | None = None
+) -> list[pa.Table]:
+    """Return the rows of each night of the range as the newest run up to ``truth`` measured it."""
     held: set[Any] = set()
     parts = []
-    for by in reversed([day for day in lake.days(Stage.MEASURE) if day <= truth]):
+    for by in reversed([day for day in lake.days(Stage.MEASURE) if day <= truth and lake.has(table, day)]):
         of = pc.field("offers_of")
-        rows = lake.dataset(OUTCOMES, by).to_table(filter=(of >= first) & (of <= last) & ~of.isin(sorted(held)))
-        held |= set(rows["offers_of"].to_pylist())
+        wanted = (of >= first) & (of <= last) & ~of.isin(sorted(held))
+        rows = lake.dataset(table, by).to_table(filter=wanted if which is None else wanted & which)
+        held |= set(pc.unique(rows["offers_of"]).to_pylist())
         parts.append(rows)
-    return pa.concat_tables(parts)
+    return parts
 
 
-def _print(lake: Lake, truth: date, first: date, last: date) -> None:
+def _print(settings: Settings, lake: Lake, truth: date, first: date, last: date) -> None:
     with duckdb.connect() as engine:
         engine.register("outcomes", outcomes(lake, first, last, truth))
         rows = engine.execute(MEAN, [first, last]).fetchall()
+    beaten = gained(settings, lake, first, last, truth)
     grid = Grid(title=f"Offers of {first} to {last} against the days after them (mean over the nights)")
-    for name in ("offers", "slice", "metric", "method", "mean", "worst", "best", "nights"):
-        grid.add_column(name, justify="right" if name in ("mean", "worst", "best", "nights") else "left")
+    for name in ("offers", "slice", "metric", "method", "mean", "worst", "best", "nights", GAIN, "beyond chance"):
+        right = name in ("mean", "worst", "best", "nights", GAIN)
+        grid.add_column(name, justify="right" if right else "left", no_wrap=True)
     for kind, slice_, metric, method, value, worst, best, nights in rows:
         shown = ["-" if number is None else f"{number:.4f}" for number in (value, worst, best)]
-        grid.add_row(kind, slice_, metric, method, *shown, str(nights))
-    Console(width=110).print(grid)
+        grid.add_row(
+            kind, slice_, metric, method, *shown, str(nights), *_told(beaten.get((kind, slice_, metric, method)))
+        )
+    Console(width=WIDTH).print(grid)
+
+
+def _told(gain: Interval | None) -> tuple[str, str]:
+    """Return a gain and what it says: NBO is better or worse beyond chance, or nobody can tell."""
+    if gain is None:
+        return "", ""
+    verdict = "better" if gain.low > 0 else "worse" if gain.high < 0 else "no"
+    return f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})", verdict

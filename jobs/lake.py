@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: what earlier offers brought
 OUTCOMES = "outcomes/offer_outcomes"
+#: what each customer adds to these figures
+CUSTOMER_OUTCOMES = "outcomes/customer_outcomes"
 #: which stage publishes a layer
 LAYERS = {
     "raw": Stage.INGEST,

@@ -7,6 +7,9 @@ under the day that measured them.
 Product types and characteristics are judged on the lake's ``scores/product_type_ranking`` and
 ``scores/characteristic_ranking`` (the ten best of every customer, and the five best repeats and discoveries), since a
 published list of five may hold coupons; coupons on the published list.
+
+What every customer adds to each figure stays in the lake (``outcomes/customer_outcomes``), under the day that measured
+it: `nbo evaluate` resamples customers over many nights.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from features.lines import after, basket_types, until
 from features.product_types import product_types
 from jobs.contacts import is_live, local_day
 from jobs.database_schema import arrow_schema
-from jobs.lake import OUTCOMES, Draft, Lake, Manifest
+from jobs.lake import CUSTOMER_OUTCOMES, OUTCOMES, Draft, Lake, Manifest
 from jobs.night import publish
 from jobs.spark import session
 from jobs.stages import Stage
@@ -49,6 +52,16 @@ from training.evaluation import Interval, bootstrap
 
 log = logging.getLogger(__name__)
 K = 5
+_TEXTS = ("offer_kind", "slice", "metric", "method", "customer_id")
+#: one night's offers, one figure, one method and one customer: what he adds to the sum above and to the sum below
+CUSTOMER_SCHEMA = pa.schema(
+    [
+        pa.field("offers_of", pa.date32()),
+        *(pa.field(name, pa.string()) for name in _TEXTS),
+        pa.field("above", pa.float64()),
+        pa.field("below", pa.float64()),
+    ]  # type: ignore[arg-type]
+)
 
 
 def run(settings: Settings, day: date, force: bool = False) -> Manifest:
@@ -71,13 +84,17 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
         fresh = [night for night in closed if night not in known]
         parts = [_carried(lake, day, night, by) for night, by in known.items() if _recent(settings, day, night)]
         rows: list[dict[str, Any]] = []
+        customers = [CUSTOMER_SCHEMA.empty_table()]
         if fresh:
             spark = session(settings, "measure")
             for night in fresh:
-                rows += _Night(settings, lake, spark, day, night, closed[night]).rows()
+                measured = _Night(settings, lake, spark, day, night, closed[night])
+                rows += measured.rows()
+                customers += measured.customers
             spark.catalog.clearCache()
         parts.append(pa.Table.from_pylist(rows, schema=arrow_schema(OFFER_OUTCOMES)))
         draft.arrow(OUTCOMES, pa.concat_tables(parts).sort_by([(name, "ascending") for name in OFFER_OUTCOMES.key]))
+        draft.arrow(CUSTOMER_OUTCOMES, pa.concat_tables(customers))
         draft.facts = {"measured": {str(night): scores.content for night, scores in sorted(closed.items())}}
 
     return publish(settings, Stage.MEASURE, day, inputs, build, force)
@@ -129,6 +146,7 @@ class _Night:
         self.order_lines, self.products = self.clean("order_lines"), self.clean("products")
         self.is_replay = is_replay(settings, scores)
         self.found: list[dict[str, Any]] = []
+        self.customers: list[pa.Table] = []
 
     def rows(self) -> list[dict[str, Any]]:
         """Return all figures of the night as rows of ``OFFER_OUTCOMES``."""
@@ -170,6 +188,8 @@ class _Night:
             method, part = (str(name) for name in key)
             for metric in ("hit_rate", "ndcg"):
                 self.add(kind, part, method, f"{metric}@{K}", self.mean(rows[metric]), len(rows))
+                each = rows[["customer_id"]].assign(above=rows[metric], below=1.0)
+                self.keep(kind, part, method, f"{metric}@{K}", each)
             if part == ALL:
                 share = rows["hit_rate"].sum() / cohort
                 self.add(kind, part, method, f"coverage@{K}", Interval(share, float("nan"), float("nan")), cohort)
@@ -200,6 +220,8 @@ class _Night:
                 asked = rows[rows[below] > 0]
                 if len(asked):
                     self.add("coupon", ALL, str(method), metric, self.ratio(asked["found"], asked[below]), len(asked))
+                    each = asked[["customer_id"]].assign(above=asked["found"], below=asked[below])
+                    self.keep("coupon", ALL, str(method), metric, each)
 
     def treatment(self) -> None:
         """Set treated customers beside the control group; on a replay the two were treated alike."""
@@ -216,6 +238,12 @@ class _Night:
         row = {"offer_kind": kind, "slice": part, "method": method, "metric": metric, "customers": customers}
         night = {"ds": self.day, "offers_of": self.night, "is_replay": self.is_replay}
         self.found.append({**night, **row, "value": round(figure.value, 6), "low": low, "high": high})
+
+    def keep(self, kind: str, part: str, method: str, metric: str, each: pd.DataFrame) -> None:
+        """Keep what each customer adds to a figure: ``customer_id``, ``above``, ``below``."""
+        names: dict[str, Any] = {"offers_of": self.night, "offer_kind": kind, "slice": part}
+        names |= {"metric": metric, "method": method}
+        self.customers.append(pa.Table.from_pandas(each.assign(**names), CUSTOMER_SCHEMA, preserve_index=False))
 
     def mean(self, values: pd.Series) -> Interval:
         """Return a mean over customers with its bootstrap interval."""

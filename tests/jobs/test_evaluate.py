@@ -6,11 +6,15 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
+from conf.load import load
 from conf.offer_tables import OFFER_OUTCOMES
+from jobs import evaluate
 from jobs.database_schema import arrow_schema
-from jobs.evaluate import outcomes
-from jobs.lake import OUTCOMES, Lake, Manifest
+from jobs.evaluate import gained, outcomes
+from jobs.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake, Manifest
+from jobs.measure_outcomes import CUSTOMER_SCHEMA
 from jobs.stages import Stage
 
 FIRST = date(2017, 10, 1)
@@ -38,3 +42,49 @@ def test_nights_that_only_an_earlier_run_measured_count_and_the_newest_run_wins(
     found = outcomes(lake, nights[0], nights[2], nights[0] + timedelta(days=90)).sort_by("offers_of")
     assert found["offers_of"].to_pylist() == nights[:3]
     assert found["value"].to_pylist() == [0.1, 0.3, 0.4]
+
+
+def kept(lake: Lake, by: date, night: date, redeemed: dict[str, int], others: dict[str, int]) -> None:
+    """Two redemptions of each customer, and how many of them were among the offers of each method."""
+    rows = [
+        {"offers_of": night, "offer_kind": "coupon", "slice": "all", "metric": "redemptions@2", "method": method,
+         "customer_id": who, "above": float(found), "below": 2.0}
+        for method, each in (("nbo", redeemed), ("popularity", others))
+        for who, found in each.items()
+    ]  # fmt: skip
+    figures = [
+        {**rows[0], "ds": by, "method": method, "value": sum(each.values()) / (2 * len(each)), "is_replay": True,
+         "customers": len(each)}
+        for method, each in (("nbo", redeemed), ("popularity", others))
+    ]  # fmt: skip
+    schema = arrow_schema(OFFER_OUTCOMES)
+    with lake.draft(Stage.MEASURE, by) as draft:
+        draft.arrow(OUTCOMES, pa.Table.from_pylist([{n: f.get(n) for n in schema.names} for f in figures], schema))
+        draft.arrow(CUSTOMER_OUTCOMES, pa.Table.from_pylist(rows, schema=CUSTOMER_SCHEMA))
+        draft.commit(Manifest(str(Stage.MEASURE), str(by), ""))
+
+
+def test_gains_are_printed_with_what_they_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load().model_copy(update={"home": str(tmp_path), "lake": str(tmp_path / "lake")})
+    lake, who = Lake(settings.lake), [f"c{n:02d}" for n in range(20)]
+    by = FIRST + timedelta(days=28)
+    kept(lake, by - timedelta(days=1), FIRST, dict.fromkeys(who, 0), dict.fromkeys(who, 2))  # measured again since
+    kept(lake, by, FIRST, dict.fromkeys(who, 2), dict.fromkeys(who, 1))
+    again = FIRST + timedelta(days=1)
+    kept(lake, by + timedelta(days=1), again, dict.fromkeys(who, 1), dict.fromkeys(who, 1))
+    measured(lake, by + timedelta(days=2), {again + timedelta(days=1): 0.5})  # before shares were kept
+    truth = again + timedelta(days=29)
+    told = gained(settings, lake, FIRST, again + timedelta(days=1), truth)
+    gain = told["coupon", "all", "redemptions@2", "popularity"]
+    assert (gain.value, gain.low, gain.high) == pytest.approx((0.25, 0.25, 0.25))
+    assert len(told) == 1
+
+    monkeypatch.setattr(evaluate, "run_stage", lambda *_: None)
+    with lake.draft(Stage.SCORE, again) as draft:
+        draft.commit(Manifest(str(Stage.SCORE), str(again), ""))
+    assert evaluate.evaluate(settings, FIRST, again) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if "popularity" in line)
+    assert "+0.2500 (+0.2500 to +0.2500)" in line
+    assert line.rstrip("│ \n").endswith("better")

@@ -17,7 +17,7 @@ from conf.schema import Settings, Spark
 from features.schemas import struct
 from jobs import database
 from jobs.database_schema import arrow_schema
-from jobs.lake import OUTCOMES, Lake, Manifest
+from jobs.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake, Manifest
 from jobs.measure_outcomes import is_replay, run
 from jobs.stages import Stage
 
@@ -183,6 +183,20 @@ def test_coupons_by_hand(found):
         ("nbo", "redemptions@1"): 0.5, ("nbo", "redemption_rate"): 0.5,
         ("popularity", "redemptions@1"): 0.5, ("popularity", "redemption_rate"): 0.5,
         ("personal_frequency", "redemptions@1"): 1.0, ("personal_frequency", "redemption_rate"): 1.0,
+    }  # fmt: skip
+
+
+def test_what_customers_add_makes_the_figures(measured, found):
+    """Every figure but coverage and spend is told customer by customer, for the intervals of many nights."""
+    rows = Lake(measured.lake).arrow(CUSTOMER_OUTCOMES, DAY).to_pandas()
+    sums = rows.groupby(["offer_kind", "slice", "method", "metric"])[["above", "below"]].sum()
+    told = {key for key in found if key[0] != "any" and not key[3].startswith("coverage")}
+    assert set(sums.index) == told
+    for key in told:
+        assert sums.loc[key, "above"] / sums.loc[key, "below"] == pytest.approx(found[key]["value"], abs=1e-6)
+    of_nbo = rows[(rows["method"] == "nbo") & (rows["metric"] == "redemptions@1")].set_index("customer_id")
+    assert of_nbo[["above", "below"]].to_dict("index") == {
+        "x1": {"above": 1.0, "below": 1.0}, "y": {"above": 0.0, "below": 1.0},
     }  # fmt: skip
 
 
