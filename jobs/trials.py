@@ -155,8 +155,13 @@ def _characteristics(sets: TrainingSets, models: Models) -> Trial:
         epochs=models.max_epochs, prior=tuple(models.prior.rules), seed=models.seed
     )
     start = characteristics.baseline(train, validation, dictionary, models.seed)
+    popular = characteristics.popularity(validation, dictionary)
     fitted = characteristics.fit(train, validation, dictionary, start, config)
-    return Trial(start, fitted, lambda model: characteristic_figures.judge(model, gate, dictionary))
+
+    def judge(model: Model) -> Judged:
+        return characteristic_figures.judge(model, gate, dictionary, popular.model)
+
+    return Trial(start, fitted, judge, [popular])
 
 
 def _offer_ranker(sets: TrainingSets, models: Models) -> Trial:

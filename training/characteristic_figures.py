@@ -1,4 +1,7 @@
-"""How a model of characteristics does on a window: over all, by stage of the funnel, and on contacts nobody knows."""
+"""How a model of characteristics does on a window.
+
+Over all, repeats and discoveries apart, by stage of the funnel, and on contacts nobody knows.
+"""
 
 from __future__ import annotations
 
@@ -10,40 +13,71 @@ import pandas as pd
 
 from training.artifacts import META, Model, from_bytes
 from training.characteristics import CATEGORIES, NUMBERS, ORGANIZATION, K, seen_of, truth_of
-from training.evaluation import binary_metrics, ranking_metrics, top_ranks
+from training.evaluation import binary_metrics, paired_bootstrap, ranking_metrics, split_truth, top_ranks
 from training.expert_prior import FIRST, STAGES
 from training.fitting import Judged
 from training.network import BASKETS, LISTS, STAGE, label_matrix
-from training.offer_ranker import ranking_figures
+
+_ROUNDS = 1000
 
 
-def judge(model: Model, gate: pd.DataFrame, dictionary: Sequence[str]) -> Judged:
+def judge(model: Model, gate: pd.DataFrame, dictionary: Sequence[str], rival: Model | None = None) -> Judged:
     """Judge the ranking of characteristics against all that each customer bought.
 
     Args:
         model: ``meta.outputs`` are the characteristics it ranks.
         gate: rows of :func:`training.characteristics.examples` with the list ``bought``.
         dictionary: characteristics of the night; probabilities are judged if the model knows the same.
+        rival: ranks discoveries too: popularity.
 
     Returns:
-        NDCG per customer; ``slices`` by stage; and, as figures, NDCG if every customer were unknown to the house, with
-        the expert's prior and without.
+        NDCG per customer; ``slices``: all, repeats and discoveries, of which only they are listed, and stages; as
+        figures NDCG if every customer were unknown to the house, with the expert's prior and without, and the gain of
+        discoveries over the rival's with its interval.
     """
     truth, outputs = truth_of(gate), np.asarray(model.meta.outputs)
     happened = label_matrix(gate["bought"], None, pd.Index(dictionary)).toarray() > 0
     probability = model.predict(gate)
-    ranked = top_ranks(gate["customer_id"].to_numpy(), outputs, probability, K)
-    each = ranking_metrics(ranked, truth, K)
-    figures = ranking_figures(ranked, truth, seen_of(gate), K)
+    slices = _slices(gate, truth, outputs, probability)
+    figures = {
+        f"{name}_at_{K}{suffix}": float(slices[part][name].mean())
+        for part, suffix in (("all", ""), ("repeats", "_repeat"), ("discoveries", "_discovery"))
+        for name in ("hit_rate", "ndcg")
+        if len(slices[part])
+    }
+    if rival is not None and len(slices["discoveries"]):
+        other = _slices(gate, truth, np.asarray(rival.meta.outputs), rival.predict(gate))["discoveries"]
+        gain = paired_bootstrap(slices["discoveries"]["ndcg"], other["ndcg"], _ROUNDS, 0)
+        told = zip(("", "_low", "_high"), (gain.value, gain.low, gain.high), strict=True)
+        figures |= {f"ndcg_at_{K}_discovery_over_{rival.meta.family}{end}": value for end, value in told}
     if list(outputs) == list(dictionary):
         figures |= binary_metrics(happened.ravel(), probability.ravel())
     for name, version in (("", model), ("_without_prior", without_prior(model))):
         unknown = np.repeat(version.predict(as_first_contacts(gate.head(1))), len(gate), axis=0)
         cold = ranking_metrics(top_ranks(gate["customer_id"].to_numpy(), outputs, unknown, K), truth, K)
         figures[f"ndcg_at_{K}_as_first_contact{name}"] = float(cold["ndcg"].mean())
+    each = slices["all"]
     stages = gate.set_index("customer_id")[STAGE].reindex(each.index)
-    slices = {"all": each} | {name: each[(stages == name).to_numpy()] for name in STAGES if (stages == name).any()}
+    slices |= {name: each[(stages == name).to_numpy()] for name in STAGES if (stages == name).any()}
     return Judged(each["ndcg"], figures, probability, happened, slices)
+
+
+def _slices(
+    gate: pd.DataFrame, truth: pd.DataFrame, outputs: np.ndarray, probability: np.ndarray
+) -> dict[str, pd.DataFrame]:
+    """Return the metrics per customer over all, and of repeats and discoveries, each with lists of its own."""
+    owned = label_matrix(gate[LISTS[0]], None, pd.Index(outputs)).toarray() > 0
+    repeats, discoveries = split_truth(truth, seen_of(gate))
+    parts = {
+        "all": (truth, probability),
+        "repeats": (repeats, np.where(owned, probability, -np.inf)),
+        "discoveries": (discoveries, np.where(owned, -np.inf, probability)),
+    }
+    customers = gate["customer_id"].to_numpy()
+    return {
+        name: ranking_metrics(top_ranks(customers, outputs, score, K), wanted, K)
+        for name, (wanted, score) in parts.items()
+    }
 
 
 def as_first_contacts(frame: pd.DataFrame) -> pd.DataFrame:

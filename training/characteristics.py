@@ -1,7 +1,8 @@
 """The product-characteristic network: which product types a customer buys in the days after ``as_of``.
 
 A fully connected network with one sigmoid per characteristic. It starts as personal frequency, its own baseline, and
-learns from there what profile, organisation and the rest of the history add; see :mod:`training.network`.
+for what a customer never bought as the popularity of first purchases; it learns from there what profile, organisation
+and the rest of the history add, and last what else he owns; see :mod:`training.network`.
 n = customers, l = characteristics.
 """
 
@@ -20,11 +21,13 @@ from sklearn.linear_model import LogisticRegression
 from conf.features import PROFILE
 from conf.schema import PriorRule
 from training.artifacts import META, Meta, Model, from_bytes, to_bytes
+from training.characteristic_layers import Shape, build, by_frequency, filled, predict, with_items
 from training.evaluation import log_likelihoods, ranking_metrics, top_ranks
 from training.expert_prior import prior_matrix
+from training.first_purchases import first_time_log_odds
 from training.fitting import Candidate
 from training.funnel import stage
-from training.network import BASKETS, LISTS, STAGE, Encoded, Network, encode, label_matrix
+from training.network import BASKETS, LISTS, STAGE, Network, encode, label_matrix
 from training.networks.backend import keras_for
 
 log = logging.getLogger(__name__)
@@ -39,7 +42,6 @@ DECLARED = (*NUMBERS, *CATEGORIES, *ORGANIZATION, *LISTS)
 _MOST_VALUES = 40
 #: recommendations that count
 K = 5
-_BATCH = 4096
 #: customers that the baseline's three numbers are fitted on
 _BASELINE_ROWS = 1000
 
@@ -115,11 +117,16 @@ def baseline(train: pd.DataFrame, validation: pd.DataFrame, dictionary: Sequence
     x = np.stack([frequency.ravel(), np.tile(prior, len(rows))], axis=1)
     fitted = LogisticRegression(C=1e6).fit(x, bought[rows].toarray().ravel() > 0)
     (slope, weight), constant = fitted.coef_[0], fitted.intercept_[0]
-    model = build(CharacteristicsConfig(hidden=()), 0, 0, len(dictionary))
-    kernel = np.zeros((len(dictionary), 3), dtype="float32")
-    kernel[:, 2] = slope
-    model.get_layer("own_history").set_weights([kernel, (constant + weight * prior).astype("float32")])
+    model = by_frequency(slope, constant + weight * prior)
     files = _files(model, "personal frequency", dictionary, (), {})
+    return Candidate(_with_thresholds(files, validation, CharacteristicsConfig().least_threshold))
+
+
+def popularity(validation: pd.DataFrame, dictionary: Sequence[str]) -> Candidate:
+    """Return what most customers bought last: the shares of buyers in the newest window that may be learnt from."""
+    buyers = np.asarray(label_matrix(validation["bought"], None, pd.Index(dictionary)).sum(axis=0)).ravel()
+    model = by_frequency(0.0, np.log((buyers + 1) / (len(validation) - buyers + 1)))
+    files = _files(model, "popularity", dictionary, (), {})
     return Candidate(_with_thresholds(files, validation, CharacteristicsConfig().least_threshold))
 
 
@@ -134,7 +141,8 @@ def fit(
 
     Args:
         train: rows of :func:`examples` with the list ``bought``, of all training windows.
-        validation: the same of the validation window: when to stop, and thresholds.
+        validation: the same of the validation window: when to stop, what first purchases are foretold by, and
+            thresholds.
         dictionary: characteristics in the order of their index.
         start: result of :func:`baseline`.
         config: sizes and seed.
@@ -142,10 +150,14 @@ def fit(
     keras, categories = keras_for(config.seed), _vocabulary(train)
     coded, valid = (encode(frame, NUMBERS, categories, dictionary) for frame in (train, validation))
     bought = label_matrix(train["bought"], None, pd.Index(dictionary))
-    model = build(config, len(NUMBERS), coded.categories.shape[1], len(dictionary))
+    happened = label_matrix(validation["bought"], None, pd.Index(dictionary))
+    shape = Shape(len(dictionary), len(NUMBERS), coded.categories.shape[1], config.hidden, config.dropout, config.seed)
+    model = build(shape)
     begun = Network.of(start.model)
-    model.get_layer("own_history").set_weights([begun.kernel, begun.bias])
-    model.get_layer("scaled").adapt(_filled(np.arcsinh(coded.numbers)))
+    never = first_time_log_odds(coded.owned, bought) - begun.bias
+    kernel = np.column_stack([begun.kernel[:, :-1], never.astype("float32")])
+    model.get_layer("own_history").set_weights([kernel, begun.bias])
+    model.get_layer("scaled").adapt(filled(np.arcsinh(coded.numbers)))
     model.compile(optimizer=keras.optimizers.Adam(config.learning_rate), loss="binary_crossentropy")
     truth = truth_of(validation)
     generator = np.random.default_rng(config.seed)
@@ -154,13 +166,11 @@ def fit(
     for epoch in range(config.epochs):
         rows = np.array_split(generator.permutation(len(train)), max(1, len(train) // config.batch))
         losses = [model.train_on_batch(coded.batch(part), bought[part].toarray()) for part in rows]
-        probability = _predict(model, valid)
+        probability = predict(model, valid)
         ranked = top_ranks(validation["customer_id"].to_numpy(), np.asarray(dictionary), probability, K)
         ndcg = float(ranking_metrics(ranked, truth, K)["ndcg"].mean())
-        happened = label_matrix(validation["bought"], None, pd.Index(dictionary)).toarray()
-        for name, value in zip(
-            curves, (float(np.mean(losses)), -float(log_likelihoods(happened, probability).mean()), ndcg), strict=True
-        ):
+        loss = -float(log_likelihoods(happened.toarray(), probability).mean())
+        for name, value in zip(curves, (float(np.mean(losses)), loss, ndcg), strict=True):
             curves[name].append(value)
         log.info("characteristics epoch %d: loss %.5f, validation %.5f, ndcg@%d %.4f", epoch + 1,
                  *(curves[name][-1] for name in ("loss", "validation_loss")), K, ndcg)  # fmt: skip
@@ -169,28 +179,8 @@ def fit(
         elif (waited := waited + 1) >= config.patience:
             break
     model.set_weights(kept)
-    files = _files(model, "network", dictionary, NUMBERS, categories, config.prior)
+    files = _files(with_items(model, shape, valid, happened), "network", dictionary, NUMBERS, categories, config.prior)
     return Candidate(_with_thresholds(files, validation, config.least_threshold), asdict(config), curves)
-
-
-def build(config: CharacteristicsConfig, numbers: int, categories: int, labels: int) -> Any:
-    """Return the untrained Keras model; its four inputs are those of :class:`training.network.Encoded`."""
-    keras = keras_for(config.seed)
-    sizes = {"numbers": numbers, "categories": categories, "recent": labels, "total": labels}
-    inputs = {name: keras.Input((size,), name=name) for name, size in sizes.items()}
-    log1p = keras.ops.log1p
-    recent, total = log1p(inputs["recent"]), log1p(inputs["total"])
-    history = keras.ops.stack([recent, total, log1p(2.0 * inputs["recent"] + inputs["total"])], axis=-1)
-    log_odds = keras.layers.EinsumDense("abc,bc->ab", output_shape=labels, bias_axes="b", name="own_history")(history)
-    if config.hidden:
-        scaled = keras.layers.Normalization(name="scaled")(keras.ops.arcsinh(inputs["numbers"]))
-        scaled = keras.ops.clip(keras.ops.where(keras.ops.isnan(scaled), 0.0, scaled), -5.0, 5.0)
-        hidden = keras.layers.Concatenate()([scaled, inputs["categories"], recent, total])
-        for units in config.hidden:
-            hidden = keras.layers.Dense(units, activation="relu")(keras.layers.Dropout(config.dropout)(hidden))
-        hidden = keras.layers.Dropout(config.dropout)(hidden)
-        log_odds = log_odds + keras.layers.Dense(labels, kernel_initializer="zeros")(hidden)
-    return keras.Model(inputs, keras.ops.sigmoid(log_odds))
 
 
 def truth_of(frame: pd.DataFrame) -> pd.DataFrame:
@@ -233,19 +223,6 @@ def _vocabulary(train: pd.DataFrame) -> dict[str, list[str]]:
             counts = counts.sort_values(["rows", "value"], ascending=[False, True])
             found[column] = sorted(counts["value"].head(_MOST_VALUES))
     return found
-
-
-def _filled(values: np.ndarray) -> np.ndarray:
-    """Put each column's mean where there is no value; 0 where there is none at all."""
-    there = ~np.isnan(values)
-    mean = np.where(there, values, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
-    return np.where(there, values, mean).astype("float32")
-
-
-def _predict(model: Any, coded: Encoded) -> np.ndarray:
-    starts = range(0, coded.numbers.shape[0], _BATCH)
-    parts = [np.asarray(model(coded.batch(slice(start, start + _BATCH)), training=False)) for start in starts]
-    return np.concatenate(parts).astype("float64")
 
 
 def _files(

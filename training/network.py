@@ -2,11 +2,13 @@
 
 n = rows, d = numeric inputs, c = one-hot categories, l = characteristics, h = hidden units. A network is
 
-    probability = sigmoid(own history (n, l, 3) . weights (l, 3) + bias (l) + hidden layers of everything (n, l))
+    log-odds = own history (n, l, 4) . weights (l, 4) + bias (l) + hidden layers of everything (n, l)
 
 where own history is ``log1p`` of the customer's baskets with the characteristic: in 84 days, ever, and twice the first
-plus the second, which is personal frequency. Without hidden layers it *is* personal frequency, with a prior per
-characteristic. Weights are read from the ``.keras`` file itself: a worker starts in a tenth of the time.
+plus the second, which is personal frequency; and whether he never bought it. Without hidden layers it *is* personal
+frequency, with a prior per characteristic. For what he never bought three numbers weigh the log-odds against what else
+he owns: own x log-odds + items x (owned (n, l) . (l, r) . (r, l)) + constant. Weights are read from the ``.keras`` file
+itself: a worker starts in a tenth of the time.
 """
 
 from __future__ import annotations
@@ -46,6 +48,11 @@ class Encoded:
     categories: np.ndarray
     recent: sparse.csr_matrix
     total: sparse.csr_matrix
+
+    @property
+    def owned(self) -> sparse.csr_matrix:
+        """Return ones where the customer ever bought the characteristic (n, l)."""
+        return (self.total > 0).astype("float32")
 
     def batch(self, rows: np.ndarray | slice) -> dict[str, np.ndarray]:
         """Return dense float32 inputs of some rows by name."""
@@ -131,8 +138,8 @@ class Network:
             DataError: dictionary, thresholds and weights do not speak of the same characteristics.
         """
         self.meta, self.files = meta, files
-        self.layers = stored_weights(content)
-        self.kernel, self.bias = self.layers["einsum_dense"]
+        self.layers = named_weights(content)
+        self.kernel, self.bias = self.layers["own_history"]
         sizes = {
             "dictionary": len(set(meta.outputs)),
             "outputs": len(meta.outputs),
@@ -186,17 +193,23 @@ class Network:
     def _log_odds(
         self, numbers: np.ndarray, categories: np.ndarray, recent: np.ndarray, total: np.ndarray
     ) -> np.ndarray:
-        logs = (np.log1p(recent), np.log1p(total), np.log1p(2 * recent + total))
-        log_odds = self.bias + sum(log * self.kernel[:, number] for number, log in enumerate(logs))
+        owned = total > 0
+        history = (np.log1p(recent), np.log1p(total), np.log1p(2 * recent + total), ~owned)
+        # networks trained before "never bought" was an input have three weights
+        log_odds = self.bias + sum(part * weight for part, weight in zip(history, self.kernel.T, strict=False))
         dense = [layer for name, layer in sorted(self.layers.items()) if name.startswith("dense")]
-        if not dense:
+        if dense:
+            mean, variance = (value.ravel() for value in self.layers["scaled"][:2])
+            scaled = (np.arcsinh(numbers) - mean) / np.maximum(np.sqrt(variance), 1e-7)
+            hidden = np.concatenate([np.clip(np.nan_to_num(scaled), -5, 5), categories, *history[:2]], axis=1)
+            for kernel, bias in dense[:-1]:
+                hidden = np.maximum(hidden @ kernel + bias, 0)
+            log_odds = log_odds + hidden @ dense[-1][0] + dense[-1][1]
+        if "first_purchase" not in self.layers:
             return log_odds
-        mean, variance = (value.ravel() for value in self.layers["normalization"][:2])
-        scaled = (np.arcsinh(numbers) - mean) / np.maximum(np.sqrt(variance), 1e-7)
-        hidden = np.concatenate([np.clip(np.nan_to_num(scaled), -5, 5), categories, logs[0], logs[1]], axis=1)
-        for kernel, bias in dense[:-1]:
-            hidden = np.maximum(hidden @ kernel + bias, 0)
-        return log_odds + hidden @ dense[-1][0] + dense[-1][1]
+        (own, items), constant = self.layers["first_purchase"]
+        score = owned.astype("float32") @ self.layers["items_in"][0] @ self.layers["items_out"][0]
+        return np.where(owned, log_odds, own * log_odds + items * score + constant)
 
 
 def stored_weights(content: bytes) -> dict[str, list[np.ndarray]]:

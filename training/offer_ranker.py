@@ -87,14 +87,3 @@ def judge_scores(score: np.ndarray, pairs: pd.DataFrame, truth: pd.DataFrame, se
     if len(score) and np.min(score) >= 0 and np.max(score) <= 1:
         figures |= binary_metrics(label, score)
     return Judged(slices["all"]["ndcg"], figures, score, label, slices)
-
-
-def ranking_figures(ranked: pd.DataFrame, truth: pd.DataFrame, seen: pd.DataFrame, k: int = K) -> dict[str, float]:
-    """Return hit rate and NDCG at ``k``, overall and for repeats and discoveries apart."""
-    repeats, discoveries = split_truth(truth, seen)
-    figures = {}
-    for suffix, part in (("", truth), ("_repeat", repeats), ("_discovery", discoveries)):
-        found = ranking_metrics(ranked, part, k)
-        for name in ("hit_rate", "ndcg"):
-            figures[f"{name}_at_{k}{suffix}"] = float(found[name].mean()) if len(found) else float("nan")
-    return figures
