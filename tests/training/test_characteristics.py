@@ -19,10 +19,12 @@ from training.characteristics import (
     CharacteristicsConfig,
     baseline,
     fit,
+    popularity,
     seen_of,
     thresholds,
     truth_of,
 )
+from training.first_purchases import first_time_log_odds
 from training.fitting import Candidate
 from training.network import LISTS, Network, encode, label_matrix
 
@@ -75,7 +77,7 @@ def test_lists_become_a_matrix() -> None:
 
 def test_the_baseline_ranks_by_frequency_first(start: Candidate) -> None:
     network = Network.of(start.model)
-    assert network.kernel[:, :2].any() == False  # noqa: E712 - one slope, on 2 x recent + ever
+    assert not network.kernel[:, [0, 1, 3]].any()  # one slope, on 2 x recent + ever
     assert len(set(network.kernel[:, 2])) == 1
     assert network.kernel[0, 2] > 0
     frame = rows(3, 1)
@@ -93,6 +95,42 @@ def test_the_network_keeps_the_epoch_that_ranks_best(fitted: Candidate) -> None:
     assert fitted.curves["loss"][-1] < fitted.curves["loss"][0]
 
 
+def test_popularity_knows_the_newest_window_alone() -> None:
+    """3 of 4 customers bought milk, 1 tea: the same for all, whatever they had before."""
+    frame = rows(1, 4).assign(bought=[["milk", "tea"], ["milk"], ["milk"], None])
+    probability = popularity(frame, DICTIONARY).model.predict(rows(2, 3))
+    assert probability == pytest.approx(np.tile(np.array([1, 1, 4, 2, 1]) / [6, 6, 6, 6, 6], (3, 1)))
+
+
+def test_untrained_it_ranks_first_purchases_by_their_popularity_and_repeats_as_its_baseline(start: Candidate) -> None:
+    train = rows(1)
+    still = fit(train, rows(2), DICTIONARY, start, replace(CONFIG, epochs=0)).model
+    network, frame = Network.of(still), rows(3)
+    owned = label_matrix(frame[LISTS[0]], None, pd.Index(DICTIONARY)).toarray() > 0
+    odds, begun = (np.log(p / (1 - p)) for p in (still.predict(frame), start.model.predict(frame)))
+    assert odds[owned] == pytest.approx(begun[owned], abs=1e-4)
+    assert network.bias + network.kernel[:, 3] == pytest.approx(
+        first_time_log_odds(*(label_matrix(train[name], None, pd.Index(DICTIONARY)) for name in (LISTS[0], "bought"))),
+        abs=1e-5,
+    )
+    own, items = network.layers["first_purchase"][0].ravel()
+    score = owned @ network.layers["items_in"][0] @ network.layers["items_out"][0]
+    expected = own * (network.bias + network.kernel[:, 3]) + items * score + network.layers["first_purchase"][1]
+    assert odds[~owned] == pytest.approx(np.broadcast_to(expected, odds.shape)[~owned], abs=1e-4)
+
+
+def test_a_network_that_knows_no_first_purchases_still_scores(fitted: Candidate) -> None:
+    """Champions of before have three inputs of own history, and no item-to-item model."""
+    network = Network.of(fitted.model)
+    old = Network.of(artifacts.from_bytes(fitted.model.to_bytes()))
+    old.layers = {name: values for name, values in network.layers.items() if not name.startswith(("items", "first"))}
+    old.kernel = network.kernel[:, :3]
+    frame = rows(6, 50)
+    owned = label_matrix(frame[LISTS[0]], None, pd.Index(DICTIONARY)).toarray() > 0
+    assert old.predict(frame)[owned] == pytest.approx(network.predict(frame)[owned], abs=1e-6)
+    assert np.isfinite(old.predict(frame)).all()
+
+
 def test_prediction_is_that_of_keras(fitted: Candidate) -> None:
     import keras
 
@@ -103,6 +141,7 @@ def test_prediction_is_that_of_keras(fitted: Candidate) -> None:
         model = keras.saving.load_model(path)
     coded = encode(frame, meta.extra["numbers"], meta.extra["categories"], meta.outputs)
     assert coded.categories.shape[1] == 4  # of stage and department; columns without any value get no input
+    assert {"items_in", "items_out", "first_purchase"} <= {layer.name for layer in model.layers}
     expected = np.asarray(model(coded.batch(slice(None)), training=False))
     assert np.abs(fitted.model.predict(frame) - expected).max() < 1e-5
 
@@ -190,3 +229,18 @@ def test_a_model_is_judged_by_stage_and_as_if_nobody_were_known(start: Candidate
     assert judged.metrics["ndcg_at_5_as_first_contact"] < plain["ndcg_at_5_as_first_contact"]  # tea is bought by few
     unknown = fitted.model.predict(as_first_contacts(gate))
     assert np.ptp(unknown, axis=0) == pytest.approx(np.zeros(5))
+
+
+def test_discoveries_are_judged_by_lists_of_their_own_beside_popularity(fitted: Candidate) -> None:
+    """A frame of two: what is listed is not owned, and popularity is the rival."""
+    popular = popularity(rows(2), DICTIONARY).model  # bread, then milk, are bought by most
+    gate = rows(3, 2).assign(bought=[["tea"], ["beer", "milk"]])
+    everything = [[1.0] * 4, [1.0] * 4]
+    owned = [["beer", "bread", "milk", "wine"], ["bread", "milk", "tea", "wine"]]
+    gate[list(LISTS)] = pd.DataFrame(dict(zip(LISTS, (owned, everything, everything), strict=True)), index=gate.index)
+    judged = judge(fitted.model, gate, DICTIONARY, popular)
+    assert judged.metrics["ndcg_at_5_discovery"] == 1.0  # one type is left to each, and it is the right one
+    assert judged.metrics["ndcg_at_5_discovery_over_popularity"] == 0.0
+    assert judged.slices["repeats"].index.tolist() == ["c001"]
+    assert judged.slices["discoveries"].index.tolist() == ["c000", "c001"]
+    assert judged.slices["all"]["ndcg"].max() < 1
