@@ -75,7 +75,8 @@ def metadata(schema: str | None) -> sa.MetaData:
 def migrate(connection: sa.Connection, day: date) -> None:
     """Create what is missing for the night ``day``; does nothing, and locks next to nothing, the second time.
 
-    Columns that a newer declaration adds are added to old tables, nullable; nothing is ever dropped.
+    Columns that a newer declaration adds are added to old tables, nullable; nothing is ever dropped. A table that was
+    made before it had partitions is made anew with them, once, and keeps its rows.
     """
     postgresql = connection.dialect.name == "postgresql"
     if postgresql:  # two nights may come here at once
@@ -86,6 +87,9 @@ def migrate(connection: sa.Connection, day: date) -> None:
     if postgresql and not sa.inspect(connection).has_schema(SCHEMA):
         connection.execute(CreateSchema(SCHEMA))
     tables = metadata(schema)
+    aside = [name for name in PARTITIONED if postgresql and _is_plain(connection, name)]
+    for name in aside:
+        _set_aside(connection, name)
     tables.create_all(connection)
     inspector = sa.inspect(connection)
     views = set(inspector.get_view_names(schema=schema))
@@ -94,6 +98,8 @@ def migrate(connection: sa.Connection, day: date) -> None:
         _update_view(connection, table, views)
         if postgresql and table.name in PARTITIONED:
             _add_partition(connection, table.name, day, inspector)
+        if table.name in aside:
+            _bring_back(connection, table, day, inspector)
     prefix = f"{schema}." if schema else ""
     for name in VIEWS.keys() - views:
         connection.exec_driver_sql(f"create view {prefix}{name} as {VIEWS[name].format(prefix=prefix)}")
@@ -147,3 +153,34 @@ def _add_partition(connection: sa.Connection, name: str, day: date, inspector: s
         return
     connection.exec_driver_sql(f"create table {SCHEMA}.{part} (like {SCHEMA}.{name} including all)")
     connection.exec_driver_sql(f"alter table {SCHEMA}.{name} attach partition {SCHEMA}.{part} for values in ('{day}')")
+
+
+def _is_plain(connection: sa.Connection, name: str) -> bool:
+    """Tell whether there is a table of that name without partitions."""
+    kind = sa.text("select relkind from pg_class where oid = to_regclass(:name)")
+    return connection.execute(kind, {"name": f"{SCHEMA}.{name}"}).scalar() == "r"
+
+
+def _set_aside(connection: sa.Connection, name: str) -> None:
+    """Give a table and its indexes other names, so that theirs are free; its view is made anew later."""
+    connection.exec_driver_sql(f"drop view if exists {SCHEMA}.current_{name}")
+    found = sa.text("select indexname from pg_indexes where schemaname = :schema and tablename = :name")
+    for index in connection.execute(found, {"schema": SCHEMA, "name": name}).scalars().all():
+        connection.exec_driver_sql(f"alter index {SCHEMA}.{index} rename to {index}_before")
+    connection.exec_driver_sql(f"alter table {SCHEMA}.{name} rename to {name}_before")
+
+
+def _bring_back(connection: sa.Connection, table: sa.Table, day: date, inspector: sa.Inspector) -> None:
+    """Move the rows set aside into partitions; the one of ``day`` is there already."""
+    before = f"{SCHEMA}.{table.name}_before"
+    had = {column["name"] for column in inspector.get_columns(f"{table.name}_before", schema=SCHEMA)}
+    for column in table.columns:
+        if column.name not in had and not column.nullable:  # nobody knows it of rows of before
+            for name in (table.name, f"{table.name}_{day:%Y%m%d}"):
+                connection.exec_driver_sql(f"alter table {SCHEMA}.{name} alter column {column.name} drop not null")
+    for night in connection.exec_driver_sql(f"select distinct ds from {before}").scalars().all():
+        if night != day:
+            _add_partition(connection, table.name, night, inspector)
+    names = ", ".join(column.name for column in table.columns if column.name in had)
+    connection.exec_driver_sql(f"insert into {SCHEMA}.{table.name} ({names}) select {names} from {before}")
+    connection.exec_driver_sql(f"drop table {before}")

@@ -198,6 +198,33 @@ def test_postgresql_has_comments_partitions_and_indexes(postgresql: str) -> None
     assert query(postgresql, indexes) == [(2,)]
 
 
+def test_a_table_of_before_it_had_partitions_gets_them_and_keeps_its_rows(postgresql: str) -> None:
+    members = {"customer_id": ["c0"], "segment_id": ["S"], "family": ["behaviour"]}
+    tables = night(DAY, 2, "a") | {"segment_members": _table("segment_members", DAY, members)}
+    database.replace(postgresql, EARLIER, night(EARLIER, 2, "a"))
+    with database.connect(postgresql) as connection:
+        for text in (
+            "drop view nbo.current_segment_members",
+            "drop table nbo.segment_members",
+            "create table nbo.segment_members"
+            " (ds date, customer_id text, segment_id text, primary key (ds, customer_id))",
+            "create index ix_segment_members_customer_id on nbo.segment_members (customer_id)",
+            "create view nbo.current_segment_members as select * from nbo.segment_members",
+            f"insert into nbo.segment_members values ('{EARLIER}', 'c0', 'R'), ('{DAY}', 'gone', 'R')",
+        ):
+            connection.exec_driver_sql(text)
+        connection.commit()
+    database.replace(postgresql, DAY, tables)
+    found = [(row["ds"], row["customer_id"], row["segment_id"]) for row in database.rows(postgresql, "segment_members")]
+    assert found == [(str(EARLIER), "c0", "R"), (str(DAY), "c0", "S")]
+    parts = "select count(*) from pg_inherits where inhparent = 'nbo.segment_members'::regclass"
+    assert query(postgresql, parts) == [(2,)]
+    assert query(postgresql, "select customer_id from nbo.current_segment_members") == [("c0",)]
+    assert query(postgresql, "select count(*) from pg_class where right(relname, 7) = '_before'") == [(0,)]
+    database.replace(postgresql, DAY, tables)
+    assert database.count(postgresql, "segment_members") == 2
+
+
 def test_a_changed_comment_is_renewed(postgresql: str) -> None:
     database.replace(postgresql, DAY, night(DAY, 1, "a"))
     with database.connect(postgresql) as connection:
