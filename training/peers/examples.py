@@ -16,9 +16,13 @@ from training.recommenders.ease import ease
 from training.recommenders.history import History
 from training.recommenders.pair_features import item_habits, user_habits
 from training.splits import ones
+from training.top_k import best_columns
+from training.top_lists import list_metrics
 
 #: days after which the freshness of a purchase has fallen to a third
 _FRESH = 14.0
+#: items of a list by whose NDCG a training stops
+_K = 5
 #: L2 of the linear item-to-item model
 _PENALTY = 1000.0
 
@@ -212,6 +216,27 @@ def stacked(parts: list[Rows]) -> Rows:
     return Rows(*who, own, dense("linear"), dense("trend"), window, truth)
 
 
+def held_out(past: History, windows: Windows) -> tuple[History, sparse.csr_matrix] | None:
+    """Return the history before the held-out window and what that brought (u, i); None where none is held out."""
+    return rewound(past, windows.horizon, windows.horizon) if windows.held_out else None
+
+
+def ndcg(scores: np.ndarray, truth: sparse.csr_matrix, seen: sparse.csr_matrix | None = None) -> float:
+    """Return the mean NDCG of the items each row ranks best, by which a training is stopped.
+
+    Args:
+        scores: (n, i).
+        truth: (n, i) what was bought; rows without a purchase do not count.
+        seen: (n, i) what had been bought before and is left out of both; None: nothing.
+    """
+    if seen is not None:
+        cells = seen.tocoo()
+        scores[cells.row, cells.col] = -np.inf
+        truth = (truth - truth.multiply(seen > 0)).tocsr()
+        truth.eliminate_zeros()
+    return float(list_metrics(best_columns(scores, _K), truth)["ndcg"].mean())
+
+
 def learnt(past: History, side: Side, windows: Windows, shape: Shape) -> tuple[Rows, Rows | None]:
     """Return the examples of all windows, and those of the held-out one where there is one.
 
@@ -225,7 +250,5 @@ def learnt(past: History, side: Side, windows: Windows, shape: Shape) -> tuple[R
             parts.append(rows_of(before, side, shape, truth))
     if not parts:
         raise ValueError(f"no purchase is older than {windows.days()[0]} days; there is nothing to learn from")
-    if not windows.held_out:
-        return stacked(parts), None
-    before, truth = rewound(past, windows.horizon, windows.horizon)
-    return stacked(parts), rows_of(before, side, shape, truth)
+    held = held_out(past, windows)
+    return stacked(parts), None if held is None else rows_of(held[0], side, shape, held[1])

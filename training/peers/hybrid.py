@@ -27,18 +27,15 @@ from training.networks.backend import keras_for
 from training.networks.loop import Batch, Checkpoint, key_of, losses_of, shuffled, train
 from training.networks.numpy_layers import ACTIVATIONS
 from training.networks.visits import AGES
-from training.peers.examples import Rows, Shape, Side, Windows, learnt, rows_of
+from training.peers.examples import Rows, Shape, Side, Windows, learnt, ndcg, rows_of
 from training.peers.word2vec import Word2VecConfig, word_vectors
 from training.recommenders.history import History
 from training.recommenders.recommender import Recommender
-from training.top_k import best_columns
-from training.top_lists import list_metrics
 
 DRAWN = ("user", "people", "sequence", "product", "text")
 BRANCHES = (*DRAWN, "trend", "own", "linear")
 #: pairs (b x i x h) that are scored at once
 _CELLS = 20_000_000
-_K = 5
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ def hybrid(
         if held is None:
             raise ValueError("there is no held-out window")
         found = _recommender(model, held, side, past.shape, scales, config, name)
-        return _ndcg(found, held, config.discoveries)
+        return ndcg(found.scores(held.user), held.truth, held.own[2] if config.discoveries else None)
 
     curves = train(
         model,
@@ -312,14 +309,3 @@ class _PairNetwork(Recommender):
             self.pairs.add(both, part)
             found[start : start + step] = self.pairs.activation(both) @ self.pairs.out
         return found
-
-
-def _ndcg(model: Recommender, held: Rows, discoveries: bool) -> float:
-    """Return NDCG of the held-out window, over all products or over those not bought before."""
-    scores, truth = model.scores(held.user), held.truth
-    if discoveries:
-        seen = held.own[2].tocoo()
-        scores[seen.row, seen.col] = -np.inf
-        truth = (truth - truth.multiply(held.own[2] > 0)).tocsr()
-        truth.eliminate_zeros()
-    return float(list_metrics(best_columns(scores, _K), truth)["ndcg"].mean())

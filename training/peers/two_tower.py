@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from scipy import sparse
 from conf.schema import NetworkTraining
 from training.networks.backend import keras_for
 from training.networks.loop import Batch, Checkpoint, key_of, shuffled, train
-from training.peers.examples import Side, Windows, bags_of, habits, known_users, rewound
+from training.peers.examples import Side, Windows, bags_of, habits, held_out, known_users, ndcg, rewound
 from training.recommenders.history import History
 from training.recommenders.recommender import Recommender
 
@@ -78,8 +79,10 @@ def two_tower(
     model(next(_batches(examples, side, config, 0)))
     if checkpoint is not None:
         checkpoint = Checkpoint(checkpoint.folder, checkpoint.name, key_of(config, examples.row, examples.item))
+    held = held_out(past, config.windows)
+    score = None if held is None else partial(_reached, model, *held, side, config)
     curves = train(
-        model, lambda epoch: _batches(examples, side, config, epoch), _loss, config.training, None, checkpoint
+        model, lambda epoch: _batches(examples, side, config, epoch), _loss, config.training, score, checkpoint
     )
     return _recommender(model, past, side, config, name), curves
 
@@ -177,6 +180,13 @@ def _batches(examples: _Examples, side: Side, config: TwoTowerConfig, epoch: int
             "words": side.words[items],
             "groups": side.groups[items],
         }
+
+
+def _reached(model: Any, before: History, truth: sparse.csr_matrix, side: Side, config: TwoTowerConfig) -> float:
+    """Return the NDCG on the held-out window."""
+    users = known_users(before)
+    scores = _recommender(model, before, side, config, "").scores(users)
+    return ndcg(scores, truth[users], before.counts()[users] if config.discoveries else None)
 
 
 def _recommender(model: Any, past: History, side: Side, config: TwoTowerConfig, name: str) -> Recommender:

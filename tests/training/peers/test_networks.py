@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from conf.schema import NetworkTraining
 from training.networks import loop
 from training.networks.loop import Checkpoint
-from training.peers.examples import Side, Windows
+from training.peers.examples import Side, Windows, rewound
 from training.peers.hybrid import HybridConfig, hybrid
 from training.peers.self_attention import SelfAttentionConfig, self_attention
 from training.peers.two_tower import TwoTowerConfig, two_tower
@@ -27,13 +28,13 @@ def plain(batch: int, epochs: int) -> NetworkTraining:
     return NetworkTraining(batch=batch, epochs=epochs, learning_rate=0.02)
 
 
-def fit_hybrid(past: History, side: Side, checkpoint: Checkpoint | None = None, **changed: Any) -> Any:
-    config = HybridConfig(size=8, hidden=16, popular=8, sampled=8, windows=WINDOWS, training=plain(32, 8), **changed)
+def fit_hybrid(past: History, side: Side, checkpoint: Checkpoint | None = None, windows: Windows = WINDOWS) -> Any:
+    config = HybridConfig(size=8, hidden=16, popular=8, sampled=8, windows=windows, training=plain(32, 8))
     return hybrid(past, side, config, checkpoint)
 
 
-def fit_two_tower(past: History, side: Side, checkpoint: Checkpoint | None = None) -> Any:
-    config = TwoTowerConfig(size=8, hidden=16, bag=12, windows=WINDOWS, training=plain(64, 8))
+def fit_two_tower(past: History, side: Side, checkpoint: Checkpoint | None = None, windows: Windows = WINDOWS) -> Any:
+    config = TwoTowerConfig(size=8, hidden=16, bag=12, windows=windows, training=plain(64, 8))
     return two_tower(past, side, config, checkpoint)
 
 
@@ -65,6 +66,17 @@ def test_a_network_learns_resumes_and_repeats(
     assert again[loop.LOSS] == curves[loop.LOSS]
     assert resumed.scores(np.arange(20)).tobytes() == scores.tobytes()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["hybrid", "two_tower"])
+def test_the_held_out_window_says_when_to_stop_and_is_not_learnt_from(name: str, past: History, side: Side) -> None:
+    fit = FITS[name]
+    held = Windows(count=2, held_out=True)
+    _, curves = fit(past, side, windows=held)
+    assert all(0 < score <= 1 for score in curves[loop.SCORE])
+    until, _ = rewound(past, held.horizon, held.horizon)
+    _, without = fit(until, side, windows=replace(held, held_out=False))
+    assert curves[loop.LOSS] == without[loop.LOSS][: len(curves[loop.LOSS])]
 
 
 def _killed_after(monkeypatch: pytest.MonkeyPatch, epochs: int, work: Callable[[], Any]) -> None:
