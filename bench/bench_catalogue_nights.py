@@ -21,7 +21,8 @@ from conf.canonical import CANONICAL
 from conf.load import load
 from features.schemas import struct
 from jobs.build_catalogue import CLUSTERS, JOURNAL, run
-from jobs.lake import Lake, Manifest
+from jobs.lake import Lake
+from jobs.manifest import Manifest
 from jobs.spark import session
 from jobs.stages import Stage
 

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 
 import duckdb
-import pyarrow.dataset as pads
 
 from conf.catalogue import CLUSTER_JOURNAL, PRODUCT_CLUSTERS
 from conf.errors import ConfigError
@@ -28,7 +27,8 @@ from features.catalogue.reasons import NO_TITLE
 from jobs import cluster_tables as tables
 from jobs.database_schema import arrow_schema
 from jobs.known_products import KNOWN, add_known, find_fresh, write_known
-from jobs.lake import Draft, File, Lake, Manifest, TableVersion
+from jobs.lake import Draft, Lake
+from jobs.manifest import File, Manifest, TableVersion
 from jobs.night import publish
 from jobs.stages import Stage
 
@@ -221,7 +221,7 @@ def _attach(engine: duckdb.DuckDBPyConnection, name: str, lake: Lake, files: tup
         paths = [f"{lake.base}/{file.path}" for file in files]
         engine.read_parquet(paths, hive_partitioning=False).create_view(name)
     else:
-        engine.register(name, pads.dataset([f"{lake.base}/{file.path}" for file in files], filesystem=lake.fs))
+        engine.register(name, lake.arrow_files(files))
 
 
 def _write(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, first: bool) -> None:

@@ -37,7 +37,8 @@ from features.segment_fit import FitConfig, Fitted
 from features.segments import SegmentConfig, segments
 from jobs.build_interests import build_interests
 from jobs.item_features import build_lists, build_products, causes
-from jobs.lake import Draft, Lake, Manifest, TableVersion
+from jobs.lake import Draft, Lake
+from jobs.manifest import Manifest, TableVersion
 from jobs.night import publish
 from jobs.spark import session
 from jobs.stages import Stage

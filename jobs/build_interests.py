@@ -17,7 +17,8 @@ from features.purchases import base, kinds, purchase_lists
 from features.schemas import conform
 from features.wide import WideColumn, wide_columns
 from jobs.database_schema import arrow_schema
-from jobs.lake import Draft, TableVersion
+from jobs.lake import Draft
+from jobs.manifest import TableVersion
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from features.catalogue.assign import BUCKETS, TITLES, TOKENS, WORDS, IndexFacts, bucket_rows, title_rows, word_rows
 from features.catalogue.config import CatalogueConfig
 from features.catalogue.vocabulary import Vocabulary
-from jobs.lake import Draft, Lake, Manifest
+from jobs.lake import Draft, Lake
+from jobs.manifest import Manifest
 
 SCHEMAS = {"words": WORDS, "tokens": TOKENS, "titles": TITLES, "buckets": BUCKETS}
 #: rows of a row group, and titles that are read at once while the index is made

@@ -21,7 +21,8 @@ from features.catalogue.config import CatalogueConfig, describe
 from features.catalogue.reasons import CENTRE, NO_TITLE, all_reasons
 from features.catalogue.vocabulary import Vocabulary
 from jobs.catalogue_index import LakeIndex, add_to_index
-from jobs.lake import Draft, Lake, Manifest
+from jobs.lake import Draft, Lake
+from jobs.manifest import Manifest
 from jobs.spark import session
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ import pyarrow as pa
 from conf.catalogue import PRODUCT_CLUSTERS
 from features.catalogue.decisions import Decisions, Member, moves
 from features.catalogue.reasons import BY_HAND, CENTRE
-from jobs.lake import Draft, TableVersion
+from jobs.lake import Draft
+from jobs.manifest import TableVersion
 
 _COLUMNS = ", ".join(PRODUCT_CLUSTERS.names)
 #: rows of a row group

@@ -23,7 +23,8 @@ from conf.schema import Settings
 from conf.source import Export
 from jobs.check_exports import Checked, check
 from jobs.exports import Drop, find, refuse_changed
-from jobs.lake import Draft, Lake, Manifest
+from jobs.lake import Draft, Lake
+from jobs.manifest import Manifest
 from jobs.night import publish
 from jobs.read_exports import Count, good, load, nothing, refused
 from jobs.stages import Stage

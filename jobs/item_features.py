@@ -29,7 +29,8 @@ from features.store_overlaps import store_overlaps
 from jobs.build_catalogue import SHARED
 from jobs.database_schema import arrow_schema
 from jobs.fit_inputs import fitting
-from jobs.lake import Lake, TableVersion
+from jobs.lake import Lake
+from jobs.manifest import TableVersion
 from jobs.repeat_inputs import durables, shared_clusters
 from jobs.stages import Stage
 from scoring.repeats import owned

@@ -7,13 +7,11 @@ A manifest may name files of earlier nights, so that a growing table is not copi
 
 from __future__ import annotations
 
-import json
 import os
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -26,6 +24,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from conf.errors import DataError
+from jobs.manifest import File, Manifest, TableVersion
 from jobs.stages import Stage
 
 if TYPE_CHECKING:
@@ -47,88 +46,6 @@ LAYERS = {
     "scores": Stage.SCORE,
     "outcomes": Stage.MEASURE,
 }
-
-
-@dataclass(frozen=True)
-class File:
-    """A Parquet file of a table; ``sum`` adds up the hashes of its rows, so the order of rows does not matter."""
-
-    path: str
-    rows: int
-    bytes: int
-    sum: int
-    part: str | None = None
-
-
-@dataclass(frozen=True)
-class TableVersion:
-    """What a table is on one night."""
-
-    files: tuple[File, ...]
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return sum(file.rows for file in self.files)
-
-    @property
-    def bytes(self) -> int:
-        """Size in bytes."""
-        return sum(file.bytes for file in self.files)
-
-    @property
-    def content(self) -> str:
-        """A hash of the rows, whatever their order and their files."""
-        return f"{sum(file.sum for file in self.files) % 2**64:016x}"
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a stage published for one night: tables, facts and where they came from."""
-
-    stage: str
-    ds: str
-    version: str
-    fingerprint: str = ""
-    code_version: str = ""
-    config_hash: str = ""
-    inputs: dict[str, str] = field(default_factory=dict)
-    tables: dict[str, TableVersion] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    peak_mb: float = 0.0
-    written_at: str = ""
-
-    @property
-    def content(self) -> str:
-        """A hash of all tables' rows, for the fingerprint of the stages that read them."""
-        joined = ";".join(f"{name}={table.content}/{table.rows}" for name, table in sorted(self.tables.items()))
-        return uuid.uuid5(uuid.NAMESPACE_OID, joined).hex
-
-    def summary(self) -> dict[str, Any]:
-        """What a scheduler wants to know: rows and content of every table, and which models wait for a person."""
-        return {
-            "stage": self.stage,
-            "ds": self.ds,
-            "version": self.version,
-            "seconds": round(self.seconds, 1),
-            "awaiting": self.facts.get("awaiting", []),
-            "tables": {name: {"rows": t.rows, "content": t.content} for name, t in sorted(self.tables.items())},
-        }
-
-    def to_json(self) -> str:
-        """Render for the lake."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True, default=str)
-
-    @staticmethod
-    def from_json(text: str) -> Manifest:
-        """Read what :meth:`to_json` wrote."""
-        raw = json.loads(text)
-        raw["tables"] = {
-            name: TableVersion(tuple(File(**file) for file in table["files"])) for name, table in raw["tables"].items()
-        }
-        return Manifest(**raw)
 
 
 def addresses(root: str) -> tuple[str, str]:
@@ -205,8 +122,12 @@ class Lake:
 
     def dataset(self, table: str, day: date) -> pads.Dataset:
         """Return ``table`` as an Arrow dataset."""
-        files = [f"{self.base}/{file.path}" for file in self.version(table, day).files]
-        return pads.dataset(files, filesystem=self.fs, format="parquet", partitioning=None)
+        return self.arrow_files(self.version(table, day).files)
+
+    def arrow_files(self, files: tuple[File, ...]) -> pads.Dataset:
+        """Return the rows of ``files`` as an Arrow dataset."""
+        paths = [f"{self.base}/{file.path}" for file in files]
+        return pads.dataset(paths, filesystem=self.fs, format="parquet", partitioning=None)
 
     def arrow(self, table: str, day: date, columns: list[str] | None = None) -> pa.Table:
         """Return ``table`` whole, in memory."""
@@ -253,42 +174,9 @@ class Lake:
             raise
         _sync(folder)
 
-    def sweep(self, keep: int, spare_seconds: float = 86_400) -> dict[str, int]:
-        """Remove old nights of clean, catalogue, features and models, and every file that no manifest names.
-
-        Raw exports, scores and outcomes are kept for ever: they are the record. Files younger than
-        ``spare_seconds`` stay, since a reader or another night's draft may be on them.
-
-        Args:
-            keep: newest nights to keep.
-            spare_seconds: age from which a file that nothing names is removed.
-
-        Returns:
-            ``nights`` and ``files`` removed.
-        """
-        dropped = 0
-        for stage in (Stage.VALIDATE, Stage.CATALOGUE, Stage.FEATURES, Stage.TRAIN):
-            for day in self.days(stage)[:-keep]:
-                self.fs.delete_file(self._pointer(stage, day))
-                dropped += 1
-        named = {
-            file.path
-            for stage in set(LAYERS.values())
-            for day in self.days(stage)
-            for table in self.need(stage, day).tables.values()
-            for file in table.files
-        }
-        removed = 0
-        for layer in LAYERS:
-            selector = pafs.FileSelector(f"{self.base}/{layer}", recursive=True, allow_not_found=True)
-            for info in self.fs.get_file_info(selector):
-                relative = info.path[len(self.base) + 1 :]
-                if info.type != pafs.FileType.File or relative in named:
-                    continue
-                if time.time() - (info.mtime_ns or 0) / 1e9 >= spare_seconds:
-                    self.fs.delete_file(info.path)
-                    removed += 1
-        return {"nights": dropped, "files": removed}
+    def withdraw(self, stage: Stage, day: date) -> None:
+        """Remove the manifest of a night; its files stay until nothing names them and they are swept."""
+        self.fs.delete_file(self._pointer(stage, day))
 
     def _pointer(self, stage: Stage, day: date) -> str:
         return f"{self.base}/_nights/{stage}/{day}.json"

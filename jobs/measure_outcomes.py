@@ -34,7 +34,8 @@ from features.lines import after, basket_types, until
 from features.product_types import product_types
 from jobs.contacts import is_live, local_day
 from jobs.database_schema import arrow_schema
-from jobs.lake import CUSTOMER_OUTCOMES, OUTCOMES, Draft, Lake, Manifest
+from jobs.lake import CUSTOMER_OUTCOMES, OUTCOMES, Draft, Lake
+from jobs.manifest import Manifest
 from jobs.night import publish
 from jobs.spark import session
 from jobs.stages import Stage

@@ -15,8 +15,9 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from conf.tables import Table
 from features.schemas import struct
-from jobs.lake import Lake, TableVersion
-from jobs.stage_rows import Staged, arrow_files, dataset
+from jobs.lake import Lake
+from jobs.manifest import TableVersion
+from jobs.stage_rows import Staged, dataset
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def keys_twice(lake: Lake, staged: Staged, version: TableVersion) -> int:
     """Count the keys of this night's rows that stand in more than one row of the merged table."""
     keys = _names(staged.table.key)
     with _engine(lake, staged) as engine:
-        engine.register("merged", arrow_files(lake, version.files))
+        engine.register("merged", lake.arrow_files(version.files))
         return int(
             _one(
                 engine,
@@ -65,7 +66,7 @@ def found(lake: Lake, staged: Staged, column: str, other: TableVersion) -> tuple
     """Count the new rows whose ``column`` is found in the table ``other``, and those that have a value there."""
     name = _name(column)
     with _engine(lake, staged) as engine:
-        engine.register("other", arrow_files(lake, other.files))
+        engine.register("other", lake.arrow_files(other.files))
         rows = _one(engine, f"select count({name}) from accepted")
         return int(_one(engine, f"select count(*) from accepted semi join other using ({name})")), int(rows)
 
@@ -73,7 +74,7 @@ def found(lake: Lake, staged: Staged, column: str, other: TableVersion) -> tuple
 def newest_day(lake: Lake, table: Table, version: TableVersion) -> date | None:
     """Return the day of the newest event in the merged table."""
     with duckdb.connect() as engine:
-        engine.register("merged", arrow_files(lake, version.files))
+        engine.register("merged", lake.arrow_files(version.files))
         newest: date | None = _one(engine, f"select max({_name(table.partition or '')}) from merged")
         return newest
 

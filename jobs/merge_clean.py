@@ -16,7 +16,8 @@ from conf.tables import Column, Table
 from features.canonical import shown_columns
 from features.merge import MONTH, merged
 from features.schemas import conform, struct
-from jobs.lake import Draft, File, Lake, Manifest, TableVersion
+from jobs.lake import Draft, Lake
+from jobs.manifest import File, Manifest, TableVersion
 from jobs.measure_tables import Arrived
 from jobs.stage_rows import Staged, raw_table, rejects_table
 

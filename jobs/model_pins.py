@@ -13,7 +13,7 @@ import pyarrow as pa
 from conf.run_tables import MODEL_VERSIONS
 from conf.schema import Settings
 from jobs.database_schema import arrow_schema
-from jobs.lake import Manifest
+from jobs.manifest import Manifest
 from training.tracking import CHALLENGER, CHAMPION, Registry, Version
 
 #: the name under which a challenger is pinned beside a champion that is a baseline

@@ -19,7 +19,8 @@ import psutil
 from conf.errors import LockedError
 from conf.load import config_hash
 from conf.schema import Settings
-from jobs.lake import Draft, Lake, Manifest
+from jobs.lake import Draft, Lake
+from jobs.manifest import Manifest
 from jobs.stages import Stage
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from conf.run_tables import NIGHTLY_RUNS
 from conf.schema import Settings
 from jobs import database
 from jobs.database_schema import arrow_schema
-from jobs.lake import Draft, Lake, Manifest
+from jobs.lake import Draft, Lake
+from jobs.manifest import Manifest
 from jobs.night import code_version, publish
 from jobs.stages import Stage
 

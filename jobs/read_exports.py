@@ -80,7 +80,7 @@ def _load_csv(engine: duckdb.DuckDBPyConnection, export: Export, files: list[Che
         f"escape = {_text(export.csv.quote)}, nullstr = [{', '.join(_text(n) for n in export.csv.nulls or [NEVER])}]"
     )
     for columns, alike in groupby(sorted(files, key=lambda file: file.columns), key=lambda file: file.columns):
-        source = _read_csv([file for file in alike], list(columns), dialect)
+        source = _read_csv(list(alike), list(columns), dialect)
         engine.execute(f"insert into staged select path, row_number() over (), {names} from {source}")
     _number(engine, header=1)
     engine.execute(f"create view good as select path, _row, {names} from numbered")

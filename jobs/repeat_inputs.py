@@ -13,7 +13,8 @@ import pyarrow.dataset as pads
 
 from features.lines import until
 from jobs.build_catalogue import SHARED
-from jobs.lake import Lake, TableVersion
+from jobs.lake import Lake
+from jobs.manifest import TableVersion
 from jobs.stages import Stage
 from scoring.repeats import durable_products, last_clusters, with_owned_scope
 
@@ -81,5 +82,4 @@ def _past(lake: Lake, spark: SparkSession, day: date) -> DataFrame:
 
 
 def _durable(lake: Lake, table: TableVersion) -> int:
-    files = [f"{lake.base}/{file.path}" for file in table.files]
-    return pads.dataset(files, filesystem=lake.fs, partitioning=None).count_rows(filter=~pads.field("renewable"))
+    return lake.arrow_files(table.files).count_rows(filter=~pads.field("renewable"))

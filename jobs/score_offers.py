@@ -22,7 +22,8 @@ from conf.schema import Settings
 from features.schemas import conform, struct
 from jobs.build_catalogue import SHARED
 from jobs.fit_inputs import fitting
-from jobs.lake import Draft, Lake, Manifest, TableVersion
+from jobs.lake import Draft, Lake
+from jobs.manifest import Manifest, TableVersion
 from jobs.night import publish
 from jobs.repeat_inputs import bought_last, with_owned
 from jobs.score_inputs import deliveries, load_models, scoring_pins
@@ -295,8 +296,7 @@ class _Night:
 
     def written(self, table: str) -> pads.Dataset:
         """Return a table of the draft as an Arrow dataset."""
-        files = [f"{self.lake.base}/{file.path}" for file in self.tables[table].files]
-        return pads.dataset(files, filesystem=self.lake.fs, format="parquet", partitioning=None)
+        return self.lake.arrow_files(self.tables[table].files)
 
     def all_contacts(self, sent: list[dict[str, str | None]]) -> DataFrame:
         """Return what the CRM recorded and what was delivered: ``customer_id``, ``offer_id``, ``touched_on``."""
@@ -312,11 +312,11 @@ class _Night:
             return self.spark.createDataFrame([], struct(FEATURES[name]))
         return self.lake.spark(self.spark, f"features/{name}", self.day)
 
-    def clean(self, name: str, *columns: str) -> DataFrame | None:
+    def clean(self, name: str) -> DataFrame | None:
         """Return a table of the clean layer, or None where the source has none."""
         if not self.lake.has(f"clean/{name}", self.day):
             return None
-        return self.lake.spark(self.spark, f"clean/{name}", self.day).select(*(columns or "*"))
+        return self.lake.spark(self.spark, f"clean/{name}", self.day)
 
     def named(self, *models: str) -> str:
         """Return ``name:hash`` of the models that are there, joined by ``;``."""

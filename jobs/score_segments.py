@@ -55,9 +55,9 @@ def write_segment_tables(
         log.warning("look-alike %s is not made: %s", slug, why)
     draft.facts["skipped_look_alikes"] = extended.skipped
     learned, profiles = _learned(lake, day)
-    everybody = [*_audiences(learned, keys), *rules, *extended.audiences]
-    told = portraits([*rules, *extended.audiences], _traits(lake, day, keys))
     made = [*rules, *extended.audiences]
+    everybody = [*_audiences(learned, keys), *made]
+    told = portraits(made, _traits(lake, day, keys))
     reach = {one.slug: int(may[one.places].sum()) for one in everybody}
     draft.arrow("scores/segments", _segments(day, profiles, made, told, reach))
     draft.arrow("scores/segment_members", _members(day, learned, made, keys))

@@ -99,7 +99,7 @@ def places(settings: Settings, night: Night) -> dict[str, str]:
         "Scores": f"{database.describe(settings.database)}, views current_next_best_offer, ...",
         "Segment files": f"{home / 'outbox' / str(night.day)}/",
         "Report": str(home / "reports" / str(night.day) / "index.html"),
-        "Data Docs": str(home / str(clean.facts.get("data_docs", f"data_docs/{night.day}/index.html"))),
+        "Data Docs": str(home / clean.facts["data_docs"]),
         "MLflow": f"{_masked(settings.mlflow)} (make mlflow)",
     }
 

@@ -22,7 +22,8 @@ from conf.schema import Settings
 from conf.source import Part, Source
 from conf.tables import Table
 from features.canonical import canonical_rows, check_expressions, missing_columns
-from jobs.lake import Draft, File, Lake, Manifest
+from jobs.lake import Draft, Lake
+from jobs.manifest import Manifest
 
 if TYPE_CHECKING:
     from expectations.checkpoint import Checkpoints, Outcome
@@ -119,13 +120,6 @@ def dataset(lake: Lake, staged: Staged) -> pads.Dataset:
     return pads.dataset(f"{lake.base}/{staged.folder}", filesystem=lake.fs, format="parquet", partitioning=None)
 
 
-def arrow_files(lake: Lake, files: tuple[File, ...]) -> pads.Dataset:
-    """Return the rows of published files as an Arrow dataset."""
-    return pads.dataset(
-        [f"{lake.base}/{file.path}" for file in files], filesystem=lake.fs, format="parquet", partitioning=None
-    )
-
-
 def raw_table(source: Source, part: Part) -> str:
     """Return the name of the part's raw table."""
     return f"raw/{source.name}/{part.export}"
@@ -188,7 +182,7 @@ class _Mapper:
         for part in parts:
             if part.mode == "snapshot" and self._rows(part):
                 files = self.raw.tables[raw_table(self.source, part)].files
-                days.append(pc.max(arrow_files(self.lake, files).to_table(columns=["_ds"])["_ds"]).as_py())
+                days.append(pc.max(self.lake.arrow_files(files).to_table(columns=["_ds"])["_ds"]).as_py())
         return max(days, default=None)
 
     def _rows(self, part: Part) -> int:

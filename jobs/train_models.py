@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from conf.errors import DataError
 from conf.load import config_hash
 from conf.schema import Settings
-from jobs.lake import Draft, Lake, Manifest
+from jobs.lake import Draft, Lake
+from jobs.manifest import Manifest
 from jobs.model_comparison import CHAMPION_METHOD, TABLE, comparison, comparisons, curve, curve_of, curves
 from jobs.model_pins import folder_of, local_folder, open_registry, pins, still_pinned, versions
 from jobs.night import code_version, peak_mb, publish

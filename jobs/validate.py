@@ -25,7 +25,8 @@ from features.canonical import check_source
 from features.schemas import struct
 from jobs import measure_tables as measure
 from jobs.exports import due
-from jobs.lake import Draft, Lake, Manifest, TableVersion
+from jobs.lake import Draft, Lake
+from jobs.manifest import Manifest, TableVersion
 from jobs.measure_tables import Arrived
 from jobs.merge_clean import QUARANTINE, empty, write_clean, write_quarantine
 from jobs.night import publish

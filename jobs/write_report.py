@@ -15,7 +15,8 @@ from conf.schema import Settings
 from jobs import database, plots, segment_plots
 from jobs.delivery import link_newest, new_file
 from jobs.item_figures import item_figures
-from jobs.lake import OUTCOMES, Draft, Lake, Manifest
+from jobs.lake import OUTCOMES, Draft, Lake
+from jobs.manifest import Manifest
 from jobs.night import publish
 from jobs.night_figures import UNCOMPARED, Night
 from jobs.segment_figures import map_of, segment_figures
@@ -194,9 +195,7 @@ def _links(settings: Settings, night: Night) -> list[dict[str, str | None]]:
         return {"text": text, "href": os.path.relpath(path, folder) if path.exists() else None, "more": more}
 
     clean = night.lake.need(Stage.VALIDATE, night.day)
-    found = [
-        link("Data Docs: every check", home / str(clean.facts.get("data_docs", f"data_docs/{night.day}/index.html")))
-    ]
+    found = [link("Data Docs: every check", home / clean.facts["data_docs"])]
     segments = night.lake.manifest(Stage.SEGMENTS, night.day)
     for file in segments.facts["files"] if segments else []:
         held = "; ".join(f"{size:,} held back: {why}" for why, size in file["suppressed"].items())

@@ -21,7 +21,8 @@ from conf.schema import Segment, Settings
 from jobs import database
 from jobs.contacts import contacts, earlier, is_fresh, is_live, local_day, record
 from jobs.delivery import link_newest, new_folder
-from jobs.lake import Draft, Lake, Manifest
+from jobs.lake import Draft, Lake
+from jobs.manifest import Manifest
 from jobs.night import publish
 from jobs.stages import Stage
 from scoring.audiences import SEED

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 
 from conf.customer_tables import NEXT_ACTIONS
 from features.schemas import struct
+from scoring.arbitration import PLACES
 from scoring.predictions import Batches, Packed
 from training.artifacts import from_bytes
 from training.networks.next_action import NextAction
@@ -17,8 +18,6 @@ from training.top_k import best_columns
 
 #: actions told of a customer
 MOST = 5
-#: decimals of a published probability
-_PLACES = 6
 
 
 def next_actions(visits: DataFrame, model: Packed, day: date, named: str) -> DataFrame:
@@ -48,7 +47,7 @@ def next_actions(visits: DataFrame, model: Packed, day: date, named: str) -> Dat
 def action_batch(batch: pa.RecordBatch, model: NextAction, day: date, named: str) -> pa.RecordBatch:
     """Rank the next actions for a batch of customers; see :func:`next_actions`."""
     probability, days = model.forecast(batch.to_pandas())
-    probability = np.round(probability, _PLACES)
+    probability = np.round(probability, PLACES)
     best = best_columns(probability.astype("float64"), min(MOST, probability.shape[1]))
     row = np.repeat(np.arange(len(best)), best.shape[1])
     column = best.ravel()

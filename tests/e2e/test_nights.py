@@ -24,7 +24,8 @@ import pytest
 import yaml
 
 from conf.load import DEFAULT, load
-from jobs.lake import Lake, Manifest
+from jobs.lake import Lake
+from jobs.manifest import Manifest
 from jobs.stages import Stage, command
 
 pytestmark = pytest.mark.night

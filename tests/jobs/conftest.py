@@ -15,7 +15,8 @@ from conf.interests import FEATURE_COVERAGE
 from conf.published import PUBLISHED
 from conf.schema import Settings
 from jobs.database_schema import arrow_schema
-from jobs.lake import Lake, Manifest
+from jobs.lake import Lake
+from jobs.manifest import Manifest
 from jobs.score_segments import write_segment_tables
 from jobs.stages import Stage
 

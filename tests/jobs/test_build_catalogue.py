@@ -17,7 +17,8 @@ from conf.errors import ConfigError
 from conf.schema import Settings
 from features.schemas import struct
 from jobs.build_catalogue import CLUSTERS, JOURNAL, SHARED, run
-from jobs.lake import Lake, Manifest
+from jobs.lake import Lake
+from jobs.manifest import Manifest
 from jobs.stages import Stage
 
 FIRST = date(2017, 12, 3)

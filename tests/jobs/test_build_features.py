@@ -16,7 +16,8 @@ from jobs.build_catalogue import SHARED
 from jobs.build_features import run
 from jobs.database_schema import arrow_schema
 from jobs.item_features import SETTLED
-from jobs.lake import Lake, Manifest
+from jobs.lake import Lake
+from jobs.manifest import Manifest
 from jobs.stages import Stage
 
 DAY = date(2017, 12, 3)

@@ -17,7 +17,8 @@ from conf.schema import Settings
 from features.segments import TRAITS
 from jobs.compare_segments import AXES, axes, compare_segments, traits
 from jobs.database_schema import arrow_schema
-from jobs.lake import Lake, Manifest
+from jobs.lake import Lake
+from jobs.manifest import Manifest
 from jobs.stages import Stage
 from training import segment_methods
 

@@ -13,7 +13,8 @@ from conf.offer_tables import OFFER_OUTCOMES
 from jobs import evaluate
 from jobs.database_schema import arrow_schema
 from jobs.evaluate import gained, outcomes
-from jobs.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake, Manifest
+from jobs.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake
+from jobs.manifest import Manifest
 from jobs.measure_outcomes import CUSTOMER_SCHEMA
 from jobs.stages import Stage
 

@@ -12,7 +12,8 @@ from conf.canonical import CANONICAL
 from conf.schema import Fit, Policy
 from features.schemas import struct
 from jobs.fit_inputs import fitting
-from jobs.lake import Lake, Manifest
+from jobs.lake import Lake
+from jobs.manifest import Manifest
 from jobs.stages import Stage
 
 DAY = date(2017, 12, 3)

@@ -9,7 +9,8 @@ import pytest
 
 from jobs.build_catalogue import SHARED
 from jobs.item_features import SETTLED, causes, settled
-from jobs.lake import Lake, Manifest
+from jobs.lake import Lake
+from jobs.manifest import Manifest
 from jobs.stages import Stage
 
 

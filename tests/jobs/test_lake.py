@@ -15,8 +15,10 @@ import pytest
 from pyspark.errors import PythonException
 
 from conf.errors import DataError
-from jobs.lake import Lake, Manifest, addresses
+from jobs.lake import Lake, addresses
+from jobs.manifest import Manifest
 from jobs.stages import Stage
+from jobs.sweep import sweep
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -102,8 +104,8 @@ def test_sweep_keeps_what_a_kept_night_names(lake: Lake) -> None:
     publish(lake, [2], date(2017, 12, 2), carry_from=date(2017, 12, 1))
     publish(lake, [3], date(2017, 12, 3))
     publish(lake, [4], date(2017, 12, 3))  # replaces the version above
-    assert lake.sweep(keep=2, spare_seconds=3600) == {"nights": 1, "files": 0}
-    assert lake.sweep(keep=2, spare_seconds=0) == {"nights": 0, "files": 1}
+    assert sweep(lake, keep=2, spare_seconds=3600) == {"nights": 1, "files": 0}
+    assert sweep(lake, keep=2, spare_seconds=0) == {"nights": 0, "files": 1}
     assert values(lake, date(2017, 12, 2)) == [1, 2]
     assert values(lake) == [4]
 
@@ -113,8 +115,10 @@ import os, signal, sys
 from datetime import date
 import pyarrow as pa
 from jobs import lake as module
-from jobs.lake import Lake, Manifest
+from jobs.lake import Lake
+from jobs.manifest import Manifest
 from jobs.stages import Stage
+from jobs.sweep import sweep
 
 left = int(sys.argv[2])
 
@@ -157,8 +161,10 @@ FULL = """
 import resource, signal, sys
 from datetime import date
 import numpy as np, pyarrow as pa
-from jobs.lake import Lake, Manifest
+from jobs.lake import Lake
+from jobs.manifest import Manifest
 from jobs.stages import Stage
+from jobs.sweep import sweep
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))

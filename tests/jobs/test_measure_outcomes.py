@@ -17,7 +17,8 @@ from conf.schema import Settings, Spark
 from features.schemas import struct
 from jobs import database
 from jobs.database_schema import arrow_schema
-from jobs.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake, Manifest
+from jobs.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake
+from jobs.manifest import Manifest
 from jobs.measure_outcomes import is_replay, run
 from jobs.stages import Stage
 

@@ -23,7 +23,8 @@ from conf.schema import Settings, Spark
 from features.schemas import struct
 from jobs import database
 from jobs.database_schema import arrow_schema
-from jobs.lake import Lake, Manifest
+from jobs.lake import Lake
+from jobs.manifest import Manifest
 from jobs.score_inputs import deliveries, load_models, scoring_pins
 from jobs.score_offers import run
 from jobs.stages import Stage

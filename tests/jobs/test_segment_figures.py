@@ -12,7 +12,8 @@ from conf.schema import Settings
 from conf.segment_tables import LOOK_ALIKE_CURVES, SEGMENT_AFFINITIES
 from jobs import segment_plots, write_report
 from jobs.database_schema import arrow_schema
-from jobs.lake import Lake, Manifest
+from jobs.lake import Lake
+from jobs.manifest import Manifest
 from jobs.night_figures import Night
 from jobs.segment_figures import map_of, segment_figures
 from jobs.stages import Stage

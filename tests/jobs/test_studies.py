@@ -13,7 +13,8 @@ import pytest
 
 from conf.labels import Amount, Attribute, FirstPurchase, Propensities, Purchase, Return, Scope
 from conf.schema import Settings
-from jobs.lake import Lake, Manifest
+from jobs.lake import Lake
+from jobs.manifest import Manifest
 from jobs.propensity_trials import Frames, propensity_tasks
 from jobs.stages import Stage
 from jobs.studies import studies

@@ -24,7 +24,8 @@ from conf.labels import Propensities
 from conf.load import load
 from conf.schema import Settings
 from jobs import approve, roll_back, train_models
-from jobs.lake import Lake, Manifest
+from jobs.lake import Lake
+from jobs.manifest import Manifest
 from jobs.stages import Stage
 from training import artifacts
 from training.classifiers import LogisticConfig, logistic

@@ -17,7 +17,8 @@ from conf.load import load
 from conf.schema import Settings, Spark
 from conf.source import Source
 from jobs import validate
-from jobs.lake import Lake, Manifest
+from jobs.lake import Lake
+from jobs.manifest import Manifest
 from jobs.stages import Stage
 
 pytestmark = pytest.mark.spark
