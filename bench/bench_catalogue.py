@@ -10,7 +10,6 @@ import argparse
 import os
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +17,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from catalogue_titles import Perturbation, catalogue, quality, real_titles
 from pyspark.sql import SparkSession
-from timing import cpu
+from timing import Meter, Peak
 
 from conf.load import load
 from conf.schema import Spark
@@ -77,6 +75,7 @@ def written(folder: Path, titles: list[str], size: int, corpus: str) -> Path:
     """Return a file with a catalogue and its truth; made when it is not there."""
     path = folder / f"{corpus}_{size}.parquet"
     if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
         writer = None
         for table in catalogue(titles, size, Perturbation(seed=2 if corpus == "report" else 5)):
             writer = writer or pq.ParquetWriter(path, table.schema)
@@ -115,26 +114,13 @@ def scale(spark: SparkSession, path: Path, out: str, config: CatalogueConfig) ->
 
 def report(name: str, work: Callable[[], Any], truth: np.ndarray, read: Callable[[], np.ndarray] | None = None) -> None:
     """Run ``work`` and print its line; ``read`` gets the clusters that it left somewhere, out of the time."""
-    peak, done = [0], threading.Event()
-
-    def watch() -> None:
-        own = psutil.Process()
-        while not done.wait(0.3):
-            try:
-                sizes = [each.memory_info().rss for each in (own, *own.children(recursive=True))]
-            except psutil.NoSuchProcess:
-                continue
-            peak[0] = max(peak[0], sum(sizes))
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    wall, before = time.perf_counter(), cpu()
-    found = work()
-    seconds, used = time.perf_counter() - wall, cpu() - before
-    done.set()
+    wall = time.perf_counter()
+    with Peak() as peak, Meter() as meter:
+        found = work()
+    wall = time.perf_counter() - wall
     precision, recall, largest = quality(truth, read() if read else found)
     print(
-        f"{len(truth):>12,} {name:<22} {seconds:>8.1f} {used:>8.1f} {peak[0] / 1e9:>8.2f} {precision:>6.3f} "
+        f"{len(truth):>12,} {name:<22} {wall:>8.1f} {meter.seconds:>8.1f} {peak.gigabytes:>8.2f} {precision:>6.3f} "
         f"{recall:>6.3f} {largest:>8,}",
         flush=True,
     )

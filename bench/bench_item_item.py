@@ -15,16 +15,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from timing import cpu
+from timing import Meter, Peak
 
 from features.nearest import Cells, NearestConfig, from_events, nearest_items, without_long
 
@@ -53,42 +51,15 @@ def _zipf(rng: np.random.Generator, n: int, values: int) -> np.ndarray:
     return np.minimum((values + 1) ** rng.random(n) - 1, values - 1).astype(np.int64)
 
 
-class Peak:
-    """Watches the resident memory of this process and its children."""
-
-    def __enter__(self) -> Peak:
-        """Start."""
-        self.most, self.on = 0.0, True
-        self.thread = threading.Thread(target=self._watch, daemon=True)
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop."""
-        self.on = False
-        self.thread.join()
-
-    def _watch(self) -> None:
-        own = psutil.Process()
-        while self.on:
-            total = 0
-            for process in (own, *own.children(recursive=True)):
-                try:
-                    total += process.memory_info().rss
-                except psutil.Error:
-                    continue
-            self.most = max(self.most, total / 1e9)
-            time.sleep(0.2)
-
-
 def measured(title: str, work: Callable[[], object]) -> float:
     """Print wall, CPU and peak memory of a call; return its CPU seconds."""
-    with Peak() as peak:
-        wall, used = time.perf_counter(), cpu()
+    wall = time.perf_counter()
+    with Peak() as peak, Meter() as meter:
         told = work()
-        wall, used = time.perf_counter() - wall, cpu() - used
-    print(f"  {title:<46} wall {wall:8.1f} s  cpu {used:8.1f} s  peak {peak.most:5.1f} GB  {told}", flush=True)
-    return used
+    wall = time.perf_counter() - wall
+    figures = f"wall {wall:8.1f} s  cpu {meter.seconds:8.1f} s  peak {peak.gigabytes:5.1f} GB"
+    print(f"  {title:<46} {figures}  {told}", flush=True)
+    return meter.seconds
 
 
 def kernel(basket: np.ndarray, item: np.ndarray, items: int) -> str:
@@ -154,6 +125,8 @@ METHODS = {
 PEER_OF = {"implicit": "kernel", "join": "spark"}
 #: bytes that a method in one process may ask for
 MEMORY = 14_000_000_000
+#: the least that CPU seconds are counted in
+TICK = 0.01
 
 
 def one_method(name: str, items: int, folder: Path) -> None:
@@ -179,7 +152,7 @@ def one_method(name: str, items: int, folder: Path) -> None:
         method = through_spark if name == "spark" else self_join
         used = measured(METHODS[name], lambda: method(file, spark))
         spark.stop()
-    (folder / name).write_text(str(used))
+    _kept(folder, name).write_text(str(used))
 
 
 def one_size(items: int, methods: list[str], limit: float) -> None:
@@ -205,10 +178,15 @@ def one_size(items: int, methods: list[str], limit: float) -> None:
                 os.killpg(child.pid, signal.SIGKILL)  # Spark's JVM too
                 child.wait()
                 print(f"  {METHODS[name]:<46} stopped after {limit:.0f} s, its start included", flush=True)
-            ours = folder / PEER_OF.get(name, "none")
-            if (folder / name).exists() and ours.exists():
-                ratio = float((folder / name).read_text()) / float(ours.read_text())
-                print(f"  cpu of {name} / {ours.name} {ratio:.2f}", flush=True)
+            base = PEER_OF.get(name, "none")
+            if _kept(folder, name).exists() and _kept(folder, base).exists():
+                ratio = float(_kept(folder, name).read_text()) / max(float(_kept(folder, base).read_text()), TICK)
+                print(f"  cpu of {name} / {base} {ratio:.2f}", flush=True)
+
+
+def _kept(folder: Path, method: str) -> Path:
+    """Return the file with a method's CPU seconds; Spark has a folder of its own name beside it."""
+    return folder / f"{method}.cpu"
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ paired 95 % intervals over customers, all windows together. ``--curves`` fits on
 from __future__ import annotations
 
 import argparse
+import time
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,7 +21,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.fs as pafs
-from timing import cpu
 
 from conf.labels import Amount, Propensity, Purchase, is_recorded
 from conf.load import load
@@ -89,10 +89,10 @@ def networks(frames: Frames, sets: TrainingSets, count: int) -> dict[date, dict[
     """Fit the network of all labels for each gate day, on the windows before it."""
     days, columns, found = sets.windows.all, frames.columns(frames.liked(sets)), {}
     for number in range(count):
-        started = cpu()
+        started = time.process_time()
         train = pd.concat([frames.of(sets, day) for day in days[number + 2 :]], ignore_index=True)
         found[days[number]] = heads(train, frames.of(sets, days[number + 1]), frames.networked, columns)
-        print(f"network for {days[number]}: {cpu() - started:.1f} CPU s")
+        print(f"network for {days[number]}: {time.process_time() - started:.1f} CPU s")
     return found
 
 
@@ -111,7 +111,7 @@ def show(
     """Print a label's table: means over the windows, and the gain over the baseline."""
     parts: dict[str, list[tuple[Judged, Judged]]] = defaultdict(list)
     columns = propensity.inputs(asked, frames.hints, frames.liked(sets))
-    started = cpu()
+    started = time.process_time()
     for day, train, validation, gate in splits(frames, sets, asked, count):
         if min(min(part[LABEL].sum(), (~part[LABEL]).sum()) for part in (train, validation, gate)) < 3:
             print(f"\n{asked.label}: too few customers, {int(train[LABEL].sum())} of {len(train)} to learn from")
@@ -124,7 +124,8 @@ def show(
         print(f"{asked.label}: {gate['as_of'].iloc[0]}, {len(gate):,} customers, base {gate[LABEL].mean():.3f}, {kept}")
         for name, each in judged.items():
             parts[name].append((each, judged["baseline"]))
-    print(f"  {'':<20} ROC AUC  av. prec.  log loss  cal. error  gain over the baseline ({cpu() - started:.1f} CPU s)")
+    used = time.process_time() - started
+    print(f"  {'':<20} ROC AUC  av. prec.  log loss  cal. error  gain over the baseline ({used:.1f} CPU s)")
     for name, pairs in parts.items():
         mean = pd.DataFrame([ours.metrics for ours, _ in pairs]).mean()
         found = gain(pairs)
@@ -140,7 +141,8 @@ def show(
 def show_amount(asked: Amount, frames: Frames, sets: TrainingSets, count: int) -> None:
     """Print an amount's table: means over the windows, and the deviance saved against the baseline."""
     parts: dict[str, list[tuple[Judged, Judged]]] = defaultdict(list)
-    columns, config, started = propensity.inputs(asked, frames.hints, frames.liked(sets)), AmountConfig(), cpu()
+    columns, config = propensity.inputs(asked, frames.hints, frames.liked(sets)), AmountConfig()
+    started = time.process_time()
     for day, train, validation, gate in splits(frames, sets, asked, count):
         chosen = amounts.fit(asked.model, train, validation, columns, config)
         models = {"baseline": amounts.baseline(asked, train)}
@@ -151,7 +153,8 @@ def show_amount(asked: Amount, frames: Frames, sets: TrainingSets, count: int) -
               f"kept: {chosen.params['rung']}")  # fmt: skip
         for name, each in judged.items():
             parts[name].append((each, judged["baseline"]))
-    print(f"  {'':<20} deviance    RMSE     MAE  rank corr.  total  deviance saved ({cpu() - started:.1f} CPU s)")
+    used = time.process_time() - started
+    print(f"  {'':<20} deviance    RMSE     MAE  rank corr.  total  deviance saved ({used:.1f} CPU s)")
     for name, pairs in parts.items():
         mean, found = pd.DataFrame([ours.metrics for ours, _ in pairs]).mean(), gain(pairs)
         print(

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from timing import cpu
 
 from training.uplift import (
     LEARNERS,
@@ -80,9 +80,9 @@ def bench(title: str, x: np.ndarray, treated: np.ndarray, outcome: np.ndarray, r
     for name_of_arm, arm in (("true treatment", treated), ("shuffled treatment", shuffled)):
         print(f" {name_of_arm}")
         for name, learner in LEARNERS.items():
-            before = cpu()
+            started = time.process_time()
             effect = out_of_fold(learner, x, arm, outcome, SEED)
-            show(name, judge(effect, arm, outcome, rounds=rounds), cpu() - before)
+            show(name, judge(effect, arm, outcome, rounds=rounds), time.process_time() - started)
     effect = out_of_fold(t_learner, x, treated, outcome, SEED)
     without = np.full(len(x), outcome[treated == 0].mean())
     print(f" when the outcome is worth {WORTH:g} and an offer costs {COST:g} (assumptions)")

@@ -1,4 +1,4 @@
-"""Measures a call in wall seconds and CPU seconds of this process and its children."""
+"""Measures a call in wall seconds, and in CPU seconds and memory of this process and all below it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,11 @@ from statistics import median
 import psutil
 
 
-def cpu() -> float:
-    """Return the CPU seconds used so far, the JVM's and Spark workers' included."""
-    own = psutil.Process()
-    times = [process.cpu_times() for process in (own, *own.children(recursive=True))]
-    return sum(time.user + time.system + time.children_user + time.children_system for time in times)
-
-
 class Meter:
     """Counts the CPU seconds of a ``with`` block, in this process and all below it.
 
-    Unlike the difference of two :func:`cpu`, it keeps what was used by processes that end in between, as Spark's
-    workers do once they have been idle for a minute: it looks every second.
+    It looks every second, and so keeps what was used by processes that end in between, as Spark's workers do once
+    they have been idle for a minute.
     """
 
     def __enter__(self) -> Meter:
@@ -54,16 +47,44 @@ class Meter:
         return found
 
 
+class Peak:
+    """Watches the resident memory of a ``with`` block, in this process and all below it; ``gigabytes`` is the most."""
+
+    def __enter__(self) -> Peak:
+        """Start."""
+        self.gigabytes, self._stop = 0.0, threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Stop."""
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        own = psutil.Process()
+        while True:
+            total = 0
+            for process in (own, *own.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess):
+                    total += process.memory_info().rss
+            self.gigabytes = max(self.gigabytes, total / 1e9)
+            if self._stop.wait(0.2):
+                return
+
+
 def compare(title: str, ours: Callable[[], object], peers: dict[str, Callable[[], object]], rounds: int = 3) -> None:
     """Run ``ours`` and ``peers`` in turn, after one round that does not count, and print medians and ratios."""
     works = {"nbo": ours, **peers}
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
     for number in range(rounds + 1):
         for name, work in works.items():
-            wall, before = time.perf_counter(), cpu()
-            work()
+            wall = time.perf_counter()
+            with Meter() as meter:
+                work()
             if number:
-                taken[name].append((time.perf_counter() - wall, cpu() - before))
+                taken[name].append((time.perf_counter() - wall, meter.seconds))
     print(f"\n{title} (median of {rounds})")
     base = median(seconds for _, seconds in taken["nbo"])
     for name, times in taken.items():
