@@ -84,18 +84,8 @@ def judge(a, b, counts, groups, values, weights, texts, text_offsets, rare):  # 
             ) and values[s] == values[t]:
                 common += min(weights[s], weights[t])
                 left[x] = right[y] = -1
-    seen_left = seen_right = np.uint64(0)
-    words_left = words_right = 0
-    for x in range(lefts):
-        if left[x] >= 0:
-            seen_left |= np.uint64(1) << np.uint64(groups[left[x]])
-            apart += weights[left[x]]
-            words_left += groups[left[x]] == _WORD
-    for y in range(rights):
-        if right[y] >= 0:
-            seen_right |= np.uint64(1) << np.uint64(groups[right[y]])
-            apart += weights[right[y]]
-            words_right += groups[right[y]] == _WORD
+    seen_left, words_left, apart = _missed(left, lefts, groups, weights, apart)
+    seen_right, words_right, apart = _missed(right, rights, groups, weights, apart)
     one = seen_left | seen_right
     if one & _MODELS:
         return np.float32(-1.0), 0
@@ -110,6 +100,19 @@ def judge(a, b, counts, groups, values, weights, texts, text_offsets, rare):  # 
     if one & ~_WORDS:
         flags |= OMITTED_NUMBER
     return common / max(common + apart, np.float32(1e-9)), flags
+
+
+@numba.njit(nogil=True, cache=True)
+def _missed(rest, size, groups, weights, apart):  # type: ignore[no-untyped-def]
+    """Return which groups the tokens of ``rest`` are of, how many are words, and ``apart`` with their weight."""
+    seen, words = np.uint64(0), 0
+    for place in range(size):
+        token = rest[place]
+        if token >= 0:
+            seen |= np.uint64(1) << np.uint64(groups[token])
+            words += groups[token] == _WORD
+            apart += weights[token]
+    return seen, words, apart
 
 
 @numba.njit(nogil=True, cache=True)

@@ -212,13 +212,45 @@ def _quantity(line: np.ndarray, at: int, unit_names: np.ndarray) -> tuple[int, i
     return end, _find(unit_names, _hash(line[at:end]))
 
 
+@numba.njit(nogil=True, cache=True, inline="always")
+def _named(group, value, joined, wide, stopwords, models):  # type: ignore[no-untyped-def]
+    """Return a token's hash and its group, -1 for a word that says nothing."""
+    if group == NUMBER or group >= QUANTITY:
+        body = mix(np.uint64(np.int64(value * 1000.0 + 0.5)) * np.uint64(64) + np.uint64(group))
+    else:
+        body = _hash(joined[:wide])
+    if group == WORD and (_find(stopwords, body) >= 0 or (wide == 1 and joined[0] >= 160)):
+        group = -1
+    elif group == WORD and _find(models, body) >= 0:
+        group = MODEL
+    return (body & _BODY) | (np.uint64(max(0, min(group, QUANTITY))) << np.uint64(62)), group
+
+
+@numba.njit(nogil=True, cache=True)
+def _slots_of(names, known, size):  # type: ignore[no-untyped-def]
+    """Return a hash table of ``size`` places (a power of two) that finds the first ``known`` names."""
+    slots = np.full(size, -1, np.int32)
+    for each in range(known):
+        slots[_slot(slots, names, names[each])] = each
+    return slots
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _slot(slots, names, name):  # type: ignore[no-untyped-def]
+    """Return the place of ``name`` in the hash table, or the free one where it belongs."""
+    last = len(slots) - 1
+    slot = np.int64(name & np.uint64(last))
+    while slots[slot] >= 0 and names[slots[slot]] != name:
+        slot = (slot + 1) & last
+    return slot
+
+
 @numba.njit(nogil=True, cache=True)
 def _tokenize(data, offsets, table, unit_names, unit_dimensions, unit_sizes, stopwords, models):  # type: ignore[no-untyped-def]
     n = len(offsets) - 1
     out = np.empty(max(16, n * 12), np.uint64)
     out_offsets = np.zeros(n + 1, np.int64)
-    size = 1 << 12
-    slots = np.full(size, -1, np.int32)
+    slots = np.full(1 << 12, -1, np.int32)
     names, counts = np.empty(2048, np.uint64), np.zeros(2048, np.int32)
     groups, values = np.zeros(2048, np.uint8), np.zeros(2048, np.float64)
     text_offsets, texts = np.zeros(2049, np.int64), np.empty(2048 * 16, np.uint8)
@@ -269,25 +301,15 @@ def _tokenize(data, offsets, table, unit_names, unit_dimensions, unit_sizes, sto
                         joined[wide] = line[place]
                         wide += 1
             at = max(at, end)
-            if group == NUMBER or group >= QUANTITY:
-                body = mix(np.uint64(np.int64(value * 1000.0 + 0.5)) * np.uint64(64) + np.uint64(group))
-            else:
-                body = _hash(joined[:wide])
-            if group == WORD and (_find(stopwords, body) >= 0 or (wide == 1 and joined[0] >= 160)):
-                continue
-            if group == WORD and _find(models, body) >= 0:
-                group = MODEL
-            name = (body & _BODY) | (np.uint64(min(group, QUANTITY)) << np.uint64(62))
-            repeated = False
+            name, group = _named(group, value, joined, wide, stopwords, models)
+            repeated = group < 0
             for other in range(tokens):
                 repeated = repeated or found[other] == name
             if repeated:
                 continue
             found[tokens] = name
             tokens += 1
-            slot = np.int64(name & np.uint64(size - 1))
-            while slots[slot] >= 0 and names[slots[slot]] != name:
-                slot = (slot + 1) & (size - 1)
+            slot = _slot(slots, names, name)
             which = slots[slot]
             if which < 0:
                 which = known
@@ -303,14 +325,8 @@ def _tokenize(data, offsets, table, unit_names, unit_dimensions, unit_sizes, sto
                 used += wide
                 known += 1
                 text_offsets[known] = used
-                if known * 2 > size:
-                    size *= 2
-                    slots = np.full(size, -1, np.int32)
-                    for each in range(known):
-                        slot = np.int64(names[each] & np.uint64(size - 1))
-                        while slots[slot] >= 0:
-                            slot = (slot + 1) & (size - 1)
-                        slots[slot] = each
+                if known * 2 > len(slots):
+                    slots = _slots_of(names, known, 2 * len(slots))
             counts[which] += 1
         start = out_offsets[doc]
         if start + tokens > len(out):
