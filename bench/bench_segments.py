@@ -26,7 +26,7 @@ from timing import Meter
 
 from conf.load import load
 from features.hierarchical_kmeans import TreeConfig, averages, centres, merges, nearest, refined
-from features.points import points_in_files
+from features.points import points
 from jobs.night import peak_mb
 from jobs.spark import session
 
@@ -49,8 +49,7 @@ def write_points(folder: Path, customers: int) -> None:
 
 def ours(frame: DataFrame) -> np.ndarray:
     """Cluster and label every customer; return the centres."""
-    config, files = TreeConfig(), sorted(frame.inputFiles())
-    held = points_in_files(frame.sparkSession, files, "customer_id", COLUMNS, FEATURES)
+    config, held = TreeConfig(), points(frame, "customer_id", COLUMNS)
     micro = averages(held.sample(16_384), held.totals(), config)
     found = refined(centres(micro, merges(micro), CLUSTERS, config), held.totals(), config)
     label = T.StructType([T.StructField("cluster", T.IntegerType())])

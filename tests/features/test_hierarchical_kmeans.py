@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import types as T
 from sklearn.cluster import KMeans
@@ -18,7 +16,7 @@ from features.hierarchical_kmeans import (
     refined,
     totals_of,
 )
-from features.points import points, points_in_files
+from features.points import points
 
 CLOUDS = np.array([[0, 0], [10, 0], [0, 10], [11, 11]], dtype="float32")
 
@@ -83,27 +81,8 @@ def test_a_pass_through_spark_equals_one_in_memory(spark, partitions):
     taken = held.sample(50)
     assert taken.shape == (50, 2)
     np.testing.assert_array_equal(taken, held.sample(600)[:50])
+    value = T.StructType([T.StructField("value", T.DoubleType())])
+    found = held.labelled(lambda m: {"value": m[:, 1].astype("float64")}, value).toArrow().sort_by("customer_id")
+    assert found["customer_id"].to_pylist() == [row[0] for row in rows]
+    np.testing.assert_array_equal(found["value"].to_numpy(), x[:, 1])
     held.release()
-
-
-def test_files_that_workers_read_equal_points_in_memory(spark, tmp_path):
-    x = sample(600)
-    x[7, 1] = 0
-    b = pa.array([None if n == 7 else float(value) for n, value in enumerate(x[:, 1])], pa.float32())
-    keys = pa.array([f"{n:04d}" for n in range(600)])
-    table = pa.table({"customer_id": keys, "more": keys, "b": b, "a": x[:, 0]})
-    for part, size in enumerate((100, 350, 150)):
-        pq.write_table(table.slice((0, 100, 450)[part], size), tmp_path / f"{part}.parquet", row_group_size=70)
-    files = [path.as_uri() for path in sorted(tmp_path.iterdir())]
-    held = points_in_files(spark, files, "customer_id", ["a", "b"], 2)
-    sums, weights = held.totals()(CLOUDS)
-    np.testing.assert_allclose(sums, totals_of(x)(CLOUDS)[0], rtol=1e-5)
-    np.testing.assert_array_equal(weights, totals_of(x)(CLOUDS)[1])
-    np.testing.assert_array_equal(held.sample(50), held.sample(600)[:50])
-    doubled = points_in_files(
-        spark, files[::-1], "customer_id", ["a"], 1, lambda rows: rows.column("a").to_numpy()[:, None] * 2
-    )
-    label = T.StructType([T.StructField("value", T.DoubleType())])
-    rows = doubled.labelled(lambda m: {"value": m[:, 0].astype("float64")}, label).toArrow().sort_by("customer_id")
-    assert rows["customer_id"].to_pylist() == keys.to_pylist()
-    np.testing.assert_allclose(rows["value"].to_numpy(), x[:, 0] * 2)
