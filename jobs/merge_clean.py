@@ -5,6 +5,8 @@ Of an event table only the months with new rows are written again; the files of 
 
 from __future__ import annotations
 
+from functools import reduce
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession, functions as F
@@ -93,10 +95,7 @@ def write_quarantine(
     if not frames:
         draft.arrow(name, empty(QUARANTINE))
         return
-    rows = frames[0]
-    for frame in frames[1:]:
-        rows = rows.unionByName(frame)
-    draft.spark(name, conform(rows, QUARANTINE).coalesce(1))
+    draft.spark(name, conform(reduce(DataFrame.unionByName, frames), QUARANTINE).coalesce(1))
 
 
 def without_rejected(session: SparkSession, lake: Lake, draft: Draft, staged: Staged) -> DataFrame:
