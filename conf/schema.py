@@ -179,6 +179,11 @@ class Models(Strict):
     ranker_windows: int = Field(default=2, gt=0, description="training windows of the offer ranker, the newest")
     max_customers: int = Field(default=50_000, gt=0, description="customers of a training window, sampled by a hash")
     max_ranker_customers: int = Field(default=4_000, gt=0, description="the same for the offer ranker's candidates")
+    coupon_windows: int = Field(
+        default=12,
+        gt=0,
+        description="training windows of the response to coupons: redemptions are few, so all there are",
+    )
     action_windows: int = Field(default=12, gt=0, description="training days of the next action, a week apart")
     network: NetworkTraining = NetworkTraining()
     prior: Prior = Prior()

@@ -194,7 +194,7 @@ class _Training:
         return windows(self.day, self.settings.horizon_days, models.train_windows, first, models.min_history_days)
 
     def _train(self, task: Task, sets: TrainingSets) -> None:
-        from training.promotion import decide, faults, leaks, stands_in
+        from training.promotion import decide, faults, leaks, stands_in, worse
 
         tags = {
             "model": task.model,
@@ -218,9 +218,11 @@ class _Training:
                 *faults(judged.probability, judged.truth, meta.inputs, (*task.declared, *trial.declared)),
                 *leaks(days, [d + timedelta(days=1) for d in days], [d + horizon for d in days], self.day),
             ]
+            models = self.settings.models
+            guards = {name: other.guards for name, other in rivals.items()}
+            found += worse(judged.guards, guards, models.bootstrap_rounds, models.seed)
             champion, is_baseline = self._champion(task.model, trial)
             standing = None if champion is None else champion.each
-            models = self.settings.models
             decision = decide(
                 judged.each,
                 {name: other.each for name, other in rivals.items()},

@@ -2,8 +2,8 @@
 
 ``customers``: a row per customer with profile, own history per product type, and what was bought after. ``types``: the
 product types that are characteristics. ``pairs``: candidates and whether they were bought. ``coupons``: customers and
-their coupons and what came of them. ``rhythm``: customers and the series of their baskets, in windows a week apart.
-``labels``: customers and the propensities in whose scopes they bought.
+their coupons and what came of them; redemptions in further windows too. ``rhythm``: customers and the series of their
+baskets, in windows a week apart. ``labels``: customers and the propensities in whose scopes they bought.
 ``actions``: customers and the whole series of their visits, from which any window can be cut.
 Rows carry their ``as_of``; their labels are the days of the horizon after it.
 
@@ -43,7 +43,7 @@ from features.rhythm import basket_series, rhythm
 from features.series_labels import MOST_LIMIT, SURVIVAL_WEEKS, Horizons
 from jobs.lake import LAYERS, Lake
 from scoring.candidates import RANKER_INPUTS, candidates, offerable
-from scoring.coupons import COUPON_INPUTS, coupon_rows
+from scoring.coupons import COUPON_INPUTS, RESPONSE_INPUTS, coupon_rows
 from training.characteristics import examples, organization_fields
 from training.windows import Windows
 
@@ -142,6 +142,8 @@ def training_sets(
             wanted = sets - once.keys()
             _write_window(source, as_of, wanted if as_of in ranked else wanted - {"pairs"})
             log.info("training window %s is built", as_of)
+        for as_of in coupon_days(windows, settings.models.coupon_windows) if "coupons" in sets else ():
+            _write_redemptions(source, as_of)
         yield TrainingSets(lake, folder, windows, day, Path(settings.home, "training", str(day)))
     finally:
         _remove(lake, folder)
@@ -299,9 +301,35 @@ def _write_coupons(source: _Source, as_of: date, night: date, clean: dict[str, D
     bought = scope_purchases(clean["order_lines"], clean["offer_products"], night, horizon)
     rows = coupon_rows(coupon_affinity(**tables, as_of=night), who).where("not already_redeemed")
     rows = rows.join(redeemed.withColumn("redeemed", F.lit(True)), keys, "left")
-    rows = rows.join(bought.select(*keys, F.lit(True).alias("bought")), keys, "left")
+    rows = rows.join(bought.select(*keys, "spend", F.lit(True).alias("bought")), keys, "left")
     rows = source.sample(rows, source.settings.models.max_customers).fillna(False, ["redeemed", "bought"])
-    source.write(rows.select(*keys, *COUPON_INPUTS, "redeemed", "bought"), "coupons", as_of)
+    columns = dict.fromkeys((*keys, *COUPON_INPUTS, *RESPONSE_INPUTS))
+    source.write(rows.select(*columns, "redeemed", "bought", "spend"), "coupons", as_of)
+
+
+def coupon_days(windows: Windows, count: int) -> tuple[date, ...]:
+    """Return the further days of the set ``coupons``: within the gate's horizon, and back beyond those of training."""
+    later = {windows.within_gate} - {windows.gate}  # a horizon of a day has no middle
+    return (*later, *windows.back(count)[len(windows.training) :])
+
+
+def _write_redemptions(source: _Source, as_of: date) -> None:
+    """Write the set ``coupons`` of a further day: what redemptions are told by, and those by the night.
+
+    Nothing is kept for a second use, so that Spark leaves out of the profile all that is not asked for.
+    """
+    settings, days = source.settings, (source.day - as_of).days
+    night = as_of if days % 7 else source.day
+    clean = moved(source.clean, (night - as_of).days) if night != as_of else source.clean
+    tables = {name: clean[name] for name in NEEDS["coupons"] if name != "customers"}
+    keys, orders, targets = ["customer_id", "offer_id"], clean["order_lines"], clean["campaign_targets"]
+    zone = settings.source.timezone
+    who = profile(clean["customers"], orders, clean["products"], targets, clean["responses"], night, zone)
+    rows = coupon_rows(coupon_affinity(**tables, as_of=night), who).where("not already_redeemed")
+    redeemed = redemptions(clean["responses"], night, min(settings.horizon_days, days))
+    rows = rows.join(redeemed.withColumn("redeemed", F.lit(True)), keys, "left")
+    rows = source.sample(rows, settings.models.max_customers).fillna(False, ["redeemed"])
+    source.write(rows.select(*keys, *RESPONSE_INPUTS, "redeemed"), "coupons", as_of)
 
 
 def _remove(lake: Lake, folder: str) -> None:

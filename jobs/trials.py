@@ -12,7 +12,7 @@ from conf.schema import Models
 from features.series_labels import MOST_LIMIT
 from jobs.training_sets import TrainingSets
 from scoring.candidates import RANKER_INPUTS
-from scoring.coupons import COUPON_INPUTS
+from scoring.coupons import COUPON_INPUTS, RESPONSE_INPUTS
 from training import (
     characteristic_figures,
     characteristics,
@@ -235,15 +235,25 @@ def _next_action(sets: TrainingSets, models: Models) -> Trial:
     return Trial(start, fitted, judge, others)
 
 
-def _coupons(name: str) -> Callable[[TrainingSets, Models], Trial]:
-    def trial(sets: TrainingSets, models: Models) -> Trial:
-        train, validation, gate = (sets.read("coupons", days) for days in _days(sets))
-        label = coupon_response.LABELS[name]
-        enough(label, train, validation, gate)
-        fitted = coupon_response.fit(name, train, validation, COUPON_INPUTS, coupon_response.CouponConfig())
-        return Trial(coupon_response.baseline(name, train), fitted, lambda model: judge_binary(model, gate, label))
+def _coupon_response(sets: TrainingSets, models: Models) -> Trial:
+    windows, label = sets.windows, coupon_response.LABELS[coupon_response.RESPONSE]
+    days = (windows.validation, *windows.back(models.coupon_windows))
+    columns = ["customer_id", "offer_id", *RESPONSE_INPUTS, label]
+    train = pd.concat([sets.read("coupons", day)[columns] for day in days], ignore_index=True)
+    gate, later = (sets.read("coupons", day)[columns] for day in (windows.gate, windows.within_gate))
+    enough(label, train, gate)
+    fitted = coupon_response.fit_response(train, RESPONSE_INPUTS, coupon_response.ResponseConfig())
+    start, *others = coupon_response.baselines(coupon_response.RESPONSE, train)
+    return Trial(start, fitted, lambda model: coupon_response.judge_response(model, gate, later), others)
 
-    return trial
+
+def _coupon_scope(sets: TrainingSets, models: Models) -> Trial:
+    train, validation, gate = (sets.read("coupons", days) for days in _days(sets))
+    name, label = coupon_response.SCOPE, coupon_response.LABELS[coupon_response.SCOPE]
+    enough(label, train, validation, gate)
+    fitted = coupon_response.fit(name, train, validation, COUPON_INPUTS, coupon_response.CouponConfig())
+    start, *others = coupon_response.baselines(name, train)
+    return Trial(start, fitted, lambda model: judge_binary(model, gate, label), others)
 
 
 def _days(sets: TrainingSets) -> tuple[Any, Any, Any]:
@@ -310,10 +320,8 @@ TASKS: dict[str, Task] = {
             challenges=offer_ranker.NAME,
         ),
         Task(next_action.NAME, "actions", "log_likelihood", visits.INPUTS, _next_action),
-        *(
-            Task(name, "coupons", "log_likelihood", COUPON_INPUTS, _coupons(name))
-            for name in (coupon_response.RESPONSE, coupon_response.SCOPE)
-        ),
+        Task(coupon_response.RESPONSE, "coupons", "ndcg@5", RESPONSE_INPUTS, _coupon_response),
+        Task(coupon_response.SCOPE, "coupons", "log_likelihood", COUPON_INPUTS, _coupon_scope),
         Task(characteristics.NAME, "customers", "ndcg@5", characteristics.DECLARED, _characteristics),
     )
 }

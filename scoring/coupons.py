@@ -44,6 +44,21 @@ COUPON_INPUTS: tuple[str, ...] = (
     "open_coupons",
     *(f"customer_{name}" for name in _CUSTOMER),
 )
+#: what redemptions are told by: the coupon against the customer's other coupons, and what became of coupons before; of
+#: his other habits few redemptions teach nothing that lasts
+RESPONSE_INPUTS: tuple[str, ...] = (
+    *_COUPON,
+    "scope_share_84",
+    "scope_share_total",
+    "scope_frequency",
+    "scope_rank",
+    "scope_lead",
+    "scope_lift",
+    "response_rate",
+    "customer_responses_84",
+    "campaign_coupons",
+    "open_coupons",
+)
 
 
 def coupon_rows(coupon_affinity: DataFrame, profile: DataFrame) -> DataFrame:
@@ -55,13 +70,19 @@ def coupon_rows(coupon_affinity: DataFrame, profile: DataFrame) -> DataFrame:
         profile: ``PROFILE`` of the same day.
 
     Returns:
-        The columns of ``COUPON_AFFINITY`` and :data:`COUPON_INPUTS` (doubles), one row per customer and coupon.
+        The columns of ``COUPON_AFFINITY``, :data:`COUPON_INPUTS` and :data:`RESPONSE_INPUTS` (doubles), one row per
+        customer and coupon.
     """
     customer = profile.select(
         "customer_id", *(F.col(name).cast("double").alias(f"customer_{name}") for name in _CUSTOMER)
     )
     rows = coupon_affinity.join(customer, "customer_id", "left")
     by_customer, by_campaign = Window.partitionBy("customer_id"), Window.partitionBy("customer_id", "campaign_id")
+    rows = rows.withColumn("scope_frequency", frequency().cast("double"))
+    alike = Window.partitionBy("customer_id", "campaign_id", "scope_frequency")
+    before = F.rank().over(by_campaign.orderBy(F.desc("scope_frequency")))
+    best = F.max("scope_frequency").over(by_campaign)
+    own = (F.col("scope_baskets_total") + 0.5) / (F.col("customer_baskets_total") + 5)
     return rows.withColumns(
         {
             **{name: F.col(name).cast("double") for name in _COUPON},
@@ -71,8 +92,18 @@ def coupon_rows(coupon_affinity: DataFrame, profile: DataFrame) -> DataFrame:
             "response_rate": _ratio("customer_responses_total", "customer_campaigns_total"),
             "campaign_coupons": F.count("*").over(by_campaign).cast("double"),
             "open_coupons": F.count("*").over(by_customer).cast("double"),
+            # among the customer's coupons of the campaign, equals at their mean place
+            "scope_rank": before + (F.count("*").over(alike) - 1) / 2,
+            "scope_lead": F.col("scope_frequency") / F.nullif(best, F.lit(0.0)),
+            # how much more the customer buys there than others do
+            "scope_lift": F.log(own) - F.log(F.col("scope_buyers_28") + 2),
         }
     )
+
+
+def frequency() -> F.Column:
+    """Personal frequency in the coupon's scope: twice the baskets of 84 days plus all of them."""
+    return 2 * F.col("scope_baskets_84") + F.col("scope_baskets_total")
 
 
 def _ratio(above: str, below: str) -> F.Column:

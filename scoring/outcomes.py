@@ -12,6 +12,7 @@ import math
 from pyspark.sql import Column, DataFrame, Window, functions as F
 
 from features.lines import signed
+from scoring.coupons import frequency
 
 NBO, POPULARITY, FREQUENCY = "nbo", "popularity", "personal_frequency"
 METHODS = (NBO, POPULARITY, FREQUENCY)
@@ -130,11 +131,10 @@ def coupon_metrics(offered: DataFrame, pool: DataFrame, redeemed: DataFrame, slo
         pool): a row per method and customer with a coupon in the pool.
     """
     pool = pool.where("not already_redeemed")
-    frequency = 2 * F.col("scope_baskets_84") + F.col("scope_baskets_total")
     lists = offered.join(pool.select("customer_id", "offer_id"), ["customer_id", "offer_id"]).select(
         F.lit(NBO).alias("method"), "customer_id", "offer_id"
     )
-    for method, score in ((POPULARITY, F.col("offer_responses")), (FREQUENCY, frequency)):
+    for method, score in ((POPULARITY, F.col("offer_responses")), (FREQUENCY, frequency())):
         best = Window.partitionBy("customer_id").orderBy(score.desc(), F.asc("offer_id"))
         top = pool.withColumn("_place", F.row_number().over(best)).where(F.col("_place") <= slots)
         lists = lists.unionByName(top.select(F.lit(method).alias("method"), "customer_id", "offer_id"))

@@ -32,6 +32,7 @@ class Judged:
         probability: what it predicted, of any shape; of amounts what it expects.
         truth: what happened, of the same shape.
         slices: slice -> metrics per customer (index), for the table that compares models; empty: ``each`` alone.
+        guards: further metrics per customer (index) in which a model that goes live must not lose to a baseline.
     """
 
     each: pd.Series
@@ -39,13 +40,19 @@ class Judged:
     probability: np.ndarray
     truth: np.ndarray
     slices: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    guards: Mapping[str, pd.Series] = field(default_factory=dict)
 
 
 def judge_binary(model: Model, frame: pd.DataFrame, label: str) -> Judged:
     """Judge probabilities of one event: log-likelihood, the mean over a customer's rows."""
     probability, truth = model.predict(frame), frame[label].to_numpy(dtype=bool)
-    rows = pd.Series(log_likelihoods(truth, probability)).groupby(frame["customer_id"].to_numpy()).mean()
-    return Judged(rows.sort_index(), binary_metrics(truth, probability), probability, truth)
+    return Judged(likelihood(probability, frame, label), binary_metrics(truth, probability), probability, truth)
+
+
+def likelihood(probability: np.ndarray, frame: pd.DataFrame, label: str) -> pd.Series:
+    """Return the log-likelihood of each customer (sorted index): the mean over his rows."""
+    each = log_likelihoods(frame[label].to_numpy(dtype=bool), probability)
+    return pd.Series(each).groupby(frame["customer_id"].to_numpy()).mean().sort_index()
 
 
 def better(candidates: Sequence[Candidate], validation: pd.DataFrame, label: str) -> Candidate:

@@ -67,6 +67,30 @@ def decide(
     return Decision(promote, verdict + reason, value, strongest, baseline_value, low, high)
 
 
+def worse(
+    challenger: Mapping[str, pd.Series],
+    baselines: Mapping[str, Mapping[str, pd.Series]],
+    rounds: int = 1000,
+    seed: int = 20260101,
+) -> list[str]:
+    """Tell in which further metrics the challenger loses to a baseline beyond chance; each is a fault.
+
+    Args:
+        challenger: metric -> its value per held-out customer (index), higher is better.
+        baselines: name -> the same of a baseline.
+        rounds: resamples of the bootstrap.
+        seed: of the bootstrap.
+    """
+    found = []
+    for metric, values in challenger.items():
+        for name, other in baselines.items():
+            gain = paired_bootstrap(values, other[metric], rounds, seed)
+            if gain.high < 0:
+                told = f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
+                found.append(f"its {metric} is below that of {name}: {told}")
+    return found
+
+
 def stands_in(baseline: pd.Series, champion: pd.Series | None, is_baseline: bool) -> bool:
     """Tell whether the best baseline is to serve where no challenger may.
 

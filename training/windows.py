@@ -33,6 +33,17 @@ class Windows:
         days = [self.validation - timedelta(days=7 * number) for number in range(1, count + 1)]
         return tuple(day for day in days if day >= self.earliest)
 
+    def back(self, count: int) -> tuple[date, ...]:
+        """Return at most ``count`` days, a horizon apart, newest first: below the validation day, and with history."""
+        horizon = self.gate - self.validation
+        days = [self.validation - horizon * number for number in range(1, count + 1)]
+        return tuple(day for day in days if day >= self.earliest)
+
+    @property
+    def within_gate(self) -> date:
+        """The middle of the gate's horizon: labels of half a horizon end with the last day."""
+        return self.gate + (self.gate - self.validation) // 2
+
     @property
     def until(self) -> date:
         """Last day whose data may be seen: the gate's labels end with it."""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.promotion import decide, faults, leaks
+from training.promotion import decide, faults, leaks, worse
 
 CUSTOMERS = [f"c{number}" for number in range(300)]
 NOISE = np.random.default_rng(3).normal(0, 0.1, 300)
@@ -95,3 +95,13 @@ def test_labels_have_to_follow_their_features() -> None:
         "the labels of 1 window(s) start on or before their as_of",
         "the labels of 1 window(s) end after 2017-11-04",
     ]
+
+
+def test_what_is_worse_in_a_further_metric_is_a_fault_and_what_may_be_chance_is_not() -> None:
+    values, few = metric(0.5, 0.1), metric(0.5, 0.1)
+    found = worse({"likelihood": values}, {"simple": {"likelihood": values + 0.1}, "equal": {"likelihood": few}})
+    assert found == ["its likelihood is below that of simple: -0.1000 (-0.1000 to -0.1000)"]
+    refused = decide(values, {"simple": values - 1}, faults=found)
+    assert not refused.promote
+    assert "below that of simple" in refused.reason
+    assert worse({}, {"simple": {}}) == []

@@ -37,6 +37,16 @@ def test_the_first_day_with_enough_history() -> None:
     assert windows(enough - timedelta(days=1), 28, 5, START, 84) is None
 
 
+def test_further_windows_go_on_where_those_of_training_end() -> None:
+    found = windows(date(2017, 12, 3), 28, 4, START, 84)
+    assert found is not None
+    back = found.back(12)
+    assert back[:4] == found.training
+    assert [str(day) for day in back[4:]] == ["2017-05-21", "2017-04-23", "2017-03-26"]
+    assert found.back(5) == back[:5]
+    assert found.within_gate == date(2017, 11, 19) == found.until - timedelta(days=14)
+
+
 def test_weekly_days_stay_below_the_validation_day_and_have_history() -> None:
     found = windows(date(2017, 12, 3), 28, 4, START, 84)
     assert found is not None

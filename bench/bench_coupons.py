@@ -1,0 +1,152 @@
+"""Which two coupons to offer: by chance of redemption, by value, as before, or by simple rules; on windows long after.
+
+Reads the clean layer of one night (``NBO_HOME``) and builds the coupons' training sets with the night's own code. Each
+of the newest windows is judged by models that the night of its ``as_of`` could have had: the labels they learn from end
+28 days before it, as behind a gate. Figures: redemptions@2 (the share of all redemptions that were among the two
+coupons), NDCG@5 of who redeems anything, and what the two brought: spend in their scopes times the margin, less the
+discount of what was redeemed, a customer's mean (margin and discount are assumptions of ``conf/offers.yml``). Intervals
+are paired, over customers with all their windows. ``--cache`` keeps the sets between runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import pickle
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+from pyspark.sql import SparkSession, functions as F
+
+from conf.load import load
+from conf.schema import Offers, Settings
+from jobs.lake import Lake
+from jobs.spark import session
+from jobs.training_sets import training_sets
+from scoring.arbitration import value_coupons
+from scoring.coupons import COUPON_INPUTS, RESPONSE_INPUTS
+from scoring.outcome_gains import gains
+from scoring.outcomes import NBO
+from training.coupon_response import RESPONSE, SCOPE, CouponConfig, ResponseConfig, fit, fit_response, list_figures
+from training.evaluation import ranks
+from training.windows import windows
+
+SPEND = ("scope_spend_84", "scope_baskets_84", "scope_spend_per_buyer_28")
+#: what the model of redemptions learnt from before: the newest windows, the one after them to choose by
+FORMER_WINDOWS = 4
+PLACES = 2
+Sets = dict[date, pd.DataFrame]
+
+
+def built(settings: Settings, night: date) -> Sets:
+    """Return the coupons of every window of the night, newest first, with the spend that is expected of a buyer."""
+    lake, models = Lake(settings.lake), settings.models
+    first = pc.min(lake.arrow("clean/order_lines", night, ["ordered_on"])["ordered_on"]).as_py()
+    found = windows(night, settings.horizon_days, models.coupon_windows, first, models.min_history_days)
+    if found is None:
+        raise SystemExit(f"the history up to {night} is too short")
+    spark = session(settings, "bench")
+    with training_sets(settings, lake, spark, night, found, {"coupons"}) as sets:
+        made = {day: with_spend(spark, sets.read("coupons", day), settings.offers) for day in found.all}
+    spark.stop()
+    return made
+
+
+def with_spend(spark: SparkSession, rows: pd.DataFrame, offers: Offers) -> pd.DataFrame:
+    """Add ``expected_spend``, as the night reckons it."""
+    keys = ["customer_id", "offer_id"]
+    known = {"propensity": F.lit(1.0), "response_probability": F.lit(0.0), "offer_discount": F.lit(None)}
+    valued = value_coupons(spark.createDataFrame(rows[[*keys, *SPEND]]).withColumns(known), offers)
+    return rows.merge(valued.select(*keys, "expected_spend").toPandas(), on=keys)
+
+
+def scored(sets: Sets, day: date, offers: Offers) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Return the coupons of a window with their value and each method's score of them."""
+    step = timedelta(days=28)
+    behind = [each for each in sets if each <= day - 2 * step]
+    rows, train = sets[day], pd.concat([sets[each] for each in behind], ignore_index=True)
+    former = pd.concat([sets[each] for each in behind[1 : 1 + FORMER_WINDOWS]], ignore_index=True)
+    told = {name: fit(name, former, sets[behind[0]], COUPON_INPUTS, CouponConfig()) for name in (RESPONSE, SCOPE)}
+    chance = fit_response(train, RESPONSE_INPUTS, ResponseConfig()).model.predict(rows)
+    rules, spend = offers.coupons, rows["expected_spend"].to_numpy()
+    value = told[SCOPE].model.predict(rows) * spend * rules.margin - chance * rules.discount
+    brought = rows["spend"].fillna(0.0) * rules.margin - rows["redeemed"] * rules.discount
+    return rows.assign(brought=brought), {
+        NBO: np.where(value > 0, chance, chance - 1),
+        "chance, whether it pays or not": chance,
+        "value": value,
+        "chance, as before": told[RESPONSE].model.predict(rows),
+        "personal frequency": rows["scope_frequency"].to_numpy(),
+        "popularity": rows["offer_responses"].to_numpy(),
+    }
+
+
+def judged(day: date, method: str, rows: pd.DataFrame, score: np.ndarray) -> dict[str, pd.DataFrame]:
+    """Return what every customer adds to each figure (:data:`scoring.outcome_gains.COLUMNS`)."""
+    ranked = ranks(rows.assign(item=rows["offer_id"]), score).rename(columns={"item": "offer_id"})
+    told = rows[["customer_id", "offer_id", "redeemed", "brought"]].merge(ranked, on=["customer_id", "offer_id"])
+    two = told["rank"] <= PLACES
+    each = pd.DataFrame(
+        {
+            "found": (told["redeemed"] & two).groupby(told["customer_id"]).sum(),
+            "wanted": told.groupby("customer_id")["redeemed"].sum(),
+            "brought": told["brought"].where(two, 0.0).groupby(told["customer_id"]).sum(),
+        }
+    ).astype(float)
+    ndcg = list_figures(score, rows)["ndcg"]
+    figures = {
+        f"redemptions@{PLACES}": (each["found"], each["wanted"]),
+        "NDCG@5": (ndcg, ndcg * 0 + 1),
+        f"value@{PLACES}": (each["brought"], each["wanted"] * 0 + 1),
+    }
+    return {
+        name: pd.DataFrame({"above": above, "below": below})
+        .rename_axis("customer_id")
+        .reset_index()
+        .assign(offers_of=day, method=method)
+        for name, (above, below) in figures.items()
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--night", type=date.fromisoformat, default=date(2017, 12, 31), help="all labels end by it")
+    parser.add_argument("--judged", type=int, default=3, help="windows that are judged, the newest")
+    parser.add_argument("--cache", type=Path, help="file to keep the sets in")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    settings = load()
+    if arguments.cache and arguments.cache.exists():
+        sets = pickle.loads(arguments.cache.read_bytes())
+    else:
+        sets = built(settings, arguments.night)
+        if arguments.cache:
+            arguments.cache.write_bytes(pickle.dumps(sets))
+    parts: dict[str, list[pd.DataFrame]] = {}
+    for day in list(sets)[: arguments.judged]:
+        rows, scores = scored(sets, day, settings.offers)
+        redeemers = rows.loc[rows["redeemed"], "customer_id"]
+        print(f"{day}: {len(rows):,} coupons of {rows['customer_id'].nunique():,} customers, "
+              f"{len(redeemers)} redeemed by {redeemers.nunique()}", flush=True)  # fmt: skip
+        for method, score in scores.items():
+            for name, frame in judged(day, method, rows, score).items():
+                parts.setdefault(name, []).append(frame)
+    for name, frames in parts.items():
+        told = pd.concat(frames, ignore_index=True)
+        sums = told.groupby(["method", "offers_of"], sort=False)[["above", "below"]].sum()
+        means = (sums["above"] / sums["below"]).unstack()
+        found = gains(told, settings.models.bootstrap_rounds, settings.models.seed)
+        print(f"\n{name}")
+        for method in dict.fromkeys(told["method"]):
+            gain = found.get(method)
+            beaten = "" if gain is None else f"NBO minus it {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
+            windowed = "  ".join(f"{value:.4f}" for value in means.loc[method])
+            print(f"  {method:<32} {means.loc[method].mean():.4f}   {windowed}   {beaten}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Redemptions: small trees learn them from few, lists are judged by hand, likelihood stands guard."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from training import coupon_response
+from training.artifacts import from_bytes
+from training.coupon_response import RESPONSE, SCOPE, ResponseConfig, baselines, fit_response, judge_response
+from training.promotion import decide, worse
+
+#: enough for what the rows hold
+SMALL = replace(ResponseConfig().trees, rounds=80, learning_rate=0.15, threads=1)
+INPUTS = ("scope_frequency", "offer_responses", "scope_lift")
+
+
+def rows(customers: int, seed: int, each: int = 30) -> pd.DataFrame:
+    """Coupons: one in fifty is redeemed, by who buys there often and more than others do; popularity says nothing."""
+    generator, n = np.random.default_rng(seed), customers * each
+    frame = pd.DataFrame(
+        {
+            "customer_id": np.repeat([f"c{number:04d}" for number in range(customers)], each),
+            "offer_id": [f"o{number:02d}" for number in range(each)] * customers,
+            "scope_frequency": generator.poisson(2, n).astype(float),
+            "offer_responses": generator.poisson(3, n).astype(float),
+            "scope_lift": generator.normal(size=n),
+        }
+    )
+    odds = -5.5 + 0.3 * frame["scope_frequency"] + 1.2 * frame["scope_lift"]
+    return frame.assign(redeemed=generator.random(n) < 1 / (1 + np.exp(-odds)))
+
+
+class Told:
+    """A model that says what it is told to."""
+
+    meta = None
+
+    def __init__(self, chance: np.ndarray) -> None:
+        self.chance = chance
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        return self.chance[: len(frame)]
+
+
+@pytest.fixture(scope="module")
+def fitted() -> coupon_response.Candidate:
+    return fit_response(rows(600, 1), INPUTS, ResponseConfig(SMALL, others=20))
+
+
+def test_trees_beat_the_baselines_and_keep_the_rate_of_what_was_sampled(fitted: coupon_response.Candidate) -> None:
+    gate = rows(600, 2)
+    judged = judge_response(fitted.model, gate)
+    others = {each.model.meta.family: judge_response(each.model, gate) for each in baselines(RESPONSE, rows(600, 1))}
+    assert list(others) == ["personal frequency in the scope", "coupon popularity"]
+    assert fitted.params["sampled_share"] < 0.7
+    assert judged.probability.mean() == pytest.approx(gate["redeemed"].mean(), rel=0.15)
+    assert decide(judged.each, {name: each.each for name, each in others.items()}).promote
+    assert worse(judged.guards, {name: each.guards for name, each in others.items()}) == []
+    assert len(judged.each) == gate.loc[gate["redeemed"], "customer_id"].nunique()
+
+
+def test_the_baseline_of_frequency_orders_by_frequency() -> None:
+    start, popular = (each.model for each in baselines(RESPONSE, rows(600, 1)))
+    asked = rows(1, 3).sort_values("scope_frequency")
+    assert (np.diff(start.predict(asked)) >= 0).all()
+    assert popular.meta.inputs == ("offer_responses",)
+    assert [each.model.meta.inputs for each in baselines(SCOPE, _with_scope())] == [
+        ("scope_baskets_84", "scope_baskets_total")
+    ]
+
+
+def test_lists_by_hand() -> None:
+    """Of a's coupons the second and fourth place are redeemed; b redeems nothing and is not asked."""
+    frame = pd.DataFrame(
+        {
+            "customer_id": ["a"] * 4 + ["b"],
+            "offer_id": ["o1", "o2", "o3", "o4", "o1"],
+            "redeemed": [False, True, False, True, False],
+        }
+    )
+    chance = np.array([0.4, 0.2, 0.3, 0.2, 0.9])  # o2 and o4 are equal: by id
+    model = Told(chance)
+    judged = judge_response(model, frame)
+    gained, best = 1 / np.log2(4) + 1 / np.log2(5), 1 + 1 / np.log2(3)
+    assert judged.each.to_dict() == {"a": pytest.approx(gained / best)}
+    assert judged.guards["log_likelihood"].to_dict() == {
+        "a": pytest.approx((np.log(0.6) + np.log(0.2) + np.log(0.7) + np.log(0.2)) / 4),
+        "b": pytest.approx(np.log(0.1)),
+    }
+    later = frame.assign(redeemed=[True, False, False, False, True])  # both at their first place
+    again = judge_response(model, frame, later)
+    assert again.each.to_dict() == {"a": pytest.approx((gained / best + 1) / 2), "b": 1.0}
+    assert again.truth.tolist() == judged.truth.tolist()
+    assert again.metrics["log_loss"] == judged.metrics["log_loss"]
+
+
+def test_an_order_with_senseless_chances_is_refused(fitted: coupon_response.Candidate) -> None:
+    gate = rows(300, 4)
+    judged = judge_response(fitted.model, gate)
+    boasting = judge_response(Told(np.sqrt(judged.probability)), gate)
+    pd.testing.assert_series_equal(boasting.each, judged.each)
+    found = worse(boasting.guards, {"coupon popularity": judge_response(fitted.model, gate).guards})
+    assert len(found) == 1
+    assert found[0].startswith("its log_likelihood is below that of coupon popularity: -")
+    assert not decide(boasting.each, {"nothing": judged.each - 1}, faults=found).promote
+
+
+def test_the_same_rows_give_the_same_model_and_hardly_any_do_not_crash(fitted: coupon_response.Candidate) -> None:
+    again = fit_response(rows(600, 1), INPUTS, ResponseConfig(SMALL, others=20))
+    assert again.model.to_bytes() == fitted.model.to_bytes()
+    few = rows(5, 1)
+    few["redeemed"] = np.arange(len(few)) < 2
+    found = fit_response(few, INPUTS, ResponseConfig(SMALL, others=1)).model
+    assert np.isfinite(from_bytes(found.to_bytes()).predict(few)).all()
+
+
+def _with_scope() -> pd.DataFrame:
+    frame = rows(20, 5)
+    return frame.assign(scope_baskets_84=frame["scope_frequency"], scope_baskets_total=1.0, bought=frame["redeemed"])
