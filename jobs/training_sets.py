@@ -142,7 +142,8 @@ def training_sets(
             wanted = sets - once.keys()
             _write_window(source, as_of, wanted if as_of in ranked else wanted - {"pairs"})
             log.info("training window %s is built", as_of)
-        for as_of in coupon_days(windows, settings.models.coupon_windows) if "coupons" in sets else ():
+        further = windows.back(settings.models.coupon_windows)[len(windows.training) :]
+        for as_of in further if "coupons" in sets else ():
             _write_redemptions(source, as_of)
         yield TrainingSets(lake, folder, windows, day, Path(settings.home, "training", str(day)))
     finally:
@@ -307,26 +308,20 @@ def _write_coupons(source: _Source, as_of: date, night: date, clean: dict[str, D
     source.write(rows.select(*columns, "redeemed", "bought", "spend"), "coupons", as_of)
 
 
-def coupon_days(windows: Windows, count: int) -> tuple[date, ...]:
-    """Return the further days of the set ``coupons``: within the gate's horizon, and back beyond those of training."""
-    later = {windows.within_gate} - {windows.gate}  # a horizon of a day has no middle
-    return (*later, *windows.back(count)[len(windows.training) :])
-
-
 def _write_redemptions(source: _Source, as_of: date) -> None:
-    """Write the set ``coupons`` of a further day: what redemptions are told by, and those by the night.
+    """Write the set ``coupons`` of a window further back: what redemptions are told by, and those within the horizon.
 
     Nothing is kept for a second use, so that Spark leaves out of the profile all that is not asked for.
     """
-    settings, days = source.settings, (source.day - as_of).days
-    night = as_of if days % 7 else source.day
+    settings = source.settings
+    night = as_of if settings.horizon_days % 7 else source.day
     clean = moved(source.clean, (night - as_of).days) if night != as_of else source.clean
     tables = {name: clean[name] for name in NEEDS["coupons"] if name != "customers"}
     keys, orders, targets = ["customer_id", "offer_id"], clean["order_lines"], clean["campaign_targets"]
     zone = settings.source.timezone
     who = profile(clean["customers"], orders, clean["products"], targets, clean["responses"], night, zone)
     rows = coupon_rows(coupon_affinity(**tables, as_of=night), who).where("not already_redeemed")
-    redeemed = redemptions(clean["responses"], night, min(settings.horizon_days, days))
+    redeemed = redemptions(clean["responses"], night, settings.horizon_days)
     rows = rows.join(redeemed.withColumn("redeemed", F.lit(True)), keys, "left")
     rows = source.sample(rows, settings.models.max_customers).fillna(False, ["redeemed"])
     source.write(rows.select(*keys, *RESPONSE_INPUTS, "redeemed"), "coupons", as_of)

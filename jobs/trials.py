@@ -240,11 +240,11 @@ def _coupon_response(sets: TrainingSets, models: Models) -> Trial:
     days = (windows.validation, *windows.back(models.coupon_windows))
     columns = ["customer_id", "offer_id", *RESPONSE_INPUTS, label]
     train = pd.concat([sets.read("coupons", day)[columns] for day in days], ignore_index=True)
-    gate, later = (sets.read("coupons", day)[columns] for day in (windows.gate, windows.within_gate))
+    gate = sets.read("coupons", windows.gate)
     enough(label, train, gate)
     fitted = coupon_response.fit_response(train, RESPONSE_INPUTS, coupon_response.ResponseConfig())
     start, *others = coupon_response.baselines(coupon_response.RESPONSE, train)
-    return Trial(start, fitted, lambda model: coupon_response.judge_response(model, gate, later), others)
+    return Trial(start, fitted, lambda model: coupon_response.judge_response(model, gate), others)
 
 
 def _coupon_scope(sets: TrainingSets, models: Models) -> Trial:

@@ -111,25 +111,18 @@ def fit_response(train: pd.DataFrame, inputs: Sequence[str], config: ResponseCon
     return Candidate(with_calibration(model, 1.0, float(np.log(share))), params)
 
 
-def judge_response(model: Model, gate: pd.DataFrame, later: pd.DataFrame | None = None) -> Judged:
+def judge_response(model: Model, rows: pd.DataFrame) -> Judged:
     """Judge the order of each customer's coupons by what he redeems, and guard the likelihood.
-
-    On a campaign's first day hardly anything but personal frequency tells its coupons apart, and a gate that happened
-    to fall on it would judge all nights by that one. So the order is judged on a second day too.
 
     Args:
         model: of redemptions.
-        gate: customers and all their coupons on the gate's day, with ``redeemed`` within the horizon.
-        later: the same on a later day, with what was redeemed until the same end; it has no part in the likelihood.
+        rows: customers and all their coupons of one window, with ``redeemed``.
     """
-    probability, label = model.predict(gate), LABELS[RESPONSE]
-    found = list_figures(probability, gate)
-    if later is not None:
-        found = pd.concat([found, list_figures(model.predict(later), later)]).groupby(level=0).mean()
-    truth = gate[label].to_numpy(dtype=bool)
+    probability, label = model.predict(rows), LABELS[RESPONSE]
+    found, truth = list_figures(probability, rows), rows[label].to_numpy(dtype=bool)
     figures = {f"{name}_at_{K}": float(found[name].mean()) for name in ("hit_rate", "ndcg")}
     figures |= binary_metrics(truth, probability)
-    guards = {"log_likelihood": likelihood(probability, gate, label)}
+    guards = {"log_likelihood": likelihood(probability, rows, label)}
     return Judged(found["ndcg"], figures, probability, truth, {"all": found}, guards)
 
 

@@ -40,11 +40,6 @@ class Windows:
         return tuple(day for day in days if day >= self.earliest)
 
     @property
-    def within_gate(self) -> date:
-        """The middle of the gate's horizon: labels of half a horizon end with the last day."""
-        return self.gate + (self.gate - self.validation) // 2
-
-    @property
     def until(self) -> date:
         """Last day whose data may be seen: the gate's labels end with it."""
         return self.gate + (self.gate - self.validation)

@@ -11,8 +11,7 @@ import pytest
 from conf.canonical import CUSTOMERS, OFFERS, ORDER_LINES, PRODUCTS
 from features.profile import profile
 from features.schemas import struct
-from jobs.training_sets import coupon_days, moved
-from training.windows import windows
+from jobs.training_sets import moved
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -76,15 +75,3 @@ def test_every_date_moves_but_personal_ones(clean: dict[str, DataFrame]) -> None
     assert offer["valid_from"] == offer["valid_to"] == AS_OF + timedelta(days=DAYS)
     assert customer["registered_on"] == AS_OF + timedelta(days=DAYS)
     assert customer["birth_date"] == date(1980, 5, 1)
-
-
-def test_redemptions_are_told_within_the_gate_and_further_back_than_other_models_learn_from() -> None:
-    found = windows(date(2017, 11, 27), 28, 2, date(2017, 1, 1), 84)
-    assert found is not None
-    told = coupon_days(found, 12)
-    assert [str(day) for day in told] == ["2017-11-13", "2017-07-10", "2017-06-12", "2017-05-15",
-                                          "2017-04-17"]  # fmt: skip
-    assert not set(told) & set(found.all)
-    daily = windows(date(2017, 11, 27), 1, 2, date(2017, 1, 1), 84)
-    assert daily is not None
-    assert coupon_days(daily, 2) == ()

@@ -44,7 +44,6 @@ def test_further_windows_go_on_where_those_of_training_end() -> None:
     assert back[:4] == found.training
     assert [str(day) for day in back[4:]] == ["2017-05-21", "2017-04-23", "2017-03-26"]
     assert found.back(5) == back[:5]
-    assert found.within_gate == date(2017, 11, 19) == found.until - timedelta(days=14)
 
 
 def test_weekly_days_stay_below_the_validation_day_and_have_history() -> None:
