@@ -54,7 +54,9 @@ class ResponseConfig:
     """
 
     trees: TreesConfig = field(
-        default_factory=lambda: TreesConfig(leaves=4, rounds=300, learning_rate=0.05, inputs_share=0.5, l2=20.0)
+        default_factory=lambda: TreesConfig(
+            leaves=4, rounds=300, learning_rate=0.05, inputs_share=0.5, l2=20.0, threads=1
+        )
     )
     leaf_share: float = 0.04
     others: int = 150

@@ -13,6 +13,7 @@ from conf.schema import Models
 from features.rhythm import Series, describe
 from features.series_labels import Horizons, after, labels
 from jobs.trials import TASKS, NotEnoughData
+from scoring.coupons import RESPONSE_INPUTS
 from training.promotion import decide, faults
 from training.windows import windows
 
@@ -79,3 +80,40 @@ def test_no_training_row_knows_anything_of_the_gate(sets: Sets) -> None:
 def test_five_customers_are_too_few_to_learn_from(name: str) -> None:
     with pytest.raises(NotEnoughData):
         TASKS[name].trial(Sets(5), Models(churn_windows=12))  # type: ignore[arg-type]
+
+
+class Coupons:
+    """Coupons of a few windows: who buys in the scope often redeems, above all where he buys more than others do."""
+
+    def __init__(self, customers: int) -> None:
+        found = windows(NIGHT, 28, 2, START, 84)
+        assert found is not None
+        self.windows, self.customers, self.asked = found, customers, []  # type: ignore[var-annotated]
+
+    def read(self, name: str, day: date) -> pd.DataFrame:
+        assert name == "coupons"
+        self.asked.append(day)
+        rng, each = np.random.default_rng(day.toordinal()), 20
+        n = self.customers * each
+        rows = pd.DataFrame(rng.random((n, len(RESPONSE_INPUTS))), columns=list(RESPONSE_INPUTS))
+        odds = -7 + 3 * rows["scope_frequency"] + 5 * rows["scope_lift"]
+        return rows.assign(
+            customer_id=np.repeat([f"c{number:03d}" for number in range(self.customers)], each),
+            offer_id=[f"o{number:02d}" for number in range(each)] * self.customers,
+            redeemed=rng.random(n) < 1 / (1 + np.exp(-odds)),
+        )
+
+
+def test_redemptions_are_learnt_from_all_windows_below_the_gate_and_judged_as_lists() -> None:
+    sets, task = Coupons(120), TASKS["coupon_response"]
+    trial = task.trial(sets, Models(coupon_windows=12))  # type: ignore[arg-type]
+    assert sets.asked == [sets.windows.validation, *sets.windows.back(12), sets.windows.gate]
+    assert len(sets.asked) > len(sets.windows.all)
+    judged = {each.model.meta.family: trial.judge(each.model) for each in (trial.baseline, *trial.others)}
+    challenger = trial.judge(trial.challenger.model)
+    assert faults(challenger.probability, challenger.truth, trial.challenger.model.meta.inputs, task.declared) == []
+    decision = decide(challenger.each, {name: each.each for name, each in judged.items()}, rounds=200)
+    assert decision.promote
+    assert decision.baseline == "personal frequency in the scope"
+    with pytest.raises(NotEnoughData, match="'redeemed' holds for training"):
+        task.trial(Coupons(1), Models())  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from training.coupon_response import RESPONSE, SCOPE, ResponseConfig, baselines,
 from training.promotion import decide, worse
 
 #: enough for what the rows hold
-SMALL = replace(ResponseConfig().trees, rounds=80, learning_rate=0.15, threads=1)
+SMALL = replace(ResponseConfig().trees, rounds=80, learning_rate=0.15)
 INPUTS = ("scope_frequency", "offer_responses", "scope_lift")
 
 
