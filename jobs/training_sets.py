@@ -32,18 +32,17 @@ from features.actions import actions
 from features.affinity import affinity
 from features.als import AlsConfig, factorize
 from features.bought_together import bought_together
-from features.coupons import coupon_affinity
 from features.label_history import label_history, scope_series
-from features.labels import active_after, recorded, redemptions, scope_purchases, type_purchases
+from features.labels import active_after, recorded, type_purchases
 from features.lines import basket_types, lines
 from features.orders import orders
 from features.product_types import product_types
 from features.profile import liked_departments, profile
 from features.rhythm import basket_series, rhythm
 from features.series_labels import MOST_LIMIT, SURVIVAL_WEEKS, Horizons
+from jobs.coupon_sets import COUPON_TABLES, write_coupons, write_redemptions
 from jobs.lake import LAYERS, Lake
 from scoring.candidates import RANKER_INPUTS, candidates, offerable
-from scoring.coupons import COUPON_INPUTS, RESPONSE_INPUTS, coupon_rows
 from training.characteristics import examples, organization_fields
 from training.windows import Windows
 
@@ -55,11 +54,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "rhythm": ("order_lines", "products"),
     "labels": ("order_lines", "products"),
     "actions": ("order_lines", "products"),
-    "coupons": (
-        "customers", "order_lines", "products",
-        "offers", "offer_products", "campaigns", "campaign_targets", "responses",
-    ),
-}  # fmt: skip
+    "coupons": ("customers", *COUPON_TABLES),
+}
 _BUCKETS = 1_000_000
 #: more visits than a customer has
 _ALL_VISITS = 1_000_000
@@ -134,7 +130,7 @@ def training_sets(
         clean = {name: lake.spark(spark, name, day) for name in lake.need(LAYERS["clean"], day).tables}
         clean = {name.removeprefix("clean/"): table for name, table in clean.items() if name.startswith("clean/")}
         customers = lake.version("clean/customers", day).rows
-        source = _Source(settings, clean, customers, day, windows, f"{lake.uri}/{folder}")
+        source = Source(settings, clean, customers, day, windows, f"{lake.uri}/{folder}")
         once = {"rhythm": _write_rhythm, "labels": _write_labels, "actions": _write_actions}
         for name in sorted(sets & once.keys()):
             once[name](source)
@@ -144,14 +140,14 @@ def training_sets(
             log.info("training window %s is built", as_of)
         further = windows.back(settings.models.coupon_windows)[len(windows.training) :]
         for as_of in further if "coupons" in sets else ():
-            _write_redemptions(source, as_of)
+            write_redemptions(source, as_of, *_moved_onto_night(source, as_of))
         yield TrainingSets(lake, folder, windows, day, Path(settings.home, "training", str(day)))
     finally:
         _remove(lake, folder)
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
     """The clean layer, and where the sets go."""
 
     settings: Settings
@@ -168,6 +164,7 @@ class _Source:
         return frame.where(F.pmod(F.xxhash64("customer_id"), F.lit(_BUCKETS)) < int(_BUCKETS * most / self.customers))
 
     def write(self, frame: DataFrame, name: str, as_of: date) -> None:
+        """Write a window of set ``name``."""
         frame.withColumn("as_of", F.lit(as_of)).write.parquet(f"{self.target}/{name}/{as_of}")
 
 
@@ -185,11 +182,10 @@ def moved(clean: dict[str, DataFrame], days: int) -> dict[str, DataFrame]:
     }
 
 
-def _write_window(source: _Source, as_of: date, sets: set[str]) -> None:
+def _write_window(source: Source, as_of: date, sets: set[str]) -> None:
     """Write the sets of one window; within, the night stands for ``as_of``."""
     settings, models = source.settings, source.settings.models
-    night = as_of if settings.horizon_days % 7 else source.day
-    clean = moved(source.clean, (night - as_of).days) if night != as_of else source.clean
+    night, clean = _moved_onto_night(source, as_of)
     end = F.lit(night + timedelta(days=settings.horizon_days))
     orders, products = clean["order_lines"].where(F.col("ordered_on") <= end), clean["products"]
     kept = [lines(orders, products).persist(), basket_types(orders, products).persist()]
@@ -209,7 +205,7 @@ def _write_window(source: _Source, as_of: date, sets: set[str]) -> None:
     parts = {
         "customers": lambda: _write_customers(source, as_of, night, clean, who, liking, bought),
         "pairs": lambda: _write_pairs(source, as_of, night, clean, who, liking, bought),
-        "coupons": lambda: _write_coupons(source, as_of, night, clean, who),
+        "coupons": lambda: write_coupons(source, as_of, night, clean, who),
     }
     with ThreadPoolExecutor(len(parts)) as pool:
         for done in [pool.submit(parts[name]) for name in sorted(sets)]:
@@ -221,7 +217,13 @@ def _write_window(source: _Source, as_of: date, sets: set[str]) -> None:
         frame.unpersist()
 
 
-def _write_rhythm(source: _Source) -> None:
+def _moved_onto_night(source: Source, as_of: date) -> tuple[date, dict[str, DataFrame]]:
+    """Return the day that stands for ``as_of``, and the clean layer as it is then."""
+    night = as_of if source.settings.horizon_days % 7 else source.day
+    return night, moved(source.clean, (night - as_of).days) if night != as_of else source.clean
+
+
+def _write_rhythm(source: Source) -> None:
     """Write the set ``rhythm``: one pass over the orders gives all its windows."""
     settings, models, windows = source.settings, source.settings.models, source.windows
     orders_until = source.clean["order_lines"].where(F.col("ordered_on") <= F.lit(source.day))
@@ -238,7 +240,7 @@ def _write_rhythm(source: _Source) -> None:
     rhythm(series, sorted(days, reverse=True), horizons).write.parquet(f"{source.target}/rhythm")
 
 
-def _write_labels(source: _Source) -> None:
+def _write_labels(source: Source) -> None:
     """Write the set ``labels``: one scan of the order lines gives all its windows."""
     settings = source.settings
     scopes = settings.propensities.scopes
@@ -249,7 +251,7 @@ def _write_labels(source: _Source) -> None:
     label_history(series, source.windows.all, settings.horizon_days).write.parquet(f"{source.target}/labels")
 
 
-def _write_actions(source: _Source) -> None:
+def _write_actions(source: Source) -> None:
     """Write the set ``actions``: every visit up to the night."""
     told = lines(source.clean["order_lines"], source.clean["products"])
     series = actions(told, source.day, most=_ALL_VISITS)
@@ -257,7 +259,7 @@ def _write_actions(source: _Source) -> None:
 
 
 def _write_customers(
-    source: _Source,
+    source: Source,
     as_of: date,
     night: date,
     clean: dict[str, DataFrame],
@@ -277,7 +279,7 @@ def _write_customers(
 
 
 def _write_pairs(
-    source: _Source,
+    source: Source,
     as_of: date,
     night: date,
     clean: dict[str, DataFrame],
@@ -293,38 +295,6 @@ def _write_pairs(
     keys = ["customer_id", "product_type"]
     rows = pairs.join(bought.select(*keys, F.lit(True).alias("bought")), keys, "left").fillna(False, ["bought"])
     source.write(rows.select(*keys, *RANKER_INPUTS, "bought"), "pairs", as_of)
-
-
-def _write_coupons(source: _Source, as_of: date, night: date, clean: dict[str, DataFrame], who: DataFrame) -> None:
-    tables = {name: clean[name] for name in NEEDS["coupons"] if name != "customers"}
-    horizon, keys = source.settings.horizon_days, ["customer_id", "offer_id"]
-    redeemed = redemptions(clean["responses"], night, horizon)
-    bought = scope_purchases(clean["order_lines"], clean["offer_products"], night, horizon)
-    rows = coupon_rows(coupon_affinity(**tables, as_of=night), who).where("not already_redeemed")
-    rows = rows.join(redeemed.withColumn("redeemed", F.lit(True)), keys, "left")
-    rows = rows.join(bought.select(*keys, "spend", F.lit(True).alias("bought")), keys, "left")
-    rows = source.sample(rows, source.settings.models.max_customers).fillna(False, ["redeemed", "bought"])
-    columns = dict.fromkeys((*keys, *COUPON_INPUTS, *RESPONSE_INPUTS))
-    source.write(rows.select(*columns, "redeemed", "bought", "spend"), "coupons", as_of)
-
-
-def _write_redemptions(source: _Source, as_of: date) -> None:
-    """Write the set ``coupons`` of a window further back: what redemptions are told by, and those within the horizon.
-
-    Nothing is kept for a second use, so that Spark leaves out of the profile all that is not asked for.
-    """
-    settings = source.settings
-    night = as_of if settings.horizon_days % 7 else source.day
-    clean = moved(source.clean, (night - as_of).days) if night != as_of else source.clean
-    tables = {name: clean[name] for name in NEEDS["coupons"] if name != "customers"}
-    keys, orders, targets = ["customer_id", "offer_id"], clean["order_lines"], clean["campaign_targets"]
-    zone = settings.source.timezone
-    who = profile(clean["customers"], orders, clean["products"], targets, clean["responses"], night, zone)
-    rows = coupon_rows(coupon_affinity(**tables, as_of=night), who).where("not already_redeemed")
-    redeemed = redemptions(clean["responses"], night, settings.horizon_days)
-    rows = rows.join(redeemed.withColumn("redeemed", F.lit(True)), keys, "left")
-    rows = source.sample(rows, settings.models.max_customers).fillna(False, ["redeemed"])
-    source.write(rows.select(*keys, *RESPONSE_INPUTS, "redeemed"), "coupons", as_of)
 
 
 def _remove(lake: Lake, folder: str) -> None:
