@@ -58,7 +58,7 @@ MODEL_COMPARISON = Table(
         DS,
         Column("name", "string", "registered model", nullable=False),
         Column("method", "string", "challenger, champion, or the baseline's name", nullable=False),
-        Column("slice", "string", "all, repeats, discoveries, cold customers or cold items", nullable=False),
+        Column("slice", "string", "all, repeats, discoveries, redeemers, cold customers or cold items", nullable=False),
         Column("metric", "string", "hit_rate, ndcg, recall, precision, map, or the gate's metric", nullable=False),
         Column("value", "double", "mean over the customers of the gate window, which no method has learnt from"),
         Column("low", "double", "lower end of the 95 % bootstrap interval"),

@@ -320,7 +320,7 @@ TASKS: dict[str, Task] = {
             challenges=offer_ranker.NAME,
         ),
         Task(next_action.NAME, "actions", "log_likelihood", visits.INPUTS, _next_action),
-        Task(coupon_response.RESPONSE, "coupons", "ndcg@5", RESPONSE_INPUTS, _coupon_response),
+        Task(coupon_response.RESPONSE, "coupons", "log_likelihood", RESPONSE_INPUTS, _coupon_response),
         Task(coupon_response.SCOPE, "coupons", "log_likelihood", COUPON_INPUTS, _coupon_scope),
         Task(characteristics.NAME, "customers", "ndcg@5", characteristics.DECLARED, _characteristics),
     )

@@ -1,8 +1,8 @@
 """What becomes of a coupon: P(redeems it), and P(buys in its scope), within the horizon.
 
 One in a thousand coupons is redeemed. So the model of redemptions learns from every window there is, with small trees
-and without the customer's habits. It is judged by what is done with it: each customer is offered the coupons that he is
-likeliest to redeem. Its probabilities must not be worse than a baseline's for that.
+and without the customer's habits. Each customer is offered the coupons that he is likeliest to redeem: so a model that
+goes live must order them no worse than the baselines, personal frequency in the scope among them.
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ def fit_response(train: pd.DataFrame, inputs: Sequence[str], config: ResponseCon
 
 
 def judge_response(model: Model, rows: pd.DataFrame) -> Judged:
-    """Judge the order of each customer's coupons by what he redeems, and guard the likelihood.
+    """Judge probabilities by likelihood, and guard the order of each customer's coupons by what he redeems.
+
+    The order is what is sold, but those who redeem anything are too few to tell good orders apart: likelihood decides.
 
     Args:
         model: of redemptions.
@@ -122,10 +124,11 @@ def judge_response(model: Model, rows: pd.DataFrame) -> Judged:
     """
     probability, label = model.predict(rows), LABELS[RESPONSE]
     found, truth = list_figures(probability, rows), rows[label].to_numpy(dtype=bool)
-    figures = {f"{name}_at_{K}": float(found[name].mean()) for name in ("hit_rate", "ndcg")}
-    figures |= binary_metrics(truth, probability)
-    guards = {"log_likelihood": likelihood(probability, rows, label)}
-    return Judged(found["ndcg"], figures, probability, truth, {"all": found}, guards)
+    figures = binary_metrics(truth, probability)
+    figures |= {f"{name}_at_{K}": float(found[name].mean()) for name in ("hit_rate", "ndcg")}
+    each = likelihood(probability, rows, label)
+    slices = {"all": each.to_frame("log_likelihood"), "redeemers": found}
+    return Judged(each, figures, probability, truth, slices, {f"NDCG@{K}": found["ndcg"]})
 
 
 def list_figures(score: np.ndarray, rows: pd.DataFrame) -> pd.DataFrame:

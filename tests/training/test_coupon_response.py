@@ -1,4 +1,4 @@
-"""Redemptions: small trees learn them from few, lists are judged by hand, likelihood stands guard."""
+"""Redemptions: small trees learn them from few, lists are judged by hand, their order stands guard."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_trees_beat_the_baselines_and_keep_the_rate_of_what_was_sampled(fitted: 
     assert judged.probability.mean() == pytest.approx(gate["redeemed"].mean(), rel=0.15)
     assert decide(judged.each, {name: each.each for name, each in others.items()}).promote
     assert worse(judged.guards, {name: each.guards for name, each in others.items()}) == []
-    assert len(judged.each) == gate.loc[gate["redeemed"], "customer_id"].nunique()
+    assert len(judged.slices["redeemers"]) == gate.loc[gate["redeemed"], "customer_id"].nunique()
 
 
 def test_the_baseline_of_frequency_orders_by_frequency() -> None:
@@ -85,22 +85,25 @@ def test_lists_by_hand() -> None:
     chance = np.array([0.4, 0.2, 0.3, 0.2, 0.9])  # o2 and o4 are equal: by id
     judged = judge_response(Told(chance), frame)
     gained, best = 1 / np.log2(4) + 1 / np.log2(5), 1 + 1 / np.log2(3)
-    assert judged.each.to_dict() == {"a": pytest.approx(gained / best)}
-    assert judged.guards["log_likelihood"].to_dict() == {
+    assert judged.guards["NDCG@5"].to_dict() == {"a": pytest.approx(gained / best)}
+    assert judged.metrics["ndcg_at_5"] == pytest.approx(gained / best)
+    assert judged.each.to_dict() == {
         "a": pytest.approx((np.log(0.6) + np.log(0.2) + np.log(0.7) + np.log(0.2)) / 4),
         "b": pytest.approx(np.log(0.1)),
     }
 
 
-def test_an_order_with_senseless_chances_is_refused(fitted: coupon_response.Candidate) -> None:
+def test_good_chances_in_a_senseless_order_are_refused(fitted: coupon_response.Candidate) -> None:
+    """Who redeems at all is told well here, which of his coupons is told upside down."""
     gate = rows(300, 4)
     judged = judge_response(fitted.model, gate)
-    boasting = judge_response(Told(np.sqrt(judged.probability)), gate)
-    pd.testing.assert_series_equal(boasting.each, judged.each)
-    found = worse(boasting.guards, {"coupon popularity": judge_response(fitted.model, gate).guards})
+    rate = gate.groupby("customer_id")["redeemed"].transform("mean").to_numpy()
+    planted = judge_response(Told(rate + 1e-4 * (1 - judged.probability)), gate)
+    assert decide(planted.each, {"the model": judged.each}).promote
+    found = worse(planted.guards, {"the model": judged.guards})
     assert len(found) == 1
-    assert found[0].startswith("its log_likelihood is below that of coupon popularity: -")
-    assert not decide(boasting.each, {"nothing": judged.each - 1}, faults=found).promote
+    assert found[0].startswith("its NDCG@5 is below that of the model: -")
+    assert not decide(planted.each, {"the model": judged.each}, faults=found).promote
 
 
 def test_the_same_rows_give_the_same_model_and_hardly_any_do_not_crash(fitted: coupon_response.Candidate) -> None:
