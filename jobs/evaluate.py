@@ -26,7 +26,7 @@ from training.evaluation import Interval
 log = logging.getLogger(__name__)
 GAIN = "NBO minus it (95 %)"
 #: columns of the terminal that the table takes
-WIDTH = 150
+WIDTH = 160
 MEAN = """
     select offer_kind, slice, metric, method, avg(value) as value, min(value) as worst, max(value) as best,
            count(*) as nights
