@@ -115,7 +115,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--night", type=date.fromisoformat, default=date(2017, 12, 31), help="all labels end by it")
-    parser.add_argument("--judged", type=int, default=3, help="windows that are judged, the newest")
+    parser.add_argument("--judged", type=int, default=2, help="windows that are judged, the newest")
     parser.add_argument("--cache", type=Path, help="file to keep the sets in")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
