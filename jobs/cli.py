@@ -128,6 +128,8 @@ def _add_matching(
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     _die_with_parent()
+    # before any library that brings OpenMP: on a busy machine its threads otherwise burn many times their work waiting
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     args = parser().parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO,
