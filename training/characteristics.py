@@ -21,8 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from conf.features import PROFILE
 from conf.schema import PriorRule
 from training.artifacts import META, Meta, Model, from_bytes, to_bytes
-from training.characteristic_layers import Shape, build, by_frequency, filled, predict, with_items
-from training.evaluation import log_likelihoods, ranking_metrics, top_ranks
+from training.characteristic_training import Rows, Shape, Watch, build, by_frequency, filled, item_weights, with_items
 from training.expert_prior import prior_matrix
 from training.first_purchases import first_time_log_odds
 from training.fitting import Candidate
@@ -137,50 +136,69 @@ def fit(
     start: Candidate,
     config: CharacteristicsConfig,
 ) -> Candidate:
-    """Train the network from its baseline on; the epoch that ranks the validation window best is kept.
+    """Train the network from its baseline on, twice: the last fit learns from the validation window too.
+
+    The first fit is judged on the validation window, which says after how many epochs it ranks best, what first
+    purchases are foretold by, and the thresholds.
 
     Args:
         train: rows of :func:`examples` with the list ``bought``, of all training windows.
-        validation: the same of the validation window: when to stop, what first purchases are foretold by, and
-            thresholds.
+        validation: the same of the validation window, the newest there is.
         dictionary: characteristics in the order of their index.
         start: result of :func:`baseline`.
         config: sizes and seed.
     """
-    keras, categories = keras_for(config.seed), _vocabulary(train)
-    coded, valid = (encode(frame, NUMBERS, categories, dictionary) for frame in (train, validation))
-    bought = label_matrix(train["bought"], None, pd.Index(dictionary))
-    happened = label_matrix(validation["bought"], None, pd.Index(dictionary))
-    shape = Shape(len(dictionary), len(NUMBERS), coded.categories.shape[1], config.hidden, config.dropout, config.seed)
-    model = build(shape)
-    begun = Network.of(start.model)
-    never = first_time_log_odds(coded.owned, bought) - begun.bias
+    categories = _vocabulary(train)
+
+    def rows_of(*frames: pd.DataFrame) -> Rows:
+        rows = pd.concat(frames, ignore_index=True)
+        bought = label_matrix(rows["bought"], None, pd.Index(dictionary))
+        return Rows(encode(rows, NUMBERS, categories, dictionary), bought)
+
+    def files(model: Any) -> dict[str, bytes]:
+        return _files(model, "network", dictionary, NUMBERS, categories, config.prior)
+
+    past, valid, both = rows_of(train), rows_of(validation), rows_of(train, validation)
+    width = past.coded.categories.shape[1]
+    shape = Shape(len(dictionary), len(NUMBERS), width, config.hidden, config.dropout, config.seed)
+    watch = Watch(
+        valid, validation["customer_id"].to_numpy(), np.asarray(dictionary), truth_of(validation), K, config.patience
+    )
+    first = _trained(past, shape, start, config, config.epochs, watch)
+    told = item_weights(first, shape, valid.coded, valid.bought)
+    judged = _with_thresholds(
+        files(with_items(first, shape, told, valid.coded.owned)), validation, config.least_threshold
+    )
+    last = _trained(both, shape, start, config, watch.epochs)
+    owned = (valid.coded.owned + valid.bought).sign()
+    limits = judged.meta.extra["thresholds"]
+    return Candidate(_limited(files(with_items(last, shape, told, owned)), limits), asdict(config), watch.curves)
+
+
+def _trained(
+    rows: Rows,
+    shape: Shape,
+    start: Candidate,
+    config: CharacteristicsConfig,
+    epochs: int,
+    watch: Watch | None = None,
+) -> Any:
+    """Train from the baseline on; with ``watch`` the epoch that it found best is kept."""
+    keras, begun, model = keras_for(config.seed), Network.of(start.model), build(shape)
+    never = first_time_log_odds(rows.coded.owned, rows.bought) - begun.bias
     kernel = np.column_stack([begun.kernel[:, :-1], never.astype("float32")])
     model.get_layer("own_history").set_weights([kernel, begun.bias])
-    model.get_layer("scaled").adapt(filled(np.arcsinh(coded.numbers)))
+    model.get_layer("scaled").adapt(filled(np.arcsinh(rows.coded.numbers)))
     model.compile(optimizer=keras.optimizers.Adam(config.learning_rate), loss="binary_crossentropy")
-    truth = truth_of(validation)
-    generator = np.random.default_rng(config.seed)
-    curves: dict[str, list[float]] = {"loss": [], "validation_loss": [], "validation_ndcg": []}
-    best, kept, waited = -1.0, model.get_weights(), 0
-    for epoch in range(config.epochs):
-        rows = np.array_split(generator.permutation(len(train)), max(1, len(train) // config.batch))
-        losses = [model.train_on_batch(coded.batch(part), bought[part].toarray()) for part in rows]
-        probability = predict(model, valid)
-        ranked = top_ranks(validation["customer_id"].to_numpy(), np.asarray(dictionary), probability, K)
-        ndcg = float(ranking_metrics(ranked, truth, K)["ndcg"].mean())
-        loss = -float(log_likelihoods(happened.toarray(), probability).mean())
-        for name, value in zip(curves, (float(np.mean(losses)), loss, ndcg), strict=True):
-            curves[name].append(value)
-        log.info("characteristics epoch %d: loss %.5f, validation %.5f, ndcg@%d %.4f", epoch + 1,
-                 *(curves[name][-1] for name in ("loss", "validation_loss")), K, ndcg)  # fmt: skip
-        if ndcg > best:
-            best, kept, waited = ndcg, model.get_weights(), 0
-        elif (waited := waited + 1) >= config.patience:
+    generator, size = np.random.default_rng(config.seed), rows.bought.shape[0]
+    for _ in range(epochs):
+        parts = np.array_split(generator.permutation(size), max(1, size // config.batch))
+        losses = [model.train_on_batch(rows.coded.batch(part), rows.bought[part].toarray()) for part in parts]
+        if watch and watch(model, float(np.mean(losses))):
             break
-    model.set_weights(kept)
-    files = _files(with_items(model, shape, valid, happened), "network", dictionary, NUMBERS, categories, config.prior)
-    return Candidate(_with_thresholds(files, validation, config.least_threshold), asdict(config), curves)
+    if watch and watch.kept:
+        model.set_weights(watch.kept)
+    return model
 
 
 def truth_of(frame: pd.DataFrame) -> pd.DataFrame:
@@ -250,6 +268,11 @@ def _with_thresholds(files: dict[str, bytes], validation: pd.DataFrame, least: f
     """Choose the thresholds by the very predictions that scoring will make."""
     model = from_bytes(files)
     happened = label_matrix(validation["bought"], None, pd.Index(model.meta.outputs)).toarray()
-    chosen = thresholds(model.predict(validation), happened, least)
-    meta = replace(model.meta, extra={**model.meta.extra, "thresholds": chosen.tolist()})
+    return _limited(files, thresholds(model.predict(validation), happened, least).tolist())
+
+
+def _limited(files: dict[str, bytes], limits: list[float]) -> Model:
+    """Return the model with these thresholds."""
+    meta = from_bytes(files).meta
+    meta = replace(meta, extra={**meta.extra, "thresholds": limits})
     return from_bytes({**files, META: meta.to_json().encode()})

@@ -103,14 +103,15 @@ def test_popularity_knows_the_newest_window_alone() -> None:
 
 
 def test_untrained_it_ranks_first_purchases_by_their_popularity_and_repeats_as_its_baseline(start: Candidate) -> None:
-    train = rows(1)
-    still = fit(train, rows(2), DICTIONARY, start, replace(CONFIG, epochs=0)).model
+    train, validation = rows(1), rows(2)
+    still = fit(train, validation, DICTIONARY, start, replace(CONFIG, epochs=0)).model
+    both = pd.concat([train, validation], ignore_index=True)
     network, frame = Network.of(still), rows(3)
     owned = label_matrix(frame[LISTS[0]], None, pd.Index(DICTIONARY)).toarray() > 0
     odds, begun = (np.log(p / (1 - p)) for p in (still.predict(frame), start.model.predict(frame)))
     assert odds[owned] == pytest.approx(begun[owned], abs=1e-4)
     assert network.bias + network.kernel[:, 3] == pytest.approx(
-        first_time_log_odds(*(label_matrix(train[name], None, pd.Index(DICTIONARY)) for name in (LISTS[0], "bought"))),
+        first_time_log_odds(*(label_matrix(both[name], None, pd.Index(DICTIONARY)) for name in (LISTS[0], "bought"))),
         abs=1e-5,
     )
     own, items = network.layers["first_purchase"][0].ravel()

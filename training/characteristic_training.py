@@ -1,20 +1,24 @@
-"""The layers of the product-characteristic network in Keras; see :mod:`training.network` for the formula.
+"""The product-characteristic network in Keras, and what follows its training; see :mod:`training.network`.
 
 n = customers, l = characteristics, r = inner size of the item-to-item model.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
+from training.evaluation import log_likelihoods, ranking_metrics, top_ranks
 from training.first_purchases import item_factors, weights
 from training.network import Encoded
 from training.networks.backend import keras_for
 
+log = logging.getLogger(__name__)
 _BATCH = 4096
 
 
@@ -77,30 +81,79 @@ def by_frequency(slope: float, bias: np.ndarray) -> Any:
     return model
 
 
-def with_items(model: Any, shape: Shape, valid: Encoded, bought: sparse.csr_matrix) -> Any:
-    """Return a trained model with the item-to-item model beside it.
+def item_weights(model: Any, shape: Shape, valid: Encoded, bought: sparse.csr_matrix) -> tuple[float, float, float]:
+    """Return what :func:`with_items` weighs a model's log-odds and the item-to-item score by, and the constant.
 
-    What its score weighs is learnt on the validation window, from what was owned before it; then it learns from what
-    was bought in that window too.
+    Args:
+        model: of ``shape``, trained on windows before the validation window.
+        shape: sizes.
+        valid: rows of the validation window.
+        bought: (n, l) ones for what they bought in it; the score knows what was owned before it.
+    """
+    probability = np.clip(predict(model, valid), 1e-7, 1 - 1e-7)
+    left, right = item_factors(valid.owned, shape.seed)
+    log_odds = np.log(probability / (1 - probability))
+    return weights(log_odds, valid.owned @ left @ right, valid.owned, bought, shape.seed)
+
+
+def with_items(model: Any, shape: Shape, told: tuple[float, float, float], owned: sparse.csr_matrix) -> Any:
+    """Return a trained model with the item-to-item model beside it.
 
     Args:
         model: of ``shape``, trained.
         shape: sizes.
-        valid: rows of the validation window.
-        bought: (n, l) ones for what they bought in it.
+        told: result of :func:`item_weights`.
+        owned: (n, l) ones, what the item-to-item model learns from.
     """
-    probability = np.clip(predict(model, valid), 1e-7, 1 - 1e-7)
-    log_odds = np.log(probability / (1 - probability))
-    left, right = item_factors(valid.owned, shape.seed)
-    *both, constant = weights(log_odds, valid.owned @ left @ right, valid.owned, bought, shape.seed)
-    left, right = item_factors((valid.owned + bought).sign(), shape.seed)
+    left, right = item_factors(owned, shape.seed)
     learnt = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
     learnt |= {"items_in": [left], "items_out": [right]}
-    learnt["first_purchase"] = [np.array(both, dtype="float32")[:, None], np.array([constant], dtype="float32")]
+    learnt["first_purchase"] = [np.array(told[:2], dtype="float32")[:, None], np.array(told[2:], dtype="float32")]
     whole = build(replace(shape, items=left.shape[1]))
     for name, values in learnt.items():
         whole.get_layer(name).set_weights(values)
     return whole
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Examples as numbers, and what they bought (n, l)."""
+
+    coded: Encoded
+    bought: sparse.csr_matrix
+
+
+class Watch:
+    """Follows a training on the validation window, and keeps the weights of the epoch that ranks it best.
+
+    Attributes:
+        curves: a value per epoch.
+        epochs: until the best one.
+        kept: its weights, None before the first.
+    """
+
+    def __init__(
+        self, valid: Rows, customers: np.ndarray, names: np.ndarray, truth: pd.DataFrame, k: int, patience: int
+    ) -> None:
+        """Follow by the first ``k`` of ``names`` (l,) of each customer (n,), beside ``truth``: customer_id, item."""
+        self.valid, self.customers, self.names, self.truth = valid, customers, names, truth
+        self.k, self.patience, self.epochs, self.kept = k, patience, 0, None
+        self.curves: dict[str, list[float]] = {"loss": [], "validation_loss": [], "validation_ndcg": []}
+
+    def __call__(self, model: Any, loss: float) -> bool:
+        """Take note of an epoch; tell whether it was the last."""
+        probability = predict(model, self.valid.coded)
+        ranked = top_ranks(self.customers, self.names, probability, self.k)
+        ndcg = float(ranking_metrics(ranked, self.truth, self.k)["ndcg"].mean())
+        told = loss, -float(log_likelihoods(self.valid.bought.toarray(), probability).mean()), ndcg
+        best = max(self.curves["validation_ndcg"], default=-1.0)
+        for curve, value in zip(self.curves.values(), told, strict=True):
+            curve.append(value)
+        epoch = len(self.curves["loss"])
+        log.info("characteristics epoch %d: loss %.5f, validation %.5f, ndcg@%d %.4f", epoch, *told[:2], self.k, ndcg)
+        if ndcg > best:
+            self.epochs, self.kept = epoch, model.get_weights()
+        return epoch - self.epochs >= self.patience
 
 
 def filled(values: np.ndarray) -> np.ndarray:
