@@ -66,7 +66,8 @@ def build(shape: Shape) -> Any:
     if shape.items:
         score = layers.Dense(shape.items, use_bias=False, name="items_in")(owned)
         score = layers.Dense(labels, use_bias=False, name="items_out")(score)
-        both = layers.Dense(1, name="first_purchase")(ops.stack([log_odds, score], axis=-1))
+        both = ops.stack([log_odds, ops.sqrt(ops.maximum(score, 0.0))], axis=-1)
+        both = layers.Dense(1, name="first_purchase")(both)
         log_odds = ops.where(owned > 0, log_odds, ops.squeeze(both, axis=-1))
     return keras.Model(inputs, ops.sigmoid(log_odds))
 
@@ -92,8 +93,8 @@ def item_weights(model: Any, shape: Shape, valid: Encoded, bought: sparse.csr_ma
     """
     probability = np.clip(predict(model, valid), 1e-7, 1 - 1e-7)
     left, right = item_factors(valid.owned, shape.seed)
-    log_odds = np.log(probability / (1 - probability))
-    return weights(log_odds, valid.owned @ left @ right, valid.owned, bought, shape.seed)
+    log_odds, score = np.log(probability / (1 - probability)), np.sqrt(np.maximum(valid.owned @ left @ right, 0))
+    return weights(log_odds, score, valid.owned, bought, shape.seed)
 
 
 def with_items(model: Any, shape: Shape, told: tuple[float, float, float], owned: sparse.csr_matrix) -> Any:

@@ -7,7 +7,7 @@ n = rows, d = numeric inputs, c = one-hot categories, l = characteristics, h = h
 where own history is ``log1p`` of the customer's baskets with the characteristic: in 84 days, ever, and twice the first
 plus the second, which is personal frequency; and whether he never bought it. Without hidden layers it *is* personal
 frequency, with a prior per characteristic. For what he never bought three numbers weigh the log-odds against what else
-he owns: own x log-odds + items x (owned (n, l) . (l, r) . (r, l)) + constant. Weights are read from the ``.keras`` file
+he owns: own x log-odds + items x root of (owned (n, l) . (l, r) . (r, l)) + constant. Weights are read from the file
 itself: a worker starts in a tenth of the time.
 """
 
@@ -209,7 +209,7 @@ class Network:
             return log_odds
         (own, items), constant = self.layers["first_purchase"]
         score = owned.astype("float32") @ self.layers["items_in"][0] @ self.layers["items_out"][0]
-        return np.where(owned, log_odds, own * log_odds + items * score + constant)
+        return np.where(owned, log_odds, own * log_odds + items * np.sqrt(np.maximum(score, 0)) + constant)
 
 
 def stored_weights(content: bytes) -> dict[str, list[np.ndarray]]:

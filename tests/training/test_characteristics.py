@@ -115,7 +115,7 @@ def test_untrained_it_ranks_first_purchases_by_their_popularity_and_repeats_as_i
         abs=1e-5,
     )
     own, items = network.layers["first_purchase"][0].ravel()
-    score = owned @ network.layers["items_in"][0] @ network.layers["items_out"][0]
+    score = np.sqrt(np.maximum(owned @ network.layers["items_in"][0] @ network.layers["items_out"][0], 0))
     expected = own * (network.bias + network.kernel[:, 3]) + items * score + network.layers["first_purchase"][1]
     assert odds[~owned] == pytest.approx(np.broadcast_to(expected, odds.shape)[~owned], abs=1e-4)
 
