@@ -225,7 +225,7 @@ def ndcg(scores: np.ndarray, truth: sparse.csr_matrix, seen: sparse.csr_matrix |
     """Return the mean NDCG of the items each row ranks best, by which a training is stopped.
 
     Args:
-        scores: (n, i).
+        scores: (n, i); those of ``seen`` are overwritten.
         truth: (n, i) what was bought; rows without a purchase do not count.
         seen: (n, i) what had been bought before and is left out of both; None: nothing.
     """
