@@ -55,7 +55,7 @@ Sets = dict[str, pd.DataFrame]
 
 
 def built(settings: Settings, day: date) -> Sets:
-    """Return the pairs of ``train``, ``validation`` and ``gate`` with all inputs, and the ``customers`` of the gate."""
+    """Return the pairs of ``train``, ``validation`` and ``gate`` with all inputs; its ``customers`` and ``items``."""
     lake, models = Lake(settings.lake), settings.models
     first = pc.min(lake.arrow("clean/order_lines", day, ["ordered_on"])["ordered_on"]).as_py()
     found = windows(day, settings.horizon_days, models.train_windows, first, models.min_history_days)
@@ -68,9 +68,10 @@ def built(settings: Settings, day: date) -> Sets:
         days = {"train": found.training[: models.ranker_windows], "validation": found.validation, "gate": found.gate}
         customers = {name: sets.read("customers", each) for name, each in days.items()}
         pairs = {name: sets.read("pairs", each) for name, each in days.items()}
+        items = sets.read("items", found.gate)
     spark.stop()
     made = {name: with_inputs(pairs[name], customers[name], clean, products) for name in days}
-    return {**made, "customers": customers["gate"]}
+    return {**made, "customers": customers["gate"], "items": items}
 
 
 def with_inputs(pairs: pd.DataFrame, customers: pd.DataFrame, clean: pd.DataFrame, products: pd.DataFrame) -> Sets:

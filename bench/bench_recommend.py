@@ -19,7 +19,7 @@ import pandas as pd
 from complete_journey import Journey, day_of, journey
 from scipy import sparse
 
-from training.comparison import COLD, SLICES, Task, compare, gain, shown, summary
+from training.comparison import FEW, SLICES, Task, compare, gain, shown, summary
 from training.recommenders.als import FactorsConfig, als
 from training.recommenders.ease import ease
 from training.recommenders.frequency import decayed_frequency, personal_frequency, popularity
@@ -32,11 +32,12 @@ from training.recommenders.tifu import TifuConfig, tifu
 from training.recommenders.two_stage import (
     NEW_RANKER,
     RANKER,
-    candidate_pairs,
     candidate_recall,
     fit_ranker,
     of_buyers,
     ranked,
+    source_pairs,
+    united,
 )  # fmt: skip
 from training.splits import last_window, repeats_and_discoveries
 
@@ -71,20 +72,26 @@ def window(data: Journey, as_of: int, products: bool) -> Window:
     fresh = [("EASE, whether", 40), ("EASE", 20), ("user-kNN", 25), ("popularity", 20), ("popularity, 28 days", 20)]
 
     def found(sources: list[tuple[str, int]], excluded: sparse.csr_matrix | None) -> Pairs:
-        row, column = candidate_pairs([(fitted[name], most) for name, most in sources], known, excluded)
+        parts = source_pairs([(fitted[name], most) for name, most in sources], known, excluded)
+        row, column = united(parts, data.shape[1])
+        told_recall([f"{name}, {most}" for name, most in sources], [*parts, (row, column)], truth, seen)
         told = [replace(model, name=name) for name, model in fitted.items() if name in TOLD]
         return pair_features(past, row, column, told, data.groups)
 
+    print(f"  day {as_of}: candidates, and the recall of each source over all, repeats and discoveries")
     both = Window(truth, seen, fitted, found(own + fresh, None), found(fresh, seen))
-    recall = candidate_recall(both.all.row, both.all.column, truth)
-    _, discoveries = repeats_and_discoveries(truth, seen)
-    recall_new = candidate_recall(both.new.row, both.new.column, discoveries)
-    print(
-        f"  day {as_of}: {len(both.all.row):,} candidates with recall {recall:.3f}, "
-        f"{len(both.new.row):,} of discoveries with recall {recall_new:.3f}, cpu {time.process_time() - started:.0f} s",
-        flush=True,
-    )
+    print(f"  cpu {time.process_time() - started:.0f} s", flush=True)
     return both
+
+
+def told_recall(
+    sources: list[str], parts: list[tuple[np.ndarray, np.ndarray]], truth: sparse.csr_matrix, seen: sparse.csr_matrix
+) -> None:
+    """Print how many pairs each source brings, and the last part, their union; and what of the truth they hold."""
+    wanted = (truth, *repeats_and_discoveries(truth, seen))
+    for name, part in zip([*sources, "all sources"], parts, strict=True):
+        recall = " ".join(f"{candidate_recall(*part, each):.3f}" for each in wanted)
+        print(f"    {name:<26} {len(part[0]):>9,}  {recall}")
 
 
 def models(past: History, products: bool) -> dict[str, Recommender]:
@@ -122,7 +129,7 @@ def report(now: Window, boosters: dict[str, Any], k: int, group: np.ndarray) -> 
     judged = compare(known, task)
     for part in SLICES:
         judged |= compare({BEST: found["new" if part == "discoveries" else "all"]}, task, (part,))
-    judged |= compare({**known, BEST: found["all"]}, task, COLD)
+    judged |= compare({**known, BEST: found["all"]}, task, FEW)
     figures = summary(judged)
     print(wide(figures).to_string())
     print(f"{BEST} by items bought again in the window:")

@@ -50,6 +50,12 @@ MODEL_VERSIONS = Table(
     ),
 )
 
+#: of ``MODEL_COMPARISON``: how the methods of sources of candidates begin and their metrics, the metrics of what lists
+#: show, and the slices of whom or what little is known
+CANDIDATES, RECALL, CANDIDATES_EACH = "candidates: ", "candidate_recall", "candidates_each"
+SHOWN = ("coverage", "novelty", "diversity", "miscalibration")
+COLD = ("cold customers", "cold items")
+
 MODEL_COMPARISON = Table(
     "model_comparison",
     "one figure of one method that a model was compared with when it was last considered",
@@ -57,13 +63,29 @@ MODEL_COMPARISON = Table(
     (
         DS,
         Column("name", "string", "registered model", nullable=False),
-        Column("method", "string", "challenger, champion, or the baseline's name", nullable=False),
-        Column("slice", "string", "all, repeats, discoveries, redeemers, cold customers or cold items", nullable=False),
-        Column("metric", "string", "hit_rate, ndcg, recall, precision, map, or the gate's metric", nullable=False),
-        Column("value", "double", "mean over the customers of the gate window, which no method has learnt from"),
-        Column("low", "double", "lower end of the 95 % bootstrap interval"),
-        Column("high", "double", "upper end of the 95 % bootstrap interval"),
-        Column("customers", "long", "customers it is taken over"),
+        Column("method", "string", "challenger, champion, baseline, or candidates: and a source", nullable=False),
+        Column(
+            "slice",
+            "string",
+            "all, repeats, discoveries, redeemers, cold customers (fewer than two baskets before), cold items (at most "
+            "five buyers before), or a stage of the funnel",
+            nullable=False,
+        ),
+        Column(
+            "metric",
+            "string",
+            "hit_rate, ndcg, recall, precision, map, or the gate's metric; of lists coverage, novelty, diversity, "
+            "miscalibration; of sources candidate_recall (share of what was bought), candidates_each (per customer)",
+            nullable=False,
+        ),
+        Column(
+            "value",
+            "double",
+            "mean over the customers of the gate window, which no method has learnt from; null: nothing to judge",
+        ),
+        Column("low", "double", "lower end of the 95 % bootstrap interval; null: none is taken"),
+        Column("high", "double", "upper end of the 95 % bootstrap interval; null: none is taken"),
+        Column("customers", "long", "customers it is taken over; with a null value, who would have been"),
     ),
 )
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from conf.run_tables import MODEL_COMPARISON
+from conf.run_tables import CANDIDATES, CANDIDATES_EACH, MODEL_COMPARISON, RECALL, SHOWN
 from jobs.database_schema import arrow_schema
 from training.fitting import Judged
 from training.tracking import Registry
@@ -33,14 +33,19 @@ CHAMPION_METHOD = "the champion"
 _METRICS = ("hit_rate", "ndcg", "recall", "precision", "map")
 
 
-def comparison(judged: Mapping[str, Judged], metric: str, rounds: int, seed: int) -> pd.DataFrame:
+def comparison(
+    judged: Mapping[str, Judged], metric: str, rounds: int, seed: int, recall: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return a row per method, slice and metric with its 95 % bootstrap interval over customers.
+
+    What lists show (:data:`conf.run_tables.SHOWN`) and the sources' recall come without an interval.
 
     Args:
         judged: method -> how it did on the gate window.
         metric: of the gate; names the rows of methods that are judged by it alone.
         rounds: resamples.
         seed: of the resampling.
+        recall: what each source of candidates brings (:func:`training.source_recall.source_recall`).
     """
     from training.comparison import summary
 
@@ -48,7 +53,27 @@ def comparison(judged: Mapping[str, Judged], metric: str, rounds: int, seed: int
     for method, found in judged.items():
         for part, frame in (found.slices or {"all": found.each.to_frame(metric)}).items():
             frames[f"{method}/{part}"] = frame[[name for name in frame if name in (*_METRICS, metric)]]
-    return summary(frames, rounds, seed).rename(columns={"model": "method"})
+    rows = summary(frames, rounds, seed).rename(columns={"model": "method"})
+    more = [*_shown(judged), *([] if recall is None else _recalled(recall))]
+    return pd.concat([rows, pd.DataFrame(more, columns=rows.columns)], ignore_index=True) if more else rows
+
+
+def _shown(judged: Mapping[str, Judged]) -> list[tuple[Any, ...]]:
+    return [
+        (method, next(iter(found.slices), "all"), name, found.metrics[name], np.nan, np.nan, len(found.each))
+        for method, found in judged.items()
+        for name in SHOWN
+        if name in found.metrics
+    ]
+
+
+def _recalled(recall: pd.DataFrame) -> list[tuple[Any, ...]]:
+    return [
+        (f"{CANDIDATES}{row.source}", row.slice, metric, getattr(row, column), np.nan, np.nan, row.customers)
+        for row in recall.itertuples()
+        for metric, column in ((RECALL, "recall"), (CANDIDATES_EACH, "candidates"))
+        if metric == RECALL or row.slice == "all"
+    ]
 
 
 def curve(judged: Judged) -> pd.DataFrame:
@@ -84,7 +109,7 @@ def comparisons(registry: Registry, names: list[str], day: date) -> pa.Table:
         frame = registry.table(runs[-1], TABLE) if runs else None
         if frame is not None:
             rows += [
-                {str(key): value for key, value in row.items()} | {"ds": day, "name": name}
+                {str(key): None if value != value else value for key, value in row.items()} | {"ds": day, "name": name}
                 for row in frame.to_dict("records")
             ]
     return pa.Table.from_pylist(rows, schema=arrow_schema(MODEL_COMPARISON))

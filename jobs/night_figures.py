@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from conf.run_tables import CANDIDATES_EACH, RECALL, SHOWN
 from conf.schema import Settings
 from jobs.lake import OUTCOMES, Lake
 from jobs.stages import Stage
@@ -19,8 +20,8 @@ UNCOMPARED = ("a baseline serves", "not compared")
 #: order in which methods stand beside each other
 METHODS = ("nbo", "personal_frequency", "popularity")
 RECENCY = ((7, "0-6"), (14, "7-13"), (28, "14-27"), (56, "28-55"), (84, "56-83"), (None, "84+"))
-#: metrics of ``model_comparison`` that the page leaves out
-HIDDEN = ("map", "precision", "recall")
+#: metrics of ``model_comparison`` that the page leaves out, or shows elsewhere
+HIDDEN = ("map", "precision", "recall", *SHOWN, RECALL, CANDIDATES_EACH)
 #: customers whose offers are shown, by what they are
 EXAMPLES = {"with a coupon": 2, "regular": 2, "cold": 1}
 
@@ -201,7 +202,8 @@ class Night:
             return []
         found: dict[str, Row] = {}
         rows = self._ask(
-            f"select * exclude (ds) from compared where metric not in {HIDDEN} order by name, slice, metric, value desc"
+            f"select * exclude (ds) from compared where metric not in {HIDDEN} and value is not null "
+            "order by name, slice, metric, value desc"
         )
         for row in rows:
             model = found.setdefault(row["name"], {"name": row["name"], "figures": [], "methods": {}})

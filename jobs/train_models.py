@@ -195,6 +195,7 @@ class _Training:
 
     def _train(self, task: Task, sets: TrainingSets) -> None:
         from training.promotion import decide, faults, leaks, stands_in, worse
+        from training.source_recall import recall_metrics
 
         tags = {
             "model": task.model,
@@ -234,10 +235,12 @@ class _Training:
             best = rivals[decision.baseline]
             shown = {} if champion is None else {CHAMPION_METHOD: champion}
             compared = {f"{meta.family} (challenger)": judged, **shown, **rivals}
-            run.table(TABLE, comparison(compared, task.metric, models.bootstrap_rounds, models.seed))
+            table = comparison(compared, task.metric, models.bootstrap_rounds, models.seed, trial.recall)
+            run.table(TABLE, table)
             log.info("%s: %s", task.name, decision.reason)
             run.metrics({**judged.metrics, task.metric.replace("@", "_at_"): decision.value})
             run.metrics({f"baseline_{name}": value for name, value in best.metrics.items()})
+            run.metrics({} if trial.recall is None else recall_metrics(trial.recall))
             run.curves(trial.challenger.curves)
             falls_back = stands_in(best.each, standing, is_baseline)
             self._register(

@@ -1,7 +1,8 @@
 """Builds what models are trained on: a Parquet folder per set and window, in a scratch folder of the lake.
 
 ``customers``: a row per customer with profile, own history per product type, and what was bought after. ``types``: the
-product types that are characteristics. ``pairs``: candidates and whether they were bought. ``coupons``: customers and
+product types that are characteristics. ``pairs``: candidates, where each source ranks them, whether they were bought.
+``items``: the product types sold up to the gate, their buyers and whether they are offered. ``coupons``: customers and
 their coupons and what came of them; redemptions in further windows too. ``rhythm``: customers and the series of their
 baskets, in windows a week apart. ``labels``: customers and the propensities in whose scopes they bought.
 ``actions``: customers and the whole series of their visits, from which any window can be cut.
@@ -42,7 +43,7 @@ from features.rhythm import basket_series, rhythm
 from features.series_labels import MOST_LIMIT, SURVIVAL_WEEKS, Horizons
 from jobs.coupon_sets import COUPON_TABLES, write_coupons, write_redemptions
 from jobs.lake import LAYERS, Lake
-from scoring.candidates import RANKER_INPUTS, candidates, offerable
+from scoring.candidates import RANKER_INPUTS, SOURCE_RANKS, candidates, is_offerable, offerable
 from training.characteristics import examples, organization_fields
 from training.windows import Windows
 
@@ -288,13 +289,17 @@ def _write_pairs(
     bought: DataFrame,
 ) -> None:
     orders, products = clean["order_lines"], clean["products"]
-    types = offerable(product_types(orders, products, night), source.settings.offers.product_types)
+    rules, known = source.settings.offers.product_types, product_types(orders, products, night)
+    types = offerable(known, rules)
     users, items = factorize(liking, AlsConfig())
     sampled = source.sample(who, source.settings.models.max_ranker_customers)
     pairs = candidates(sampled, types, liking, bought_together(orders, products, night), users, items)
     keys = ["customer_id", "product_type"]
     rows = pairs.join(bought.select(*keys, F.lit(True).alias("bought")), keys, "left").fillna(False, ["bought"])
-    source.write(rows.select(*keys, *RANKER_INPUTS, "bought"), "pairs", as_of)
+    source.write(rows.select(*keys, *SOURCE_RANKS, *RANKER_INPUTS, "bought"), "pairs", as_of)
+    if as_of == source.windows.gate:  # for the figures of the lists, which only the gate has
+        told = known.select("product_type", "department", "buyers", is_offerable(rules).alias("offered"))
+        source.write(told, "items", as_of)
 
 
 def _remove(lake: Lake, folder: str) -> None:

@@ -11,7 +11,8 @@ import pandas as pd
 from conf.schema import Models
 from features.series_labels import MOST_LIMIT
 from jobs.training_sets import TrainingSets
-from scoring.candidates import RANKER_INPUTS
+from scoring.candidate_blocks import SOURCES
+from scoring.candidates import RANKER_INPUTS, SOURCE_RANKS
 from scoring.coupons import COUPON_INPUTS, RESPONSE_INPUTS
 from training import (
     characteristic_figures,
@@ -31,6 +32,7 @@ from training.fitting import Candidate, Judged, judge_binary
 from training.networks import next_action, visits, wide_deep
 from training.networks.loop import Checkpoint
 from training.networks.wide_deep import WideDeepConfig
+from training.source_recall import source_recall
 
 #: rows of either class without which nothing is learnt, in training and in each held-out window
 _LEAST_TRAINING, _LEAST_HELD_OUT = 30, 3
@@ -46,6 +48,7 @@ class Trial:
 
     ``others``: further baselines; the challenger has to beat them all, and the best serves where none may.
     ``declared`` holds columns a model may take beyond those of its task: such as only the data can name.
+    ``recall``: what each source of candidates brings (:func:`training.source_recall.source_recall`).
     """
 
     baseline: Candidate
@@ -53,6 +56,7 @@ class Trial:
     judge: Callable[[Model], Judged]
     others: Sequence[Candidate] = ()
     declared: tuple[str, ...] = ()
+    recall: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -188,7 +192,18 @@ def _ranker(sets: TrainingSets, models: Models, fit: Callable[[pd.DataFrame, pd.
     truth, seen = characteristics.truth_of(customers), characteristics.seen_of(customers)
     fitted = fit(train, validation)
     start, *others = offer_ranker.baselines(train)
-    return Trial(start, fitted, lambda model: offer_ranker.judge(model, gate, truth, seen), others)
+    items, sources = _items(sets), dict(zip(SOURCES, SOURCE_RANKS, strict=True))
+    return Trial(
+        start,
+        fitted,
+        lambda model: offer_ranker.judge(model, gate, truth, seen, items),
+        others,
+        recall=source_recall(gate, truth, seen, sources),
+    )
+
+
+def _items(sets: TrainingSets) -> pd.DataFrame:
+    return sets.read("items", sets.windows.gate).rename(columns={"product_type": "item"})
 
 
 def _pairs(
@@ -206,11 +221,12 @@ def _pairs(
 
 def _discovery_ranker(sets: TrainingSets, models: Models) -> Trial:
     train, validation, gate, customers = _pairs(sets, models, discovery_ranker.rows, discovery_ranker.LABEL)
-    _, truth = split_truth(characteristics.truth_of(customers), characteristics.seen_of(customers))
+    seen, items = characteristics.seen_of(customers), _items(sets)
+    _, truth = split_truth(characteristics.truth_of(customers), seen)
     inputs = [name for name in RANKER_INPUTS if name not in discovery_ranker.LEFT_OUT]
     fitted = discovery_ranker.fit(train, validation, inputs, discovery_ranker.DiscoveryConfig())
     start, *others = discovery_ranker.baselines(train)
-    return Trial(start, fitted, lambda model: discovery_ranker.judge(model, gate, truth), others)
+    return Trial(start, fitted, lambda model: discovery_ranker.judge(model, gate, truth, seen, items), others)
 
 
 def _next_action(sets: TrainingSets, models: Models) -> Trial:

@@ -16,6 +16,7 @@ from jobs import database, plots, segment_plots
 from jobs.delivery import link_newest, new_file
 from jobs.item_figures import item_figures
 from jobs.lake import OUTCOMES, Draft, Lake
+from jobs.list_figures import list_figures
 from jobs.manifest import Manifest
 from jobs.night import publish
 from jobs.night_figures import UNCOMPARED, Night
@@ -81,6 +82,7 @@ def render(settings: Settings, night: Night) -> str:
         "audiences": segment_figures(night),
         "models": night.models(),
         "compared": night.compared(),
+        "lists": list_figures(night.lake, night.day),
         "reliability": night.reliability(),
         "offers": night.offers(),
         "examples": night.examples(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, functions as F, types as T
+from pyspark.sql import Column, DataFrame, functions as F, types as T
 from scipy import sparse
 
 from conf.schema import ProductTypeOffers
@@ -55,6 +55,8 @@ RANKER_INPUTS: tuple[str, ...] = (
     "customer_new_types_84",
     "type_new_share_28",
 )
+#: columns of :func:`candidates`: the place a source gave the candidate, null where it did not pick it
+SOURCE_RANKS: tuple[str, ...] = tuple(f"{source}_rank" for source in SOURCES)
 
 
 def offerable(product_types: DataFrame, rules: ProductTypeOffers) -> DataFrame:
@@ -67,9 +69,14 @@ def offerable(product_types: DataFrame, rules: ProductTypeOffers) -> DataFrame:
     Returns:
         ``PRODUCT_TYPES`` with enough buyers and in no excluded department.
     """
-    kept = product_types.where(F.col("buyers") >= rules.min_buyers)
+    return product_types.where(is_offerable(rules))
+
+
+def is_offerable(rules: ProductTypeOffers) -> Column:
+    """Return the condition that a row of ``PRODUCT_TYPES`` is offered."""
+    kept = F.col("buyers") >= rules.min_buyers
     if rules.exclude_departments:
-        kept = kept.where(~F.coalesce(F.col("department"), F.lit("")).isin(rules.exclude_departments))
+        kept &= ~F.coalesce(F.col("department"), F.lit("")).isin(rules.exclude_departments)
     return kept
 
 
@@ -138,7 +145,7 @@ def _with_inputs(picked: DataFrame, profile: DataFrame, product_types: DataFrame
         "product_type",
         "department",
         "source",
-        *(f"{source}_rank" for source in SOURCES),
+        *SOURCE_RANKS,
         "segment_popularity",
         *_PAIR,
         _ratio(F.col("pair_days_since_last"), F.col("pair_interval_days")).alias("pair_due_ratio"),
@@ -216,7 +223,7 @@ def _by_segment(
     return {name: np.round(share / (members[name] + config.segment_prior), 9) for name, share in shares.items()}
 
 
-def _ratio(above: F.Column, below: F.Column) -> F.Column:
+def _ratio(above: Column, below: Column) -> Column:
     """Divide, with null where there is nothing to divide by."""
     return above.cast("double") / F.nullif(below.cast("double"), F.lit(0.0))
 

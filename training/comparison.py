@@ -15,8 +15,8 @@ from training.splits import repeats_and_discoveries
 from training.top_lists import diversity, list_metrics, miscalibration, top_lists, variety
 
 SLICES = ("all", "repeats", "discoveries")
-#: what hardly anything is known of: customers with few items, items with few buyers
-COLD = ("cold customers", "cold items")
+#: whom or what little is known of: customers with few items before, items with few buyers
+FEW = ("customers with few items", "items with few buyers")
 #: columns of :func:`summary`
 SUMMARY = ("model", "slice", "metric", "value", "low", "high", "customers")
 
@@ -29,7 +29,7 @@ class Task:
         truth: (u, i) what was taken in the window, ones.
         seen: (u, i) what had been taken before, ones.
         k: length of a list.
-        few: a customer with at most so many items before, or an item with at most so many buyers, is cold.
+        few: most items that a customer with few items had before, and most buyers of an item with few buyers.
     """
 
     truth: sparse.csr_matrix
@@ -40,27 +40,27 @@ class Task:
     def of(self, part: str) -> tuple[sparse.csr_matrix, np.ndarray]:
         """Return the truth of a slice and its users: those who take something of it in the window.
 
-        Users without any purchase before are in the slice of cold customers alone.
+        Users without any purchase before are in the slice of customers with few items alone.
         """
         truth, had = self.truth, np.diff(self.seen.indptr)
         if part in SLICES:
             truth = dict(zip(SLICES, (truth, *repeats_and_discoveries(truth, self.seen)), strict=True))[part]
-        if part == "cold items":
-            truth = (truth @ sparse.diags(self.cold_items().astype("float32"))).tocsr()
+        if part == FEW[1]:
+            truth = (truth @ sparse.diags(self.rare_items().astype("float32"))).tocsr()
             truth.eliminate_zeros()
-        kept = had <= self.few if part == "cold customers" else had > 0
+        kept = had <= self.few if part == FEW[0] else had > 0
         return truth, np.flatnonzero((np.diff(truth.indptr) > 0) & kept)
 
-    def cold_items(self) -> np.ndarray:
+    def rare_items(self) -> np.ndarray:
         """Return (i,): the item has at most :attr:`few` buyers."""
         return np.asarray(self.seen.sum(axis=0)).ravel() <= self.few
 
     def lists(self, model: Recommender, part: str, users: np.ndarray) -> np.ndarray:
-        """Return the model's lists (u, k) for a slice: of repeats, discoveries or cold items only these are listed."""
+        """Return the model's lists (u, k) for a slice: of repeats, discoveries or rare items only these are listed."""
         limits: dict[str, dict[str, sparse.csr_matrix | np.ndarray]] = {
             "repeats": {"only": self.seen},
             "discoveries": {"excluded": self.seen},
-            "cold items": {"allowed": self.cold_items()},
+            FEW[1]: {"allowed": self.rare_items()},
         }
         return top_lists(model, users, self.k, **limits.get(part, {}))  # type: ignore[arg-type]
 
@@ -86,12 +86,16 @@ def table(judged: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def summary(judged: Mapping[str, pd.DataFrame], rounds: int = 1000, seed: int = 1) -> pd.DataFrame:
-    """Return the means with their 95 % intervals over users: a row per model, slice and metric (:data:`SUMMARY`)."""
+    """Return the means with their 95 % intervals over users: a row per model, slice and metric (:data:`SUMMARY`).
+
+    A slice of no users, or of which nothing can be said, has its row all the same, without figures.
+    """
     rows = []
     for key, frame in judged.items():
         model, part = key.rsplit("/", 1)
-        for metric in frame if len(frame) else ():
-            each = bootstrap(frame[metric], rounds, seed)
+        for metric in frame:
+            known = len(frame) and frame[metric].notna().any()
+            each = bootstrap(frame[metric], rounds, seed) if known else Interval(np.nan, np.nan, np.nan)
             rows.append((model, part, metric, each.value, each.low, each.high, len(frame)))
     return pd.DataFrame(rows, columns=list(SUMMARY))
 

@@ -16,6 +16,7 @@ from training.artifacts import Model
 from training.classifiers import LogisticConfig, TreesConfig, logistic, trees_again
 from training.evaluation import binary_metrics, ranking_metrics, ranks
 from training.fitting import Candidate, Judged
+from training.shown_lists import shown_figures
 
 NAME = "discovery_ranker"
 LABEL = "bought"
@@ -71,22 +72,40 @@ def fit(train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], co
     return Candidate(trees_again(NAME, train, validation, inputs, LABEL, config.trees), asdict(config.trees))
 
 
-def judge(model: Model, pairs: pd.DataFrame, truth: pd.DataFrame) -> Judged:
+def judge(
+    model: Model,
+    pairs: pd.DataFrame,
+    truth: pd.DataFrame,
+    seen: pd.DataFrame | None = None,
+    items: pd.DataFrame | None = None,
+) -> Judged:
     """Judge the ranking of each customer's candidates against all that he bought for the first time.
 
     Args:
         model: the ranker.
         pairs: candidates (:func:`rows`).
         truth: ``customer_id``, ``item``: offerable types bought for the first time, candidates or not.
+        seen: ``customer_id``, ``item`` bought before; with ``items`` what the lists show is told.
+        items: ``item``, ``department``, ``offered``.
     """
-    return judge_scores(model.predict(pairs), pairs, truth)
+    return judge_scores(model.predict(pairs), pairs, truth, seen, items)
 
 
-def judge_scores(score: np.ndarray, pairs: pd.DataFrame, truth: pd.DataFrame) -> Judged:
+def judge_scores(
+    score: np.ndarray,
+    pairs: pd.DataFrame,
+    truth: pd.DataFrame,
+    seen: pd.DataFrame | None = None,
+    items: pd.DataFrame | None = None,
+) -> Judged:
     """Judge any score (n,) of the candidates in the same way."""
-    found = ranking_metrics(ranks(pairs, score), truth, K)
+    ranked = ranks(pairs, score)
+    found = ranking_metrics(ranked, truth, K)
     label = pairs[LABEL].to_numpy(dtype=bool)
     figures = {f"{name}_at_{K}": float(found[name].mean()) for name in ("hit_rate", "ndcg")}
     if len(score) and np.min(score) >= 0 and np.max(score) <= 1:
         figures |= binary_metrics(label, score)
+    if seen is not None and items is not None:
+        triers = ranked[ranked["customer_id"].isin(found.index)]
+        figures |= shown_figures(triers, seen, items[items["offered"]], K)
     return Judged(found["ndcg"], figures, score, label, {"discoveries": found})

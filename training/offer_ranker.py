@@ -12,10 +12,13 @@ from training.artifacts import Model
 from training.classifiers import LogisticConfig, TreesConfig, logistic, trees_again
 from training.evaluation import binary_metrics, ranking_metrics, ranks, split_truth
 from training.fitting import Candidate, Judged
+from training.shown_lists import shown_figures
 
 NAME = "offer_ranker"
 LABEL = "bought"
 K = 5
+#: baskets from which on a customer is not cold, and buyers up to which an item is
+COLD_BASKETS, FEW_BUYERS = 2, 5
 #: of personal frequency, and popularity where there is none
 FREQUENCY = ("pair_baskets_84", "pair_baskets_total", "type_popularity_28")
 #: baselines that have to be beaten, the best of which serves where they are not: what each is told
@@ -60,7 +63,9 @@ def fit(train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], co
     return Candidate(trees_again(NAME, train, validation, inputs, LABEL, config.trees), asdict(config.trees))
 
 
-def judge(model: Model, pairs: pd.DataFrame, truth: pd.DataFrame, seen: pd.DataFrame) -> Judged:
+def judge(
+    model: Model, pairs: pd.DataFrame, truth: pd.DataFrame, seen: pd.DataFrame, items: pd.DataFrame | None = None
+) -> Judged:
     """Judge the ranking of each customer's candidates against all that he bought.
 
     Args:
@@ -68,22 +73,52 @@ def judge(model: Model, pairs: pd.DataFrame, truth: pd.DataFrame, seen: pd.DataF
         pairs: candidates (:func:`rows`).
         truth: ``customer_id``, ``item``: offerable types that were bought, candidates or not.
         seen: ``customer_id``, ``item`` bought before.
+        items: ``item``, ``department``, ``buyers`` before, ``offered``; with it cold customers and cold items are
+            judged apart, and what the lists show (:func:`training.shown_lists.shown_figures`) is told.
     """
-    return judge_scores(model.predict(pairs), pairs, truth, seen)
+    return judge_scores(model.predict(pairs), pairs, truth, seen, items)
 
 
-def judge_scores(score: np.ndarray, pairs: pd.DataFrame, truth: pd.DataFrame, seen: pd.DataFrame) -> Judged:
+def judge_scores(
+    score: np.ndarray, pairs: pd.DataFrame, truth: pd.DataFrame, seen: pd.DataFrame, items: pd.DataFrame | None = None
+) -> Judged:
     """Judge any score (n,) of the candidates in the same way; of repeats or discoveries only they are listed."""
     slices, figures = {}, {}
     fresh = pairs["pair_baskets_total"].fillna(0).to_numpy() == 0
-    parts = (("all", "", truth, fresh | True), *zip(
-        ("repeats", "discoveries"), ("_repeat", "_discovery"), split_truth(truth, seen), (~fresh, fresh), strict=True
-    ))  # fmt: skip
-    for part, suffix, wanted, kept in parts:
+    everything = ranks(pairs, score)
+    slices["all"] = ranking_metrics(everything, truth, K)
+    for part, wanted, kept in zip(("repeats", "discoveries"), split_truth(truth, seen), (~fresh, fresh), strict=True):
         slices[part] = ranking_metrics(ranks(pairs[kept], score[kept]), wanted, K)
+    for part, suffix in (("all", ""), ("repeats", "_repeat"), ("discoveries", "_discovery")):
         for name in ("hit_rate", "ndcg"):
             figures[f"{name}_at_{K}{suffix}"] = float(slices[part][name].mean())
     label = pairs[LABEL].to_numpy(dtype=bool)
     if len(score) and np.min(score) >= 0 and np.max(score) <= 1:
         figures |= binary_metrics(label, score)
+    if items is not None:
+        slices |= cold_slices(everything, slices["all"], pairs, truth, items)
+        buyers = everything[everything["customer_id"].isin(slices["all"].index)]
+        figures |= shown_figures(buyers, seen, items[items["offered"]], K)
     return Judged(slices["all"]["ndcg"], figures, score, label, slices)
+
+
+def cold_slices(
+    ranked: pd.DataFrame, judged: pd.DataFrame, pairs: pd.DataFrame, truth: pd.DataFrame, items: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """Return the metrics of cold customers' lists, and of lists of cold items alone.
+
+    A customer is cold with fewer than two baskets before, an item with at most :data:`FEW_BUYERS` buyers. Where no cold
+    item is offered, the customers who buy one have no figure: no ranking could have listed it.
+    """
+    baskets = pairs.drop_duplicates("customer_id").set_index("customer_id")["customer_baskets_total"].fillna(0)
+    cold = items[items["buyers"] <= FEW_BUYERS]
+    known = set(items["item"]) - set(cold["item"])
+    wanted = truth[~truth["item"].isin(known)]
+    listed = ranked[ranked["item"].isin(cold.loc[cold["offered"], "item"])]
+    # the places left by the others close up; their order stays
+    listed = listed.assign(rank=listed.groupby("customer_id")["rank"].rank().astype("int64"))
+    found = ranking_metrics(listed, wanted, K)
+    return {
+        "cold customers": judged[(baskets.reindex(judged.index, fill_value=0) < COLD_BASKETS).to_numpy()],
+        "cold items": found if cold["offered"].any() else found * np.nan,
+    }

@@ -203,19 +203,21 @@ def model_versions(day: date) -> pa.Table:
 
 
 def model_comparison(day: date) -> pa.Table:
-    """Two methods that the offer ranker was compared with, over all and for discoveries."""
+    """Two methods that the offer ranker was compared with, what one's lists show, and a source of candidates."""
     return rows(
         "model_comparison",
         {
             "ds": day,
             "name": "offer_ranker",
-            "method": ["gradient-boosted trees (challenger)", "popularity"] * 2,
-            "slice": ["all", "all", "discoveries", "discoveries"],
-            "metric": "hit_rate",
-            "value": [0.871, 0.796, 0.361, 0.342],
-            "low": [0.86, 0.78, 0.34, 0.32],
-            "high": [0.88, 0.81, 0.38, 0.36],
-            "customers": 1900,
+            "method": ["trees (challenger)", "popularity"] * 2
+            + ["trees (challenger)"] * 2
+            + ["candidates: personal_frequency"] * 2,
+            "slice": ["all", "all", "discoveries", "discoveries", "all", "cold customers", "all", "all"],
+            "metric": ["hit_rate"] * 4 + ["coverage", "hit_rate", "candidate_recall", "candidates_each"],
+            "value": [0.871, 0.796, 0.361, 0.342, 0.277, None, 0.613, 38.5],
+            "low": [0.86, 0.78, 0.34, 0.32, None, None, None, None],
+            "high": [0.88, 0.81, 0.38, 0.36, None, None, None, None],
+            "customers": [1900] * 5 + [0, 1900, 1900],
         },
     )
 

@@ -9,6 +9,7 @@ import argparse
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -159,6 +160,47 @@ def test_all_methods_of_a_training_stand_in_one_table(installed: Settings, world
         ]
         assert [row["value"] for row in found] == pytest.approx([0.5, 0.4], abs=0.01)
         assert all(row["low"] < row["value"] < row["high"] for row in found)
+
+
+def test_what_is_no_model_stands_in_the_table_too(installed: Settings, world: World) -> None:
+    """The recall of sources of candidates, what lists show, and a cold slice in which nobody is."""
+    from mlflow import MlflowClient
+
+    from jobs import trials
+
+    recall = pd.DataFrame(
+        [("popular", "all", 0.25, 15.0, 90), ("popular", "repeats", np.nan, 15.0, 0)],
+        columns=["source", "slice", "recall", "candidates", "customers"],
+    )
+
+    def shown(model: artifacts.Model) -> Judged:
+        found = judge(model)
+        slices = {"all": found.each.to_frame("ndcg"), "cold customers": found.each.to_frame("ndcg").iloc[:0]}
+        return replace(found, slices=slices, metrics={**found.metrics, "coverage": 0.5})
+
+    def trial(sets: Any, models: Any) -> trials.Trial:
+        return replace(world.trial(sets, models), judge=shown, recall=recall)
+
+    task = trials.Task("churn", "customers", "log_likelihood", tuple(INPUTS), trial)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trials, "TASKS", {"churn": task})
+        publish_clean(installed, NIGHT)
+        train_models.run(installed, NIGHT)
+    columns = ["method", "slice", "metric", "value", "customers"]
+    found = [tuple(row[name] for name in columns) for row in
+             Lake(installed.lake).arrow("models/model_comparison", NIGHT).to_pylist()]  # fmt: skip
+    for method in ("logistic regression (challenger)", "plain"):
+        assert (method, "all", "coverage", 0.5, 100) in found
+        assert (method, "cold customers", "ndcg", None, 0) in found
+    assert [row for row in found if row[0].startswith("candidates")] == [
+        ("candidates: popular", "all", "candidate_recall", 0.25, 90),
+        ("candidates: popular", "all", "candidates_each", 15.0, 90),
+        ("candidates: popular", "repeats", "candidate_recall", None, 0),
+    ]
+    run = MlflowClient(installed.mlflow).get_run(versions(installed, NIGHT)[0]["run_id"])
+    assert run.data.metrics["recall_popular"] == 0.25
+    assert "recall_popular_repeats" not in run.data.metrics
+    assert (run.data.metrics["coverage"], run.data.metrics["baseline_coverage"]) == (0.5, 0.5)
 
 
 def test_the_champions_probabilities_are_held_against_what_happened(installed: Settings, world: World) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from training.comparison import COLD, SLICES, Task, compare, shown, summary
+from training.comparison import FEW, SLICES, Task, compare, shown, summary
 from training.recommenders.recommender import Recommender
 from training.top_lists import diversity, miscalibration
 
@@ -20,11 +20,11 @@ MODEL = Recommender("first", np.ones((3, 1), "float32"), np.array([[4.0, 3.0, 2.
 @pytest.mark.parametrize(
     ("part", "users", "hits"),
     [
-        ("all", [0, 1], [1.0, 0.0]),  # the third has no purchase before: he is in the cold slice alone
+        ("all", [0, 1], [1.0, 0.0]),  # the third has no purchase before: he is in the slice of few items alone
         ("repeats", [0], [1.0]),
         ("discoveries", [0, 1], [1.0, 1.0]),  # only what is new to them is listed: item 3, and item 1
-        ("cold customers", [1, 2], [0.0, 1.0]),  # with at most one item before
-        ("cold items", [0, 1], [0.0, 1.0]),  # items 1 to 3 have at most one buyer: item 1 comes first
+        ("customers with few items", [1, 2], [0.0, 1.0]),  # with at most one item before
+        ("items with few buyers", [0, 1], [0.0, 1.0]),  # items 1 to 3 have at most one buyer: item 1 comes first
     ],
 )
 def test_each_slice_counts_and_lists_its_own(part, users, hits):
@@ -34,13 +34,20 @@ def test_each_slice_counts_and_lists_its_own(part, users, hits):
 
 
 def test_the_summary_has_an_interval_for_every_figure():
-    judged = compare({"m": MODEL, "n": MODEL}, Task(TRUTH, SEEN, 2, few=1), (*SLICES, *COLD))
+    judged = compare({"m": MODEL, "n": MODEL}, Task(TRUTH, SEEN, 2, few=1), (*SLICES, *FEW))
     rows = summary(judged, 50)
     assert set(rows["model"]) == {"m", "n"}
-    assert set(rows["slice"]) == {*SLICES, *COLD}
+    assert set(rows["slice"]) == {*SLICES, *FEW}
     assert (rows["low"] <= rows["value"]).all()
     assert (rows["value"] <= rows["high"]).all()
-    assert summary({"m/all": judged["m/all"].iloc[:0]}).empty
+
+
+def test_a_slice_of_nobody_is_told_without_figures():
+    judged = compare({"m": MODEL}, Task(TRUTH, SEEN, 2), ("all",))
+    rows = summary({"m/all": judged["m/all"].iloc[:0]})
+    assert rows["metric"].tolist() == judged["m/all"].columns.tolist()
+    assert (rows["customers"] == 0).all()
+    assert rows[["value", "low", "high"]].isna().all(axis=None)
 
 
 def test_lists_of_items_with_the_same_owners_are_not_diverse():

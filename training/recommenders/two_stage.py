@@ -36,12 +36,24 @@ def candidate_pairs(
         users: (u,) rows that get candidates.
         excluded: items that are no candidates for a user.
     """
-    width = sources[0][0].shape[1]
+    return united(source_pairs(sources, users, excluded), sources[0][0].shape[1])
+
+
+def source_pairs(
+    sources: Sequence[tuple[Recommender, int]], users: np.ndarray, excluded: sparse.csr_matrix | None = None
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the pairs (n,), (n,) of each source; arguments as :func:`candidate_pairs`."""
     found = []
     for model, most in sources:
         lists = top_lists(model, users, most, excluded)
-        found.append((users[:, None] * width + lists)[lists >= 0])
-    keys = np.unique(np.concatenate(found))
+        row, place = np.nonzero(lists >= 0)
+        found.append((users[row], lists[row, place]))
+    return found
+
+
+def united(parts: Sequence[tuple[np.ndarray, np.ndarray]], width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs that are in any part, by user and item; ``width`` is the number of items."""
+    keys = np.unique(np.concatenate([row * width + column for row, column in parts]))
     return keys // width, keys % width
 
 

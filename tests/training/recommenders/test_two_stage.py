@@ -16,6 +16,7 @@ from training.recommenders.two_stage import (
     fit_ranker,
     labels,
     ranked,
+    source_pairs,
 )
 from training.splits import last_window, ones
 
@@ -58,6 +59,10 @@ def test_candidates_are_distinct_in_order_and_their_recall_is_told(lines):
     users = np.arange(USERS)
     row, column = candidate_pairs([(personal_frequency(past), 2), (popularity(past), 3)], users)
     assert (np.diff(row * ITEMS + column) > 0).all()
+    parts = source_pairs([(personal_frequency(past), 2), (popularity(past), 3)], users)
+    assert [len(part[0]) for part in parts][1] == 3 * USERS
+    assert {*zip(row, column, strict=True)} == {pair for part in parts for pair in zip(*part, strict=True)}
+    assert max(candidate_recall(*part, truth) for part in parts) <= candidate_recall(row, column, truth)
     everything = candidate_pairs([(popularity(past), ITEMS)], users)
     assert candidate_recall(*everything, truth) == 1 > candidate_recall(row, column, truth) > 0.3
 
