@@ -16,6 +16,7 @@ from jobs.trials import Task, Trial, enough
 from training import amounts, propensity
 from training.amounts import AmountConfig
 from training.fitting import Candidate, judge_binary
+from training.leaks import Split, split
 from training.propensity import HISTORY_INPUTS, LABEL, LISTS, PROFILE_INPUTS, RHYTHM_INPUTS, LadderConfig
 
 _KEYS = ("customer_id", "label", "bought", "spent")
@@ -137,7 +138,16 @@ def _amount_trial(frames: Frames, asked: Amount, sets: TrainingSets) -> Trial:
         propensity.with_bands(amounts.fit(asked.model, train, validation, columns, AmountConfig()), validation),
         lambda model: amounts.judge(model, gate),
         declared=tuple(f"likes:{department}" for department in frames.liked(sets)),
+        split=_split(sets, asked, train, validation, gate),
     )
+
+
+def _split(
+    sets: TrainingSets, asked: Propensity, train: pd.DataFrame, validation: pd.DataFrame, gate: pd.DataFrame
+) -> Split:
+    """Tell of which days the parts are, or of a label without a horizon that their customers are others."""
+    days = (sets.windows.gate - sets.windows.validation).days
+    return split(train, gate, days, validation, by_customer=is_recorded(asked))
 
 
 def _network_trial(frames: Frames, asked: Propensity, sets: TrainingSets, models: Models) -> Trial:
@@ -158,4 +168,5 @@ def _judged(
         propensity.with_bands(fit(train, validation), validation),
         lambda model: propensity.figures(judge_binary(model, gate, LABEL)),
         declared=tuple(f"likes:{department}" for department in frames.liked(sets)),
+        split=_split(sets, asked, train, validation, gate),
     )

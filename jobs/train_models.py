@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from conf.errors import DataError
@@ -65,6 +65,7 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
     ``facts["pins"]`` holds for each model ``uri`` (folder), ``sha256``, ``version``, ``kind``,
     ``standing``, ``trained_through``, ``metric``, ``value``, ``baseline_value`` and ``metrics``;
     ``facts["skipped"]`` says why a model is not there, ``facts["tried"]`` on which night that was found,
+    ``facts["foreseen"]`` which inputs of which sets know later days (:mod:`jobs.blind_sets`), where sets were built,
     ``facts["awaiting"]`` which models passed the gate and wait for `nbo approve`: with ``hold``, all that do.
 
     Raises:
@@ -81,6 +82,7 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
         training = _Training(settings, registry, draft.lake, day, clean.content, hold)
         if untrained:
             failed = training.run(untrained, retrain)
+            draft.facts["foreseen"] = training.foreseen
             tried |= {name: {"on": str(day), "why": why} for name, why in failed.items()}
         found = pins(settings, registry, wanted, day)
         tried = {name: each for name, each in tried.items() if name in wanted and name not in found}
@@ -137,6 +139,7 @@ class _Training:
         self.settings, self.registry, self.lake, self.day = settings, registry, lake, day
         self.data_version, self.hold = data_version, hold
         self.studies: dict[str, pa.Table] = {}
+        self.foreseen: dict[str, list[str]] | None = None
 
     def run(self, names: list[str], weekly: bool) -> dict[str, str]:
         """Train, register and promote; return why a model could not be trained.
@@ -153,7 +156,7 @@ class _Training:
         from jobs.propensity_trials import Frames, propensity_tasks
         from jobs.spark import session
         from jobs.studies import studies
-        from jobs.training_sets import training_sets
+        from jobs.training_sets import WITH, training_sets
         from jobs.trials import TASKS, NotEnoughData
 
         frames = Frames(self.settings.propensities)
@@ -165,12 +168,10 @@ class _Training:
         if not tasks:
             return skipped
         sets = {task.set for task in tasks}
-        if "pairs" in sets:  # the ranker is judged by what customers bought
-            sets |= {"customers"}
-        if "labels" in sets:
-            sets |= {"customers", "rhythm"}
+        sets |= {other for name in sets for other in WITH.get(name, ())}
         spark = session(self.settings, "train")
         with training_sets(self.settings, self.lake, spark, self.day, windows, sets) as ready:
+            self.foreseen = dict(ready.changed)
             for task in tasks:
                 try:
                     self._train(task, ready)
@@ -194,7 +195,9 @@ class _Training:
         return windows(self.day, self.settings.horizon_days, models.train_windows, first, models.min_history_days)
 
     def _train(self, task: Task, sets: TrainingSets) -> None:
-        from training.promotion import decide, faults, leaks, stands_in, worse
+        from jobs.training_sets import WITH
+        from training.leaks import foreseen, leaks
+        from training.promotion import decide, faults, stands_in, worse
         from training.source_recall import recall_metrics
 
         tags = {
@@ -213,11 +216,10 @@ class _Training:
             baselines = {each.model.meta.family: each.model for each in (trial.baseline, *trial.others)}
             rivals = {family: trial.judge(model) for family, model in baselines.items()}
             meta = trial.challenger.model.meta
-            horizon = timedelta(days=self.settings.horizon_days)
-            days = sets.windows.all
             found = [
                 *faults(judged.probability, judged.truth, meta.inputs, (*task.declared, *trial.declared)),
-                *leaks(days, [d + timedelta(days=1) for d in days], [d + horizon for d in days], self.day),
+                *leaks(trial.split, self.day),
+                *foreseen({task.set, *WITH.get(task.set, ())}, sets.changed, sets.windows.gate),
             ]
             models = self.settings.models
             guards = {name: other.guards for name, other in rivals.items()}

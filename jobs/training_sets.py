@@ -15,10 +15,10 @@ moved onto the night by whole weeks: all windows look alike, and all but the fir
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -28,6 +28,7 @@ import pyarrow.fs as pafs
 from pyspark.sql import DataFrame, SparkSession, functions as F
 
 from conf.canonical import CANONICAL
+from conf.errors import DataError
 from conf.schema import Settings
 from features.actions import actions
 from features.affinity import affinity
@@ -41,6 +42,7 @@ from features.product_types import product_types
 from features.profile import liked_departments, profile
 from features.rhythm import basket_series, rhythm
 from features.series_labels import MOST_LIMIT, SURVIVAL_WEEKS, Horizons
+from jobs.blind_sets import changed, known_by
 from jobs.coupon_sets import COUPON_TABLES, write_coupons, write_redemptions
 from jobs.lake import LAYERS, Lake
 from scoring.candidates import RANKER_INPUTS, SOURCE_RANKS, candidates, is_offerable, offerable
@@ -58,6 +60,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "coupons": ("customers", *COUPON_TABLES),
 }
 _BUCKETS = 1_000_000
+#: sets that are read together with a task's own
+WITH: dict[str, tuple[str, ...]] = {"pairs": ("customers",), "labels": ("customers", "rhythm")}
+_BLIND = "blind"
 #: more visits than a customer has
 _ALL_VISITS = 1_000_000
 
@@ -72,6 +77,7 @@ class TrainingSets:
         windows: days of the training.
         night: the day that all of them end by.
         checkpoints: local folder from which a training that was killed goes on.
+        changed: set -> its inputs that depend on days after ``as_of`` (:mod:`jobs.blind_sets`); empty as it should be.
     """
 
     lake: Lake
@@ -79,9 +85,14 @@ class TrainingSets:
     windows: Windows
     night: date
     checkpoints: Path
+    changed: Mapping[str, list[str]] = field(default_factory=dict)
 
     def read(self, name: str, days: tuple[date, ...] | date) -> pd.DataFrame:
-        """Return the rows of set ``name`` in some windows, sorted by their keys within each."""
+        """Return the rows of set ``name`` in some windows, sorted by their keys within each.
+
+        Raises:
+            DataError: rows bear another ``as_of`` than their window's.
+        """
         parts = [self._read(name, day) for day in (days if isinstance(days, tuple) else (days,))]
         return pd.concat(parts, ignore_index=True)
 
@@ -106,6 +117,8 @@ class TrainingSets:
     def _read(self, name: str, day: date) -> pd.DataFrame:
         path = f"{self.lake.base}/{self.folder}/{name}/{day}"
         rows = pads.dataset(path, filesystem=self.lake.fs, format="parquet").to_table().to_pandas()
+        if not (rows["as_of"] == day).all():
+            raise DataError(f"set {name} of {day} holds rows of other days: {sorted(map(str, rows['as_of'].unique()))}")
         keys = [key for key in ("customer_id", "product_type", "offer_id") if key in rows.columns]
         return rows.sort_values(keys, kind="stable", ignore_index=True)
 
@@ -126,30 +139,51 @@ def training_sets(
     """
     folder = f"_scratch/train-{day}"
     _remove(lake, folder)
-    ranked = windows.all[: 2 + settings.models.ranker_windows]
     try:
         clean = {name: lake.spark(spark, name, day) for name in lake.need(LAYERS["clean"], day).tables}
         clean = {name.removeprefix("clean/"): table for name, table in clean.items() if name.startswith("clean/")}
         customers = lake.version("clean/customers", day).rows
         source = Source(settings, clean, customers, day, windows, f"{lake.uri}/{folder}")
-        once = {"rhythm": _write_rhythm, "labels": _write_labels, "actions": _write_actions}
-        for name in sorted(sets & once.keys()):
-            once[name](source)
-        for as_of in windows.all if sets - once.keys() else ():
-            wanted = sets - once.keys()
-            _write_window(source, as_of, wanted if as_of in ranked else wanted - {"pairs"})
-            log.info("training window %s is built", as_of)
-        further = windows.back(settings.models.coupon_windows)[len(windows.training) :]
-        for as_of in further if "coupons" in sets else ():
-            write_redemptions(source, as_of, *_moved_onto_night(source, as_of))
-        yield TrainingSets(lake, folder, windows, day, Path(settings.home, "training", str(day)))
+        _write_sets(source, sets)
+        found = TrainingSets(lake, folder, windows, day, Path(settings.home, "training", str(day)))
+        compared = sets if settings.propensities.scopes else sets - {"labels"}
+        yield replace(found, changed=changed(found, _blind(source, found, sets), compared))
     finally:
         _remove(lake, folder)
 
 
+def _write_sets(source: Source, sets: set[str]) -> None:
+    """Write the sets that are asked for in every window."""
+    models, windows = source.settings.models, source.windows
+    ranked, windowed = windows.all[: 2 + models.ranker_windows], sets - _ONCE.keys()
+    for name in sorted(sets & _ONCE.keys()):
+        _ONCE[name](source)
+    for as_of in windows.all if windowed else ():
+        _write_window(source, as_of, windowed if as_of in ranked else windowed - {"pairs"})
+        log.info("training window %s is built", as_of)
+    further = windows.back(models.coupon_windows)[len(windows.training) :]
+    for as_of in further if "coupons" in sets else ():
+        write_redemptions(source, as_of, *_moved_onto_night(source, as_of))
+
+
+def _blind(source: Source, found: TrainingSets, sets: set[str]) -> TrainingSets:
+    """Write the gate window once more, from what was known on its day alone."""
+    gate = found.windows.gate
+    write_window(replace(source, clean=known_by(source.clean, gate), target=f"{source.target}/{_BLIND}"), gate, sets)
+    return replace(found, folder=f"{found.folder}/{_BLIND}")
+
+
+def write_window(source: Source, as_of: date, sets: set[str]) -> None:
+    """Write some sets in one window alone."""
+    for name in sorted(sets & _ONCE.keys()):
+        _ONCE[name](replace(source, only=as_of))
+    if windowed := sets - _ONCE.keys():
+        _write_window(source, as_of, windowed)
+
+
 @dataclass(frozen=True)
 class Source:
-    """The clean layer, and where the sets go."""
+    """The clean layer, and where the sets go; with ``only``, of sets that are written at once this day alone."""
 
     settings: Settings
     clean: dict[str, DataFrame]
@@ -157,6 +191,7 @@ class Source:
     day: date
     windows: Windows
     target: str
+    only: date | None = None
 
     def sample(self, frame: DataFrame, most: int) -> DataFrame:
         """Keep about ``most`` customers, the same in every window, by a hash."""
@@ -236,6 +271,7 @@ def _write_rhythm(source: Source) -> None:
         windows.surviving(SURVIVAL_WEEKS, models.churn_windows // 2),
     ):
         days |= {gate, *longer}
+    days = {source.only} if source.only else days
     series = source.sample(basket_series(baskets), models.max_customers)
     horizons = Horizons(settings.horizon_days, models.value_days, (source.day - date(1970, 1, 1)).days)
     rhythm(series, sorted(days, reverse=True), horizons).write.parquet(f"{source.target}/rhythm")
@@ -249,7 +285,8 @@ def _write_labels(source: Source) -> None:
         return
     until_night = source.clean["order_lines"].where(F.col("ordered_on") <= F.lit(source.day))
     series = source.sample(scope_series(until_night, source.clean["products"], scopes), settings.models.max_customers)
-    label_history(series, source.windows.all, settings.horizon_days).write.parquet(f"{source.target}/labels")
+    days = (source.only,) if source.only else source.windows.all
+    label_history(series, days, settings.horizon_days).write.parquet(f"{source.target}/labels")
 
 
 def _write_actions(source: Source) -> None:
@@ -300,6 +337,14 @@ def _write_pairs(
     if as_of == source.windows.gate:  # for the figures of the lists, which only the gate has
         told = known.select("product_type", "department", "buyers", is_offerable(rules).alias("offered"))
         source.write(told, "items", as_of)
+
+
+#: sets of which one pass over the clean layer gives all windows
+_ONCE: dict[str, Callable[[Source], None]] = {
+    "rhythm": _write_rhythm,
+    "labels": _write_labels,
+    "actions": _write_actions,
+}
 
 
 def _remove(lake: Lake, folder: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -29,6 +30,7 @@ from training.artifacts import Model
 from training.classifiers import calibrated
 from training.evaluation import split_truth
 from training.fitting import Candidate, Judged, judge_binary
+from training.leaks import Split, part, split
 from training.networks import next_action, visits, wide_deep
 from training.networks.loop import Checkpoint
 from training.networks.wide_deep import WideDeepConfig
@@ -49,6 +51,7 @@ class Trial:
     ``others``: further baselines; the challenger has to beat them all, and the best serves where none may.
     ``declared`` holds columns a model may take beyond those of its task: such as only the data can name.
     ``recall``: what each source of candidates brings (:func:`training.source_recall.source_recall`).
+    ``split`` tells of which days its rows are; without it the challenger is refused.
     """
 
     baseline: Candidate
@@ -57,6 +60,7 @@ class Trial:
     others: Sequence[Candidate] = ()
     declared: tuple[str, ...] = ()
     recall: pd.DataFrame | None = None
+    split: Split | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,8 @@ def _churn_trial(sets: TrainingSets, models: Models, fit: Callable[..., Candidat
     enough(churn.LABEL, train, validation, gate)
     recent = rows((sets.windows.validation, *weekly))
     fitted = fit(train, validation, recent)
-    return Trial(churn.baseline(train), fitted, lambda model: churn.judge(model, gate))
+    days = split(train, gate, _horizon(sets), validation, recent)
+    return Trial(churn.baseline(train), fitted, lambda model: churn.judge(model, gate), split=days)
 
 
 def _survival(sets: TrainingSets, models: Models) -> Trial:
@@ -117,7 +122,13 @@ def _survival(sets: TrainingSets, models: Models) -> Trial:
         for found, until in (((gate_day,), windows.until), (days, gate_day))
     )
     enough("an absence", *(rows.assign(**{"an absence": rows["leaves_in_week"] > 0}) for rows in (train, gate)))
-    return Trial(survival.baseline(train), survival.fit(train), lambda model: survival.judge(model, gate))
+    learnt, judged = (part(rows, horizon + 7 * (rows["weeks_known"] - 1)) for rows in (train, gate))
+    return Trial(
+        survival.baseline(train),
+        survival.fit(train),
+        lambda model: survival.judge(model, gate),
+        split=Split(learnt, judged),
+    )
 
 
 def _own_rhythm(sets: TrainingSets, models: Models) -> Trial:
@@ -127,7 +138,12 @@ def _own_rhythm(sets: TrainingSets, models: Models) -> Trial:
     train, gate = churn.own_rows(sets.rhythm(days)), churn.own_rows(sets.rhythm(gate_day))
     enough(churn.OWN_LABEL, train, gate)
     fitted = churn.own_fit(train)
-    return Trial(churn.own_baseline(train), fitted, lambda model: churn.judge(model, gate, churn.OWN_LABEL))
+    return Trial(
+        churn.own_baseline(train),
+        fitted,
+        lambda model: churn.judge(model, gate, churn.OWN_LABEL),
+        split=split(train, gate, MOST_LIMIT),
+    )
 
 
 def _value(fit: Callable[[pd.DataFrame, float], Candidate]) -> Callable[[TrainingSets, Models], Trial]:
@@ -140,7 +156,8 @@ def _value(fit: Callable[[pd.DataFrame, float], Candidate]) -> Callable[[Trainin
         if spenders < _LEAST_TRAINING or (gate[value.LABEL] > 0).sum() < _LEAST_HELD_OUT:
             raise NotEnoughData(f"value: {spenders} customers who spent something are too few to learn from")
         fitted = fit(train, models.value_days / 7)
-        return Trial(value.baseline(train), fitted, lambda model: value.judge(model, gate))
+        told = split(train, gate, models.value_days)
+        return Trial(value.baseline(train), fitted, lambda model: value.judge(model, gate), split=told)
 
     return trial
 
@@ -165,7 +182,7 @@ def _characteristics(sets: TrainingSets, models: Models) -> Trial:
     def judge(model: Model) -> Judged:
         return characteristic_figures.judge(model, gate, dictionary, popular.model)
 
-    return Trial(start, fitted, judge, [popular])
+    return Trial(start, fitted, judge, [popular], split=split(train, gate, _horizon(sets), validation))
 
 
 def _offer_ranker(sets: TrainingSets, models: Models) -> Trial:
@@ -199,6 +216,7 @@ def _ranker(sets: TrainingSets, models: Models, fit: Callable[[pd.DataFrame, pd.
         lambda model: offer_ranker.judge(model, gate, truth, seen, items),
         others,
         recall=source_recall(gate, truth, seen, sources),
+        split=split(train, gate, _horizon(sets), validation),
     )
 
 
@@ -226,7 +244,10 @@ def _discovery_ranker(sets: TrainingSets, models: Models) -> Trial:
     inputs = [name for name in RANKER_INPUTS if name not in discovery_ranker.LEFT_OUT]
     fitted = discovery_ranker.fit(train, validation, inputs, discovery_ranker.DiscoveryConfig())
     start, *others = discovery_ranker.baselines(train)
-    return Trial(start, fitted, lambda model: discovery_ranker.judge(model, gate, truth, seen, items), others)
+    told = split(train, gate, _horizon(sets), validation)
+    return Trial(
+        start, fitted, lambda model: discovery_ranker.judge(model, gate, truth, seen, items), others, split=told
+    )
 
 
 def _next_action(sets: TrainingSets, models: Models) -> Trial:
@@ -234,8 +255,8 @@ def _next_action(sets: TrainingSets, models: Models) -> Trial:
     horizon = (sets.night - gate_day).days
     days = sets.windows.before_validation(sets.windows.weekly(models.action_windows))
     train, validation, gate = (
-        pd.concat([visits.windows(series, (sets.night - day).days, horizon) for day in part], ignore_index=True)
-        for part in (days, (validation_day,), (gate_day,))
+        pd.concat([_visits(series, sets.night - day, horizon) for day in some], ignore_index=True)
+        for some in (days, (validation_day,), (gate_day,))
     )
     if min(len(train), len(validation), len(gate)) < _LEAST_TRAINING:
         raise NotEnoughData(f"{len(train)} customers have visits to learn from, {len(gate)} to be judged on")
@@ -248,19 +269,26 @@ def _next_action(sets: TrainingSets, models: Models) -> Trial:
     def judge(model: Model) -> Judged:
         return next_action.judge(gate, model.meta.outputs, model.predict(gate))
 
-    return Trial(start, fitted, judge, others)
+    return Trial(start, fitted, judge, others, split=split(train, gate, horizon, validation))
+
+
+def _visits(series: pd.DataFrame, back: timedelta, horizon: int) -> pd.DataFrame:
+    """Cut the series ``back`` before the day that they bear."""
+    as_of = pd.to_datetime(series["as_of"]).max() - back
+    return visits.windows(series, back.days, horizon).assign(as_of=as_of)
 
 
 def _coupon_response(sets: TrainingSets, models: Models) -> Trial:
     windows, label = sets.windows, coupon_response.LABELS[coupon_response.RESPONSE]
     days = (windows.validation, *windows.back(models.coupon_windows))
-    columns = ["customer_id", "offer_id", *RESPONSE_INPUTS, label]
+    columns = ["customer_id", "offer_id", "as_of", *RESPONSE_INPUTS, label]
     train = pd.concat([sets.read("coupons", day)[columns] for day in days], ignore_index=True)
     gate = sets.read("coupons", windows.gate)
     enough(label, train, gate)
     fitted = coupon_response.fit_response(train, RESPONSE_INPUTS, coupon_response.ResponseConfig())
     start, *others = coupon_response.baselines(coupon_response.RESPONSE, train)
-    return Trial(start, fitted, lambda model: coupon_response.judge_response(model, gate), others)
+    told = split(train, gate, _horizon(sets))
+    return Trial(start, fitted, lambda model: coupon_response.judge_response(model, gate), others, split=told)
 
 
 def _coupon_scope(sets: TrainingSets, models: Models) -> Trial:
@@ -269,11 +297,16 @@ def _coupon_scope(sets: TrainingSets, models: Models) -> Trial:
     enough(label, train, validation, gate)
     fitted = coupon_response.fit(name, train, validation, COUPON_INPUTS, coupon_response.CouponConfig())
     start, *others = coupon_response.baselines(name, train)
-    return Trial(start, fitted, lambda model: judge_binary(model, gate, label), others)
+    told = split(train, gate, _horizon(sets), validation)
+    return Trial(start, fitted, lambda model: judge_binary(model, gate, label), others, split=told)
 
 
 def _days(sets: TrainingSets) -> tuple[Any, Any, Any]:
     return sets.windows.training, sets.windows.validation, sets.windows.gate
+
+
+def _horizon(sets: TrainingSets) -> int:
+    return (sets.windows.gate - sets.windows.validation).days
 
 
 def enough(label: str, train: pd.DataFrame, *held_out: pd.DataFrame) -> None:

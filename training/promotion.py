@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -132,18 +131,6 @@ def faults(
         t = np.asarray(truth, dtype=bool).ravel()
         if 0 < t.sum() < t.size and (auc := roc_auc_score(t, p)) >= TOO_GOOD:
             found.append(f"ROC AUC {auc:.4f} is too good to be true: an input tells the label")
-    return found
-
-
-def leaks(as_of: Sequence[date], labels_from: Sequence[date], labels_until: Sequence[date], until: date) -> list[str]:
-    """Tell whether training rows see what they must not: labels up to ``as_of``, or days after ``until``."""
-    found = []
-    early = sum(label <= day for day, label in zip(as_of, labels_from, strict=True))
-    if early:
-        found.append(f"the labels of {early} window(s) start on or before their as_of")
-    late = sum(label > until for label in labels_until)
-    if late:
-        found.append(f"the labels of {late} window(s) end after {until}")
     return found
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from conf.interests import FEATURE_COVERAGE
+from conf.labels import Propensities
 from conf.published import PUBLISHED
 from conf.schema import Settings
 from jobs.database_schema import arrow_schema
@@ -465,3 +468,25 @@ def make_night(settings: Settings) -> Callable[..., Lake]:
 def night(settings: Settings) -> Lake:
     """The night 2017-12-03 with 40 customers, scored and measured, not yet delivered anywhere."""
     return lay_out(settings)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without a run: making one takes seconds, so it is copied."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def installed(settings: Settings, empty_store: Path) -> Iterator[Settings]:
+    """Settings without propensities, in a home with a registry of its own."""
+    import mlflow
+
+    before = mlflow.get_tracking_uri()
+    Path(settings.home).mkdir(parents=True)
+    shutil.copy(empty_store, Path(settings.home, "mlflow.db"))
+    yield settings.model_copy(update={"propensities": Propensities()})
+    mlflow.set_tracking_uri(before)

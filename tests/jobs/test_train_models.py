@@ -21,7 +21,6 @@ import pyarrow as pa
 import pytest
 
 from conf.errors import ConfigError, DataError
-from conf.labels import Propensities
 from conf.load import load
 from conf.schema import Settings
 from jobs import approve, roll_back, train_models
@@ -31,6 +30,7 @@ from jobs.stages import Stage
 from training import artifacts
 from training.classifiers import LogisticConfig, logistic
 from training.fitting import Candidate, Judged
+from training.leaks import split
 
 NIGHT = date(2017, 12, 3)
 INPUTS = ["recency_days", "baskets_84"]
@@ -45,6 +45,7 @@ class World:
         self.value, self.baseline, self.trained, self.seed = 0.5, 0.4, 0, 0
         self.inputs = INPUTS
         self.others: dict[str, float] = {}
+        self.changed: dict[str, list[str]] = {}
 
     def trial(self, sets: Any, models: Any) -> Any:
         from jobs.trials import Trial
@@ -53,7 +54,9 @@ class World:
         self.seed += 1
         start, challenger = self.made(0, "plain", self.baseline), self.made(self.seed, "", self.value)
         others = [self.made(-place, name, worth) for place, (name, worth) in enumerate(self.others.items(), 1)]
-        return Trial(start, challenger, judge, others)
+        days = (sets.windows.training, (sets.windows.gate,), (sets.windows.validation,))
+        train, gate, validation = (pd.DataFrame({"as_of": list(each)}) for each in days)
+        return Trial(start, challenger, judge, others, split=split(train, gate, 28, validation))
 
     def made(self, seed: int, family: str, worth: float) -> Candidate:
         model = tiny(self.inputs, abs(seed), family)
@@ -80,26 +83,6 @@ def tiny(inputs: list[str], seed: int, family: str) -> artifacts.Model:
     return logistic("churn", frame, inputs, "left", LogisticConfig(), family)
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from mlflow import MlflowClient
-
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
-@pytest.fixture
-def installed(settings: Settings, empty_store: Path) -> Iterator[Settings]:
-    import mlflow
-
-    before = mlflow.get_tracking_uri()
-    Path(settings.home).mkdir(parents=True)
-    shutil.copy(empty_store, Path(settings.home, "mlflow.db"))
-    yield settings.model_copy(update={"propensities": Propensities()})
-    mlflow.set_tracking_uri(before)
-
-
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     from jobs import spark, training_sets, trials
@@ -108,7 +91,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
     @contextmanager
     def sets(settings: Any, lake: Any, session: Any, day: Any, windows: Any, wanted: Any) -> Iterator[Any]:
-        yield SimpleNamespace(windows=windows)
+        yield SimpleNamespace(windows=windows, changed=found.changed)
 
     task = trials.Task("churn", "customers", "log_likelihood", tuple(INPUTS), found.trial)
     monkeypatch.setattr(training_sets, "training_sets", sets)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from training.promotion import decide, faults, leaks, worse
+from training.promotion import decide, faults, worse
 
 CUSTOMERS = [f"c{number}" for number in range(300)]
 NOISE = np.random.default_rng(3).normal(0, 0.1, 300)
@@ -86,15 +84,6 @@ def test_an_undeclared_input_is_refused() -> None:
     probability = np.random.default_rng(0).random(50)
     (fault,) = faults(probability, np.arange(50) % 2, ["recency_days", "left"], ["recency_days"])
     assert fault == "it takes inputs that are not declared: ['left']"
-
-
-def test_labels_have_to_follow_their_features() -> None:
-    day = date(2017, 10, 8)
-    assert leaks([day], [date(2017, 10, 9)], [date(2017, 11, 5)], date(2017, 12, 3)) == []
-    assert leaks([day], [day], [date(2017, 11, 5)], date(2017, 11, 4)) == [
-        "the labels of 1 window(s) start on or before their as_of",
-        "the labels of 1 window(s) end after 2017-11-04",
-    ]
 
 
 def test_what_is_worse_in_a_further_metric_is_a_fault_and_what_may_be_chance_is_not() -> None:

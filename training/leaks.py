@@ -1,0 +1,125 @@
+"""Which days the rows of a training are of: no label of what is learnt from may reach into what is judged.
+
+Days are read from the rows' own column ``as_of``, so that a set that was built or read for a wrong day is found, not
+the plan that was made for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one purpose: their earliest ``as_of``, and how many rows have labels that end on a day (index)."""
+
+    first: pd.Timestamp | None
+    ends: pd.Series
+
+
+def part(rows: pd.DataFrame, days: int | pd.Series) -> Part:
+    """Read the days of some rows.
+
+    Args:
+        rows: with ``as_of``.
+        days: days after ``as_of`` that the labels look at, of all rows or of each.
+    """
+    as_of, back = pd.factorize(rows["as_of"])
+    starts = pd.to_datetime(pd.Series(back)).to_numpy("datetime64[D]")
+    ends = starts[as_of] + np.asarray(days).astype("timedelta64[D]")
+    return Part(pd.Timestamp(starts.min()) if len(starts) else None, pd.Series(ends).value_counts())
+
+
+@dataclass(frozen=True)
+class Split:
+    """What a trial learnt from, chose by and is judged on.
+
+    Attributes:
+        train: rows of the first fit.
+        gate: rows that are judged.
+        validation: rows that settle epochs, kind and calibration; None where none lie apart.
+        refit: rows of a last fit, which may lie in the validation window and reach into it.
+        shared: of labels without a horizon, which are split by customers and not by time: customers who are on both
+            sides; days are not compared then.
+    """
+
+    train: Part
+    gate: Part
+    validation: Part | None = None
+    refit: Part | None = None
+    shared: int | None = None
+
+
+def split(
+    train: pd.DataFrame,
+    gate: pd.DataFrame,
+    days: int | pd.Series,
+    validation: pd.DataFrame | None = None,
+    refit: pd.DataFrame | None = None,
+    by_customer: bool = False,
+) -> Split:
+    """Read the days of all parts of a trial.
+
+    Args:
+        train: rows of the first fit.
+        gate: rows that are judged.
+        days: days of a label.
+        validation: rows that choose.
+        refit: rows of a last fit.
+        by_customer: the label has no horizon, and different customers are judged.
+    """
+    shared = None
+    if by_customer:
+        learnt = pd.concat([train, validation])["customer_id"] if validation is not None else train["customer_id"]
+        shared = int(gate["customer_id"].isin(learnt.unique()).sum())
+    chose, last = (None if rows is None else part(rows, days) for rows in (validation, refit))
+    return Split(part(train, days), part(gate, days), chose, last, shared)
+
+
+def leaks(found: Split | None, night: date) -> list[str]:
+    """Tell which labels reach into what they must not: of training into validation and gate, of all beyond the night.
+
+    Args:
+        found: of the trial; None: it tells nothing of its rows, which is a fault.
+        night: last day whose data may be seen.
+    """
+    if found is None:
+        return ["it does not tell of which days its rows are"]
+    if found.shared is not None:
+        return [f"{found.shared} judged customer(s) were learnt from"] if found.shared else []
+    gate, choice = found.gate.first, found.validation.first if found.validation else None
+    bounds = (
+        ("training", found.train, choice, "the validation window begins"),
+        ("training", found.train, gate, "the gate window begins"),
+        ("validation", found.validation, gate, "the gate window begins"),
+        ("last fit's", found.refit, gate, "the gate window begins"),
+        ("gate", found.gate, pd.Timestamp(night), "the night is"),
+    )
+    told = []
+    for name, rows, bound, what in bounds:
+        if rows is None or bound is None:
+            continue
+        late = int(rows.ends[rows.ends.index > bound].sum())
+        if late:
+            told.append(f"the labels of {late} {name} row(s) end after {bound.date()}, when {what}")
+    return told
+
+
+def foreseen(names: set[str], changed: Mapping[str, Sequence[str]], day: date) -> list[str]:
+    """Tell which inputs of some sets are others when nothing after ``day`` is known.
+
+    Args:
+        names: sets that the trial reads.
+        changed: set -> its inputs that differ.
+        day: ``as_of`` of the window that was built both ways.
+    """
+    found = {name: changed[name] for name in sorted(names) if changed.get(name)}
+    return [
+        f"inputs of set {name} change when nothing after {day} is known: {', '.join(columns)}"
+        for name, columns in found.items()
+    ]
