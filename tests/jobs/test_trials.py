@@ -14,6 +14,7 @@ from features.rhythm import Series, describe
 from features.series_labels import Horizons, after, labels
 from jobs.trials import TASKS, NotEnoughData
 from scoring.coupons import RESPONSE_INPUTS
+from training.leaks import leaks
 from training.promotion import decide, faults
 from training.windows import windows
 
@@ -62,6 +63,8 @@ def test_a_trial_goes_from_labels_to_a_decision(sets: Sets, name: str) -> None:
     meta = trial.challenger.model.meta
     assert meta.name == task.model
     assert faults(challenger.probability, challenger.truth, meta.inputs, task.declared) == []
+    assert leaks(trial.split, NIGHT) == []
+    assert leaks(trial.split, NIGHT - timedelta(days=1)) != []  # the gate's labels end on the night itself
     decision = decide(challenger.each, {meta.family: baseline.each}, rounds=100)
     assert np.isfinite([decision.value, decision.low, decision.high]).all()
     if name == "survival":
@@ -98,6 +101,7 @@ class Coupons:
         rows = pd.DataFrame(rng.random((n, len(RESPONSE_INPUTS))), columns=list(RESPONSE_INPUTS))
         odds = -7 + 3 * rows["scope_frequency"] + 5 * rows["scope_lift"]
         return rows.assign(
+            as_of=day,
             customer_id=np.repeat([f"c{number:03d}" for number in range(self.customers)], each),
             offer_id=[f"o{number:02d}" for number in range(each)] * self.customers,
             redeemed=rng.random(n) < 1 / (1 + np.exp(-odds)),
@@ -112,6 +116,7 @@ def test_redemptions_are_learnt_from_all_windows_below_the_gate_and_judged_as_li
     judged = {each.model.meta.family: trial.judge(each.model) for each in (trial.baseline, *trial.others)}
     challenger = trial.judge(trial.challenger.model)
     assert faults(challenger.probability, challenger.truth, trial.challenger.model.meta.inputs, task.declared) == []
+    assert leaks(trial.split, NIGHT) == []
     decision = decide(challenger.each, {name: each.each for name, each in judged.items()}, rounds=200)
     assert decision.promote
     assert decision.baseline == "personal frequency in the scope"
