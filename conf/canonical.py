@@ -181,6 +181,43 @@ RESPONSES = Table(
     partition="responded_on",
 )
 
+NEED_CATEGORIES = Table(
+    "need_categories",
+    "one category of needs",
+    ("need_category_id",),
+    (
+        Column("need_category_id", "string", "key of the category", nullable=False),
+        Column("name", "string", "name", nullable=False),
+    ),
+)
+
+NEEDS = Table(
+    "needs",
+    "one need of customers",
+    ("need_id",),
+    (
+        Column("need_id", "string", "key of the need", nullable=False),
+        Column("name", "string", "name", nullable=False),
+        Column("need_category_id", "string", "its category"),
+    ),
+)
+
+CHARACTERISTIC_NEEDS = Table(
+    "characteristic_needs",
+    "one characteristic of products and one need it answers",
+    ("characteristic", "need_id"),
+    (
+        Column("characteristic", "string", "product type", nullable=False),
+        Column("need_id", "string", "need", nullable=False),
+    ),
+)
+
+#: table -> column -> where its values must be found; a row that names anything else is quarantined
+BOOK_REFERENCES: dict[str, dict[str, tuple[str, str]]] = {
+    "needs": {"need_category_id": ("need_categories", "need_category_id")},
+    "characteristic_needs": {"characteristic": ("products", "product_type"), "need_id": ("needs", "need_id")},
+}
+
 #: what coupons need; without one of them there are none
 COUPON_ENTITIES = ("offers", "offer_products", "campaigns", "campaign_targets", "responses")
 
@@ -198,5 +235,8 @@ CANONICAL: dict[str, Table] = {
         OFFER_PRODUCTS,
         TOUCHES,
         RESPONSES,
+        NEED_CATEGORIES,
+        NEEDS,
+        CHARACTERISTIC_NEEDS,
     )
 }

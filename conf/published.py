@@ -10,6 +10,7 @@ from conf.catalogue import CLUSTER_JOURNAL as JOURNAL, PRODUCT_CLUSTERS as CLUST
 from conf.customer_tables import CUSTOMER_PROPENSITIES, CUSTOMER_SCORES, NEXT_ACTIONS
 from conf.interests import FEATURE_COVERAGE as FEATURES_KNOWN
 from conf.items import ITEMS_PUBLISHED
+from conf.need_tables import NEED_TABLES
 from conf.offer_tables import (
     CHARACTERISTIC_RECOMMENDATIONS,
     CONTACTS,
@@ -63,6 +64,7 @@ PUBLISHED: dict[str, Table] = {
         FEATURE_COVERAGE,
         *ITEMS_PUBLISHED,
         CHARACTERISTIC_RECOMMENDATIONS,
+        *NEED_TABLES,
         CUSTOMER_PROPENSITIES,
         KPI_RULES,
         UPLIFT_VERDICTS,

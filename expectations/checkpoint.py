@@ -1,6 +1,7 @@
 """Runs suites through Great Expectations checkpoints and builds their Data Docs.
 
-What is stored and shown names rules, counts and row ids, never a value of a row: values may be personal.
+What is stored and shown names rules, counts and row ids, never a value of a row: values may be personal. Keys of the
+books of needs alone are stored, as what rows that refer to them are held against.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ checked as doubles and days as midnight UTC: the bounds are orders of magnitude 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -97,6 +98,16 @@ def matches(column: str, pattern: str, about: str) -> Rule:
         f"{column} must be {about}",
         (column,),
         gxe.ExpectColumnValuesToMatchRegex(column=column, regex=pattern),
+    )
+
+
+def found_in(column: str, known: Sequence[str], where: str) -> Rule:
+    """Return the rule that ``column``, where it is there, is one of the ``known`` values of ``where``."""
+    return Rule(
+        f"reference:{column}",
+        f"{column} must be found in {where}",
+        (column,),
+        gxe.ExpectColumnValuesToBeInSet(column=column, value_set=list(known)),
     )
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from expectations import (
     campaign_targets,
     campaigns,
+    characteristic_needs,
     consents,
     customers,
+    need_categories,
+    needs,
     offer_products,
     offers,
     order_lines,
@@ -31,5 +34,8 @@ SUITES: dict[str, tuple[Rule, ...]] = {
         offer_products,
         touches,
         responses,
+        need_categories,
+        needs,
+        characteristic_needs,
     )
 }

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import Column, DataFrame, functions as F, types as T
 
+from conf.canonical import BOOK_REFERENCES
 from conf.errors import ConfigError
 from conf.source import Export, Part, Source, SourceTable
 from conf.tables import Table
@@ -85,6 +86,11 @@ def check_source(source: Source, canonical: dict[str, Table]) -> None:
             f"tables.{name}.references: {column} is the key of no table of this source"
             for column in declared.references
             if not any(canonical[other].key == (column,) for other in source.tables if other in canonical)
+        ]
+        faults += [
+            f"tables.{name}: {column} refers to {other}, which the source does not have"
+            for column, (other, _) in BOOK_REFERENCES.get(name, {}).items()
+            if other not in source.tables and any(column in part.columns for part in declared.parts)
         ]
     if faults:
         raise ConfigError("\n  ".join([f"the source {source.name} is not mapped rightly:", *faults]))

@@ -16,7 +16,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from conf.tables import Table
 from features.schemas import struct
 from jobs.lake import Lake
-from jobs.manifest import TableVersion
+from jobs.manifest import File, TableVersion
 from jobs.stage_rows import Staged, dataset
 
 
@@ -69,6 +69,26 @@ def found(lake: Lake, staged: Staged, column: str, other: TableVersion) -> tuple
         engine.register("other", lake.arrow_files(other.files))
         rows = _one(engine, f"select count({name}) from accepted")
         return int(_one(engine, f"select count(*) from accepted semi join other using ({name})")), int(rows)
+
+
+def known_values(lake: Lake, staged: Staged | None, files: tuple[File, ...], column: str) -> list[str]:
+    """Return the values of ``column`` in this night's accepted rows and in ``files``, ascending.
+
+    Args:
+        lake: where both are.
+        staged: the night's checked rows of the table; None where it got none.
+        files: of the clean table that they are merged into.
+        column: a column of text.
+    """
+    name, found = _name(column), set()
+    if staged is not None:
+        with _engine(lake, staged) as engine:
+            found |= {row[0] for row in engine.execute(f"select distinct {name} from accepted").fetchall()}
+    if files:
+        with duckdb.connect() as engine:
+            engine.register("merged", lake.arrow_files(files))
+            found |= {row[0] for row in engine.execute(f"select distinct {name} from merged").fetchall()}
+    return sorted(found - {None})
 
 
 def newest_day(lake: Lake, table: Table, version: TableVersion) -> date | None:

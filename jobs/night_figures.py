@@ -86,7 +86,7 @@ class Night:
 
     def _skipped(self) -> dict[str, str]:
         """Return what could not be built from this source, and why."""
-        found = (self.lake.manifest(stage, self.day) for stage in (Stage.CATALOGUE, Stage.FEATURES))
+        found = (self.lake.manifest(stage, self.day) for stage in (Stage.CATALOGUE, Stage.FEATURES, Stage.SCORE))
         return {name: why for each in found if each for name, why in (each.facts.get("skipped") or {}).items()}
 
     def recency(self) -> list[tuple[str, int]]:

@@ -27,6 +27,7 @@ from jobs.manifest import Manifest, TableVersion
 from jobs.night import publish
 from jobs.repeat_inputs import bought_last, with_owned
 from jobs.score_inputs import deliveries, load_models, scoring_pins
+from jobs.score_needs import write_need_tables
 from jobs.score_segments import write_segment_tables
 from jobs.spark import session
 from jobs.stages import Stage
@@ -116,7 +117,10 @@ class _Night:
         self.offers(ranking.result(), kept)
         self.check()
         scored = (self.written(f"scores/{name}") for name in ("customer_scores", "next_best_offer"))
-        write_segment_tables(self.settings, self.lake, self.day, self.draft, *scored)
+        population = write_segment_tables(self.settings, self.lake, self.day, self.draft, *scored)
+        network = self.models.get("characteristics")
+        known = network.meta.outputs if network else ()
+        write_need_tables(self.lake, self.day, self.draft, (self.named("characteristics"), known), population)
         self.facts(kept)
         self.spark.catalog.clearCache()
 

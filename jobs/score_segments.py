@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -28,9 +29,17 @@ LEARNED = "behaviour"
 _MEANS = {"recency_days": "recency", "baskets_84": "frequency", "spend_84": "spend", "discount_share_84": "discount"}
 
 
+@dataclass(frozen=True)
+class Population:
+    """The customers of a night by their keys, ascending (n,), and the segments of all families."""
+
+    keys: np.ndarray
+    audiences: Sequence[Audience]
+
+
 def write_segment_tables(
     settings: Settings, lake: Lake, day: date, draft: Draft, scores: pads.Dataset, offers: pads.Dataset
-) -> None:
+) -> Population:
     """Write the tables of :mod:`conf.segment_tables` under ``scores/``, and note the look-alikes that were not made.
 
     Args:
@@ -40,6 +49,9 @@ def write_segment_tables(
         draft: of the stage ``score``.
         scores: ``CUSTOMER_SCORES`` as drafted.
         offers: ``NEXT_BEST_OFFER`` as drafted.
+
+    Returns:
+        Who is in which segment.
 
     Raises:
         ConfigError: a rule is no plain condition.
@@ -64,6 +76,7 @@ def write_segment_tables(
     _rows(draft, SEGMENT_AFFINITIES, day, affinities(everybody, bought, names))
     _rows(draft, SEGMENT_OVERLAPS, day, overlaps(everybody, len(keys)))
     _rows(draft, LOOK_ALIKE_CURVES, day, _curves(extended))
+    return Population(keys, everybody)
 
 
 def wide_features(lake: Lake, day: date, keys: np.ndarray) -> tuple[sparse.csr_matrix, sparse.csr_matrix, list[str]]:
@@ -142,17 +155,17 @@ def _members(day: date, learned: pa.Table | None, made: Sequence[Audience], keys
     schema = arrow_schema(SEGMENT_MEMBERS)
     parts = []
     if learned is not None:
-        parts.append(_filled(schema, learned, {"ds": day, "family": LEARNED}))
+        parts.append(filled(schema, learned, {"ds": day, "family": LEARNED}))
     for one in made:
         own = {"customer_id": pa.array(keys[one.places], pa.string())}
         if one.likeness is not None:
             own |= {"likeness": pa.array(one.likeness), "band": pa.array(one.bands, pa.string())}
         named = {"ds": day, "family": one.family, "segment_id": one.slug, "segment_name": one.title}
-        parts.append(_filled(schema, pa.table(own), named))
+        parts.append(filled(schema, pa.table(own), named))
     return pa.concat_tables(parts) if parts else schema.empty_table()
 
 
-def _filled(schema: pa.Schema, table: pa.Table, constant: dict[str, Any]) -> pa.Table:
+def filled(schema: pa.Schema, table: pa.Table, constant: dict[str, Any]) -> pa.Table:
     """Return ``table`` in the form of ``schema``: constants where they are given, null where nothing is."""
     size = table.num_rows
     cells = [

@@ -5,6 +5,7 @@ Mapped rows are written once, to a scratch folder of the draft, and read from th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -27,6 +28,7 @@ from jobs.manifest import Manifest
 
 if TYPE_CHECKING:
     from expectations.checkpoint import Checkpoints, Outcome
+    from expectations.rules import Rule
 
 CAST = "cast"
 #: tables worked on at once: most Spark jobs of a night are too small to keep two cores busy
@@ -86,9 +88,14 @@ def stage_rows(session: SparkSession, source: Source, lake: Lake, raw: Manifest,
 
 
 def check_rows(
-    settings: Settings, session: SparkSession, lake: Lake, checkpoints: Checkpoints, staged: Staged
+    settings: Settings,
+    session: SparkSession,
+    lake: Lake,
+    checkpoints: Checkpoints,
+    staged: Staged,
+    references: Sequence[Rule] = (),
 ) -> Staged:
-    """Hold every staged row against the suite of its table.
+    """Hold every staged row against the suite of its table, and against ``references`` to other tables.
 
     Returns:
         ``staged`` with the outcomes and the rejected rows.
@@ -101,7 +108,7 @@ def check_rows(
 
     if not staged.rows:
         return staged
-    rules = SUITES[staged.table.name]
+    rules = (*SUITES[staged.table.name], *references)
     columns = sorted({ROW_ID, *(column for rule in rules for column in rule.columns)})
     if staged.rows >= settings.gx_spark_rows:
         outcomes = checkpoints.check(

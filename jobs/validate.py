@@ -30,6 +30,7 @@ from jobs.manifest import Manifest, TableVersion
 from jobs.measure_tables import Arrived
 from jobs.merge_clean import QUARANTINE, empty, write_clean, write_quarantine
 from jobs.night import publish
+from jobs.reference_rules import reference_rules
 from jobs.spark import session
 from jobs.stage_rows import JOBS, Staged, check_rows, stage_rows
 from jobs.stages import Stage
@@ -95,9 +96,9 @@ def _build(night: Night) -> None:
     home = Path(night.settings.home)
     checkpoints = checkpoint.Checkpoints(home / "gx" / str(night.day), (home / docs_index(night.day)).parent)
     try:
-        staged = {
-            name: check_rows(night.settings, spark, night.lake, checkpoints, table) for name, table in staged.items()
-        }
+        for name in sorted(staged, key=list(CANONICAL).index):  # a book after those it refers to
+            references = reference_rules(night.lake, night.base, name, staged)
+            staged[name] = check_rows(night.settings, spark, night.lake, checkpoints, staged[name], references)
         log.info("validate %s: checked, %s rows rejected", night.day, sum(len(s.rejected) for s in staged.values()))
         arrivals = {name: measure.arrived(night.lake, table) for name, table in staged.items() if table.rows}
         versions = _write_tables(night, spark, staged, arrivals)

@@ -12,6 +12,7 @@ from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
 from conf.canonical import CANONICAL
 from expectations.checkpoint import Checkpoints, plain
+from expectations.rules import found_in
 from expectations.suites import SUITES
 from features.schemas import struct
 
@@ -66,6 +67,9 @@ GOOD: dict[str, dict[str, Any]] = {
         "kind": "redeemed",
         "responded_on": DROP,
     },
+    "need_categories": {"need_category_id": "g1", "name": "At home"},
+    "needs": {"need_id": "w1", "name": "Something sweet"},
+    "characteristic_needs": {"characteristic": "CANDY", "need_id": "w1"},
 }
 OLD, NEXT = date(1, 1, 1), date(2017, 3, 6)
 #: what to change in the good row so that the rule must reject it
@@ -151,6 +155,15 @@ def test_returns_may_be_negative_and_a_note_rejects_nothing(checkpoints: Checkpo
     outcomes = checkpoints.check("order_lines", SUITES["order_lines"], plain(staged(rows, "order_lines")))
     broken = {outcome.rule.name: (outcome.rule.kind, outcome.failed) for outcome in outcomes if not outcome.passed}
     assert broken == {"amount_without_quantity": ("note", (1,))}
+
+
+@pytest.mark.parametrize(("known", "rejected"), [(["w1", "w3"], (1,)), ([], (0, 1))])
+def test_what_is_found_nowhere_is_rejected_and_nothing_refers_to_nothing(
+    checkpoints: Checkpoints, known: list[str], rejected: tuple[int, ...]
+) -> None:
+    rows = staged([{"need_category_id": "w1"}, {"need_category_id": "w2"}, {"need_category_id": None}], "needs")
+    (outcome,) = checkpoints.check("needs", [found_in("need_category_id", known, "need_categories")], plain(rows))
+    assert (outcome.fault, outcome.failed) == (None, rejected)
 
 
 @pytest.mark.spark

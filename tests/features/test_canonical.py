@@ -11,7 +11,7 @@ from conf.canonical import CANONICAL
 from conf.errors import ConfigError
 from conf.load import load
 from conf.schema import Settings
-from conf.source import Part, Source
+from conf.source import Part, Source, SourceTable
 from conf.tables import Column, Table
 from features.canonical import (
     canonical_rows,
@@ -201,6 +201,14 @@ def test_all_faults_of_a_mapping_are_told_at_once(source: Source) -> None:
         "tables.responses.references: kind is the key of no table of this source",
     ):
         assert fault in str(caught.value)
+
+
+def test_books_of_needs_refer_to_tables_that_the_source_has(source: Source) -> None:
+    needs = SourceTable(parts=[Part(export="products", columns={"need_id": "brand", "name": "brand"})])
+    links = SourceTable(parts=[Part(export="products", columns={"characteristic": "brand", "need_id": "brand"})])
+    check_source(source.model_copy(update={"tables": {**source.tables, "needs": needs}}), CANONICAL)
+    with pytest.raises(ConfigError, match=r"characteristic_needs: need_id refers to needs, which the source does not"):
+        check_source(source.model_copy(update={"tables": {**source.tables, "characteristic_needs": links}}), CANONICAL)
 
 
 def test_only_columns_known_to_be_harmless_are_shown(source: Source) -> None:

@@ -20,6 +20,7 @@ from conf.schema import Settings
 from jobs.database_schema import arrow_schema
 from jobs.lake import Lake
 from jobs.manifest import Manifest
+from jobs.score_needs import write_need_tables
 from jobs.score_segments import write_segment_tables
 from jobs.stages import Stage
 
@@ -123,6 +124,19 @@ def scores(day: date, customers: int, seed: int = 2) -> pa.Table:
                 ("no_consent" if i % 2 else "contact_limit") if i % 7 == 5 else None for i in range(customers)
             ],
         },
+    )
+
+
+def products() -> pa.Table:
+    """A product of each type; the last types stand in no category."""
+    return pa.table(
+        {
+            "product_id": [f"p{n}" for n in range(len(TYPES))],
+            "product_type": list(TYPES),
+            "category": pa.array(["DAIRY", "FRUIT", "DRINKS", "DAIRY", "MEAT", "SWEETS"] + [None] * 4, pa.string()),
+            "department": ["GROCERY"] * 7 + [None] * 3,
+            "offerable": [True] * len(TYPES),
+        }
     )
 
 
@@ -365,6 +379,7 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
         day,
         {
             "clean/order_lines": orders,
+            "clean/products": products(),
             "quarantine/order_lines": pa.table({"_rule": ["quantity_or_amount"] * 3}),
             "quality/data_quality": data_quality(day),
         },
@@ -399,6 +414,13 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
     tables = {"features/segment_profiles": profiles, "features/segments": members, "features/product_types": types}
     known = [("profile", 1, "tenure_days", "days since the first basket", "days", 0.9, None)]
     told = [dict(zip(FEATURE_COVERAGE.names, row, strict=True)) for row in known]
+    tables["features/affinity"] = pa.table(
+        {
+            "customer_id": [f"c{i:04d}" for i in range(customers) if i % 3 == 1],
+            "product_type": ["CANDY"] * len(range(1, customers, 3)),
+            "baskets_84": [2] * len(range(1, customers, 3)),
+        }
+    )
     tables["features/feature_coverage"] = pa.Table.from_pylist(told, schema=arrow_schema(FEATURE_COVERAGE))
     put(lake, Stage.FEATURES, day, tables | item_tables())
     clusters = pa.table(
@@ -434,7 +456,8 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
         draft.arrow("scores/next_actions", next_actions(day, customers))
         none = rows("organization_characteristics", {"rank": []}).slice(0, 0)
         draft.arrow("scores/organization_characteristics", none)
-        write_segment_tables(settings, lake, day, draft, pads.dataset(scored), pads.dataset(made))
+        population = write_segment_tables(settings, lake, day, draft, pads.dataset(scored), pads.dataset(made))
+        write_need_tables(lake, day, draft, ("characteristics:abc123", TYPES), population)
         draft.commit(Manifest("score", str(day), "", seconds=40.0, peak_mb=1500.0))
     put(lake, Stage.MEASURE, day, {"outcomes/offer_outcomes": outcomes(day)})
     return lake

@@ -108,7 +108,8 @@ def clean() -> dict[str, list[dict[str, Any]]]:
             for offer in ("k1", "k2", "k3", "taken", "over", "durable")
         ],
         "products": [
-            {"product_id": name, "product_type": name.upper(), "offerable": True} for name in ("sofa", "bread")
+            {"product_id": name, "product_type": name.upper(), "category": room, "offerable": True}
+            for name, room in (("sofa", None), ("bread", "BAKERY"))
         ],
         "order_lines": [
             {"order_id": who, "line_id": "1", "customer_id": who, "product_id": "sofa", "is_return": False,
@@ -248,6 +249,17 @@ def test_customers_are_scored_as_declared(night):
     assert rows["w1"]["churn_reasons"]
     for table in ("next_best_offer", "customer_scores", "characteristic_recommendations", "next_actions"):
         assert Lake(night.lake).arrow(f"scores/{table}", DAY).schema.names == list(PUBLISHED[table].names)
+
+
+def test_a_source_without_books_of_needs_gets_those_of_its_products(night):
+    assert scored(night, "need_categories") == []
+    need = {"ds": DAY, "need_id": "category:BAKERY", "name": "BAKERY", "need_category_id": None, "origin": "derived"}
+    assert scored(night, "needs") == [need]
+    found = [(row["characteristic"], row["need_id"], row["model"]) for row in scored(night, "characteristics")]
+    assert found == [("BREAD", "category:BAKERY", None), ("SOFA", None, None)]
+    assert Lake(night.lake).need(Stage.SCORE, DAY).facts["needs"] == {
+        "origin": "derived", "needs": 1, "characteristics_without": 1
+    }  # fmt: skip
 
 
 def test_models_are_named_by_their_hash_and_baselines_as_such(night):

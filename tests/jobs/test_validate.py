@@ -30,6 +30,9 @@ EXPORTS = {
     "client_news": ["client", "since", "mail", "town"],
     "goods": ["sku", "name"],
     "opt_outs": ["client", "answer", "at"],
+    "need_groups": ["group", "label"],
+    "wishes": ["wish", "label", "group"],
+    "answers": ["kind", "wish"],
 }
 CLIENT = {"customer_id": "client", "registered_on": "to_date(since)", "email": "mail", "age_band": "town"}
 SOURCE = {
@@ -103,6 +106,15 @@ SOURCE = {
             ],
         },
     },
+}
+#: the books of needs, for a source that has them
+BOOKS: dict[str, Any] = {
+    name: {"max_rejected": 0.9, "max_volume_change": 1000, "parts": [{"export": export, "columns": columns}]}
+    for name, export, columns in (
+        ("characteristic_needs", "answers", {"characteristic": "kind", "need_id": "wish"}),
+        ("needs", "wishes", {"need_id": "wish", "name": "label", "need_category_id": "group"}),
+        ("need_categories", "need_groups", {"need_category_id": "group", "name": "label"}),
+    )
 }
 GOODS = [("apple", "An apple"), ("pear", "A pear")]
 
@@ -392,3 +404,37 @@ def test_expression_that_does_not_work_is_named(home: Settings) -> None:
     ingest(home, D4, D3, {D4: {"sales": sales(100, 5, D4)}})
     with pytest.raises(ConfigError, match=r"order_lines\.amount over export sales: `paid_at_last` does not work"):
         validate.run(broken, D4)
+
+
+def test_books_of_needs_name_only_what_is_there(small: Settings, tmp_path: Path) -> None:
+    raw = small.source.model_dump()
+    raw["tables"] |= BOOKS
+    raw["tables"]["products"]["parts"][0]["columns"]["product_type"] = "sku"
+    settings = at(small.model_copy(update={"source": Source.model_validate(raw)}), tmp_path)
+    first = {
+        "sales": sales(1, 5, D1),
+        "goods": GOODS,
+        "need_groups": [("g1", "At home")],
+        "wishes": [("w1", "Sweet", "g1"), ("w2", "Lost", "g9"), ("w3", "Free", None)],
+        "answers": [("apple", "w1"), ("apple", "w2"), ("plum", "w1"), ("plum", "w9")],
+    }
+    run(settings, D1, None, {D1: first})
+    later = {"sales": sales(6, 5, D2), "answers": [("pear", "w3"), ("pear", "w2")]}
+    run(settings, D2, D1, {D2: later})
+
+    def aside(name: str, day: date) -> list[tuple[str, str, int]]:
+        return sorted((row["rule"], row["reason"], row["_row"]) for row in table(settings, f"quarantine/{name}", day))
+
+    no_need, no_type = "need_id must be found in needs.need_id", "characteristic must be found in products.product_type"
+    assert aside("needs", D1) == [
+        ("reference:need_category_id", "need_category_id must be found in need_categories.need_category_id", 2)
+    ]
+    assert aside("characteristic_needs", D1) == [
+        ("reference:characteristic", no_type, 3),
+        ("reference:characteristic", f"{no_type}; {no_need}", 4),
+        ("reference:need_id", no_need, 2),  # the need itself was rejected
+    ]
+    assert aside("characteristic_needs", D2) == [("reference:need_id", no_need, 2)]  # the books are those of before
+    assert [row["need_id"] for row in table(settings, "clean/needs", D2)] == ["w1", "w3"]
+    links = [(row["characteristic"], row["need_id"]) for row in table(settings, "clean/characteristic_needs", D2)]
+    assert sorted(links) == [("apple", "w1"), ("pear", "w3")]

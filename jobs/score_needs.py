@@ -1,0 +1,76 @@
+"""Reference books of needs and characteristics: the source's own, else made from its products."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as pads
+
+from conf.canonical import CANONICAL
+from conf.need_tables import CHARACTERISTICS, NEED_CATEGORIES, NEEDS, SEGMENT_NEEDS
+from conf.tables import Table
+from jobs.database_schema import arrow_schema
+from jobs.lake import Draft, Lake
+from jobs.merge_clean import empty
+from jobs.score_segments import Population, filled
+from scoring.audiences import affinities
+from scoring.needs import Books, characteristics, derived_books, needs_met, source_books
+
+log = logging.getLogger(__name__)
+
+
+def write_need_tables(
+    lake: Lake, day: date, draft: Draft, dictionary: tuple[str, Sequence[str]], population: Population
+) -> None:
+    """Write the tables of :mod:`conf.need_tables` under ``scores/``, and note where the books come from.
+
+    Args:
+        lake: clean layer and features of the night.
+        day: the night.
+        draft: of the stage ``score``.
+        dictionary: ``name:hash`` of the characteristics' model, empty without one, and its outputs in their order.
+        population: customers and segments.
+    """
+    model, known = dictionary
+    found = _books(lake, day)
+    origin = {"ds": day, "origin": found.origin}
+    indexed = pa.table(
+        {"characteristic": pa.array(known, pa.string()), "dictionary_index": np.arange(len(known), dtype="int32")}
+    )
+    listed = characteristics(lake.dataset("clean/products", day), indexed, found)
+    _write(draft, NEED_CATEGORIES, found.categories, origin)
+    _write(draft, NEEDS, found.needs, origin)
+    _write(draft, CHARACTERISTICS, listed, {**origin, "model": model or None})
+    met = needs_met(lake.dataset("features/affinity", day), found, population.keys)
+    told = affinities(population.audiences, met, found.needs["need_id"].to_pylist())
+    rows = [dict(zip(SEGMENT_NEEDS.names[1:], row, strict=True)) for row in told]
+    _write(draft, SEGMENT_NEEDS, pa.Table.from_pylist(rows, schema=arrow_schema(SEGMENT_NEEDS)), {"ds": day})
+    draft.facts["needs"] = {"origin": found.origin, "needs": found.needs.num_rows}
+    draft.facts["needs"] |= {"characteristics_without": listed["need_id"].null_count}
+    if not found.needs.num_rows:
+        why = "the source has no book of needs, and its products no category or department"
+        draft.facts.setdefault("skipped", {})["needs"] = why
+        log.warning("needs are not told: %s", why)
+
+
+def _books(lake: Lake, day: date) -> Books:
+    """Return the source's books once it has delivered needs, else those made from products."""
+    if lake.has("clean/needs", day) and lake.version("clean/needs", day).rows:
+        return source_books(
+            *(_optional(lake, day, name) for name in ("need_categories", "needs", "characteristic_needs"))
+        )
+    return derived_books(lake.dataset("clean/products", day))
+
+
+def _optional(lake: Lake, day: date, name: str) -> pads.Dataset | pa.Table:
+    """Return a book of the clean layer; an empty one where the source has none."""
+    return lake.dataset(f"clean/{name}", day) if lake.has(f"clean/{name}", day) else empty(CANONICAL[name])
+
+
+def _write(draft: Draft, table: Table, rows: pa.Table, constant: dict[str, Any]) -> None:
+    draft.arrow(f"scores/{table.name}", filled(arrow_schema(table), rows, constant))
