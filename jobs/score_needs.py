@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as pads
 
@@ -39,15 +38,14 @@ def write_need_tables(
     model, known = dictionary
     found = _books(lake, day)
     origin = {"ds": day, "origin": found.origin}
-    indexed = pa.table(
-        {"characteristic": pa.array(known, pa.string()), "dictionary_index": np.arange(len(known), dtype="int32")}
-    )
+    index = pa.array(range(len(known)), pa.int32())
+    indexed = pa.table([pa.array(known, pa.string()), index], names=["characteristic", "dictionary_index"])
     listed = characteristics(lake.dataset("clean/products", day), indexed, found)
     _write(draft, NEED_CATEGORIES, found.categories, origin)
     _write(draft, NEEDS, found.needs, origin)
     _write(draft, CHARACTERISTICS, listed, {**origin, "model": model or None})
     met = needs_met(lake.dataset("features/affinity", day), found, population.keys)
-    told = affinities(population.audiences, met, found.needs["need_id"].to_pylist())
+    told = affinities(population.audiences, met, [str(need) for need in found.needs["need_id"].to_pylist()])
     rows = [dict(zip(SEGMENT_NEEDS.names[1:], row, strict=True)) for row in told]
     _write(draft, SEGMENT_NEEDS, pa.Table.from_pylist(rows, schema=arrow_schema(SEGMENT_NEEDS)), {"ds": day})
     draft.facts["needs"] = {"origin": found.origin, "needs": found.needs.num_rows}

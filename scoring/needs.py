@@ -131,14 +131,16 @@ def needs_met(affinity: pads.Dataset | pa.Table, books: Books, keys: np.ndarray)
     Returns:
         1 where a customer bought a product type that answers the need (n, g), needs in the order of the book.
     """
-    places = pa.table({"customer_id": pa.array(keys, pa.string()), "place": np.arange(len(keys))})
-    numbers = pa.table({"need_id": books.needs["need_id"], "number": np.arange(books.needs.num_rows)})
+    places = pa.table(
+        [pa.array(keys, pa.string()), pa.array(range(len(keys)), pa.int64())], names=["customer_id", "place"]
+    )
     with duckdb.connect() as engine:
-        for name, table in (("affinity", affinity), ("places", places), ("numbers", numbers), ("links", books.links)):
+        for name, table in (("affinity", affinity), ("places", places), ("needs", books.needs), ("links", books.links)):
             engine.register(name, table)
         found = engine.sql("""
+            with numbered as (select need_id, row_number() over (order by need_id) - 1 as number from needs)
             select distinct place, number from affinity join places using (customer_id)
-            join links on links.characteristic = affinity.product_type join numbers using (need_id)
+            join links on links.characteristic = affinity.product_type join numbered using (need_id)
             where baskets_84 > 0""").fetchnumpy()
     cells = np.ones(len(found["place"]), dtype="float32"), (found["place"], found["number"])
     return sparse.csr_matrix(cells, shape=(len(keys), books.needs.num_rows))
