@@ -45,7 +45,7 @@ def built(settings: Settings, night: date) -> Sets:
     """Return the coupons of every window of the night, newest first, with the spend that is expected of a buyer."""
     lake, models = Lake(settings.lake), settings.models
     first = pc.min(lake.arrow("clean/order_lines", night, ["ordered_on"])["ordered_on"]).as_py()
-    found = windows(night, settings.horizon_days, models.coupon_windows, first, models.min_history_days)
+    found = windows(night, settings.horizon_days, 12, first, models.min_history_days)
     if found is None:
         raise SystemExit(f"the history up to {night} is too short")
     spark = session(settings, "bench")
@@ -63,15 +63,15 @@ def with_spend(spark: SparkSession, rows: pd.DataFrame, offers: Offers) -> pd.Da
     return rows.merge(valued.select(*keys, "expected_spend").toPandas(), on=keys)
 
 
-def scored(sets: Sets, day: date, offers: Offers) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+def scored(sets: Sets, day: date, settings: Settings) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Return the coupons of a window with their value and each method's score of them."""
     step = timedelta(days=28)
-    behind = [each for each in sets if each <= day - 2 * step]
+    behind = [each for each in sets if each <= day - 2 * step][: 1 + settings.models.coupon_windows]
     rows, train = sets[day], pd.concat([sets[each] for each in behind], ignore_index=True)
     former = pd.concat([sets[each] for each in behind[1 : 1 + FORMER_WINDOWS]], ignore_index=True)
     told = {name: fit(name, former, sets[behind[0]], COUPON_INPUTS, CouponConfig()) for name in (RESPONSE, SCOPE)}
     chance = fit_response(train, RESPONSE_INPUTS, ResponseConfig()).model.predict(rows)
-    rules, spend = offers.coupons, rows["expected_spend"].to_numpy()
+    rules, spend = settings.offers.coupons, rows["expected_spend"].to_numpy()
     value = told[SCOPE].model.predict(rows) * spend * rules.margin - chance * rules.discount
     brought = rows["spend"].fillna(0.0) * rules.margin - rows["redeemed"] * rules.discount
     return rows.assign(brought=brought), {
@@ -128,7 +128,7 @@ def main() -> None:
             arguments.cache.write_bytes(pickle.dumps(sets))
     parts: dict[str, list[pd.DataFrame]] = {}
     for day in list(sets)[: arguments.judged]:
-        rows, scores = scored(sets, day, settings.offers)
+        rows, scores = scored(sets, day, settings)
         redeemers = rows.loc[rows["redeemed"], "customer_id"]
         print(f"{day}: {len(rows):,} coupons of {rows['customer_id'].nunique():,} customers, "
               f"{len(redeemers)} redeemed by {redeemers.nunique()}", flush=True)  # fmt: skip

@@ -180,9 +180,9 @@ class Models(Strict):
     max_customers: int = Field(default=50_000, gt=0, description="customers of a training window, sampled by a hash")
     max_ranker_customers: int = Field(default=4_000, gt=0, description="the same for the offer ranker's candidates")
     coupon_windows: int = Field(
-        default=12,
+        default=5,
         gt=0,
-        description="training windows of the response to coupons: redemptions are few, so all there are",
+        description="training windows of the response to coupons: redemptions are few, so more of them",
     )
     action_windows: int = Field(default=12, gt=0, description="training days of the next action, a week apart")
     network: NetworkTraining = NetworkTraining()

@@ -1,6 +1,6 @@
 """What becomes of a coupon: P(redeems it), and P(buys in its scope), within the horizon.
 
-One in a thousand coupons is redeemed. So the model of redemptions learns from every window there is, with small trees
+One in a thousand coupons is redeemed. So the model of redemptions learns from many windows, with small trees
 and without the customer's habits. Each customer is offered the coupons that he is likeliest to redeem: so a model that
 goes live must order them no worse than the baselines, personal frequency in the scope among them.
 """
