@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import pickle
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from scipy import sparse
 
 from training.comparison import FEW, SLICES, Task, compare, gain, shown, summary
 from training.recommenders.als import FactorsConfig, als
+from training.recommenders.content import content_tags
 from training.recommenders.ease import ease
 from training.recommenders.frequency import decayed_frequency, personal_frequency, popularity
 from training.recommenders.fusion import rank_fusion
@@ -66,7 +68,7 @@ def window(data: Journey, as_of: int, products: bool) -> Window:
     started = time.process_time()
     past, truth = last_window(data.user, data.item, data.day, data.basket, as_of, HORIZON, data.shape)
     seen = (past.counts() > 0).astype("float32").tocsr()
-    fitted = models(past, products)
+    fitted = models(past, data.texts, products)
     known = np.flatnonzero(np.diff(seen.indptr) > 0)
     own = [("decayed frequency", 100 if products else 60), ("EASE", 30)]
     fresh = [("EASE, whether", 40), ("EASE", 20), ("user-kNN", 25), ("popularity", 20), ("popularity, 28 days", 20)]
@@ -94,7 +96,7 @@ def told_recall(
         print(f"    {name:<26} {len(part[0]):>9,}  {recall}")
 
 
-def models(past: History, products: bool) -> dict[str, Recommender]:
+def models(past: History, texts: Sequence[str], products: bool) -> dict[str, Recommender]:
     """Fit the classical bank with the settings chosen on the earlier windows."""
     most = 4000 if products else past.shape[1]
     found = {
@@ -104,6 +106,7 @@ def models(past: History, products: bool) -> dict[str, Recommender]:
         "decayed frequency": decayed_frequency(past, 80, 1.0) if products else decayed_frequency(past, 120, 0.1),
         "user-kNN": user_neighbours(past, 100),
         "TIFU-kNN": tifu(past, TifuConfig()),
+        "content tags": content_tags(past, texts, 60),
         "EASE": ease(past, 300, most),
         "EASE, whether": ease(past, 1000, most, binary=True),
     }

@@ -5,6 +5,7 @@ import pytest
 from scipy import sparse
 
 from training.recommenders.als import FactorsConfig, factorize
+from training.recommenders.content import content_tags
 from training.recommenders.ease import ease, ease_weights
 from training.recommenders.frequency import decayed_frequency, personal_frequency, popularity
 from training.recommenders.history import History, history
@@ -47,6 +48,16 @@ def test_neighbours_bring_what_the_like_minded_bought(past):
     assert users[1].argmax() == 0
     assert users[2].tolist() == [0, 0, 0]  # nobody is like him
     assert item_neighbours(past, 1).scores(ALL)[2].tolist() == [0, 0, 0]
+
+
+def test_tags_bring_what_is_described_alike(past):
+    """Rare words count more: of three items "milk" has idf 1 + ln(4/3), "dairy" 1 + ln(4/4) = 1 in all of them."""
+    scores = content_tags(past, ["dairy milk", "dairy milk", "dairy bread"]).scores(ALL)
+    rare = 1 + np.log(4 / 3)
+    common = 1 / np.sqrt((1 + rare**2) * (1 + (1 + np.log(4 / 2)) ** 2))
+    assert scores[1].tolist() == pytest.approx([1, 1, common])
+    assert scores[2].tolist() == pytest.approx([common, common, 1])
+    assert content_tags(past, ["a", "a", ""]).scores(ALL)[2].tolist() == [0, 0, 0]  # nothing is known of what he bought
 
 
 def test_ease_is_the_closed_form():
