@@ -124,8 +124,8 @@ def rankers(earlier: list[Window], threads: int) -> dict[str, Any]:
     }
 
 
-def report(now: Window, boosters: dict[str, Any], k: int, group: np.ndarray) -> pd.DataFrame:
-    """Print one window's table and return it: a row per model, slice and metric."""
+def report(now: Window, boosters: dict[str, Any], k: int, group: np.ndarray) -> dict[str, pd.DataFrame]:
+    """Print one window's table and return the metrics of each user by ``model/slice``."""
     task = Task(now.truth, now.seen, k)
     found = {kind: ranked(booster, getattr(now, kind), now.truth.shape) for kind, booster in boosters.items()}
     known = {**now.models, "rank fusion": rank_fusion([now.models[name] for name in FUSED])}
@@ -133,19 +133,31 @@ def report(now: Window, boosters: dict[str, Any], k: int, group: np.ndarray) -> 
     for part in SLICES:
         judged |= compare({BEST: found["new" if part == "discoveries" else "all"]}, task, (part,))
     judged |= compare({**known, BEST: found["all"]}, task, FEW)
-    figures = summary(judged)
-    print(wide(figures).to_string())
+    print(wide(summary(judged)).to_string())
     print(f"{BEST} by items bought again in the window:")
     print(by_repeats(judged[f"{BEST}/all"], task).round(3).to_string())
-    for part in ("all", "repeats", "discoveries"):
-        for other in known:
+    gains(judged)
+    for name, model in {**known, BEST: found["all"]}.items():
+        print(f"  lists of {name}:", {key: round(value, 3) for key, value in shown(model, task, group).items()})
+    return judged
+
+
+def gains(judged: dict[str, pd.DataFrame]) -> None:
+    """Print what two stages are ahead of every other model, with paired intervals over users."""
+    for part in SLICES:
+        for other in [key.rsplit("/", 1)[0] for key in judged if key.endswith(f"/{part}")]:
+            if other == BEST:
+                continue
             over = [gain(judged, BEST, other, part, metric) for metric in ("hit_rate", "ndcg")]
             told = ", ".join(f"{name} {each.value:+.4f} [{each.low:+.4f}, {each.high:+.4f}]"
                              for name, each in zip(("hit rate", "NDCG"), over, strict=True))  # fmt: skip
             print(f"  {part}: {BEST} over {other}: {told}")
-    for name, model in {**known, BEST: found["all"]}.items():
-        print(f"  lists of {name}:", {key: round(value, 3) for key, value in shown(model, task, group).items()})
-    return figures
+
+
+def together(windows: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+    """Return a row per user whose mean is that of all windows: his windows are no independent cases."""
+    every = {key: pd.concat([judged[key] for judged in windows]) for key in windows[0]}
+    return {key: rows.groupby(level=0).sum() * (rows.index.nunique() / len(rows)) for key, rows in every.items()}
 
 
 def by_repeats(frame: pd.DataFrame, task: Task) -> pd.DataFrame:
@@ -178,15 +190,17 @@ def main() -> None:
     data, k = journey(arguments.products), 10 if arguments.products else 5
     print(f"{data.shape[0]:,} customers x {data.shape[1]:,} items, top {k}")
     windows: dict[int, Window] = {}
-    tables = []
+    judged = []
     for text in [arguments.as_of] if arguments.as_of else REPORTED if arguments.full else REPORTED[-1:]:
         days = [day_of(text) - HORIZON * back for back in range(TRAINING + 1)]
         windows = {day: windows.get(day) or _cached(arguments.cache, data, day, arguments.products) for day in days}
         boosters = rankers([windows[day] for day in days[1:]], arguments.threads)
         print(f"\n{text}, the {HORIZON} days after it", flush=True)
-        tables.append(report(windows[days[0]], boosters, k, data.groups["department"]))
+        judged.append(report(windows[days[0]], boosters, k, data.groups["department"]))
     print("\nmean of the windows")
-    print(wide(pd.concat(tables)).to_string())
+    print(wide(pd.concat([summary(each) for each in judged])).to_string())
+    print(f"{len(judged)} windows together, customers resampled:")
+    gains(together(judged))
 
 
 def _cached(folder: Path | None, data: Journey, day: int, products: bool) -> Window:
