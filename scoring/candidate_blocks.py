@@ -56,7 +56,12 @@ class CandidateConfig:
     popular_in_segment: int = 15
     popular: int = 15
     segment_prior: int = field(default=50, metadata={"about": "customers the overall popularity weighs"})
-    block: int = field(default=512, metadata={"about": "customers of a block"})
+    block: int = field(default=512, metadata={"about": "customers of a block, at most"})
+    cells: int = field(default=2_000_000, metadata={"about": "customers x types of a block, at most: bounds memory"})
+
+    def rows(self, types: int) -> int:
+        """Return how many customers a block has where there are so many product types."""
+        return max(1, min(self.block, self.cells // max(types, 1)))
 
 
 @dataclass(frozen=True)
@@ -116,9 +121,10 @@ def candidate_blocks(
     """
 
     def apply(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        rows = config.rows(len(catalogue.names))
         for batch in batches:
-            for start in range(0, batch.num_rows, config.block):
-                yield _block(batch.slice(start, config.block), catalogue, config).cast(schema)
+            for start in range(0, batch.num_rows, rows):
+                yield _block(batch.slice(start, rows), catalogue, config).cast(schema)
 
     return apply
 

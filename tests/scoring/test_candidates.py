@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,9 @@ ITEMS = [{"product_type": "TEA", "factors": [0.7, 0.0]}, {"product_type": "BREAD
 FEW = CandidateConfig(popular=2, popular_in_segment=2)
 
 
-def found(frame: Any, segments: bool = True, seed: int | None = None) -> dict[tuple[str, str], dict[str, Any]]:
+def found(
+    frame: Any, segments: bool = True, seed: int | None = None, config: CandidateConfig = FEW
+) -> dict[tuple[str, str], dict[str, Any]]:
     def table(name: str, given: list[dict[str, Any]]) -> Any:
         mixed = given if seed is None else random.Random(seed).sample(given, len(given))
         return frame(name, *mixed).repartition(1 if seed is None else 3)
@@ -49,7 +52,7 @@ def found(frame: Any, segments: bool = True, seed: int | None = None) -> dict[tu
     members = table("segments", [{"customer_id": row["customer_id"]} for row in PROFILE]) if segments else None
     result = candidates(
         table("profile", PROFILE), table("product_types", TYPES), table("affinity", AFFINITY),
-        table("bought_together", TOGETHER), table("als_users", USERS), table("als_items", ITEMS), FEW, members,
+        table("bought_together", TOGETHER), table("als_users", USERS), table("als_items", ITEMS), config, members,
     )  # fmt: skip
     return {(row["customer_id"], row["product_type"]): row.asDict() for row in result.collect()}
 
@@ -112,6 +115,13 @@ def test_a_negative_association_and_what_is_not_offered_bring_nothing(picked):
 
 def test_the_order_of_rows_and_their_partitions_change_nothing(frame, picked):
     assert found(frame, seed=7) == picked
+
+
+def test_blocks_shrink_where_types_are_many_and_change_nothing(frame, picked):
+    assert [CandidateConfig(block=512, cells=2_000_000).rows(types) for types in (0, 100, 200_000, 3_000_000)] == [
+        512, 512, 10, 1,
+    ]  # fmt: skip
+    assert found(frame, config=replace(FEW, cells=1)) == picked
 
 
 def test_without_segments_cold_customers_get_what_is_popular(frame):
