@@ -19,11 +19,15 @@ from training.recommenders.recommender import Recommender
 
 @dataclass(frozen=True)
 class FactorsConfig:
-    """Everything that changes the factors; confidence is ``1 + alpha log(1 + baskets)``."""
+    """Everything that changes the factors; confidence is ``1 + alpha log(1 + baskets)``.
+
+    With ``scaled`` the penalty of a row grows with its events, as ALS-WR (Zhou et al. 2008) has it.
+    """
 
     factors: int = 64
     iterations: int = 10
     regularization: float = 10.0
+    scaled: bool = False
     alpha: float = 1.0
     seed: int = 20260101
 
@@ -40,7 +44,9 @@ def factorize(extra: sparse.csr_matrix, config: FactorsConfig) -> tuple[np.ndarr
     generator = np.random.default_rng(config.seed)
     rows, columns = ((generator.random((size, config.factors)) * 0.02 - 0.01).astype("float32") for size in extra.shape)
     by_row, by_column = extra.tocsr(), extra.T.tocsr()
-    penalties = [np.full(size, config.regularization) for size in extra.shape]
+    events = [np.maximum(np.diff(side.indptr), 1) if config.scaled else np.ones(side.shape[0])
+              for side in (by_row, by_column)]  # fmt: skip
+    penalties = [config.regularization * each for each in events]
     for _ in range(config.iterations):
         rows = solved(by_row, columns, penalties[0])
         columns = solved(by_column, rows, penalties[1])
