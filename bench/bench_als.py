@@ -36,7 +36,7 @@ from training.recommenders.recommender import Recommender
 from training.splits import last_window
 
 CHOSEN_ON, REPORTED = "2017-09-10", "2017-12-03"
-PENALTIES = {"scaled": (0.01, 0.1), "fixed": (1.0, 10.0)}
+PENALTIES = {"scaled": (0.03, 0.1, 0.3), "fixed": (3.0, 10.0, 30.0, 100.0)}
 NIGHT, NIGHT_FIXED = "nbo", "nbo, penalty not scaled"
 SPARK, EXACT, GRADIENT = "Spark's own", "implicit, exact", "implicit, conjugate gradient"
 Fit = Callable[[sparse.csr_matrix, AlsConfig], tuple[Recommender, float]]

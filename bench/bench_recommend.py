@@ -48,8 +48,9 @@ REPORTED = ("2017-10-08", "2017-11-05", "2017-12-03")
 BEST = "two stages"
 #: models whose lists are fused, the simplest of hybrids
 FUSED = ("decayed frequency", "EASE", "user-kNN")
-#: models whose scores the rankers are told
+#: models whose scores the ranker of all is told; that of discoveries is told ALS too
 TOLD = ("popularity", "popularity, 28 days", "EASE", "EASE, whether", "user-kNN", "TIFU-kNN")
+TOLD_NEW = (*TOLD, "ALS")
 
 
 @dataclass(frozen=True)
@@ -73,15 +74,17 @@ def window(data: Journey, as_of: int, products: bool) -> Window:
     own = [("decayed frequency", 100 if products else 60), ("EASE", 30)]
     fresh = [("EASE, whether", 40), ("EASE", 20), ("user-kNN", 25), ("popularity", 20), ("popularity, 28 days", 20)]
 
-    def found(sources: list[tuple[str, int]], excluded: sparse.csr_matrix | None) -> Pairs:
+    def found(
+        sources: list[tuple[str, int]], names: tuple[str, ...], excluded: sparse.csr_matrix | None = None
+    ) -> Pairs:
         parts = source_pairs([(fitted[name], most) for name, most in sources], known, excluded)
         row, column = united(parts, data.shape[1])
         told_recall([f"{name}, {most}" for name, most in sources], [*parts, (row, column)], truth, seen)
-        told = [replace(model, name=name) for name, model in fitted.items() if name in TOLD]
+        told = [replace(model, name=name) for name, model in fitted.items() if name in names]
         return pair_features(past, row, column, told, data.groups)
 
     print(f"  day {as_of}: candidates, and the recall of each source over all, repeats and discoveries")
-    both = Window(truth, seen, fitted, found(own + fresh, None), found(fresh, seen))
+    both = Window(truth, seen, fitted, found(own + fresh, TOLD), found([*fresh, ("ALS", 40)], TOLD_NEW, seen))
     print(f"  cpu {time.process_time() - started:.0f} s", flush=True)
     return both
 
@@ -109,10 +112,10 @@ def models(past: History, texts: Sequence[str], products: bool) -> dict[str, Rec
         "content tags": content_tags(past, texts, 60),
         "EASE": ease(past, 300, most),
         "EASE, whether": ease(past, 1000, most, binary=True),
+        "ALS": als(past, FactorsConfig(iterations=8, regularization=30)),
     }
-    if not products:  # quadratic in the items of a customer, and in 68,000 columns
+    if not products:  # quadratic in the items of a customer
         found["item-kNN"] = item_neighbours(past, 100)
-        found["ALS"] = als(past, FactorsConfig(iterations=5))
     return found
 
 
