@@ -59,14 +59,14 @@ CHARACTERISTICS = Table(
 
 SEGMENT_NEEDS = Table(
     "segment_needs",
-    "one need that the members of a segment buy for clearly more, or less, than all customers do (84 days)",
+    "one of the clearest needs (20 each way) that more, or fewer, members of a segment than of all customers bought for",
     ("ds", "segment_id", "need_id"),
     (
         DS,
         SEGMENT,
         Column("need_id", "string", "need in needs", nullable=False),
         Column("rank", "int", "1 is the clearest, over-represented first", nullable=False),
-        Column("buyers", "long", "members who bought a product type that answers it", nullable=False),
+        Column("buyers", "long", "members who bought a product type that answers it in 84 days", nullable=False),
         Column("lift", "double", "share of the members who bought over that of all customers", nullable=False),
         Column("low", "double", "lower end of its 95 % interval", nullable=False),
         Column("high", "double", "upper end of its 95 % interval", nullable=False),

@@ -21,6 +21,8 @@ from scoring.audiences import affinities
 from scoring.needs import Books, characteristics, derived_books, needs_met, source_books
 
 log = logging.getLogger(__name__)
+#: needs told of a segment each way, so that what a contact is recommended can be looked up among them
+_TOLD = 20
 
 
 def write_need_tables(
@@ -45,7 +47,7 @@ def write_need_tables(
     _write(draft, NEEDS, found.needs, origin)
     _write(draft, CHARACTERISTICS, listed, {**origin, "model": model or None})
     met = needs_met(lake.dataset("features/affinity", day), found, population.keys)
-    told = affinities(population.audiences, met, [str(need) for need in found.needs["need_id"].to_pylist()])
+    told = affinities(population.audiences, met, [str(need) for need in found.needs["need_id"].to_pylist()], _TOLD)
     rows = [dict(zip(SEGMENT_NEEDS.names[1:], row, strict=True)) for row in told]
     _write(draft, SEGMENT_NEEDS, pa.Table.from_pylist(rows, schema=arrow_schema(SEGMENT_NEEDS)), {"ds": day})
     draft.facts["needs"] = {"origin": found.origin, "needs": found.needs.num_rows}

@@ -141,7 +141,7 @@ def portraits(audiences: Sequence[Audience], traits: np.ndarray) -> dict[str, tu
 
 
 def affinities(
-    audiences: Sequence[Audience], bought: sparse.csr_matrix, names: Sequence[str]
+    audiences: Sequence[Audience], bought: sparse.csr_matrix, names: Sequence[str], most: int = _TOLD
 ) -> list[tuple[str, str, int, int, float, float, float]]:
     """Tell which categories the members buy clearly more, or less, than all customers do.
 
@@ -149,6 +149,7 @@ def affinities(
         audiences: the segments.
         bought: 1 where a customer bought in a category (n, g).
         names: of the categories (g,).
+        most: categories told of a segment each way.
 
     Returns:
         Segment, category, rank, buyers, index and its 95 % interval; over-represented categories first, by how far the
@@ -164,8 +165,8 @@ def affinities(
             error = np.sqrt(np.maximum(1 / buyers - 1 / m + 1 / base - 1 / n, 0))
             low, high = index * np.exp(-_NORMAL * error), index * np.exp(_NORMAL * error)
         enough = buyers >= _LEAST_BUYERS
-        over = [g for g in np.argsort(-np.where(enough, low, 0), kind="stable")[:_TOLD] if enough[g] and low[g] > 1]
-        under = [g for g in np.argsort(np.where(enough, high, 9), kind="stable")[:_TOLD] if enough[g] and high[g] < 1]
+        over = [g for g in np.argsort(-np.where(enough, low, 0), kind="stable")[:most] if enough[g] and low[g] > 1]
+        under = [g for g in np.argsort(np.where(enough, high, 9), kind="stable")[:most] if enough[g] and high[g] < 1]
         for rank, g in enumerate((*over, *under), 1):
             numbers = (round(float(value), 6) for value in (index[g], low[g], high[g]))
             rows.append((one.slug, names[g], rank, int(buyers[g]), *numbers))

@@ -114,4 +114,5 @@ def test_a_segment_needs_what_more_of_its_members_bought_for(products: pa.Table)
     assert met.sum(axis=0).tolist() == [[0, 20, 0, 0]]
     told = affinities([Audience("s", "f", "S", np.arange(10))], met, books.needs["need_id"].to_pylist())
     spread = np.exp(1.96 * np.sqrt(1 / 40))
+    assert affinities([Audience("s", "f", "S", np.arange(10))], met, list("abcd"), 0) == []
     assert told == [("s", "category:DAIRY", 1, 10, 2.0, round(2 / spread, 6), round(2 * spread, 6))]
