@@ -59,7 +59,7 @@ CHARACTERISTICS = Table(
 
 SEGMENT_NEEDS = Table(
     "segment_needs",
-    "one of the clearest needs (20 each way) that more, or fewer, members of a segment than of all customers bought for",
+    "one of the clearest needs (20 each way) that more, or fewer, members of a segment buy for than all customers do",
     ("ds", "segment_id", "need_id"),
     (
         DS,
