@@ -4,7 +4,8 @@ Reads the clean layer of one night (``NBO_HOME``), builds the night's own traini
 judges on the night's own gate window (the 28 days up to it). Each set of inputs trains both rankers as the night does:
 one of all candidates, one of discoveries; paired intervals are over the night's inputs. The departments' figures hold
 the calibrated chances of the offers, put together to the chance that a customer buys any of the department's types,
-against what he bought. ``--cache`` keeps the sets between runs.
+against what he bought. What each source of candidates brings, what the lists show, and who is cold is printed too.
+``--cache`` keeps the sets between runs.
 """
 
 from __future__ import annotations
@@ -22,16 +23,19 @@ import pyarrow.compute as pc
 from sklearn.metrics import roc_auc_score
 
 from conf.load import load
+from conf.run_tables import COLD, SHOWN
 from conf.schema import Settings
 from jobs.lake import Lake
 from jobs.spark import session
 from jobs.training_sets import training_sets
-from scoring.candidates import RANKER_INPUTS
+from scoring.candidate_blocks import SOURCES
+from scoring.candidates import RANKER_INPUTS, SOURCE_RANKS
 from training import discovery_ranker, offer_ranker
 from training.artifacts import Model
 from training.characteristics import seen_of, truth_of
 from training.evaluation import paired_bootstrap, split_truth
 from training.fitting import Judged
+from training.source_recall import source_recall
 from training.windows import windows
 
 DECLARED = ("age_band", "income_band", "household_size", "home_ownership", "marital_status", "kids_count")
@@ -68,7 +72,7 @@ def built(settings: Settings, day: date) -> Sets:
         days = {"train": found.training[: models.ranker_windows], "validation": found.validation, "gate": found.gate}
         customers = {name: sets.read("customers", each) for name, each in days.items()}
         pairs = {name: sets.read("pairs", each) for name, each in days.items()}
-        items = sets.read("items", found.gate)
+        items = sets.read("items", found.gate).rename(columns={"product_type": "item"})
     spark.stop()
     made = {name: with_inputs(pairs[name], customers[name], clean, products) for name in days}
     return {**made, "customers": customers["gate"], "items": items}
@@ -114,8 +118,8 @@ def ranked(sets: Sets, inputs: tuple[str, ...], new_inputs: tuple[str, ...]) -> 
     fresh = {name: discovery_ranker.rows(sets[name]) for name in rows}
     new = discovery_ranker.fit(fresh["train"], fresh["validation"], new_inputs, discovery_ranker.DiscoveryConfig())
     return fitted.model, {
-        "all": offer_ranker.judge(fitted.model, rows["gate"], truth, seen),
-        "new": discovery_ranker.judge(new.model, fresh["gate"], split_truth(truth, seen)[1]),
+        "all": offer_ranker.judge(fitted.model, rows["gate"], truth, seen, sets["items"]),
+        "new": discovery_ranker.judge(new.model, fresh["gate"], split_truth(truth, seen)[1], seen, sets["items"]),
     }
 
 
@@ -127,10 +131,10 @@ def baselines(sets: Sets) -> dict[str, dict[str, Judged]]:
     fresh, held = (discovery_ranker.rows(sets[name]) for name in ("train", "gate"))
     found: dict[str, dict[str, Judged]] = {}
     for each in offer_ranker.baselines(train):
-        judged = offer_ranker.judge(each.model, gate, truth, seen)
+        judged = offer_ranker.judge(each.model, gate, truth, seen, sets["items"])
         found.setdefault(each.model.meta.family, {})["all"] = judged
     for each in discovery_ranker.baselines(fresh):
-        judged = discovery_ranker.judge(each.model, held, split_truth(truth, seen)[1])
+        judged = discovery_ranker.judge(each.model, held, split_truth(truth, seen)[1], seen, sets["items"])
         found.setdefault(each.model.meta.family, {})["new"] = judged
     return found
 
@@ -149,6 +153,25 @@ def told(judged: dict[str, dict[str, Judged]]) -> None:
                 over = paired_bootstrap(parts[part].each, judged[NIGHT][part].each, 1000, 1)
                 line.append(f"NDCG over the night's {over.value:+.4f} [{over.low:+.4f}, {over.high:+.4f}]")
         print(f"  {name:<36} " + "  ".join(line), flush=True)
+
+
+def sources(sets: Sets) -> pd.DataFrame:
+    """Return what each source of candidates brings to the gate."""
+    customers = sets["customers"][sets["customers"]["customer_id"].isin(sets["gate"]["customer_id"])]
+    ranks = dict(zip(SOURCES, SOURCE_RANKS, strict=True))
+    found = source_recall(offer_ranker.rows(sets["gate"]), truth_of(customers), seen_of(customers), ranks)
+    return found.pivot_table(index=["source", "candidates"], columns="slice", values="recall", sort=False)
+
+
+def shown(judged: dict[str, dict[str, Judged]]) -> pd.DataFrame:
+    """Return what lists show, and calibration, by inputs or baseline: of all, and of discoveries."""
+    figures = {
+        (part, name): {figure: parts[part].metrics[figure] for figure in (*SHOWN, "ece")}
+        for part in ("all", "new")
+        for name, parts in judged.items()
+        if part in parts
+    }
+    return pd.DataFrame(figures).T
 
 
 def departments(sets: Sets, model: Model) -> pd.DataFrame:
@@ -199,7 +222,13 @@ def main() -> None:
         if model is None:
             model = fitted
             print(f"  both rankers are trained and judged in {time.process_time() - started:.0f} CPU s", flush=True)
-    told({**judged, **baselines(sets)})
+    judged |= baselines(sets)
+    told(judged)
+    print(sources(sets).round(3).to_string())
+    print(shown(judged).round(4).to_string())
+    for name in COLD:
+        found = judged[NIGHT]["all"].slices[name]
+        print(f"  {name}: {len(found)} customers, HitRate@5 {found['hit_rate'].mean():.3f}")
     table = departments(sets, model)
     print(table.round(3).to_string(index=False))
     print(f"  mean AUC of {len(table)} departments: offers {table['offers'].mean():.3f}, "
