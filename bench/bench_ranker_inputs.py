@@ -227,8 +227,10 @@ def main() -> None:
     print(sources(sets).round(3).to_string())
     print(shown(judged).round(4).to_string())
     for name in COLD:
-        found = judged[NIGHT]["all"].slices[name]
-        print(f"  {name}: {len(found)} customers, HitRate@5 {found['hit_rate'].mean():.3f}")
+        found = {method: parts["all"].slices[name] for method, parts in judged.items() if "all" in parts}
+        print(f"  {name}: {len(found[NIGHT])} customers, HitRate@5 and NDCG@5")
+        for method, rows in found.items():
+            print(f"    {method:<36} {rows['hit_rate'].mean():.3f} {rows['ndcg'].mean():.3f}")
     table = departments(sets, model)
     print(table.round(3).to_string(index=False))
     print(f"  mean AUC of {len(table)} departments: offers {table['offers'].mean():.3f}, "
