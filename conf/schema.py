@@ -126,12 +126,17 @@ class Segments(Strict):
         return self
 
 
+Loss = Literal["binary_crossentropy", "mean_squared_error", "focal"]
+Optimizer = Literal["sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw"]
+Activation = Literal["relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
+
+
 class NetworkTraining(Strict):
     """How the networks over purchase histories are trained; their sizes stand in each network's config class."""
 
-    loss: Literal["binary_crossentropy", "mean_squared_error", "focal"] = "binary_crossentropy"
-    optimizer: Literal["sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw"] = "adam"
-    activation: Literal["relu", "elu", "gelu", "silu", "tanh", "sigmoid"] = "relu"
+    loss: Loss = "binary_crossentropy"
+    optimizer: Optimizer = "adam"
+    activation: Activation = "relu"
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=1e-4, ge=0, description="of adamw alone")
     batch: int = Field(default=4096, gt=0, description="rows of a step of the ranker; of sequences an eighth of it")

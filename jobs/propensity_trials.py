@@ -10,13 +10,14 @@ from typing import Any
 import pandas as pd
 
 from conf.labels import Amount, Propensities, Propensity, Purchase, Return, is_recorded
-from conf.schema import Models
+from conf.schema import Models, NetworkTraining
 from jobs.training_sets import TrainingSets
 from jobs.trials import Task, Trial, enough
 from training import amounts, propensity
 from training.amounts import AmountConfig
 from training.fitting import Candidate, judge_binary
 from training.leaks import Split, split
+from training.networks.loop import Checkpoint
 from training.propensity import HISTORY_INPUTS, LABEL, LISTS, PROFILE_INPUTS, RHYTHM_INPUTS, LadderConfig
 
 _KEYS = ("customer_id", "label", "bought", "spent")
@@ -53,14 +54,16 @@ class Frames:
         own = [f"{label}:{name}" for label in self.hints for name in HISTORY_INPUTS]
         return [*RHYTHM_INPUTS, *PROFILE_INPUTS, *own, *(f"likes:{department}" for department in liked)]
 
-    def heads(self, sets: TrainingSets) -> dict[str, Candidate]:
+    def heads(self, sets: TrainingSets, network: NetworkTraining) -> dict[str, Candidate]:
         """Return each label's head of the network of all labels, which is fitted when first asked for."""
         if not self._heads:
-            from training.multitask import heads
+            from training import multitask
 
             windows, columns = sets.windows, self.columns(self.liked(sets))
             train = pd.concat([self.of(sets, day) for day in windows.training], ignore_index=True)
-            self._heads = heads(train, self.of(sets, windows.validation), self.networked, columns)
+            held, sizes = self.of(sets, windows.validation), multitask.SIZES.configured(network)
+            checkpoint = Checkpoint(sets.checkpoints, "propensities", "")
+            self._heads = multitask.heads(train, held, self.networked, columns, sizes, checkpoint)
         return self._heads
 
     def _built(self, sets: TrainingSets, day: date) -> pd.DataFrame:
@@ -151,7 +154,7 @@ def _split(
 
 
 def _network_trial(frames: Frames, asked: Propensity, sets: TrainingSets, models: Models) -> Trial:
-    return _judged(frames, asked, sets, lambda train, validation: frames.heads(sets)[asked.label])
+    return _judged(frames, asked, sets, lambda train, validation: frames.heads(sets, models.network)[asked.label])
 
 
 def _judged(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from conf.errors import DataError
+from conf.errors import ConfigError, DataError
 from conf.load import config_hash
 from conf.schema import Settings
 from jobs.lake import Draft, Lake
@@ -175,7 +175,7 @@ class _Training:
             for task in tasks:
                 try:
                     self._train(task, ready)
-                except NotEnoughData as reason:
+                except (NotEnoughData, ConfigError) as reason:
                     log.warning("%s is not trained: %s", task.name, reason)
                     if task.name == task.model:
                         skipped[task.name] = str(reason)

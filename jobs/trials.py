@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -93,6 +94,18 @@ class Task:
 
 def _churn(fit: Callable[..., Candidate]) -> Callable[[TrainingSets, Models], Trial]:
     return lambda sets, models: _churn_trial(sets, models, fit)
+
+
+def _churn_networks(sets: TrainingSets, models: Models) -> Trial:
+    checkpoint = Checkpoint(sets.checkpoints, "churn", "")
+    fit = partial(rhythm_networks.churn_networks, network=models.network, checkpoint=checkpoint)
+    return _churn_trial(sets, models, fit)
+
+
+def _value_network(sets: TrainingSets, models: Models) -> Trial:
+    checkpoint = Checkpoint(sets.checkpoints, "value_network", "")
+    fit = partial(rhythm_networks.value_network, network=models.network, checkpoint=checkpoint)
+    return _value(fit)(sets, models)
 
 
 def _churn_trial(sets: TrainingSets, models: Models, fit: Callable[..., Candidate]) -> Trial:
@@ -333,7 +346,7 @@ TASKS: dict[str, Task] = {
             "rhythm",
             "log_likelihood",
             churn.INPUTS,
-            _churn(rhythm_networks.churn_networks),
+            _churn_networks,
             weekly=True,
             challenges=churn.NAME,
         ),
@@ -342,7 +355,7 @@ TASKS: dict[str, Task] = {
             "rhythm",
             "minus_deviance",
             value.DECLARED,
-            _value(rhythm_networks.value_network),
+            _value_network,
             weekly=True,
             challenges=value.NAME,
         ),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from conf.labels import Propensity
 from training import propensity
 from training.classifiers import calibrated, with_calibration
 from training.fitting import Candidate
+from training.networks.loop import Checkpoint, losses_of
 from training.propensity import LABEL
 from training.stack import Stack, packed
 from training.stack_fit import Data, Shape, StackConfig, fit
@@ -33,6 +35,7 @@ def heads(
     asked: Sequence[Propensity],
     columns: Sequence[str],
     config: StackConfig = SIZES,
+    checkpoint: Checkpoint | None = None,
 ) -> dict[str, Candidate]:
     """Fit the network and return the model of each label.
 
@@ -41,11 +44,12 @@ def heads(
         validation: the same of the validation window: epochs and calibration; the last fit learns from it too.
         asked: labels with a horizon (l).
         columns: inputs.
-        config: sizes.
+        config: sizes, and the loss of each label.
+        checkpoint: where a killed training goes on from.
     """
     both = pd.concat([train, validation], ignore_index=True)
     data = [Data(frame, targets(frame, asked)) for frame in (train, validation, both)]
-    found = fit(data, Shape(tuple(columns), len(asked)), masked_loss, config)
+    found = fit(data, Shape(tuple(columns), len(asked)), partial(masked_loss, config), config, checkpoint)
     made = {}
     for place, each in enumerate(asked):
         first, last = (
@@ -54,7 +58,7 @@ def heads(
         )
         settled = calibrated(first, propensity.rows(validation, each), LABEL).meta.extra.get("calibration")
         model = with_calibration(last, *settled) if settled else last
-        made[each.label] = Candidate(model, asdict(config), {"validation_loss": found.curve})
+        made[each.label] = Candidate(model, asdict(config), found.curves)
     return made
 
 
@@ -69,10 +73,11 @@ def targets(frame: pd.DataFrame, asked: Sequence[Propensity]) -> np.ndarray:
     return np.concatenate([truth, known], axis=1)
 
 
-def masked_loss(truth: Any, outputs: Any) -> Any:
-    """Return each row's mean cross-entropy over the labels that can be asked of it; 0 where none can.
+def masked_loss(config: StackConfig, truth: Any, outputs: Any) -> Any:
+    """Return each row's mean loss over the labels that can be asked of it; 0 where none can.
 
     Args:
+        config: names the loss.
         truth: result of :func:`targets`.
         outputs: log-odds (n, l).
     """
@@ -80,7 +85,7 @@ def masked_loss(truth: Any, outputs: Any) -> Any:
 
     size = outputs.shape[1]
     happened, known = truth[:, :size], truth[:, size:]
-    each = known * (ops.softplus(outputs) - happened * outputs)
+    each = known * losses_of(config.training, happened, outputs)
     return ops.sum(each, axis=1) / ops.maximum(ops.sum(known, axis=1), 1)
 
 

@@ -2,7 +2,9 @@
 
 n = rows, d = inputs, t = weeks, c = channels a week, h = hidden units, o = outputs. A stack is
 
-    outputs (n, o) = dense(... relu(dense([inputs, relu(conv(... weeks (n, t, c)))])))
+    outputs (n, o) = dense(... f(dense([inputs, f(conv(... weeks (n, t, c)))])))
+
+with an activation f that the configuration names.
 
 Keras trains it (:mod:`training.stack_fit`); workers multiply matrices and need no TensorFlow. Weights lie in an
 ``.npz`` of plain arrays, which cannot run code.
@@ -22,6 +24,7 @@ from scipy.special import expit, ndtri
 from training.artifacts import Meta, Model, matrix
 from training.attributions import integrated_gradients
 from training.logits import Scaler
+from training.networks.numpy_layers import ACTIVATIONS, SLOPES
 
 WEIGHTS_FILE = "model.npz"
 #: scaled inputs are kept within so many standard deviations
@@ -45,6 +48,7 @@ class Stack:
     weeks: np.ndarray
     convolutions: tuple[Layer, ...]
     dense: tuple[Layer, ...]
+    activation: str = "relu"
 
     def scaled(self, x: np.ndarray) -> np.ndarray:
         """Return the inputs as the layers take them (n, d)."""
@@ -62,35 +66,37 @@ class Stack:
             slopes: the outputs (n, o) to the score's derivatives by them (n, o).
         """
         outputs, hidden, weekly = self._forward(z)
+        slope = SLOPES[self.activation]
         back = slopes(outputs) @ self.dense[-1][0].T
-        for (kernel, _), active in zip(reversed(self.dense[:-1]), reversed(hidden), strict=True):
-            back = (back * (active > 0)) @ kernel.T
+        for (kernel, _), before in zip(reversed(self.dense[:-1]), reversed(hidden), strict=True):
+            back = (back * slope(before)) @ kernel.T
         found = back[:, : z.shape[1]].copy()
         if self.convolutions:
             flow = back[:, z.shape[1] :].reshape(weekly[-1].shape)
-            for (kernel, _), active in zip(reversed(self.convolutions), reversed(weekly), strict=True):
-                flow = _convolved_back(flow * (active > 0), kernel)
+            for (kernel, _), before in zip(reversed(self.convolutions), reversed(weekly), strict=True):
+                flow = _convolved_back(flow * slope(before), kernel)
             found[:, self.weeks.ravel()] += flow.reshape(len(z), -1)
         return found
 
     def _forward(self, z: np.ndarray) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
-        weekly, hidden = [], []
+        """Return the outputs, and what the hidden and the weekly layers hold before their activation."""
+        weekly, hidden, active = [], [], ACTIVATIONS[self.activation]
         row = z
         if self.convolutions:
             flow = z[:, self.weeks.ravel()].reshape(len(z), *self.weeks.shape)
             for kernel, bias in self.convolutions:
-                flow = np.maximum(_convolved(flow, kernel) + bias, 0)
-                weekly.append(flow)
+                weekly.append(_convolved(flow, kernel) + bias)
+                flow = active(weekly[-1])
             row = np.concatenate([z, flow.reshape(len(z), -1)], axis=1)
         for kernel, bias in self.dense[:-1]:
-            row = np.maximum(row @ kernel + bias, 0)
-            hidden.append(row)
+            hidden.append(row @ kernel + bias)
+            row = active(hidden[-1])
         return row @ self.dense[-1][0] + self.dense[-1][1], hidden, weekly
 
     def to_bytes(self) -> bytes:
         """Return the arrays as an ``.npz``."""
         named = {"median": self.scaler.median, "mean": self.scaler.mean, "scale": self.scaler.scale}
-        named["weeks"] = self.weeks
+        named |= {"weeks": self.weeks, "activation": np.array(self.activation)}
         for kind, layers in (("convolution", self.convolutions), ("dense", self.dense)):
             for number, (kernel, bias) in enumerate(layers):
                 named |= {f"{kind}_{number}_kernel": kernel, f"{kind}_{number}_bias": bias}
@@ -109,7 +115,8 @@ class Stack:
                 name = f"{kind}_{len(found)}"
                 found.append((arrays[f"{name}_kernel"], arrays[f"{name}_bias"]))
         scaler = Scaler(*(arrays[name] for name in ("median", "mean", "scale")))
-        return Stack(scaler, arrays["weeks"], tuple(layers["convolution"]), tuple(layers["dense"]))
+        activation = str(arrays.get("activation", "relu"))  # files of before hold none
+        return Stack(scaler, arrays["weeks"], tuple(layers["convolution"]), tuple(layers["dense"]), activation)
 
 
 class _OfStack:

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from conf.errors import ConfigError
+from conf.schema import Activation, NetworkTraining
 from training import churn, rhythm_networks, stack, value
 from training.artifacts import digest, from_bytes
 from training.attributions import integrated_gradients
@@ -94,15 +99,17 @@ def customers() -> pd.DataFrame:
     return frame.assign(customer_id=[f"c{number:03d}" for number in range(900)])
 
 
-def test_keras_and_numpy_give_the_same_network(customers):
+@pytest.mark.parametrize("activation", get_args(Activation))
+def test_keras_and_numpy_give_the_same_network(customers, activation):
     from training.stack_fit import _built, _scaled, _stack
 
+    config = replace(SMALL, activation=activation)
     scaler = Scaler.of(customers[list(churn.INPUTS)].to_numpy())
     place = {name: number for number, name in enumerate(churn.INPUTS)}
     weeks = np.array([[place[name] for name in week] for week in rhythm_networks.SERIES])
-    network = _built(len(churn.INPUTS), weeks, 1, "binary_crossentropy", SMALL)
+    network = _built(len(churn.INPUTS), weeks, 1, config)
     x = _scaled(scaler, customers, churn.INPUTS)
-    ours = _stack(network, scaler, weeks)
+    ours = Stack.of_bytes(_stack(network, scaler, weeks, activation).to_bytes())
     np.testing.assert_allclose(ours.outputs(x.astype("float64")), np.asarray(network(x)), atol=1e-4)
     z, step = x[:5].astype("float64"), 1e-5
     for column in (place["visits_week_3"], place["recency_days"]):
@@ -127,8 +134,22 @@ def test_networks_learn_who_leaves_and_how_much_is_spent(customers, monkeypatch)
     p = first.model.predict(validation)
     assert p[validation["left"]].mean() > p[~validation["left"]].mean() + 0.2
     assert last.model.to_bytes() != first.model.to_bytes()
-    spend = rhythm_networks.value_network(train, 12, ["spend_84", "recency_days"]).model
+    assert {len(first.curves[name]) for name in ("loss", "score", "seconds", "memory_mb")} == {
+        len(first.curves["loss"])
+    }
+    assert max(first.curves["score"]) > first.curves["score"][0]
+    spend = rhythm_networks.value_network(train, 12, inputs=["spend_84", "recency_days"]).model
     judged = value.judge(spend, validation)
     flat = value.deviances(validation["spend_after"], np.full(300, train["spend_after"].mean())).mean()
     assert judged.metrics["deviance"] < flat
     assert judged.metrics["coverage"] > 0.6
+
+
+def test_the_parts_of_a_stack_are_those_of_the_configuration(customers):
+    network = NetworkTraining(loss="focal", optimizer="adagrad", activation="tanh")
+    config = StackConfig(hidden=(4,), epochs=1, batch=64).configured(network)
+    found, _ = rhythm_networks.classifier("network", (customers,) * 3, churn.INPUTS, "left", config)
+    assert (found.params["loss"], found.params["optimizer"]) == ("focal", "adagrad")
+    assert found.model.stack.activation == "tanh"
+    with pytest.raises(ConfigError, match=r"focal does not fit the value network.*allowed: binary_crossentropy"):
+        rhythm_networks.value_network(customers, 12, network)

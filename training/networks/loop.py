@@ -14,11 +14,12 @@ import logging
 import resource
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from conf.schema import NetworkTraining
 
@@ -50,12 +51,39 @@ class _State:
 
 
 def key_of(*parts: Any) -> str:
-    """Return a hash of configurations and arrays: the same data and settings give the same key."""
+    """Return a hash of configurations and arrays: the same data and settings give the same key.
+
+    Args:
+        parts: plain values, arrays, sparse matrices, and dataclasses, lists, tuples and dicts of them.
+    """
     total = hashlib.sha256()
-    for part in parts:
-        content = np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else repr(part).encode()
+    for content in _contents(parts):
         total.update(f"{len(content)}\0".encode() + content)
     return total.hexdigest()
+
+
+def _contents(part: Any) -> Iterator[bytes]:
+    """Yield what a value holds, the whole of it: an array's own words leave out its middle."""
+    if isinstance(part, np.ndarray) and part.dtype != object:
+        yield f"{part.dtype} {part.shape}".encode()
+        yield np.ascontiguousarray(part).tobytes()
+    elif isinstance(part, sparse.csr_matrix):
+        yield from _contents((part.shape, part.indptr, part.indices, part.data))
+    elif is_dataclass(part):
+        yield from _contents([(each.name, getattr(part, each.name)) for each in fields(part)])
+    elif isinstance(part, dict):
+        yield from _contents(list(part.items()))
+    elif isinstance(part, list | tuple | np.ndarray):
+        yield f"{len(part)}".encode()
+        for each in part:
+            yield from _contents(each)
+    else:
+        yield repr(part).encode()
+
+
+def keyed(checkpoint: Checkpoint | None, *parts: Any) -> Checkpoint | None:
+    """Return the checkpoint with the key of all that a training reads: inputs, labels, held-out rows, configuration."""
+    return checkpoint and replace(checkpoint, key=key_of(*parts))
 
 
 def train(
@@ -150,6 +178,28 @@ def losses_of(config: NetworkTraining, truth: Any, log_odds: Any) -> Any:
     # focal loss (Lin et al. 2017): pairs that are settled already count less
     right = ops.where(truth > 0.5, probability, 1 - probability)
     return ops.square(1 - right) * (ops.softplus(log_odds) - truth * log_odds)
+
+
+def choice_losses(config: NetworkTraining, which: Any, scores: Any) -> Any:
+    """Return the losses of a choice of one among many: the configured loss of the softmax of the scores.
+
+    Cross-entropy, the squared error over all of the choice (Brier's score), or focal loss.
+
+    Args:
+        config: names the loss.
+        which: (.., n) what was chosen, or shares of it; a row of zeros has no loss.
+        scores: (.., n) of the network.
+    """
+    import keras
+
+    ops = keras.ops
+    log_chance = ops.log_softmax(scores, axis=-1)
+    if config.loss == "binary_crossentropy":
+        return -ops.sum(which * log_chance, axis=-1)
+    chance = ops.exp(log_chance)
+    if config.loss == "mean_squared_error":
+        return ops.sum(ops.square(chance - which), axis=-1) * ops.sum(which, axis=-1)
+    return -ops.sum(which * ops.square(1 - chance) * log_chance, axis=-1)
 
 
 def shuffled(size: int, batch: int, seed: int, epoch: int, most: int | None = None) -> Iterator[np.ndarray]:

@@ -26,7 +26,7 @@ from training.evaluation import calibration_error
 from training.fitting import Candidate, Judged
 from training.network import named_weights
 from training.networks.backend import keras_for
-from training.networks.loop import Batch, Checkpoint, key_of, shuffled, train
+from training.networks.loop import Batch, Checkpoint, choice_losses, keyed, shuffled, train
 from training.networks.numpy_layers import gru, softmax
 from training.networks.visits import AGES, INPUTS, MIDDLE, NOTHING, day_class, dictionary, labels, visits_of
 
@@ -116,8 +116,7 @@ def fit(
     model.get_layer("chain").set_weights([chain - np.log(base).astype("float32")])
     model.get_layer("own").set_weights([np.ones(len(base), dtype="float32")])
     model.get_layer("days_of_action").set_weights([late])
-    if checkpoint is not None:
-        checkpoint = Checkpoint(checkpoint.folder, checkpoint.name, key_of(config, coded.action, label))
+    checkpoint = keyed(checkpoint, config, known, base, chain, late, coded, label, days, held, expected)
 
     def batches(epoch: int) -> Iterator[Batch]:
         for part in shuffled(len(label), config.training.batch, config.training.seed, epoch):
@@ -131,10 +130,10 @@ def fit(
         found = network(given, training=True)
         odds, when = found[:, : len(known) + 1], ops.reshape(found[:, len(known) + 1 :], (-1, len(known), len(MIDDLE)))
         which = ops.one_hot(batch["label"], len(known) + 1)
-        right = -ops.sum(which * ops.log_softmax(odds), axis=-1)
-        timed = ops.sum(which[:, :-1, None] * ops.log_softmax(when), axis=1)
-        late = -ops.sum(timed * ops.one_hot(batch["days"], len(MIDDLE)), axis=-1)
-        return ops.mean(right + 0.3 * late)
+        comes = which[:, :-1, None]
+        days_of = ops.sum(comes, axis=1) * ops.one_hot(batch["days"], len(MIDDLE))
+        late = choice_losses(config.training, days_of, ops.sum(comes * when, axis=1))
+        return ops.mean(choice_losses(config.training, which, odds) + 0.3 * late)
 
     def score() -> float:
         found = [np.asarray(model(held.batch(slice(s, s + _BATCH)))) for s in range(0, len(expected), _BATCH)]

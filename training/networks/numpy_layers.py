@@ -15,6 +15,15 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "tanh": np.tanh,
     "sigmoid": lambda x: sigmoid(x),
 }
+#: their derivatives
+SLOPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "relu": lambda x: (x > 0).astype(x.dtype),
+    "elu": lambda x: np.where(x > 0, 1, np.exp(np.minimum(x, 0))),
+    "gelu": lambda x: 0.5 * (1 + erf(x / np.sqrt(2))) + x * np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi),
+    "silu": lambda x: sigmoid(x) * (1 + x * (1 - sigmoid(x))),
+    "tanh": lambda x: 1 - np.tanh(x) ** 2,
+    "sigmoid": lambda x: sigmoid(x) * (1 - sigmoid(x)),
+}
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ from training.evaluation import log_likelihoods
 from training.fitting import Candidate
 from training.network import named_weights
 from training.networks.backend import keras_for
-from training.networks.loop import Batch, Checkpoint, key_of, losses_of, shuffled, train
+from training.networks.loop import Batch, Checkpoint, keyed, losses_of, shuffled, train
 from training.networks.numpy_layers import ACTIVATIONS, sigmoid
 
 FAMILY, ARCHITECTURE = "wide and deep network", "wide_deep"
@@ -92,8 +92,7 @@ def fit_matrix(
     model.get_layer("deep").bias.assign([np.log(share / (1 - share))])
     given, happened = held or (np.zeros((0, len(inputs))), np.zeros(0))
     held_batches = [encode(given[start : start + _BATCH], scaling) for start in range(0, len(given), _BATCH)]
-    if checkpoint is not None:
-        checkpoint = Checkpoint(checkpoint.folder, checkpoint.name, key_of(config, values, truth))
+    checkpoint = keyed(checkpoint, config, list(inputs), values, truth, given, happened)
 
     def batches(epoch: int) -> Iterator[Batch]:
         for part in shuffled(len(truth), config.training.batch, config.training.seed, epoch):

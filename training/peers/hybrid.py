@@ -24,7 +24,7 @@ import numpy as np
 
 from conf.schema import NetworkTraining
 from training.networks.backend import keras_for
-from training.networks.loop import Batch, Checkpoint, key_of, losses_of, shuffled, train
+from training.networks.loop import Batch, Checkpoint, keyed, losses_of, shuffled, train
 from training.networks.numpy_layers import ACTIVATIONS
 from training.networks.visits import AGES
 from training.peers.examples import Rows, Shape, Side, Windows, learnt, ndcg, rows_of
@@ -90,8 +90,7 @@ def hybrid(
     model = build(config, past.shape, scales, words)
     popularity = np.asarray(rows.truth.sum(axis=0)).ravel()
     model(next(_batches(rows, side, popularity, config, 0)))
-    if checkpoint is not None:
-        checkpoint = Checkpoint(checkpoint.folder, checkpoint.name, key_of(config, rows.user, rows.truth.indices))
+    checkpoint = keyed(checkpoint, config, past, side)
 
     def score() -> float:
         if held is None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from scipy import sparse
 
 from conf.schema import NetworkTraining
 from training.networks.backend import keras_for
-from training.networks.loop import Batch, Checkpoint, key_of, shuffled, train
+from training.networks.loop import Batch, Checkpoint, choice_losses, keyed, shuffled, train
 from training.networks.visits import AGES
 from training.peers.examples import baskets_of, known_users
 from training.recommenders.history import History
@@ -61,12 +62,11 @@ def self_attention(
     several = users[(ages[users] > 0).sum(axis=1) > 1]
     model = build(config, past.shape[1])
     model({"baskets": baskets[users[:1], 1:], "ages": ages[users[:1], 1:]})
-    if checkpoint is not None:
-        checkpoint = Checkpoint(checkpoint.folder, checkpoint.name, key_of(config, baskets))
+    checkpoint = keyed(checkpoint, config, past)
     curves = train(
         model,
         lambda epoch: _batches(baskets[several], ages[several], past.shape[1], config, epoch),
-        _loss,
+        partial(_loss, config.training),
         config.training,
         None,
         checkpoint,
@@ -129,15 +129,15 @@ def build(config: SelfAttentionConfig, items: int) -> Any:
     return SelfAttention()
 
 
-def _loss(model: Any, batch: dict[str, Any]) -> Any:
+def _loss(training: NetworkTraining, model: Any, batch: dict[str, Any]) -> Any:
     import keras
 
     ops = keras.ops
     found = model(batch, training=True)
     chosen = ops.take_along_axis(found, batch["places"][..., None], axis=1)
     scores = ops.matmul(chosen, ops.transpose(model.items.embeddings[1:])) + model.bias
-    each = ops.sum(batch["next"] * ops.log_softmax(scores, axis=-1), axis=-1)
-    return -ops.sum(each) / ops.maximum(ops.sum(batch["next"]), 1)
+    each = choice_losses(training, batch["next"], scores)
+    return ops.sum(each) / ops.maximum(ops.sum(batch["next"]), 1)
 
 
 def _batches(

@@ -22,7 +22,7 @@ from scipy import sparse
 
 from conf.schema import NetworkTraining
 from training.networks.backend import keras_for
-from training.networks.loop import Batch, Checkpoint, key_of, shuffled, train
+from training.networks.loop import Batch, Checkpoint, choice_losses, keyed, shuffled, train
 from training.peers.examples import Side, Windows, bags_of, habits, held_out, known_users, ndcg, rewound
 from training.recommenders.history import History
 from training.recommenders.recommender import Recommender
@@ -77,13 +77,11 @@ def two_tower(
     numbers = examples.numbers
     model = build(config, side, past.shape[1], (numbers.mean(axis=0), numbers.std(axis=0) + 1e-6))
     model(next(_batches(examples, side, config, 0)))
-    if checkpoint is not None:
-        checkpoint = Checkpoint(checkpoint.folder, checkpoint.name, key_of(config, examples.row, examples.item))
+    checkpoint = keyed(checkpoint, config, past, side)
     held = held_out(past, config.windows)
     score = None if held is None else partial(_reached, model, *held, side, config)
-    curves = train(
-        model, lambda epoch: _batches(examples, side, config, epoch), _loss, config.training, score, checkpoint
-    )
+    loss, training = partial(_loss, config.training), config.training
+    curves = train(model, lambda epoch: _batches(examples, side, config, epoch), loss, training, score, checkpoint)
     return _recommender(model, past, side, config, name), curves
 
 
@@ -135,13 +133,11 @@ def build(config: TwoTowerConfig, side: Side, items: int, scale: tuple[np.ndarra
     return TwoTower()
 
 
-def _loss(model: Any, batch: dict[str, Any]) -> Any:
+def _loss(training: NetworkTraining, model: Any, batch: dict[str, Any]) -> Any:
     import keras
 
-    ops = keras.ops
     scores = model(batch, training=True) - batch["drawn"][None, :] + batch["barred"]
-    own = ops.diagonal(scores)
-    return ops.mean(ops.logsumexp(scores, axis=1) - own)
+    return keras.ops.mean(choice_losses(training, batch["own"], scores))
 
 
 def _examples(past: History, side: Side, config: TwoTowerConfig) -> _Examples:
@@ -176,6 +172,7 @@ def _batches(examples: _Examples, side: Side, config: TwoTowerConfig, epoch: int
             "numbers": examples.numbers[rows],
             "drawn": examples.drawn[items],
             "barred": barred,
+            "own": np.eye(len(rows), dtype="float32"),
             "items": items.astype("int32"),
             "words": side.words[items],
             "groups": side.groups[items],

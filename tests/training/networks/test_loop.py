@@ -9,11 +9,13 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from scipy import sparse
 
 from conf.load import load
 from conf.schema import NetworkTraining
 from training.networks.backend import keras_for
-from training.networks.loop import Checkpoint, losses_of, shuffled, train
+from training.networks.loop import Checkpoint, choice_losses, key_of, losses_of, shuffled, train
+from training.recommenders.history import History
 
 X = np.random.default_rng(1).normal(size=(64, 3)).astype("float32")
 Y = (X[:, 0] > 0).astype("float32")
@@ -58,6 +60,37 @@ def test_losses_by_hand() -> None:
     for loss, values in expected.items():
         found = losses_of(NetworkTraining(loss=loss), truth, odds)  # type: ignore[arg-type]
         assert np.asarray(found) == pytest.approx(values, abs=1e-6)
+
+
+def test_losses_of_a_choice_by_hand() -> None:
+    """Scores 0 and log 3 are chances 1/4 and 3/4; the first was chosen, in the second row nothing."""
+    scores, which = np.array([[0.0, np.log(3)]] * 2, "float32"), np.array([[1.0, 0.0], [0.0, 0.0]], "float32")
+    expected = {
+        "binary_crossentropy": np.log(4),
+        "mean_squared_error": 2 * (3 / 4) ** 2,
+        "focal": np.log(4) * (3 / 4) ** 2,
+    }
+    for loss, value in expected.items():
+        found = choice_losses(NetworkTraining(loss=loss), which, scores)  # type: ignore[arg-type]
+        assert np.asarray(found) == pytest.approx([value, 0], abs=1e-6)
+
+
+def test_whatever_a_training_reads_changes_its_key() -> None:
+    long = np.arange(3000.0)  # its own words leave out the middle
+    other = long.copy()
+    other[1500] = 7
+    same = sparse.csr_matrix(([1.0], ([0], [1])), shape=(2, 2))
+    keys = [
+        key_of(*parts)
+        for parts in (
+            (long,), (other,), (long.astype("float32"),), (long.reshape(2, -1),), (long, long), ([long, long],),
+            (History(long, long, long, long, (2, 2)),), (History(long, long, long, other, (2, 2)),),
+            (same,), (same * 2,), (same.T.tocsr(),), ({"a": long},), ({"b": long},), (None,), (["ab"],), (["a", "b"],),
+            (NetworkTraining(),), (NetworkTraining(seed=1),),
+        )
+    ]  # fmt: skip
+    assert len(set(keys)) == len(keys)
+    assert key_of(long, same, ["a"]) == key_of(long.copy(), same.copy(), ["a"])
 
 
 def test_it_stops_early_and_ends_with_its_best_epoch() -> None:

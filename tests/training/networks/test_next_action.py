@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ import pandas as pd
 import pytest
 
 from conf.errors import DataError
-from conf.schema import NetworkTraining
+from conf.schema import Loss, NetworkTraining
 from training import artifacts
 from training.fitting import Candidate
-from training.networks import visits
+from training.networks import next_action, visits
+from training.networks.loop import Checkpoint
 from training.networks.next_action import NextActionConfig, baselines, fit
 from training.networks.visits import NOTHING, OTHER, labels, visits_of, windows
 
@@ -127,3 +129,42 @@ def test_a_customer_without_a_visit_gets_the_shares_of_all(chain: Candidate) -> 
     assert chain.model.predict(frame)[0].argmax() != len(chain.model.meta.outputs) - 1
     assert len(chain.model.predict(frame.head(0))) == 0
     assert visits.day_class(np.array([0, 1, 7, 8, 10, 21, 28])).tolist() == [0, 0, 6, 7, 7, 9, 10]
+
+
+def test_whatever_it_reads_is_in_the_key_of_its_state(
+    chain: Candidate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    keys: list[str] = []
+
+    class Seen(Exception):
+        pass
+
+    def train(*given: object) -> None:
+        keys.append(given[-1].key)  # type: ignore[attr-defined]
+        raise Seen
+
+    monkeypatch.setattr(next_action, "train", train)
+    rows, held = windows(series(1), 8, 28), windows(series(2), 8, 28)
+    later = rows.assign(days_ago=[[7 * age for age in ages] for ages in rows["days_ago"]])
+    other = baselines(windows(series(3), 8, 28), CONFIG)[0]
+    tries = [
+        (rows, held, chain, CONFIG), (rows, held, chain, CONFIG), (later, held, chain, CONFIG),
+        (rows.assign(days=rows["days"] + 5), held, chain, CONFIG), (rows, later, chain, CONFIG),
+        (rows, held.assign(next="milk"), chain, CONFIG), (rows, held, other, CONFIG),
+        (rows, held, chain, replace(CONFIG, dropout=0.3)),
+    ]  # fmt: skip
+    for given in tries:
+        with pytest.raises(Seen):
+            fit(*given, Checkpoint(tmp_path, "it", ""))
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == len(keys) - 1
+
+
+@pytest.mark.parametrize("loss", ["mean_squared_error", "focal"])
+def test_it_learns_by_every_loss(chain: Candidate, loss: Loss) -> None:
+    training = CONFIG.training.model_copy(update={"loss": loss, "epochs": 3})
+    found = fit(windows(series(1), 8, 28), windows(series(2), 8, 28), chain, replace(CONFIG, training=training))
+    usual = fit(windows(series(1), 8, 28), windows(series(2), 8, 28), chain,
+                replace(CONFIG, training=CONFIG.training.model_copy(update={"epochs": 3})))  # fmt: skip
+    assert found.curves["loss"][-1] < found.curves["loss"][0] != usual.curves["loss"][0]
+    assert found.params["loss"] == loss

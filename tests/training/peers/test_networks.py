@@ -20,6 +20,7 @@ from training.peers.two_tower import TwoTowerConfig, two_tower
 from training.recommenders.history import History
 from training.recommenders.recommender import Recommender
 
+restored = loop._restored
 WINDOWS = Windows(count=3)
 Fit = Callable[..., tuple[Recommender, dict[str, list[float]]]]
 
@@ -77,6 +78,23 @@ def test_the_held_out_window_says_when_to_stop_and_is_not_learnt_from(name: str,
     until, _ = rewound(past, held.horizon, held.horizon)
     _, without = fit(until, side, windows=replace(held, held_out=False))
     assert curves[loop.LOSS] == without[loop.LOSS][: len(curves[loop.LOSS])]
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_the_state_of_other_purchases_is_not_taken_up(
+    name: str, past: History, side: Side, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One purchase a day earlier, which no label and no product tells."""
+    with pytest.raises(KeyboardInterrupt):
+        _killed_after(monkeypatch, 2, lambda: FITS[name](past, side, Checkpoint(tmp_path, name, "")))
+    age = past.age.copy()
+    age[np.argmax(age)] += 1
+    other = replace(past, age=age)
+    started: list[int] = []
+    monkeypatch.setattr(loop, "_restored", lambda *given: started.append(restored(*given) is None))
+    _, curves = FITS[name](other, side, Checkpoint(tmp_path, name, ""))
+    assert started == [True]
+    assert len(curves[loop.LOSS]) == 8
 
 
 def _killed_after(monkeypatch: pytest.MonkeyPatch, epochs: int, work: Callable[[], Any]) -> None:
