@@ -162,7 +162,7 @@ def report(
 def _network(weeks: float, inputs: list[str] | tuple[str, ...]) -> Callable[[pd.DataFrame], Candidate]:
     from training.rhythm_networks import value_network
 
-    return lambda frame: value_network(frame, weeks, inputs)
+    return lambda frame: value_network(frame, weeks, inputs=inputs)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -155,7 +156,7 @@ def test_a_network_of_all_labels_challenges_each_every_week(
     weekly = {name: task.model for name, task in tasks.items() if task.weekly}
     assert weekly == {"propensity_fish_network": "propensity_fish", "propensity_back_network": "propensity_back"}
     monkeypatch.setattr(multitask, "SIZES", StackConfig(hidden=(8,), epochs=2))
-    monkeypatch.setattr(multitask.heads, "__defaults__", (multitask.SIZES,))
+    sets.checkpoints = Path(settings.home)  # type: ignore[attr-defined]
     for name, label in (("propensity_fish_network", "fish"), ("propensity_back_network", "back")):
         trial = tasks[name].trial(sets, settings.models)  # type: ignore[arg-type]
         model = trial.challenger.model
@@ -165,7 +166,7 @@ def test_a_network_of_all_labels_challenges_each_every_week(
             faults(judged.probability, judged.truth, model.meta.inputs, (*tasks[name].declared, *trial.declared)) == []
         )
         assert len(model.meta.extra["bands"]) == 2
-    assert set(frames.heads(sets)) == {"fish", "back"}  # type: ignore[arg-type]
+    assert set(frames.heads(sets, settings.models.network)) == {"fish", "back"}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("asked", [Propensities(), Propensities(labels=[BACK, PARENT])])
