@@ -95,9 +95,10 @@ def fit(
 
 def members(train: pd.DataFrame, validation: pd.DataFrame, config: ChurnConfig) -> list[Candidate]:
     """Return a logistic regression and gradient-boosted trees, whose number the validation window chooses."""
+    curves: dict[str, list[float]] = {}
     return [
         Candidate(logistic(NAME, train, INPUTS, LABEL, config.logistic), asdict(config.logistic)),
-        Candidate(trees(NAME, train, validation, INPUTS, LABEL, config.trees), asdict(config.trees)),
+        Candidate(trees(NAME, train, validation, INPUTS, LABEL, config.trees, curves), asdict(config.trees), curves),
     ]
 
 
@@ -117,11 +118,13 @@ def settle(
         config: penalties and sizes.
         last: models that are fitted again already, by their family.
     """
-    together = Candidate(blend(NAME, [each.model for each in fitted]), {"blend": [dict(e.params) for e in fitted]})
+    curves = {f"{e.model.meta.family}/{name}": each for e in fitted for name, each in e.curves.items()}
+    params = {"blend": [dict(e.params) for e in fitted]}
+    together = Candidate(blend(NAME, [each.model for each in fitted]), params, curves)
     best = better([*fitted, together], validation, LABEL)
     settled = calibrated(best.model, validation, LABEL)
     if recent is None:
-        return Candidate(settled, best.params)
+        return Candidate(settled, best.params, best.curves)
     refitted = again(best.model, recent, config, last or {})
     found: Any = settled.meta.extra.get("calibration")
     return Candidate(with_calibration(refitted, *found) if found else refitted, best.params, best.curves)

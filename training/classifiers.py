@@ -22,6 +22,8 @@ from training.evaluation import calibration_error
 #: from this calibration error on, probabilities are recalibrated on the validation window
 _UNCALIBRATED = 0.02
 _BINS = 10
+#: most values of a curve that are kept
+POINTS = 100
 _NO_VARIANCE = 1e-9
 
 
@@ -123,6 +125,7 @@ def trees(
     inputs: Sequence[str],
     label: str,
     config: TreesConfig,
+    curves: dict[str, list[float]] | None = None,
 ) -> Model:
     """Fit gradient-boosted trees; the validation window says when to stop.
 
@@ -133,6 +136,8 @@ def trees(
         inputs: numeric columns.
         label: boolean column.
         config: sizes and seed.
+        curves: where the validation loss by round goes, for :attr:`training.fitting.Candidate.curves`; thinned to at
+            most :data:`POINTS` values, and ``round`` tells of which rounds they are.
     """
     import lightgbm
 
@@ -141,10 +146,22 @@ def trees(
         for frame in (train, validation)
         if frame is not None
     ]
+    told: dict[str, Any] = {}
     stop: list[Any] = [] if validation is None else [lightgbm.early_stopping(config.patience, verbose=False)]
-    booster = lightgbm.train(config.parameters(), sets[0], config.rounds, valid_sets=sets[1:], callbacks=stop)
+    watch = [*stop, lightgbm.record_evaluation(told)] if stop else []
+    booster = lightgbm.train(config.parameters(), sets[0], config.rounds, valid_sets=sets[1:], callbacks=watch)
+    if curves is not None:
+        curves |= _thinned(told)
     short = booster.model_to_string(num_iteration=booster.best_iteration if stop else config.rounds)
     return _model(name, "lightgbm", "gradient-boosted trees", inputs, lightgbm.Booster(model_str=short))
+
+
+def _thinned(told: dict[str, dict[str, list[float]]]) -> dict[str, list[float]]:
+    """Return the first of what was watched, and its rounds from 1: at most :data:`POINTS`, the last among them."""
+    for values in (each for watched in told.values() for each in watched.values()):
+        kept = np.unique(np.linspace(0, len(values) - 1, min(POINTS, len(values))).round().astype(int))
+        return {"validation_loss": [values[place] for place in kept], "round": [float(place + 1) for place in kept]}
+    return {}
 
 
 def trees_again(
@@ -154,13 +171,14 @@ def trees_again(
     inputs: Sequence[str],
     label: str,
     config: TreesConfig,
+    curves: dict[str, list[float]] | None = None,
 ) -> Model:
     """Fit gradient-boosted trees twice: the last fit learns from the validation window too, the newest there is.
 
     The first fit is judged on the validation window, which says how many trees there are and how they are calibrated.
     Arguments are those of :func:`trees`.
     """
-    first = trees(name, train, validation, inputs, label, config)
+    first = trees(name, train, validation, inputs, label, config, curves)
     told: Any = calibrated(first, validation, label).meta.extra.get("calibration")
     rounds = first.booster.num_trees()  # type: ignore[attr-defined]
     rows = pd.concat([validation, train], ignore_index=True)

@@ -84,9 +84,12 @@ def fit(
     """
     label = LABELS[name]
     linear = Candidate(logistic(name, train, inputs, label, config.logistic), asdict(config.logistic))
-    boosted = Candidate(trees(name, train, validation, inputs, label, config.trees), asdict(config.trees))
+    curves: dict[str, list[float]] = {}
+    boosted = Candidate(
+        trees(name, train, validation, inputs, label, config.trees, curves), asdict(config.trees), curves
+    )
     best = better([linear, boosted], validation, label)
-    return Candidate(calibrated(best.model, validation, label), best.params)
+    return Candidate(calibrated(best.model, validation, label), best.params, best.curves)
 
 
 def fit_response(train: pd.DataFrame, inputs: Sequence[str], config: ResponseConfig) -> Candidate:

@@ -60,7 +60,9 @@ def fit(train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], co
         inputs: columns the ranker takes.
         config: sizes and seed.
     """
-    return Candidate(trees_again(NAME, train, validation, inputs, LABEL, config.trees), asdict(config.trees))
+    curves: dict[str, list[float]] = {}
+    model = trees_again(NAME, train, validation, inputs, LABEL, config.trees, curves)
+    return Candidate(model, asdict(config.trees), curves)
 
 
 def judge(

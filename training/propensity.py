@@ -203,11 +203,14 @@ def ladder(
         candidates = zip(fitted, config.logistic, strict=True)
         return better([Candidate(model, asdict(each)) for model, each in candidates], validation, LABEL)
 
+    curves: dict[str, list[float]] = {}
     rungs = {OWN: line(own, f"logistic regression on the {OWN}")} if own else {}
     rungs |= {
         "naive Bayes": Candidate(naive_bayes(name, train, columns, LABEL)),
         "logistic regression": line(columns, "logistic regression"),
-        "trees": Candidate(trees(name, train, validation, columns, LABEL, config.trees), asdict(config.trees)),
+        "trees": Candidate(
+            trees(name, train, validation, columns, LABEL, config.trees, curves), asdict(config.trees), curves
+        ),
     }
     return {rung: replace(found, model=calibrated(found.model, validation, LABEL)) for rung, found in rungs.items()}
 
@@ -245,7 +248,7 @@ def fit(
         for each, found in rungs.items()
     }
     params = {"rung": rung, **rungs[rung].params, **told}
-    return Candidate(with_calibration(again, *calibration) if calibration else again, params)
+    return Candidate(with_calibration(again, *calibration) if calibration else again, params, rungs[rung].curves)
 
 
 def with_bands(found: Candidate, frame: pd.DataFrame) -> Candidate:

@@ -7,16 +7,32 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from conf.schema import NetworkTraining
 from scoring.predictions import Packed, label_batch, with_probabilities, with_split_probability
-from training.classifiers import LogisticConfig, logistic
+from training.blends import blend
+from training.classifiers import LogisticConfig, TreesConfig, logistic, trees
+from training.networks import wide_deep
+from training.networks.wide_deep import WideDeepConfig
 
 
-@pytest.fixture(scope="module")
-def model():
+def made(kind):
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"x": rng.normal(size=300), "z": rng.normal(size=300)})
     frame["y"] = frame["x"] - 0.5 * frame["z"] + rng.normal(size=300) > 0
-    return logistic("toy", frame, ["x", "z"], "y", LogisticConfig())
+    inputs = ["x", "z"]
+    if kind == "network":
+        config = WideDeepConfig(hidden=(4,), borders=4, training=NetworkTraining(batch=64, epochs=2))
+        return wide_deep.fit("toy", frame, frame, inputs, "y", config).model
+    if kind == "blend":
+        return blend("toy", [made("sklearn"), made("lightgbm")])
+    if kind == "lightgbm":
+        return trees("toy", frame, None, inputs, "y", TreesConfig(rounds=10, leaves=4))
+    return logistic("toy", frame, inputs, "y", LogisticConfig())
+
+
+@pytest.fixture(scope="module", params=["sklearn", "lightgbm", "blend", "network"])
+def model(request):
+    return made(request.param)
 
 
 def test_the_workers_say_what_the_model_says_here(model, rows):
@@ -29,7 +45,8 @@ def test_the_workers_say_what_the_model_says_here(model, rows):
     assert [row["q"] for row in found] == [row["p"] for row in found]
 
 
-def test_each_model_fills_its_own_rows_and_what_has_none_stays(model, rows):
+def test_each_model_fills_its_own_rows_and_what_has_none_stays(rows):
+    model = made("lightgbm")
     frame = rows(
         "id string, p double, new boolean, x double, z double",
         ("a", 0.5, True, 1.0, 0.5), ("b", 0.6, False, -2.0, 1.0), ("c", 0.7, True, None, 3.0),

@@ -12,7 +12,7 @@ import pytest
 
 from conf.errors import DataError
 from training import artifacts
-from training.classifiers import LogisticConfig, TreesConfig, calibrated, logistic, trees
+from training.classifiers import POINTS, LogisticConfig, TreesConfig, calibrated, logistic, trees
 
 INPUTS = ["recency_days", "baskets_84", "spend_84"]
 
@@ -130,3 +130,19 @@ def test_a_calibrated_model_is_left_alone() -> None:
     frame = rows(1)
     model = linear()
     assert calibrated(model, frame, "left") is model
+
+
+def test_the_validation_loss_of_trees_is_told_by_round_and_thinned() -> None:
+    curves: dict[str, list[float]] = {}
+    config = TreesConfig(rounds=120, patience=120, min_rows=10)
+    model = trees("churn", rows(), rows(2), INPUTS, "left", config, curves)
+    assert len(curves["validation_loss"]) == len(curves["round"]) == POINTS
+    assert (curves["round"][0], curves["round"][-1]) == (1, 120)
+    probability, truth = model.predict(rows(2)), rows(2)["left"].to_numpy(dtype=bool)
+    best = -np.log(np.where(truth, probability, 1 - probability)).mean()  # the model stops at its best round
+    assert best <= min(curves["validation_loss"]) + 1e-9
+    assert best == pytest.approx(min(curves["validation_loss"]), abs=2e-3)
+    silent: dict[str, list[float]] = {}
+    trees("churn", rows(), None, INPUTS, "left", TreesConfig(rounds=5, min_rows=10), silent)
+    assert silent == {}
+    assert trees("churn", rows(), rows(2), INPUTS, "left", config).to_bytes() == model.to_bytes()
