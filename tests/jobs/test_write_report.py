@@ -90,7 +90,7 @@ def test_the_page_has_every_section_and_figure(settings: Settings, night: Lake) 
         "9 customers; 1 held back: contact_limit", "Look-alikes that were not made", "Churn and value: 4 segments",
         "buys pet food or litter", "skipped: it has no model yet", "What goes with it", "held", "did not hold",
         "last basket more than 20 days ago", "<b>no basket</b> in", "95.0% of resamples ask first about: last basket",
-        "personal frequency38.50061.3%––", "offer rankertrees (challenger)27.7%–––",
+        "personal frequency38.50061.3%––", "offer rankertrees (challenger)27.7%1.250––",
         "offer ranker: 0 of the customers who buy in the held-out window had fewer than two baskets before",
         "What campaigns change", "nothing is claimed: there is no randomised treatment", "1,133 / 2,450",
     ):  # fmt: skip
