@@ -54,7 +54,7 @@ def test_all_tables_of_the_night_are_published(settings: Settings, night: Lake) 
         "organization_characteristics": 0,
         "next_actions": 80,
         "model_versions": 3,
-        "model_comparison": 8,
+        "model_comparison": 9,
         "data_quality": 3,
         "nightly_runs": 1,
     }
