@@ -12,7 +12,7 @@ import logging
 import time
 from datetime import date
 
-import pyarrow.compute as pc
+from night_windows import windows_of
 
 from conf.load import load
 from conf.schema import Models, Settings
@@ -23,20 +23,16 @@ from jobs.trials import TASKS
 from training.characteristics import NAME
 from training.evaluation import paired_bootstrap
 from training.fitting import Judged
-from training.windows import windows
 
 PARTS, METRICS = ("all", "repeats", "discoveries"), ("hit_rate", "ndcg")
 
 
 def measure(settings: Settings, night: date) -> None:
     """Train and judge for one night."""
-    lake, models = Lake(settings.lake), settings.models
-    first = pc.min(lake.arrow("clean/order_lines", night, ["ordered_on"])["ordered_on"]).as_py()
-    found = windows(night, settings.horizon_days, models.train_windows, first, models.min_history_days)
-    if found is None:
-        raise SystemExit(f"the history up to {night} is too short")
+    lake = Lake(settings.lake)
+    found = windows_of(settings, lake, night)
     with training_sets(settings, lake, session(settings, "bench"), night, found, {"customers"}) as sets:
-        told(sets, models)
+        told(sets, settings.models)
 
 
 def told(sets: TrainingSets, models: Models) -> None:

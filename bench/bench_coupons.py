@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.compute as pc
+from night_windows import windows_of
 from pyspark.sql import SparkSession, functions as F
 
 from conf.load import load
@@ -32,7 +32,6 @@ from scoring.outcome_gains import gains
 from scoring.outcomes import NBO
 from training.coupon_response import RESPONSE, SCOPE, CouponConfig, ResponseConfig, fit, fit_response, list_figures
 from training.evaluation import ranks
-from training.windows import windows
 
 SPEND = ("scope_spend_84", "scope_baskets_84", "scope_spend_per_buyer_28")
 #: what the model of redemptions learnt from before: the newest windows, the one after them to choose by
@@ -43,11 +42,8 @@ Sets = dict[date, pd.DataFrame]
 
 def built(settings: Settings, night: date) -> Sets:
     """Return the coupons of every window of the night, newest first, with the spend that is expected of a buyer."""
-    lake, models = Lake(settings.lake), settings.models
-    first = pc.min(lake.arrow("clean/order_lines", night, ["ordered_on"])["ordered_on"]).as_py()
-    found = windows(night, settings.horizon_days, 12, first, models.min_history_days)
-    if found is None:
-        raise SystemExit(f"the history up to {night} is too short")
+    lake = Lake(settings.lake)
+    found = windows_of(settings, lake, night, 12)
     spark = session(settings, "bench")
     with training_sets(settings, lake, spark, night, found, {"coupons"}) as sets:
         made = {day: with_spend(spark, sets.read("coupons", day), settings.offers) for day in found.all}

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.compute as pc
 import pyarrow.fs as pafs
+from night_windows import windows_of
 
 from conf.labels import Amount, Propensity, Purchase, is_recorded
 from conf.load import load
@@ -34,7 +34,6 @@ from training.evaluation import Interval
 from training.fitting import Candidate, Judged, judge_binary
 from training.multitask import heads
 from training.propensity import LABEL, LadderConfig
-from training.windows import windows
 
 WINDOWS, ROUNDS = 3, 1000
 KEPT = "propensity_sets"
@@ -44,10 +43,7 @@ KEPT = "propensity_sets"
 def built(settings: Settings, day: date, keep: Path | None) -> Iterator[TrainingSets]:
     """Build the sets of a night, or take those that an earlier run kept."""
     lake = Lake(settings.lake)
-    days = lake.arrow("clean/order_lines", day, ["ordered_on"])["ordered_on"]
-    laid = windows(day, settings.horizon_days, 4, pc.min(days).as_py(), settings.models.min_history_days)
-    if laid is None:
-        raise SystemExit("there is too little history")
+    laid = windows_of(settings, lake, day, 4)
     if keep is not None and (keep / KEPT).is_dir():
         kept = Lake(str(keep))
         yield TrainingSets(kept, KEPT, laid, day, keep)

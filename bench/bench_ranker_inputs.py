@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.compute as pc
+from night_windows import windows_of
 from sklearn.metrics import roc_auc_score
 
 from conf.load import load
@@ -36,7 +36,6 @@ from training.characteristics import seen_of, truth_of
 from training.evaluation import paired_bootstrap, split_truth
 from training.fitting import Judged
 from training.source_recall import source_recall
-from training.windows import windows
 
 DECLARED = ("age_band", "income_band", "household_size", "home_ownership", "marital_status", "kids_count")
 NIGHT = "the night's inputs"
@@ -61,10 +60,7 @@ Sets = dict[str, pd.DataFrame]
 def built(settings: Settings, day: date) -> Sets:
     """Return the pairs of ``train``, ``validation`` and ``gate`` with all inputs; its ``customers`` and ``items``."""
     lake, models = Lake(settings.lake), settings.models
-    first = pc.min(lake.arrow("clean/order_lines", day, ["ordered_on"])["ordered_on"]).as_py()
-    found = windows(day, settings.horizon_days, models.train_windows, first, models.min_history_days)
-    if found is None:
-        raise SystemExit(f"the history up to {day} is too short")
+    found = windows_of(settings, lake, day)
     products = lake.arrow("clean/products", day).to_pandas()
     clean = lake.arrow("clean/customers", day).to_pandas()
     spark = session(settings, "bench")

@@ -36,5 +36,4 @@ def list_figures(lake: Lake, day: date) -> dict[str, list[dict[str, Any]]]:
         elif row["slice"] in COLD:
             known = {"name": name, "slice": row["slice"], "customers": row["customers"], "judged": False}
             cold.setdefault((name, row["slice"]), known)["judged"] |= value is not None
-    lists = [each for each in shown.values() if each["novelty"] is not None]  # other models cover other things
-    return {"sources": list(sources.values()), "shown": lists, "cold": list(cold.values())}
+    return {"sources": list(sources.values()), "shown": list(shown.values()), "cold": list(cold.values())}

@@ -59,11 +59,12 @@ def comparison(
 
 
 def _shown(judged: Mapping[str, Judged]) -> list[tuple[Any, ...]]:
+    """Return what the methods show that rank; an interval's coverage is another figure of that name."""
     return [
         (method, next(iter(found.slices), "all"), name, found.metrics[name], np.nan, np.nan, len(found.each))
         for method, found in judged.items()
+        if found.metrics.keys() >= set(SHOWN)
         for name in SHOWN
-        if name in found.metrics
     ]
 
 

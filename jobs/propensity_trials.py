@@ -149,8 +149,7 @@ def _split(
     sets: TrainingSets, asked: Propensity, train: pd.DataFrame, validation: pd.DataFrame, gate: pd.DataFrame
 ) -> Split:
     """Tell of which days the parts are, or of a label without a horizon that their customers are others."""
-    days = (sets.windows.gate - sets.windows.validation).days
-    return split(train, gate, days, validation, by_customer=is_recorded(asked))
+    return split(train, gate, sets.windows.horizon.days, validation, by_customer=is_recorded(asked))
 
 
 def _network_trial(frames: Frames, asked: Propensity, sets: TrainingSets, models: Models) -> Trial:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from training.artifacts import Model
     from training.fitting import Judged
     from training.promotion import Decision
-    from training.windows import Windows
 
 log = logging.getLogger(__name__)
 #: models of the pipeline and the tables of the clean layer without which there is none
@@ -148,7 +147,9 @@ class _Training:
             names: models.
             weekly: train also what only the weekly training trains.
         """
-        windows = self._windows()
+        from jobs.training_sets import WITH, laid_out, training_sets
+
+        windows = laid_out(self.settings, self.lake, self.day)
         if windows is None:
             models, days = self.settings.models, self.settings.horizon_days
             need = models.min_history_days + 3 * days
@@ -156,7 +157,6 @@ class _Training:
         from jobs.propensity_trials import Frames, propensity_tasks
         from jobs.spark import session
         from jobs.studies import studies
-        from jobs.training_sets import WITH, training_sets
         from jobs.trials import TASKS, NotEnoughData
 
         frames = Frames(self.settings.propensities)
@@ -181,18 +181,6 @@ class _Training:
                         skipped[task.name] = str(reason)
             self.studies = studies(self.settings, ready, frames, sets, self.day)
         return skipped
-
-    def _windows(self) -> Windows | None:
-        import pyarrow.compute as pc
-
-        from training.windows import windows
-
-        days = self.lake.arrow("clean/order_lines", self.day, ["ordered_on"])["ordered_on"]
-        first = pc.min(days).as_py()
-        models = self.settings.models
-        if first is None:
-            return None
-        return windows(self.day, self.settings.horizon_days, models.train_windows, first, models.min_history_days)
 
     def _train(self, task: Task, sets: TrainingSets) -> None:
         from jobs.training_sets import WITH

@@ -23,6 +23,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.fs as pafs
 from pyspark.sql import DataFrame, SparkSession, functions as F
@@ -47,7 +48,7 @@ from jobs.coupon_sets import COUPON_TABLES, write_coupons, write_redemptions
 from jobs.lake import LAYERS, Lake
 from scoring.candidates import RANKER_INPUTS, SOURCE_RANKS, candidates, is_offerable, offerable
 from training.characteristics import examples, organization_fields
-from training.windows import Windows
+from training.windows import Windows, windows as by_history
 
 log = logging.getLogger(__name__)
 #: tables of the clean layer that each set needs
@@ -121,6 +122,20 @@ class TrainingSets:
             raise DataError(f"set {name} of {day} holds rows of other days: {sorted(map(str, rows['as_of'].unique()))}")
         keys = [key for key in ("customer_id", "product_type", "offer_id") if key in rows.columns]
         return rows.sort_values(keys, kind="stable", ignore_index=True)
+
+
+def laid_out(settings: Settings, lake: Lake, day: date, count: int | None = None) -> Windows | None:
+    """Lay out the windows of a night's training by the orders that its clean layer has; None: they do not reach far.
+
+    Args:
+        settings: the installation.
+        lake: its lake, with the clean layer of ``day``.
+        day: the night.
+        count: most training windows; None: as configured.
+    """
+    first = pc.min(lake.arrow("clean/order_lines", day, ["ordered_on"])["ordered_on"]).as_py()
+    most, history = count or settings.models.train_windows, settings.models.min_history_days
+    return None if first is None else by_history(day, settings.horizon_days, most, first, history)
 
 
 @contextmanager

@@ -119,7 +119,7 @@ def _churn_trial(sets: TrainingSets, models: Models, fit: Callable[..., Candidat
     enough(churn.LABEL, train, validation, gate)
     recent = rows((sets.windows.validation, *weekly))
     fitted = fit(train, validation, recent)
-    days = split(train, gate, _horizon(sets), validation, recent)
+    days = split(train, gate, sets.windows.horizon.days, validation, recent)
     return Trial(churn.baseline(train), fitted, lambda model: churn.judge(model, gate), split=days)
 
 
@@ -127,7 +127,7 @@ def _survival(sets: TrainingSets, models: Models) -> Trial:
     """Judge all weeks: the gate day lies so far back that they are known, and training knows nothing after it."""
     windows, weeks = sets.windows, survival.SURVIVAL_WEEKS
     gate_day, days = windows.surviving(weeks, models.churn_windows // 2)
-    horizon = (windows.gate - windows.validation).days
+    horizon = windows.horizon.days
     if not days:
         raise NotEnoughData(f"survival: {weeks} weeks more than the other models need")
     gate, train = (
@@ -195,7 +195,7 @@ def _characteristics(sets: TrainingSets, models: Models) -> Trial:
     def judge(model: Model) -> Judged:
         return characteristic_figures.judge(model, gate, dictionary, popular.model)
 
-    return Trial(start, fitted, judge, [popular], split=split(train, gate, _horizon(sets), validation))
+    return Trial(start, fitted, judge, [popular], split=split(train, gate, sets.windows.horizon.days, validation))
 
 
 def _offer_ranker(sets: TrainingSets, models: Models) -> Trial:
@@ -229,7 +229,7 @@ def _ranker(sets: TrainingSets, models: Models, fit: Callable[[pd.DataFrame, pd.
         lambda model: offer_ranker.judge(model, gate, truth, seen, items),
         others,
         recall=source_recall(gate, truth, seen, sources),
-        split=split(train, gate, _horizon(sets), validation),
+        split=split(train, gate, sets.windows.horizon.days, validation),
     )
 
 
@@ -257,7 +257,7 @@ def _discovery_ranker(sets: TrainingSets, models: Models) -> Trial:
     inputs = [name for name in RANKER_INPUTS if name not in discovery_ranker.LEFT_OUT]
     fitted = discovery_ranker.fit(train, validation, inputs, discovery_ranker.DiscoveryConfig())
     start, *others = discovery_ranker.baselines(train)
-    told = split(train, gate, _horizon(sets), validation)
+    told = split(train, gate, sets.windows.horizon.days, validation)
     return Trial(
         start, fitted, lambda model: discovery_ranker.judge(model, gate, truth, seen, items), others, split=told
     )
@@ -300,7 +300,7 @@ def _coupon_response(sets: TrainingSets, models: Models) -> Trial:
     enough(label, train, gate)
     fitted = coupon_response.fit_response(train, RESPONSE_INPUTS, coupon_response.ResponseConfig())
     start, *others = coupon_response.baselines(coupon_response.RESPONSE, train)
-    told = split(train, gate, _horizon(sets))
+    told = split(train, gate, sets.windows.horizon.days)
     return Trial(start, fitted, lambda model: coupon_response.judge_response(model, gate), others, split=told)
 
 
@@ -310,16 +310,12 @@ def _coupon_scope(sets: TrainingSets, models: Models) -> Trial:
     enough(label, train, validation, gate)
     fitted = coupon_response.fit(name, train, validation, COUPON_INPUTS, coupon_response.CouponConfig())
     start, *others = coupon_response.baselines(name, train)
-    told = split(train, gate, _horizon(sets), validation)
+    told = split(train, gate, sets.windows.horizon.days, validation)
     return Trial(start, fitted, lambda model: judge_binary(model, gate, label), others, split=told)
 
 
 def _days(sets: TrainingSets) -> tuple[Any, Any, Any]:
     return sets.windows.training, sets.windows.validation, sets.windows.gate
-
-
-def _horizon(sets: TrainingSets) -> int:
-    return (sets.windows.gate - sets.windows.validation).days
 
 
 def enough(label: str, train: pd.DataFrame, *held_out: pd.DataFrame) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from training.artifacts import META, Model, from_bytes
 from training.characteristics import CATEGORIES, NUMBERS, ORGANIZATION, K, seen_of, truth_of
-from training.evaluation import binary_metrics, paired_bootstrap, ranking_metrics, split_truth, top_ranks
+from training.evaluation import binary_metrics, paired_bootstrap, ranking_metrics, slice_figures, split_truth, top_ranks
 from training.expert_prior import FIRST, STAGES
 from training.fitting import Judged
 from training.network import BASKETS, LISTS, STAGE, label_matrix
@@ -39,12 +39,7 @@ def judge(model: Model, gate: pd.DataFrame, dictionary: Sequence[str], rival: Mo
     happened = label_matrix(gate["bought"], None, pd.Index(dictionary)).toarray() > 0
     probability = model.predict(gate)
     slices = _slices(gate, truth, outputs, probability)
-    figures = {
-        f"{name}_at_{K}{suffix}": float(slices[part][name].mean())
-        for part, suffix in (("all", ""), ("repeats", "_repeat"), ("discoveries", "_discovery"))
-        for name in ("hit_rate", "ndcg")
-        if len(slices[part])
-    }
+    figures = slice_figures(slices, K)
     if rival is not None and len(slices["discoveries"]):
         other = _slices(gate, truth, np.asarray(rival.meta.outputs), rival.predict(gate))["discoveries"]
         gain = paired_bootstrap(slices["discoveries"]["ndcg"], other["ndcg"], _ROUNDS, 0)

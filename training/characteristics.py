@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,9 @@ from sklearn.linear_model import LogisticRegression
 
 from conf.features import PROFILE
 from conf.schema import PriorRule
-from training.artifacts import META, Meta, Model, from_bytes, to_bytes
+from training.artifacts import Meta, Model, from_bytes, to_bytes
 from training.characteristic_training import Rows, Shape, Watch, build, by_frequency, filled, item_weights, with_items
+from training.classifiers import with_extra
 from training.expert_prior import prior_matrix
 from training.first_purchases import first_time_log_odds
 from training.fitting import Candidate
@@ -172,7 +173,8 @@ def fit(
     last = _trained(both, shape, start, config, watch.epochs)
     owned = (valid.coded.owned + valid.bought).sign()
     limits = judged.meta.extra["thresholds"]
-    return Candidate(_limited(files(with_items(last, shape, told, owned)), limits), asdict(config), watch.curves)
+    model = with_extra(from_bytes(files(with_items(last, shape, told, owned))), thresholds=limits)
+    return Candidate(model, asdict(config), watch.curves)
 
 
 def _trained(
@@ -268,11 +270,4 @@ def _with_thresholds(files: dict[str, bytes], validation: pd.DataFrame, least: f
     """Choose the thresholds by the very predictions that scoring will make."""
     model = from_bytes(files)
     happened = label_matrix(validation["bought"], None, pd.Index(model.meta.outputs)).toarray()
-    return _limited(files, thresholds(model.predict(validation), happened, least).tolist())
-
-
-def _limited(files: dict[str, bytes], limits: list[float]) -> Model:
-    """Return the model with these thresholds."""
-    meta = from_bytes(files).meta
-    meta = replace(meta, extra={**meta.extra, "thresholds": limits})
-    return from_bytes({**files, META: meta.to_json().encode()})
+    return with_extra(model, thresholds=thresholds(model.predict(validation), happened, least).tolist())

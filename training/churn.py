@@ -13,7 +13,7 @@ import pandas as pd
 from conf.features import RHYTHM
 from training.artifacts import Model
 from training.blends import Blend, blend
-from training.classifiers import LogisticConfig, TreesConfig, calibrated, logistic, trees, with_calibration
+from training.classifiers import LogisticConfig, TreesConfig, boosted, calibrated, logistic, trees, with_calibration
 from training.fitting import Candidate, Judged, better, judge_binary
 
 NAME = "churn"
@@ -95,10 +95,9 @@ def fit(
 
 def members(train: pd.DataFrame, validation: pd.DataFrame, config: ChurnConfig) -> list[Candidate]:
     """Return a logistic regression and gradient-boosted trees, whose number the validation window chooses."""
-    curves: dict[str, list[float]] = {}
     return [
         Candidate(logistic(NAME, train, INPUTS, LABEL, config.logistic), asdict(config.logistic)),
-        Candidate(trees(NAME, train, validation, INPUTS, LABEL, config.trees, curves), asdict(config.trees), curves),
+        boosted(NAME, train, validation, INPUTS, LABEL, config.trees),
     ]
 
 

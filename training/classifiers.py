@@ -5,8 +5,8 @@ n = rows, d = inputs. Training frames hold the inputs and the label as columns.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from training.artifacts import Meta, Model, from_bytes, matrix, to_bytes
 from training.evaluation import calibration_error
+from training.fitting import Candidate
 
 #: from this calibration error on, probabilities are recalibrated on the validation window
 _UNCALIBRATED = 0.02
@@ -162,6 +163,23 @@ def _thinned(told: dict[str, dict[str, list[float]]]) -> dict[str, list[float]]:
         kept = np.unique(np.linspace(0, len(values) - 1, min(POINTS, len(values))).round().astype(int))
         return {"validation_loss": [values[place] for place in kept], "round": [float(place + 1) for place in kept]}
     return {}
+
+
+def boosted(
+    name: str,
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    inputs: Sequence[str],
+    label: str,
+    config: TreesConfig,
+    fit: Callable[..., Model] = trees,
+) -> Candidate:
+    """Fit gradient-boosted trees with ``fit``, and keep sizes and curves beside them.
+
+    Arguments are those of :func:`trees`.
+    """
+    curves: dict[str, list[float]] = {}
+    return Candidate(fit(name, train, validation, inputs, label, config, curves), asdict(config), curves)
 
 
 def trees_again(

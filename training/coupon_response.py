@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from training.artifacts import Model
-from training.classifiers import LogisticConfig, TreesConfig, calibrated, logistic, trees, with_calibration
+from training.classifiers import LogisticConfig, TreesConfig, boosted, calibrated, logistic, trees, with_calibration
 from training.evaluation import binary_metrics, ranking_metrics, ranks
 from training.fitting import Candidate, Judged, better, likelihood
 
@@ -84,11 +84,7 @@ def fit(
     """
     label = LABELS[name]
     linear = Candidate(logistic(name, train, inputs, label, config.logistic), asdict(config.logistic))
-    curves: dict[str, list[float]] = {}
-    boosted = Candidate(
-        trees(name, train, validation, inputs, label, config.trees, curves), asdict(config.trees), curves
-    )
-    best = better([linear, boosted], validation, label)
+    best = better([linear, boosted(name, train, validation, inputs, label, config.trees)], validation, label)
     return Candidate(calibrated(best.model, validation, label), best.params, best.curves)
 
 

@@ -7,13 +7,13 @@ of the second. So discoveries have a model of their own, learnt from what was ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from training.artifacts import Model
-from training.classifiers import LogisticConfig, TreesConfig, logistic, trees_again
+from training.classifiers import LogisticConfig, TreesConfig, boosted, logistic, trees_again
 from training.evaluation import binary_metrics, ranking_metrics, ranks
 from training.fitting import Candidate, Judged
 from training.shown_lists import shown_figures
@@ -69,9 +69,7 @@ def fit(train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], co
         inputs: columns the model takes.
         config: sizes and seed.
     """
-    curves: dict[str, list[float]] = {}
-    model = trees_again(NAME, train, validation, inputs, LABEL, config.trees, curves)
-    return Candidate(model, asdict(config.trees), curves)
+    return boosted(NAME, train, validation, inputs, LABEL, config.trees, trees_again)
 
 
 def judge(

@@ -6,6 +6,7 @@ Ranking metrics come back a row per customer, so that models can be compared on 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,20 @@ def ranking_metrics(ranked: pd.DataFrame, truth: pd.DataFrame, k: int) -> pd.Dat
     place = np.searchsorted(customers, first["customer_id"].to_numpy(dtype=str))
     lists[place, first["rank"].to_numpy() - 1] = column[len(truth) :]
     return list_metrics(lists, taken).set_index(pd.Index(customers, name="customer_id"))
+
+
+def slice_figures(slices: Mapping[str, pd.DataFrame], k: int) -> dict[str, float]:
+    """Return mean hit rate and NDCG at ``k`` over all, and of repeats and discoveries; NaN where a slice is empty.
+
+    Args:
+        slices: results of :func:`ranking_metrics`: ``all``, ``repeats``, ``discoveries``, and any others.
+        k: ranks that count, for the names.
+    """
+    return {
+        f"{name}_at_{k}{suffix}": float(slices[part][name].mean())
+        for part, suffix in (("all", ""), ("repeats", "_repeat"), ("discoveries", "_discovery"))
+        for name in ("hit_rate", "ndcg")
+    }
 
 
 def split_truth(truth: pd.DataFrame, seen: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from training.artifacts import Model
-from training.classifiers import LogisticConfig, TreesConfig, logistic, trees_again
-from training.evaluation import binary_metrics, ranking_metrics, ranks, split_truth
+from training.classifiers import LogisticConfig, TreesConfig, boosted, logistic, trees_again
+from training.evaluation import binary_metrics, ranking_metrics, ranks, slice_figures, split_truth
 from training.fitting import Candidate, Judged
 from training.shown_lists import shown_figures
 
@@ -60,9 +60,7 @@ def fit(train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], co
         inputs: columns the ranker takes.
         config: sizes and seed.
     """
-    curves: dict[str, list[float]] = {}
-    model = trees_again(NAME, train, validation, inputs, LABEL, config.trees, curves)
-    return Candidate(model, asdict(config.trees), curves)
+    return boosted(NAME, train, validation, inputs, LABEL, config.trees, trees_again)
 
 
 def judge(
@@ -85,15 +83,13 @@ def judge_scores(
     score: np.ndarray, pairs: pd.DataFrame, truth: pd.DataFrame, seen: pd.DataFrame, items: pd.DataFrame | None = None
 ) -> Judged:
     """Judge any score (n,) of the candidates in the same way; of repeats or discoveries only they are listed."""
-    slices, figures = {}, {}
+    slices = {}
     fresh = pairs["pair_baskets_total"].fillna(0).to_numpy() == 0
     everything = ranks(pairs, score)
     slices["all"] = ranking_metrics(everything, truth, K)
     for part, wanted, kept in zip(("repeats", "discoveries"), split_truth(truth, seen), (~fresh, fresh), strict=True):
         slices[part] = ranking_metrics(ranks(pairs[kept], score[kept]), wanted, K)
-    for part, suffix in (("all", ""), ("repeats", "_repeat"), ("discoveries", "_discovery")):
-        for name in ("hit_rate", "ndcg"):
-            figures[f"{name}_at_{K}{suffix}"] = float(slices[part][name].mean())
+    figures = slice_figures(slices, K)
     label = pairs[LABEL].to_numpy(dtype=bool)
     if len(score) and np.min(score) >= 0 and np.max(score) <= 1:
         figures |= binary_metrics(label, score)

@@ -23,6 +23,7 @@ from training.churn import coverage
 from training.classifiers import (
     LogisticConfig,
     TreesConfig,
+    boosted,
     calibrated,
     logistic,
     naive_bayes,
@@ -203,14 +204,11 @@ def ladder(
         candidates = zip(fitted, config.logistic, strict=True)
         return better([Candidate(model, asdict(each)) for model, each in candidates], validation, LABEL)
 
-    curves: dict[str, list[float]] = {}
     rungs = {OWN: line(own, f"logistic regression on the {OWN}")} if own else {}
     rungs |= {
         "naive Bayes": Candidate(naive_bayes(name, train, columns, LABEL)),
         "logistic regression": line(columns, "logistic regression"),
-        "trees": Candidate(
-            trees(name, train, validation, columns, LABEL, config.trees, curves), asdict(config.trees), curves
-        ),
+        "trees": boosted(name, train, validation, columns, LABEL, config.trees),
     }
     return {rung: replace(found, model=calibrated(found.model, validation, LABEL)) for rung, found in rungs.items()}
 

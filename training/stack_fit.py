@@ -148,7 +148,7 @@ def _whole(loss: Callable[[Any, Any], Any]) -> Callable[[Any, dict[str, Any]], A
     return whole
 
 
-def _stack(network: Any, scaler: Scaler, weeks: np.ndarray, activation: str = "relu") -> Stack:
+def _stack(network: Any, scaler: Scaler, weeks: np.ndarray, activation: str) -> Stack:
     """Take the weights out of a network of Keras."""
     layers: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {"convolution": [], "dense": []}
     for layer in network.layers:

@@ -25,6 +25,11 @@ class Windows:
         """Every day, newest first."""
         return (self.gate, self.validation, *self.training)
 
+    @property
+    def horizon(self) -> timedelta:
+        """Length of a window."""
+        return self.gate - self.validation
+
     def weekly(self, count: int) -> tuple[date, ...]:
         """Return at most ``count`` days a week apart, newest first: below the validation day, and with history enough.
 
@@ -35,14 +40,13 @@ class Windows:
 
     def back(self, count: int) -> tuple[date, ...]:
         """Return at most ``count`` days, a horizon apart, newest first: below the validation day, and with history."""
-        horizon = self.gate - self.validation
-        days = [self.validation - horizon * number for number in range(1, count + 1)]
+        days = [self.validation - self.horizon * number for number in range(1, count + 1)]
         return tuple(day for day in days if day >= self.earliest)
 
     @property
     def until(self) -> date:
         """Last day whose data may be seen: the gate's labels end with it."""
-        return self.gate + (self.gate - self.validation)
+        return self.gate + self.horizon
 
     def longer(self, days: int, count: int) -> tuple[date, tuple[date, ...]]:
         """Return a gate day whose labels of ``days`` days end with the last day, and days to train on.
@@ -58,9 +62,8 @@ class Windows:
 
         The latter are at most ``count``, two weeks apart, newest first; the first week of each is known by the gate.
         """
-        horizon = self.gate - self.validation
         gate = self.gate - timedelta(days=7 * (weeks - 1))
-        back = [gate - horizon - timedelta(days=14 * number) for number in range(count)]
+        back = [gate - self.horizon - timedelta(days=14 * number) for number in range(count)]
         return gate, tuple(day for day in back if day >= self.earliest)
 
     def before_validation(self, days: Sequence[date]) -> tuple[date, ...]:

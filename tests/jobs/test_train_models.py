@@ -159,7 +159,8 @@ def test_what_is_no_model_stands_in_the_table_too(installed: Settings, world: Wo
     def shown(model: artifacts.Model) -> Judged:
         found = judge(model)
         slices = {"all": found.each.to_frame("ndcg"), "cold customers": found.each.to_frame("ndcg").iloc[:0]}
-        return replace(found, slices=slices, metrics={**found.metrics, "coverage": 0.5})
+        lists = {"coverage": 0.5, "novelty": 1.5, "diversity": 0.25, "miscalibration": 1.0}
+        return replace(found, slices=slices, metrics={**found.metrics, **lists})
 
     def trial(sets: Any, models: Any) -> trials.Trial:
         return replace(world.trial(sets, models), judge=shown, recall=recall)

@@ -1,0 +1,18 @@
+"""The windows of a night's training, for benches that build the night's own training sets."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from conf.schema import Settings
+from jobs.lake import Lake
+from jobs.training_sets import laid_out
+from training.windows import Windows
+
+
+def windows_of(settings: Settings, lake: Lake, night: date, count: int | None = None) -> Windows:
+    """Return the windows, at most ``count`` to train on (None: as configured); stop where the history is too short."""
+    found = laid_out(settings, lake, night, count)
+    if found is None:
+        raise SystemExit(f"the history up to {night} is too short")
+    return found
