@@ -2,7 +2,8 @@
 
 Settings were chosen on the window of 2017-09-10; 2017-10-08, 2017-11-05 and 2017-12-03 are reported. All models see
 days up to the window's first alone, and networks learn from windows that end by it. ``--ablation`` switches the
-branches of the hybrid off one by one; ``--actions`` is the next action; ``--speed`` wide & deep against LightGBM.
+branches of the hybrid off one by one, on three windows that end by the first reported; ``--actions`` is the next
+action; ``--speed`` wide & deep against LightGBM. Every network fitted is a run in the MLflow of ``NBO_HOME``.
 """
 
 from __future__ import annotations
@@ -10,19 +11,25 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from complete_journey import Journey, day_of, journey, people, visits as series_of_visits
 
+from conf.load import load
 from conf.schema import NetworkTraining
-from training.comparison import SLICES, Task, compare, gain, table
+from jobs.model_pins import open_registry
+from jobs.night import code_version, peak_mb
+from training.comparison import SLICES, Task, compare, gain, table, together
 from training.evaluation import paired_bootstrap
 from training.networks import next_action, visits
+from training.networks.loop import key_of
 from training.networks.wide_deep import WideDeepConfig, fit_matrix
 from training.peers.examples import Side, Windows
 from training.peers.hybrid import BRANCHES, DRAWN, HybridConfig, hybrid
@@ -38,21 +45,26 @@ from training.recommenders.pair_features import Pairs, pair_features
 from training.recommenders.recommender import Recommender, only_own
 from training.recommenders.two_stage import RANKER, candidate_pairs, fit_ranker, labels, ranked
 from training.splits import last_window
+from training.tracking import Registry, Run
 
 SETTINGS, REPORTED = "2017-09-10", ("2017-10-08", "2017-11-05", "2017-12-03")
+#: windows of the ablation: their 28 days end by the first reported day
+ABLATION = ("2017-07-16", "2017-08-13", "2017-09-10")
 HORIZON, K, WORDS = 28, 5, 8
 _NONE = np.zeros((0, 0)), np.zeros((0, 0))
 FUSED_ALL = ("decayed frequency", "EASE", "two towers", "hybrid, all branches")
 FUSED_NEW = ("EASE, whether", "two towers, for discoveries", "hybrid, for discoveries")
 NETWORKS = (
-    "hybrid, as the source draws it", "hybrid, all branches", "hybrid, for discoveries", "two towers",
-    "two towers, for discoveries", "self-attention",
+    "hybrid, as the source draws it", "hybrid, all branches", "hybrid, for discoveries", "hybrid, slim",
+    "hybrid, slim, for discoveries", "two towers", "two towers, for discoveries", "self-attention",
 )  # fmt: skip
 RANKERS = "rankers"
 FUSED, BEST = "lists fused", "two stages, LightGBM"
 CLASSICAL = ("popularity", "personal frequency", "decayed frequency", "EASE", "EASE, whether", "user-kNN")
 WINDOWS = Windows(count=4, step=28)
 HYBRID = HybridConfig(windows=WINDOWS, training=NetworkTraining(batch=256, epochs=6, learning_rate=3e-3))
+#: the branches that the ablation shows to carry the network
+SLIM = replace(HYBRID, branches=("trend", "own", "linear"))
 TOWERS = TwoTowerConfig(windows=WINDOWS, training=NetworkTraining(batch=1024, epochs=4))
 ATTENTION = SelfAttentionConfig(training=NetworkTraining(batch=128, epochs=12))
 WIDE_DEEP = WideDeepConfig(training=NetworkTraining(batch=4096, epochs=6, learning_rate=3e-3))
@@ -113,22 +125,56 @@ class Cut:
         return pair_features(self.past, row, column, told, self.data.groups)
 
 
-def networks(cut: Cut, side: Side) -> dict[str, Callable[[], tuple[Recommender, dict[str, list[float]]]]]:
-    """Return the fits of the networks that stand on a history alone."""
+Fit = Callable[[], tuple[Recommender, dict[str, list[float]]]]
+
+
+def networks(cut: Cut, side: Side) -> dict[str, tuple[Any, Fit]]:
+    """Return the configuration and the fit of each network that stands on a history alone."""
     past = cut.past
-    drawn = replace(HYBRID, branches=DRAWN)
+    hybrids = (
+        replace(HYBRID, branches=DRAWN), HYBRID, replace(HYBRID, discoveries=True), SLIM,
+        replace(SLIM, discoveries=True),
+    )  # fmt: skip
+    towers = (TOWERS, replace(TOWERS, discoveries=True))
     fits = (
-        lambda: hybrid(past, side, drawn),
-        lambda: hybrid(past, side, HYBRID),
-        lambda: hybrid(past, side, replace(HYBRID, discoveries=True)),
-        lambda: two_tower(past, side, TOWERS),
-        lambda: two_tower(past, side, replace(TOWERS, discoveries=True)),
-        lambda: self_attention(past, ATTENTION),
+        *((config, partial(hybrid, past, side, config)) for config in hybrids),
+        *((config, partial(two_tower, past, side, config)) for config in towers),
+        (ATTENTION, partial(self_attention, past, ATTENTION)),
     )
     return dict(zip(NETWORKS, fits, strict=True))
 
 
-def rankers(cut: Cut, earlier: list[Cut], discoveries: bool) -> dict[str, Recommender]:
+@dataclass(frozen=True)
+class Records:
+    """The runs of this command in MLflow: one for every fit of a network."""
+
+    registry: Registry
+    data_version: str
+
+    @staticmethod
+    def of(data: Journey) -> Records:
+        """Open the installation's registry."""
+        return Records(open_registry(load()), key_of(data.user, data.item, data.day, data.basket)[:16])
+
+    @contextmanager
+    def run(self, name: str, as_of: str, config: Any) -> Iterator[Run]:
+        """Log configuration, data and code version, time and memory of what the body fits."""
+        tags = {"model": "bench", "ds": as_of, "data_version": self.data_version, "code_version": code_version()}
+        started = time.monotonic(), time.process_time()
+        with self.registry.run(f"{name} {as_of}", asdict(config), tags) as run:
+            yield run
+            run.metrics({"training_seconds": time.monotonic() - started[0],
+                         "training_cpu_seconds": time.process_time() - started[1], "peak_mb": peak_mb()})  # fmt: skip
+
+
+def logged(run: Run, judged: dict[str, pd.DataFrame], curves: dict[str, list[float]]) -> None:
+    """Log the curves, and the means of one model by slice."""
+    run.curves(curves)
+    run.metrics({f"{metric}_{key.rsplit('/', 1)[1]}": rows[metric].mean() for key, rows in judged.items()
+                 for metric in ("hit_rate", "ndcg")})  # fmt: skip
+
+
+def rankers(cut: Cut, earlier: list[Cut], discoveries: bool, records: Records, as_of: str) -> dict[str, Recommender]:
     """Fit LightGBM and wide & deep on the candidates of earlier windows and rank those of this one."""
     learnt = [(each.pairs(discoveries), each.truth) for each in earlier]
     now = cut.pairs(discoveries)
@@ -145,8 +191,12 @@ def rankers(cut: Cut, earlier: list[Cut], discoveries: bool) -> dict[str, Recomm
     found["two stages without content"] = ranked(booster, bare, cut.truth.shape)
     started = time.process_time()
     x, y = np.concatenate([p.values for p, _ in labelled]), np.concatenate([y for _, y in labelled]).astype("float32")
-    files, curves = fit_matrix("ranker", (x.astype("float64"), y), None, now.names, WIDE_DEEP)
-    found["two stages, wide & deep"] = _wide_deep(files, now, cut)
+    name = f"wide & deep{', discoveries' if discoveries else ''}"
+    with records.run(name, as_of, WIDE_DEEP) as run:
+        files, curves = fit_matrix("ranker", (x.astype("float64"), y), None, now.names, WIDE_DEEP)
+        found["two stages, wide & deep"] = _wide_deep(files, now, cut)
+        parts = ("discoveries",) if discoveries else ("all", "repeats")
+        logged(run, compare({name: found["two stages, wide & deep"]}, Task(cut.truth, cut.seen, K), parts), curves)
     _told("two stages, wide & deep", started, curves)
     return found
 
@@ -161,25 +211,26 @@ def _wide_deep(files: dict[str, bytes], pairs: Pairs, cut: Cut) -> Recommender:
     return only_own("wide & deep", sparse.csr_matrix(cells, shape=cut.truth.shape))
 
 
-def fitted(data: Journey, as_of: str, wanted: list[str], kept: Path) -> dict[str, np.ndarray]:
+def fitted(data: Journey, as_of: str, wanted: list[str], kept: Path, records: Records) -> dict[str, np.ndarray]:
     """Return the scores (u, i) of models, fitted now or, in an earlier run, put into ``kept``."""
     cut, side, made = Cut(data, day_of(as_of)), side_of(data), {}
-    works = {name: partial(_classical, cut, name) for name in CLASSICAL} | networks(cut, side)
-    for name, work in works.items():
+    nets, task = networks(cut, side), Task(cut.truth, cut.seen, K)
+    for name in (*CLASSICAL, *NETWORKS):
         path = kept / as_of / f"{name}.npy"
         if name in wanted:
-            started = time.process_time()
-            model, curves = work()
             path.parent.mkdir(parents=True, exist_ok=True)
+            if name in nets:
+                started, (config, fit) = time.process_time(), nets[name]
+                with records.run(name, as_of, config) as run:
+                    model, curves = fit()
+                    logged(run, compare({name: model}, task), curves)
+                _told(name, started, curves)
+            else:
+                model = cut.models[name]
             np.save(path, model.scores(slice(None)))
-            _told(name, started, curves)
         if path.exists():
             made[name] = np.load(path)
     return made
-
-
-def _classical(cut: Cut, name: str) -> tuple[Recommender, dict[str, list[float]]]:
-    return cut.models[name], {}
 
 
 def judge_networks(data: Journey, as_of: str, found: dict[str, np.ndarray]) -> dict[str, pd.DataFrame]:
@@ -199,13 +250,13 @@ def judge_networks(data: Journey, as_of: str, found: dict[str, np.ndarray]) -> d
     return judged
 
 
-def judge_rankers(data: Journey, as_of: str) -> dict[str, pd.DataFrame]:
+def judge_rankers(data: Journey, as_of: str, records: Records) -> dict[str, pd.DataFrame]:
     """Judge the rankers of candidates: for discoveries those that learnt from discoveries alone."""
     day = day_of(as_of)
     cut, *earlier = (Cut(data, day - HORIZON * back) for back in range(3))
     task = Task(cut.truth, cut.seen, K)
-    judged = compare(rankers(cut, earlier, False), task, ("all", "repeats"))
-    return judged | compare(rankers(cut, earlier, True), task, ("discoveries",))
+    judged = compare(rankers(cut, earlier, False, records, as_of), task, ("all", "repeats"))
+    return judged | compare(rankers(cut, earlier, True, records, as_of), task, ("discoveries",))
 
 
 def report(judged: dict[str, pd.DataFrame]) -> None:
@@ -228,21 +279,33 @@ def report(judged: dict[str, pd.DataFrame]) -> None:
                 print(f"  {part}: {name} over " + "; ".join(told), flush=True)
 
 
-def ablation(data: Journey, as_of: str) -> None:
-    """Print the hybrid without each of its branches."""
-    side, cut = side_of(data), Cut(data, day_of(as_of))
-    task, models = Task(cut.truth, cut.seen, K), {}
-    for off in (None, *BRANCHES):
-        name = "all branches" if off is None else f"without {off}"
-        kept = tuple(branch for branch in BRANCHES if branch != off)
-        started = time.process_time()
-        models[name], curves = hybrid(cut.past, side, replace(HYBRID, branches=kept))
-        _told(name, started, curves)
-    judged = compare(models, task, ("all", "discoveries"))
-    print(table(judged)[[(p, m) for p in ("all", "discoveries") for m in ("hit_rate", "ndcg")]].round(4).to_string())
-    for name in models:
-        each = gain(judged, "all branches", name, "all", "ndcg")
-        print(f"  all branches over {name}: NDCG {each.value:+.4f} [{each.low:+.4f}, {each.high:+.4f}]")
+def ablation(data: Journey, days: list[str], records: Records) -> None:
+    """Print the hybrid without each of its branches: windows together, customers resampled with all of theirs."""
+    side, parts, windows = side_of(data), ("all", "discoveries"), []
+    offs = {"all branches": BRANCHES} | {
+        f"without {off}": tuple(branch for branch in BRANCHES if branch != off) for off in BRANCHES
+    }
+    offs["trend, own, linear alone"] = SLIM.branches
+    for as_of in days:
+        cut, judged = Cut(data, day_of(as_of)), {}
+        task = Task(cut.truth, cut.seen, K)
+        for name, kept in offs.items():
+            started, config = time.process_time(), replace(HYBRID, branches=kept)
+            with records.run(f"hybrid, {name}", as_of, config) as run:
+                model, curves = hybrid(cut.past, side, config)
+                one = compare({name: model}, task, parts)
+                logged(run, one, curves)
+            judged |= one
+            _told(f"{as_of} {name}", started, curves)
+        windows.append(judged)
+    every = together(windows)
+    print(table(every)[[(p, m) for p in parts for m in ("hit_rate", "ndcg")]].round(4).to_string())
+    for name in offs:
+        told = (gain(every, "all branches", name, part, "ndcg") for part in parts)
+        print(f"  all branches over {name}, NDCG: " + "; ".join(
+            f"{part} {each.value:+.4f} [{each.low:+.4f}, {each.high:+.4f}]"
+            for part, each in zip(parts, told, strict=True)
+        ), flush=True)  # fmt: skip
 
 
 def next_actions(as_of: str) -> None:
@@ -313,6 +376,7 @@ def main() -> None:
     """Print what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--as-of", default=REPORTED[-1], choices=(SETTINGS, *REPORTED))
+    parser.add_argument("--full", action="store_true", help="all three reported windows")
     parser.add_argument(
         "--fit", nargs="*", help="models to fit (default all, rankers too); others are read from --kept"
     )
@@ -330,18 +394,32 @@ def main() -> None:
         print(f"next action after {arguments.as_of}", flush=True)
         return next_actions(arguments.as_of)
     data = journey(False)
-    print(f"{data.shape[0]:,} customers x {data.shape[1]:,} product types, top {K}, {arguments.as_of}", flush=True)
+    records = Records.of(data)
+    print(f"{data.shape[0]:,} customers x {data.shape[1]:,} product types, top {K}", flush=True)
     if arguments.ablation:
-        return ablation(data, arguments.as_of)
-    every = arguments.fit is None
-    wanted = [*CLASSICAL, *NETWORKS, RANKERS] if every else arguments.fit
-    judged = judge_networks(data, arguments.as_of, fitted(data, arguments.as_of, wanted, arguments.kept))
-    ranked_before = arguments.kept / arguments.as_of / f"{RANKERS}.pkl"
+        return ablation(data, list(ABLATION), records)
+    wanted = [*CLASSICAL, *NETWORKS, RANKERS] if arguments.fit is None else arguments.fit
+    windows = []
+    for as_of in REPORTED if arguments.full else (arguments.as_of,):
+        print(as_of, flush=True)
+        windows.append(_judged(data, as_of, wanted, arguments.kept, records))
+        report(windows[-1])
+    if len(windows) > 1:
+        print("windows together, customers resampled:")
+        report(together(windows))
+    return None
+
+
+def _judged(data: Journey, as_of: str, wanted: list[str], kept: Path, records: Records) -> dict[str, pd.DataFrame]:
+    """Judge what is fitted now, and what an earlier run has kept."""
+    judged = judge_networks(data, as_of, fitted(data, as_of, wanted, kept, records))
+    ranked_before = kept / as_of / f"{RANKERS}.pkl"
     if RANKERS in wanted:
-        pd.to_pickle(judge_rankers(data, arguments.as_of), ranked_before)
+        ranked_before.parent.mkdir(parents=True, exist_ok=True)
+        pd.to_pickle(judge_rankers(data, as_of, records), ranked_before)
     if ranked_before.exists():
         judged |= pd.read_pickle(ranked_before)
-    return report(judged)
+    return judged
 
 
 if __name__ == "__main__":

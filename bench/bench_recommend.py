@@ -20,7 +20,7 @@ import pandas as pd
 from complete_journey import Journey, day_of, journey
 from scipy import sparse
 
-from training.comparison import FEW, SLICES, Task, compare, gain, shown, summary
+from training.comparison import FEW, SLICES, Task, compare, gain, shown, summary, together
 from training.recommenders.als import FactorsConfig, als
 from training.recommenders.content import content_tags
 from training.recommenders.ease import ease
@@ -155,12 +155,6 @@ def gains(judged: dict[str, pd.DataFrame]) -> None:
             told = ", ".join(f"{name} {each.value:+.4f} [{each.low:+.4f}, {each.high:+.4f}]"
                              for name, each in zip(("hit rate", "NDCG"), over, strict=True))  # fmt: skip
             print(f"  {part}: {BEST} over {other}: {told}")
-
-
-def together(windows: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
-    """Return a row per user whose mean is that of all windows: his windows are no independent cases."""
-    every = {key: pd.concat([judged[key] for judged in windows]) for key in windows[0]}
-    return {key: rows.groupby(level=0).sum() * (rows.index.nunique() / len(rows)) for key, rows in every.items()}
 
 
 def by_repeats(frame: pd.DataFrame, task: Task) -> pd.DataFrame:

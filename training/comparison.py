@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +103,16 @@ def summary(judged: Mapping[str, pd.DataFrame], rounds: int = 1000, seed: int = 
 def gain(judged: Mapping[str, pd.DataFrame], model: str, other: str, part: str, metric: str, seed: int = 1) -> Interval:
     """Return the mean gain of ``model`` over ``other`` with its paired 95 % interval over users."""
     return paired_bootstrap(judged[f"{model}/{part}"][metric], judged[f"{other}/{part}"][metric], 1000, seed)
+
+
+def together(windows: Sequence[Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+    """Return a row per user whose mean is that of all windows: his windows are no independent cases.
+
+    Args:
+        windows: of each window the metrics per user, by ``model/slice``, the same keys in all.
+    """
+    every = {key: pd.concat([judged[key] for judged in windows]) for key in windows[0]}
+    return {key: rows.groupby(level=0).sum() * (rows.index.nunique() / len(rows)) for key, rows in every.items()}
 
 
 def shown(model: Recommender, task: Task, group: np.ndarray | None = None) -> dict[str, float]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
-from training.comparison import FEW, SLICES, Task, compare, shown, summary
+from training.comparison import FEW, SLICES, Task, compare, shown, summary, together
 from training.recommenders.recommender import Recommender
 from training.top_lists import diversity, miscalibration
 
@@ -40,6 +41,15 @@ def test_the_summary_has_an_interval_for_every_figure():
     assert set(rows["slice"]) == {*SLICES, *FEW}
     assert (rows["low"] <= rows["value"]).all()
     assert (rows["value"] <= rows["high"]).all()
+
+
+def test_windows_together_weigh_each_case_and_count_a_customer_once():
+    first = {"m/all": pd.DataFrame({"hit_rate": [1.0, 0.0]}, index=[7, 8])}
+    second = {"m/all": pd.DataFrame({"hit_rate": [1.0]}, index=[7])}
+    found = together([first, second])["m/all"]["hit_rate"]
+    assert found.index.tolist() == [7, 8]
+    assert found.mean() == pytest.approx(2 / 3)  # the mean of the three cases
+    assert found[7] == pytest.approx(2 * 2 / 3)
 
 
 def test_a_slice_of_nobody_is_told_without_figures():
