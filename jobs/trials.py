@@ -17,6 +17,7 @@ from scoring.candidate_blocks import SOURCES
 from scoring.candidates import RANKER_INPUTS, SOURCE_RANKS
 from scoring.coupons import COUPON_INPUTS, RESPONSE_INPUTS
 from training import (
+    characteristic_baselines,
     characteristic_figures,
     characteristics,
     churn,
@@ -185,12 +186,12 @@ def _characteristics(sets: TrainingSets, models: Models) -> Trial:
         )
     if characteristics.truth_of(gate)["customer_id"].nunique() < _LEAST_HELD_OUT:
         raise NotEnoughData("hardly anyone buys a characteristic in the gate window")
-    config = characteristics.CharacteristicsConfig(
-        epochs=models.max_epochs, prior=tuple(models.prior.rules), seed=models.seed
-    )
-    start = characteristics.baseline(train, validation, dictionary, models.seed)
-    popular = characteristics.popularity(validation, dictionary)
-    fitted = characteristics.fit(train, validation, dictionary, start, config)
+    config = characteristics.CharacteristicsConfig(prior=tuple(models.prior.rules))
+    config = config.configured(models.network, models.max_epochs, models.seed)
+    start = characteristic_baselines.baseline(train, validation, dictionary, models.seed)
+    popular = characteristic_baselines.popularity(validation, dictionary)
+    given = characteristics.lessons(train, validation, dictionary)
+    fitted = characteristics.fit(given, start, config, Checkpoint(sets.checkpoints, characteristics.NAME, ""))
 
     def judge(model: Model) -> Judged:
         return characteristic_figures.judge(model, gate, dictionary, popular.model)

@@ -5,21 +5,28 @@ n = customers, l = characteristics, r = inner size of the item-to-item model.
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 
-from training.evaluation import log_likelihoods, ranking_metrics, top_ranks
-from training.first_purchases import item_factors, weights
-from training.network import Encoded
+from conf.schema import Activation, NetworkTraining
+from training.first_purchases import first_time_log_odds, item_factors, weights
+from training.network import Encoded, Network
 from training.networks.backend import keras_for
+from training.networks.loop import Batch, Checkpoint, losses_of, shuffled, train
 
-log = logging.getLogger(__name__)
 _BATCH = 4096
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Examples as numbers, and what they bought (n, l)."""
+
+    coded: Encoded
+    bought: sparse.csr_matrix
 
 
 @dataclass(frozen=True)
@@ -30,8 +37,9 @@ class Shape:
         labels: characteristics.
         numbers: numeric inputs.
         categories: one-hot inputs.
-        hidden: units of the hidden layers; none: own history alone.
+        hidden: units of the hidden layers; none: linear in all inputs, or without any own history alone.
         dropout: share.
+        activation: of the hidden layers.
         seed: of the weights.
         items: inner size of the item-to-item model; 0 for none.
     """
@@ -41,12 +49,13 @@ class Shape:
     categories: int = 0
     hidden: tuple[int, ...] = ()
     dropout: float = 0.0
+    activation: Activation = "relu"
     seed: int = 0
     items: int = 0
 
 
 def build(shape: Shape) -> Any:
-    """Return the untrained model; its four inputs are those of :class:`training.network.Encoded`."""
+    """Return the untrained model of log-odds; its inputs are the four of :class:`training.network.Encoded`."""
     keras = keras_for(shape.seed)
     ops, layers, labels = keras.ops, keras.layers, shape.labels
     sizes = {"numbers": shape.numbers, "categories": shape.categories, "recent": labels, "total": labels}
@@ -54,22 +63,30 @@ def build(shape: Shape) -> Any:
     recent, total = ops.log1p(inputs["recent"]), ops.log1p(inputs["total"])
     owned = ops.cast(inputs["total"] > 0, "float32")
     history = ops.stack([recent, total, ops.log1p(2.0 * inputs["recent"] + inputs["total"]), 1.0 - owned], axis=-1)
-    log_odds = layers.EinsumDense("abc,bc->ab", output_shape=labels, bias_axes="b", name="own_history")(history)
-    if shape.hidden:
+    odds = layers.EinsumDense("abc,bc->ab", output_shape=labels, bias_axes="b", name="own_history")(history)
+    if shape.numbers or shape.categories:
         scaled = layers.Normalization(name="scaled")(ops.arcsinh(inputs["numbers"]))
         scaled = ops.clip(ops.where(ops.isnan(scaled), 0.0, scaled), -5.0, 5.0)
         hidden = layers.Concatenate()([scaled, inputs["categories"], recent, total])
-        for units in shape.hidden:
-            hidden = layers.Dense(units, activation="relu")(layers.Dropout(shape.dropout)(hidden))
-        hidden = layers.Dropout(shape.dropout)(hidden)
-        log_odds = log_odds + layers.Dense(labels, kernel_initializer="zeros")(hidden)
+        for number, units in enumerate(shape.hidden):
+            hidden = layers.Dropout(shape.dropout, seed=shape.seed + number)(hidden)
+            hidden = layers.Dense(units, activation=shape.activation)(hidden)
+        hidden = layers.Dropout(shape.dropout, seed=shape.seed + len(shape.hidden))(hidden)
+        odds = odds + layers.Dense(labels, kernel_initializer="zeros")(hidden)
     if shape.items:
         score = layers.Dense(shape.items, use_bias=False, name="items_in")(owned)
         score = layers.Dense(labels, use_bias=False, name="items_out")(score)
-        both = ops.stack([log_odds, ops.sqrt(ops.maximum(score, 0.0))], axis=-1)
+        both = ops.stack([odds, ops.sqrt(ops.maximum(score, 0.0))], axis=-1)
         both = layers.Dense(1, name="first_purchase")(both)
-        log_odds = ops.where(owned > 0, log_odds, ops.squeeze(both, axis=-1))
-    return keras.Model(inputs, ops.sigmoid(log_odds))
+        odds = ops.where(owned > 0, odds, ops.squeeze(both, axis=-1))
+    return keras.Model(inputs, odds, name="characteristics")
+
+
+def served(model: Any) -> Any:
+    """Return a model of log-odds as one of probabilities, which is what a file holds."""
+    import keras
+
+    return keras.Model(model.input, keras.ops.sigmoid(model.output), name=model.name)
 
 
 def by_frequency(slope: float, bias: np.ndarray) -> Any:
@@ -82,19 +99,18 @@ def by_frequency(slope: float, bias: np.ndarray) -> Any:
     return model
 
 
-def item_weights(model: Any, shape: Shape, valid: Encoded, bought: sparse.csr_matrix) -> tuple[float, float, float]:
+def item_weights(model: Any, seed: int, valid: Rows) -> tuple[float, float, float]:
     """Return what :func:`with_items` weighs a model's log-odds and the item-to-item score by, and the constant.
 
     Args:
-        model: of ``shape``, trained on windows before the validation window.
-        shape: sizes.
-        valid: rows of the validation window.
-        bought: (n, l) ones for what they bought in it; the score knows what was owned before it.
+        model: trained on windows before the validation window.
+        seed: of the item-to-item model.
+        valid: rows of the validation window; the score knows what was owned before it.
     """
-    probability = np.clip(predict(model, valid), 1e-7, 1 - 1e-7)
-    left, right = item_factors(valid.owned, shape.seed)
-    log_odds, score = np.log(probability / (1 - probability)), np.sqrt(np.maximum(valid.owned @ left @ right, 0))
-    return weights(log_odds, score, valid.owned, bought, shape.seed)
+    owned = valid.coded.owned
+    left, right = item_factors(owned, seed)
+    score = np.sqrt(np.maximum(owned @ left @ right, 0))
+    return weights(log_odds(model, valid.coded).astype("float64"), score, owned, valid.bought, seed)
 
 
 def with_items(model: Any, shape: Shape, told: tuple[float, float, float], owned: sparse.csr_matrix) -> Any:
@@ -116,45 +132,45 @@ def with_items(model: Any, shape: Shape, told: tuple[float, float, float], owned
     return whole
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Examples as numbers, and what they bought (n, l)."""
+def trained(
+    rows: Rows,
+    shape: Shape,
+    begun: Network,
+    config: NetworkTraining,
+    watched: tuple[Rows, Callable[[np.ndarray], float]] | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> tuple[Any, dict[str, list[float]]]:
+    """Train a network that begins as its baseline and, for what was never bought, as the odds of first purchases.
 
-    coded: Encoded
-    bought: sparse.csr_matrix
+    Args:
+        rows: to learn from.
+        shape: sizes.
+        begun: the baseline.
+        config: loss, optimiser, batch, epochs.
+        watched: held-out rows and what log-odds (n, l) of them are worth; the best epoch is kept. None: the last is.
+        checkpoint: where a killed training goes on from; its key is of all that is given here.
 
-
-class Watch:
-    """Follows a training on the validation window, and keeps the weights of the epoch that ranks it best.
-
-    Attributes:
-        curves: a value per epoch.
-        epochs: until the best one.
-        kept: its weights, None before the first.
+    Returns:
+        The network, and a value per epoch of what :func:`training.networks.loop.train` watches.
     """
+    model = build(shape)
+    never = first_time_log_odds(rows.coded.owned, rows.bought) - begun.bias
+    kernel = np.column_stack([begun.kernel[:, :-1], never.astype("float32")])
+    model.get_layer("own_history").set_weights([kernel, begun.bias])
+    model.get_layer("scaled").adapt(filled(np.arcsinh(rows.coded.numbers)))
 
-    def __init__(
-        self, valid: Rows, customers: np.ndarray, names: np.ndarray, truth: pd.DataFrame, k: int, patience: int
-    ) -> None:
-        """Follow by the first ``k`` of ``names`` (l,) of each customer (n,), beside ``truth``: customer_id, item."""
-        self.valid, self.customers, self.names, self.truth = valid, customers, names, truth
-        self.k, self.patience, self.epochs, self.kept = k, patience, 0, None
-        self.curves: dict[str, list[float]] = {"loss": [], "validation_loss": [], "validation_ndcg": []}
+    def batches(epoch: int) -> Iterator[Batch]:
+        for part in shuffled(rows.bought.shape[0], config.batch, config.seed, epoch):
+            yield {**rows.coded.batch(part), "truth": rows.bought[part].toarray()}
 
-    def __call__(self, model: Any, loss: float) -> bool:
-        """Take note of an epoch; tell whether it was the last."""
-        probability = predict(model, self.valid.coded)
-        ranked = top_ranks(self.customers, self.names, probability, self.k)
-        ndcg = float(ranking_metrics(ranked, self.truth, self.k)["ndcg"].mean())
-        told = loss, -float(log_likelihoods(self.valid.bought.toarray(), probability).mean()), ndcg
-        best = max(self.curves["validation_ndcg"], default=-1.0)
-        for curve, value in zip(self.curves.values(), told, strict=True):
-            curve.append(value)
-        epoch = len(self.curves["loss"])
-        log.info("characteristics epoch %d: loss %.5f, validation %.5f, ndcg@%d %.4f", epoch, *told[:2], self.k, ndcg)
-        if ndcg > best:
-            self.epochs, self.kept = epoch, model.get_weights()
-        return epoch - self.epochs >= self.patience
+    def loss(network: Any, batch: dict[str, Any]) -> Any:
+        import keras
+
+        given = {name: value for name, value in batch.items() if name != "truth"}
+        return keras.ops.mean(losses_of(config, batch["truth"], network(given, training=True)))
+
+    score = watched and (lambda: watched[1](log_odds(model, watched[0].coded)))
+    return model, train(model, batches, loss, config, score, checkpoint)
 
 
 def filled(values: np.ndarray) -> np.ndarray:
@@ -164,8 +180,7 @@ def filled(values: np.ndarray) -> np.ndarray:
     return np.where(there, values, mean).astype("float32")
 
 
-def predict(model: Any, coded: Encoded) -> np.ndarray:
-    """Return the probability of every characteristic (n, l)."""
+def log_odds(model: Any, coded: Encoded) -> np.ndarray:
+    """Return the log-odds of every characteristic, float32 (n, l)."""
     starts = range(0, coded.numbers.shape[0], _BATCH)
-    parts = [np.asarray(model(coded.batch(slice(start, start + _BATCH)), training=False)) for start in starts]
-    return np.concatenate(parts).astype("float64")
+    return np.concatenate([np.asarray(model(coded.batch(slice(s, s + _BATCH)), training=False)) for s in starts])

@@ -10,25 +10,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame, functions as F
-from sklearn.linear_model import LogisticRegression
 
 from conf.features import PROFILE
-from conf.schema import PriorRule
+from conf.schema import NetworkTraining, PriorRule
 from training.artifacts import Meta, Model, from_bytes, to_bytes
-from training.characteristic_training import Rows, Shape, Watch, build, by_frequency, filled, item_weights, with_items
+from training.characteristic_training import Rows, Shape, item_weights, served, trained, with_items
 from training.classifiers import with_extra
+from training.evaluation import ranking_metrics, top_ranks
 from training.expert_prior import prior_matrix
-from training.first_purchases import first_time_log_odds
 from training.fitting import Candidate
 from training.funnel import stage
 from training.network import BASKETS, LISTS, STAGE, Network, encode, label_matrix
-from training.networks.backend import keras_for
+from training.networks.loop import SCORE, Checkpoint, keyed
 
 log = logging.getLogger(__name__)
 NAME = "characteristics"
@@ -42,23 +41,37 @@ DECLARED = (*NUMBERS, *CATEGORIES, *ORGANIZATION, *LISTS)
 _MOST_VALUES = 40
 #: recommendations that count
 K = 5
-#: customers that the baseline's three numbers are fitted on
-_BASELINE_ROWS = 1000
+#: probability below which nothing is recommended
+LEAST_THRESHOLD = 0.05
 
 
 @dataclass(frozen=True)
 class CharacteristicsConfig:
-    """Everything that changes the fitted network."""
+    """Everything that changes the fitted network.
+
+    ``hidden``: units of the hidden layers; none: linear in all inputs. ``items``: whether what else a customer owns
+    speaks for what he never bought.
+    """
 
     hidden: tuple[int, ...] = (128,)
     dropout: float = 0.3
-    learning_rate: float = 1e-3
-    batch: int = 256
-    epochs: int = 30
-    patience: int = 3
-    least_threshold: float = 0.05
+    items: bool = True
     prior: tuple[PriorRule, ...] = ()
-    seed: int = 20260101
+    training: NetworkTraining = field(
+        default_factory=lambda: NetworkTraining(learning_rate=1e-3, batch=256, epochs=30, patience=2)
+    )
+
+    def configured(self, network: NetworkTraining, epochs: int, seed: int) -> CharacteristicsConfig:
+        """Return these sizes and this rate with the loss, the optimiser and the activation of the configuration."""
+        told = {"loss": network.loss, "optimizer": network.optimizer, "activation": network.activation}
+        told |= {"weight_decay": network.weight_decay, "jit": network.jit, "epochs": epochs, "seed": seed}
+        return replace(self, training=self.training.model_copy(update=told))
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The same as flat parameters of a run."""
+        sizes = {name: value for name, value in asdict(self).items() if name != "training"}
+        return sizes | self.training.model_dump()
 
 
 def organization_fields(customers: DataFrame, organizations: DataFrame) -> DataFrame:
@@ -98,44 +111,75 @@ def examples(profile: DataFrame, affinity: DataFrame, organizations: DataFrame |
     )  # fmt: skip
 
 
-def baseline(train: pd.DataFrame, validation: pd.DataFrame, dictionary: Sequence[str], seed: int) -> Candidate:
-    """Fit personal frequency: one slope for all characteristics, and a prior for each.
+@dataclass(frozen=True)
+class Lessons:
+    """What a network learns from, as numbers.
 
-    log-odds = a + b log1p(2 baskets_84 + baskets_total) + c log-odds of the share of customers who buy it
+    Attributes:
+        dictionary: characteristics in the order of their index.
+        categories: column -> its known values.
+        past: rows of the training windows.
+        valid: rows of the validation window, the newest there is.
+        both: all of them.
+        validation: the examples of the validation window.
+    """
+
+    dictionary: tuple[str, ...]
+    categories: dict[str, list[str]]
+    past: Rows
+    valid: Rows
+    both: Rows
+    validation: pd.DataFrame
+
+    def shape(self, config: CharacteristicsConfig) -> Shape:
+        """Return the sizes of a network of ``config``."""
+        sizes = len(self.dictionary), len(NUMBERS), self.past.coded.categories.shape[1]
+        return Shape(*sizes, config.hidden, config.dropout, config.training.activation, config.training.seed)
+
+    def ndcg(self, score: np.ndarray) -> float:
+        """Return the mean NDCG of the validation window ranked by ``score`` (n, l)."""
+        customers = self.validation["customer_id"].to_numpy()
+        ranked = top_ranks(customers, np.asarray(self.dictionary), score, K)
+        return float(ranking_metrics(ranked, truth_of(self.validation), K)["ndcg"].mean())
+
+
+@dataclass(frozen=True)
+class FirstFit:
+    """A network that has learnt from the training windows alone, and what its last fit needs of it.
+
+    ``weights``: what weighs its log-odds against what else a customer owns; None without such a part.
+    """
+
+    model: Model
+    curves: dict[str, list[float]]
+    weights: tuple[float, float, float] | None
+
+    @property
+    def epochs(self) -> int:
+        """Epochs after which it ranked the validation window best."""
+        return int(np.argmax(self.curves[SCORE])) + 1
+
+
+def lessons(train: pd.DataFrame, validation: pd.DataFrame, dictionary: Sequence[str]) -> Lessons:
+    """Turn examples into what a network learns from.
 
     Args:
         train: rows of :func:`examples` with the list ``bought``, of all training windows.
-        validation: the same of the validation window; thresholds are chosen on it.
+        validation: the same of the validation window.
         dictionary: characteristics in the order of their index.
-        seed: of the rows that the three numbers are fitted on.
     """
-    coded, bought = encode(train, (), {}, dictionary), label_matrix(train["bought"], None, pd.Index(dictionary))
-    buyers = np.asarray(bought.sum(axis=0)).ravel()
-    prior = np.log((buyers + 1) / (bought.shape[0] - buyers + 1))
-    rows = np.sort(np.random.default_rng(seed).permutation(bought.shape[0])[:_BASELINE_ROWS])
-    frequency = np.log1p(2 * coded.recent[rows].toarray() + coded.total[rows].toarray())
-    x = np.stack([frequency.ravel(), np.tile(prior, len(rows))], axis=1)
-    fitted = LogisticRegression(C=1e6).fit(x, bought[rows].toarray().ravel() > 0)
-    (slope, weight), constant = fitted.coef_[0], fitted.intercept_[0]
-    model = by_frequency(slope, constant + weight * prior)
-    files = _files(model, "personal frequency", dictionary, (), {})
-    return Candidate(_with_thresholds(files, validation, CharacteristicsConfig().least_threshold))
+    categories = _vocabulary(train)
 
+    def rows(frame: pd.DataFrame) -> Rows:
+        bought = label_matrix(frame["bought"], None, pd.Index(dictionary))
+        return Rows(encode(frame, NUMBERS, categories, dictionary), bought)
 
-def popularity(validation: pd.DataFrame, dictionary: Sequence[str]) -> Candidate:
-    """Return what most customers bought last: the shares of buyers in the newest window that may be learnt from."""
-    buyers = np.asarray(label_matrix(validation["bought"], None, pd.Index(dictionary)).sum(axis=0)).ravel()
-    model = by_frequency(0.0, np.log((buyers + 1) / (len(validation) - buyers + 1)))
-    files = _files(model, "popularity", dictionary, (), {})
-    return Candidate(_with_thresholds(files, validation, CharacteristicsConfig().least_threshold))
+    both = pd.concat([train, validation], ignore_index=True)
+    return Lessons(tuple(dictionary), categories, rows(train), rows(validation), rows(both), validation)
 
 
 def fit(
-    train: pd.DataFrame,
-    validation: pd.DataFrame,
-    dictionary: Sequence[str],
-    start: Candidate,
-    config: CharacteristicsConfig,
+    given: Lessons, start: Candidate, config: CharacteristicsConfig, checkpoint: Checkpoint | None = None
 ) -> Candidate:
     """Train the network from its baseline on, twice: the last fit learns from the validation window too.
 
@@ -143,64 +187,55 @@ def fit(
     purchases are foretold by, and the thresholds.
 
     Args:
-        train: rows of :func:`examples` with the list ``bought``, of all training windows.
-        validation: the same of the validation window, the newest there is.
-        dictionary: characteristics in the order of their index.
-        start: result of :func:`baseline`.
+        given: result of :func:`lessons`.
+        start: personal frequency (:func:`training.characteristic_baselines.baseline`).
         config: sizes and seed.
+        checkpoint: where a killed training goes on from.
     """
-    categories = _vocabulary(train)
-
-    def rows_of(*frames: pd.DataFrame) -> Rows:
-        rows = pd.concat(frames, ignore_index=True)
-        bought = label_matrix(rows["bought"], None, pd.Index(dictionary))
-        return Rows(encode(rows, NUMBERS, categories, dictionary), bought)
-
-    def files(model: Any) -> dict[str, bytes]:
-        return _files(model, "network", dictionary, NUMBERS, categories, config.prior)
-
-    past, valid, both = rows_of(train), rows_of(validation), rows_of(train, validation)
-    width = past.coded.categories.shape[1]
-    shape = Shape(len(dictionary), len(NUMBERS), width, config.hidden, config.dropout, config.seed)
-    watch = Watch(
-        valid, validation["customer_id"].to_numpy(), np.asarray(dictionary), truth_of(validation), K, config.patience
-    )
-    first = _trained(past, shape, start, config, config.epochs, watch)
-    told = item_weights(first, shape, valid.coded, valid.bought)
-    judged = _with_thresholds(
-        files(with_items(first, shape, told, valid.coded.owned)), validation, config.least_threshold
-    )
-    last = _trained(both, shape, start, config, watch.epochs)
-    owned = (valid.coded.owned + valid.bought).sign()
-    limits = judged.meta.extra["thresholds"]
-    model = with_extra(from_bytes(files(with_items(last, shape, told, owned))), thresholds=limits)
-    return Candidate(model, asdict(config), watch.curves)
+    return last_fit(given, start, config, first_fit(given, start, config, checkpoint), checkpoint)
 
 
-def _trained(
-    rows: Rows,
-    shape: Shape,
+def first_fit(
+    given: Lessons, start: Candidate, config: CharacteristicsConfig, checkpoint: Checkpoint | None = None
+) -> FirstFit:
+    """Train on the training windows alone until the validation window is ranked no better; see :func:`fit`."""
+    shape, valid = given.shape(config), given.valid
+    kept = _kept(given, start, config, checkpoint)
+    begun, watched = Network.of(start.model), (valid, given.ndcg)
+    network, curves = trained(given.past, shape, begun, config.training, watched, kept)
+    weights = item_weights(network, shape.seed, valid) if config.items else None
+    whole = with_items(network, shape, weights, valid.coded.owned) if weights else network
+    files = files_of(served(whole), "network", given.dictionary, NUMBERS, given.categories, config)
+    return FirstFit(with_thresholds(files, given.validation), curves, weights)
+
+
+def last_fit(
+    given: Lessons,
     start: Candidate,
     config: CharacteristicsConfig,
-    epochs: int,
-    watch: Watch | None = None,
-) -> Any:
-    """Train from the baseline on; with ``watch`` the epoch that it found best is kept."""
-    keras, begun, model = keras_for(config.seed), Network.of(start.model), build(shape)
-    never = first_time_log_odds(rows.coded.owned, rows.bought) - begun.bias
-    kernel = np.column_stack([begun.kernel[:, :-1], never.astype("float32")])
-    model.get_layer("own_history").set_weights([kernel, begun.bias])
-    model.get_layer("scaled").adapt(filled(np.arcsinh(rows.coded.numbers)))
-    model.compile(optimizer=keras.optimizers.Adam(config.learning_rate), loss="binary_crossentropy")
-    generator, size = np.random.default_rng(config.seed), rows.bought.shape[0]
-    for _ in range(epochs):
-        parts = np.array_split(generator.permutation(size), max(1, size // config.batch))
-        losses = [model.train_on_batch(rows.coded.batch(part), rows.bought[part].toarray()) for part in parts]
-        if watch and watch(model, float(np.mean(losses))):
-            break
-    if watch and watch.kept:
-        model.set_weights(watch.kept)
-    return model
+    first: FirstFit,
+    checkpoint: Checkpoint | None = None,
+) -> Candidate:
+    """Train as long again on all windows, the thresholds and what weighs first purchases being those of the first."""
+    shape, kept = given.shape(config), _kept(given, start, config, checkpoint)
+    kept = kept and replace(kept, name=f"{kept.name}-last")
+    as_long = config.training.model_copy(update={"epochs": first.epochs})
+    network, _ = trained(given.both, shape, Network.of(start.model), as_long, None, kept)
+    owned = (given.valid.coded.owned + given.valid.bought).sign()
+    whole = with_items(network, shape, first.weights, owned) if first.weights else network
+    files = files_of(served(whole), "network", given.dictionary, NUMBERS, given.categories, config)
+    model = with_extra(from_bytes(files), thresholds=first.model.meta.extra["thresholds"])
+    return Candidate(model, config.told, first.curves)
+
+
+def _kept(
+    given: Lessons, start: Candidate, config: CharacteristicsConfig, checkpoint: Checkpoint | None
+) -> Checkpoint | None:
+    """Return the checkpoint with the key of all that both fits read."""
+    begun, bought = Network.of(start.model), truth_of(given.validation).to_numpy()
+    customers = given.validation["customer_id"].to_numpy()
+    parts = given.dictionary, given.categories, given.past, given.valid, customers, bought, begun.kernel, begun.bias
+    return keyed(checkpoint, config, *parts)
 
 
 def truth_of(frame: pd.DataFrame) -> pd.DataFrame:
@@ -245,29 +280,41 @@ def _vocabulary(train: pd.DataFrame) -> dict[str, list[str]]:
     return found
 
 
-def _files(
+def files_of(
     model: Any,
     family: str,
     dictionary: Sequence[str],
-    numbers: Sequence[str],
-    categories: dict[str, list[str]],
-    rules: Sequence[PriorRule] = (),
+    numbers: Sequence[str] = (),
+    categories: dict[str, list[str]] | None = None,
+    config: CharacteristicsConfig | None = None,
 ) -> dict[str, bytes]:
+    """Return the files of a network of Keras that gives probabilities; its thresholds are yet to be chosen.
+
+    Args:
+        model: result of :func:`training.characteristic_training.served`.
+        family: what it is called beside others.
+        dictionary: characteristics in the order of their index.
+        numbers: its numeric inputs.
+        categories: column -> its known values.
+        config: its activation and the rules of the expert; None for a baseline.
+    """
     extra = {
         "characteristic_kind": "product_type",
         "numbers": list(numbers),
-        "categories": categories,
+        "categories": categories or {},
         "thresholds": [0.5] * len(dictionary),
     }
-    inputs = (*numbers, *categories, *LISTS)
-    if rules:
-        extra["prior"] = prior_matrix(rules, dictionary).tolist()
+    inputs = (*numbers, *(categories or {}), *LISTS)
+    if config:
+        extra["activation"] = config.training.activation
+    if config and config.prior:
+        extra["prior"] = prior_matrix(config.prior, dictionary).tolist()
         inputs = tuple(dict.fromkeys((*inputs, STAGE, BASKETS)))
     return to_bytes(Meta(NAME, "keras", family, inputs, tuple(dictionary), extra), model)
 
 
-def _with_thresholds(files: dict[str, bytes], validation: pd.DataFrame, least: float) -> Model:
+def with_thresholds(files: dict[str, bytes], validation: pd.DataFrame) -> Model:
     """Choose the thresholds by the very predictions that scoring will make."""
     model = from_bytes(files)
     happened = label_matrix(validation["bought"], None, pd.Index(model.meta.outputs)).toarray()
-    return with_extra(model, thresholds=thresholds(model.predict(validation), happened, least).tolist())
+    return with_extra(model, thresholds=thresholds(model.predict(validation), happened, LEAST_THRESHOLD).tolist())

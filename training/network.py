@@ -30,6 +30,7 @@ from scipy import sparse
 from conf.errors import DataError
 from training.artifacts import Meta, Model, matrix
 from training.expert_prior import prior_log_odds
+from training.networks.numpy_layers import ACTIVATIONS
 
 #: list columns of an example: product types the customer ever bought, and baskets with each
 TYPES, RECENT, TOTAL = "types", "baskets_84", "baskets_total"
@@ -128,7 +129,8 @@ class Network:
     """A trained network whose weights lie in a ``.keras`` file; see the module for the formula.
 
     ``meta.outputs`` is the dictionary: the characteristic of index i. ``meta.extra`` holds ``numbers``,
-    ``categories``, ``thresholds`` (l), and ``prior`` (stages, l) where an expert has rules.
+    ``categories``, ``thresholds`` (l), ``activation`` of the hidden layers, and ``prior`` (stages, l) where an expert
+    has rules.
     """
 
     def __init__(self, meta: Meta, files: dict[str, bytes], content: bytes) -> None:
@@ -199,11 +201,13 @@ class Network:
         log_odds = self.bias + sum(part * weight for part, weight in zip(history, self.kernel.T, strict=False))
         dense = [layer for name, layer in sorted(self.layers.items()) if name.startswith("dense")]
         if dense:
+            # networks trained before the activation was configured have none named
+            active = ACTIVATIONS[self.meta.extra.get("activation", "relu")]
             mean, variance = (value.ravel() for value in self.layers["scaled"][:2])
             scaled = (np.arcsinh(numbers) - mean) / np.maximum(np.sqrt(variance), 1e-7)
             hidden = np.concatenate([np.clip(np.nan_to_num(scaled), -5, 5), categories, *history[:2]], axis=1)
             for kernel, bias in dense[:-1]:
-                hidden = np.maximum(hidden @ kernel + bias, 0)
+                hidden = active(hidden @ kernel + bias)
             log_odds = log_odds + hidden @ dense[-1][0] + dense[-1][1]
         if "first_purchase" not in self.layers:
             return log_odds

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from conf.errors import DataError
-from conf.schema import PriorRule
-from training import artifacts
+from conf.schema import Activation, NetworkTraining, PriorRule
+from training import artifacts, characteristics
+from training.characteristic_baselines import baseline, popularity
 from training.characteristic_figures import as_first_contacts, judge
 from training.characteristics import (
     NUMBERS,
     CharacteristicsConfig,
-    baseline,
+    Lessons,
     fit,
-    popularity,
+    lessons,
     seen_of,
     thresholds,
     truth_of,
@@ -27,10 +30,11 @@ from training.characteristics import (
 from training.first_purchases import first_time_log_odds
 from training.fitting import Candidate
 from training.network import LISTS, Network, encode, label_matrix
+from training.networks.loop import Checkpoint
 
 DICTIONARY = ["beer", "bread", "milk", "tea", "wine"]
 RULES = (PriorRule(stage="first contact", characteristic="t.*", log_odds=2.0),)
-CONFIG = CharacteristicsConfig(hidden=(8,), epochs=3, batch=32)
+CONFIG = CharacteristicsConfig((8,), training=NetworkTraining(learning_rate=1e-3, batch=32, epochs=3))
 
 
 def rows(seed: int, size: int = 200) -> pd.DataFrame:
@@ -63,8 +67,17 @@ def start() -> Candidate:
 
 
 @pytest.fixture(scope="module")
-def fitted(start: Candidate) -> Candidate:
-    return fit(rows(1), rows(2), DICTIONARY, start, CONFIG)
+def given() -> Lessons:
+    return lessons(rows(1), rows(2), DICTIONARY)
+
+
+@pytest.fixture(scope="module")
+def fitted(given: Lessons, start: Candidate) -> Candidate:
+    return fit(given, start, CONFIG)
+
+
+def trained_by(**changes: Any) -> CharacteristicsConfig:
+    return replace(CONFIG, training=CONFIG.training.model_copy(update=changes))
 
 
 def test_lists_become_a_matrix() -> None:
@@ -91,7 +104,7 @@ def test_the_baseline_ranks_by_frequency_first(start: Candidate) -> None:
 
 
 def test_the_network_keeps_the_epoch_that_ranks_best(fitted: Candidate) -> None:
-    assert len(fitted.curves["loss"]) == len(fitted.curves["validation_ndcg"]) <= CONFIG.epochs
+    assert len(fitted.curves["loss"]) == len(fitted.curves["score"]) <= CONFIG.training.epochs
     assert fitted.curves["loss"][-1] < fitted.curves["loss"][0]
 
 
@@ -102,10 +115,11 @@ def test_popularity_knows_the_newest_window_alone() -> None:
     assert probability == pytest.approx(np.tile(np.array([1, 1, 4, 2, 1]) / [6, 6, 6, 6, 6], (3, 1)))
 
 
-def test_untrained_it_ranks_first_purchases_by_their_popularity_and_repeats_as_its_baseline(start: Candidate) -> None:
-    train, validation = rows(1), rows(2)
-    still = fit(train, validation, DICTIONARY, start, replace(CONFIG, epochs=0)).model
-    both = pd.concat([train, validation], ignore_index=True)
+def test_untrained_it_ranks_first_purchases_by_their_popularity_and_repeats_as_its_baseline(
+    given: Lessons, start: Candidate
+) -> None:
+    still = fit(given, start, trained_by(learning_rate=1e-12)).model
+    both = pd.concat([rows(1), rows(2)], ignore_index=True)
     network, frame = Network.of(still), rows(3)
     owned = label_matrix(frame[LISTS[0]], None, pd.Index(DICTIONARY)).toarray() > 0
     odds, begun = (np.log(p / (1 - p)) for p in (still.predict(frame), start.model.predict(frame)))
@@ -132,14 +146,11 @@ def test_a_network_that_knows_no_first_purchases_still_scores(fitted: Candidate)
     assert np.isfinite(old.predict(frame)).all()
 
 
-def test_prediction_is_that_of_keras(fitted: Candidate) -> None:
-    import keras
-
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_prediction_is_that_of_keras(given: Lessons, start: Candidate, activation: Activation) -> None:
+    fitted = fit(given, start, replace(trained_by(activation=activation, learning_rate=0.05, epochs=1), hidden=(8, 4)))
     meta, frame = fitted.model.meta, rows(4, 50)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "model.keras")
-        path.write_bytes(fitted.model.to_bytes()["model.keras"])
-        model = keras.saving.load_model(path)
+    model = in_keras(fitted)
     coded = encode(frame, meta.extra["numbers"], meta.extra["categories"], meta.outputs)
     assert coded.categories.shape[1] == 4  # of stage and department; columns without any value get no input
     assert {"items_in", "items_out", "first_purchase"} <= {layer.name for layer in model.layers}
@@ -147,9 +158,90 @@ def test_prediction_is_that_of_keras(fitted: Candidate) -> None:
     assert np.abs(fitted.model.predict(frame) - expected).max() < 1e-5
 
 
+def in_keras(fitted: Candidate) -> Any:
+    import keras
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.keras")
+        path.write_bytes(fitted.model.to_bytes()["model.keras"])
+        return keras.saving.load_model(path)
+
+
+def test_a_file_that_names_no_activation_is_read_as_before(fitted: Candidate) -> None:
+    meta, files = fitted.model.meta, fitted.model.to_bytes()
+    assert meta.extra["activation"] == "relu"
+    extra = {name: value for name, value in meta.extra.items() if name != "activation"}
+    old = artifacts.from_bytes({**files, artifacts.META: replace(meta, extra=extra).to_json().encode()})
+    assert old.predict(rows(4)).tobytes() == fitted.model.predict(rows(4)).tobytes()
+
+
+def test_without_hidden_layers_it_is_linear_in_all_inputs_and_items_can_be_left_out(
+    given: Lessons, start: Candidate
+) -> None:
+    found = fit(given, start, replace(CONFIG, hidden=(), items=False))
+    network, frame = Network.of(found.model), rows(4, 20)
+    assert sorted(network.layers) == ["dense", "own_history", "scaled"]
+    assert network.layers["dense"][0].shape == (len(NUMBERS) + 4 + 2 * len(DICTIONARY), len(DICTIONARY))
+    coded = encode(frame, found.model.meta.extra["numbers"], found.model.meta.extra["categories"], DICTIONARY)
+    expected = np.asarray(in_keras(found)(coded.batch(slice(None)), training=False))
+    assert np.abs(found.model.predict(frame) - expected).max() < 1e-5
+
+
 def test_the_same_data_and_seed_give_the_same_files(start: Candidate, fitted: Candidate) -> None:
-    again = fit(rows(1), rows(2), DICTIONARY, start, CONFIG)
+    again = fit(lessons(rows(1), rows(2), DICTIONARY), start, CONFIG)
     assert artifacts.digest(again.model.to_bytes()) == artifacts.digest(fitted.model.to_bytes())
+
+
+@pytest.mark.parametrize("epochs", [2, 4])
+def test_a_killed_training_goes_on_to_the_same_files(
+    given: Lessons, start: Candidate, fitted: Candidate, tmp_path: Path, killed_after: Callable[..., None], epochs: int
+) -> None:
+    """Three epochs are run, then as many as were best: the second kill is in the last fit."""
+    checkpoint = Checkpoint(tmp_path, "it", "")
+    with pytest.raises(KeyboardInterrupt):
+        killed_after(epochs, lambda: fit(given, start, CONFIG, checkpoint))
+    left = [file.stem for file in tmp_path.iterdir()]
+    assert left == (["it"] if epochs == 2 else ["it-last"])
+    resumed = fit(given, start, CONFIG, checkpoint)
+    assert artifacts.digest(resumed.model.to_bytes()) == artifacts.digest(fitted.model.to_bytes())
+    assert resumed.curves["loss"] == fitted.curves["loss"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_state_of_another_training_has_another_key(
+    given: Lessons, start: Candidate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Seen(Exception):
+        pass
+
+    keys: list[str] = []
+
+    def trained(*given: Any) -> None:
+        keys.append(given[-1].key)
+        raise Seen
+
+    monkeypatch.setattr(characteristics, "trained", trained)
+    later = rows(2)
+    later.at[0, "bought"] = ["gin"]  # no characteristic, yet what a ranking is judged by
+    tries = [
+        (given, start, CONFIG), (given, start, CONFIG), (lessons(rows(3), rows(2), DICTIONARY), start, CONFIG),
+        (lessons(rows(1), later, DICTIONARY), start, CONFIG), (given, start, trained_by(loss="focal")),
+        (given, baseline(rows(3), rows(2), DICTIONARY, 1), CONFIG), (given, start, replace(CONFIG, dropout=0.1)),
+    ]  # fmt: skip
+    for each in tries:
+        with pytest.raises(Seen):
+            fit(*each, Checkpoint(tmp_path, "it", ""))
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == len(keys) - 1
+
+
+def test_it_learns_by_the_configured_loss_and_optimiser(given: Lessons, start: Candidate, fitted: Candidate) -> None:
+    network = NetworkTraining(loss="focal", optimizer="rmsprop", activation="tanh")
+    config = CONFIG.configured(network, 3, CONFIG.training.seed)
+    found = fit(given, start, config)
+    assert found.curves["loss"][-1] < found.curves["loss"][0] != fitted.curves["loss"][0]
+    told = found.params
+    assert (told["loss"], told["optimizer"], told["activation"], told["batch"]) == ("focal", "rmsprop", "tanh", 32)
 
 
 def test_unknown_values_cold_customers_and_no_rows_are_scored(fitted: Candidate) -> None:
@@ -208,9 +300,9 @@ def test_weights_do_not_need_tensorflow(fitted: Candidate) -> None:
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_prior_of_an_expert_fades_with_the_baskets(start: Candidate, fitted: Candidate) -> None:
+def test_the_prior_of_an_expert_fades_with_the_baskets(given: Lessons, start: Candidate, fitted: Candidate) -> None:
     """After no basket the whole 2, after two the half; other stages and characteristics are left as they are."""
-    told = fit(rows(1), rows(2), DICTIONARY, start, replace(CONFIG, prior=RULES)).model
+    told = fit(given, start, replace(CONFIG, prior=RULES)).model
     frame = rows(3).head(3).assign(stage=["first contact", "first contact", "sale"], baskets_total=[0.0, 2.0, 0.0])
     odds = [np.log(p / (1 - p)) for p in (told.predict(frame), fitted.model.predict(frame))]
     expected = np.zeros((3, 5))
@@ -219,8 +311,10 @@ def test_the_prior_of_an_expert_fades_with_the_baskets(start: Candidate, fitted:
     assert {"stage", "baskets_total"} <= set(told.meta.inputs)
 
 
-def test_a_model_is_judged_by_stage_and_as_if_nobody_were_known(start: Candidate, fitted: Candidate) -> None:
-    told = fit(rows(1), rows(2), DICTIONARY, start, replace(CONFIG, prior=RULES)).model
+def test_a_model_is_judged_by_stage_and_as_if_nobody_were_known(
+    given: Lessons, start: Candidate, fitted: Candidate
+) -> None:
+    told = fit(given, start, replace(CONFIG, prior=RULES)).model
     gate = rows(3).assign(baskets_total=9.0)
     judged = judge(told, gate, DICTIONARY)
     sizes = {name: len(part) for name, part in judged.slices.items()}

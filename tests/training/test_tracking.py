@@ -84,11 +84,12 @@ def test_mlflow_s_own_form_has_a_signature_and_no_customer(registry: Registry, h
 
 
 def test_trees_and_networks_register_too(registry: Registry, home: Path) -> None:
-    from training.characteristic_training import Shape, build
-    from training.characteristics import _files
+    from training.characteristic_training import Shape, build, served
+    from training.characteristics import files_of
 
     boosted = trees("boosted", rows(1), rows(2), INPUTS, "left", TreesConfig(rounds=5, min_rows=10))
-    network = artifacts.from_bytes(_files(build(Shape(3, 2, 0, (4,), 0.0, 1)), "network", ["a", "b", "c"], INPUTS, {}))
+    made = served(build(Shape(3, 2, 0, (4,), seed=1)))
+    network = artifacts.from_bytes(files_of(made, "network", ["a", "b", "c"], INPUTS))
     for number, model in enumerate((boosted, network)):
         folder = home / "models" / f"other-{number}"
         artifacts.save(folder, model.to_bytes())

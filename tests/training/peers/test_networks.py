@@ -49,7 +49,7 @@ FITS = {"hybrid": fit_hybrid, "two_tower": fit_two_tower, "self_attention": fit_
 
 @pytest.mark.parametrize("name", FITS)
 def test_a_network_learns_resumes_and_repeats(
-    name: str, past: History, side: Side, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, past: History, side: Side, tmp_path: Path, killed_after: Callable[..., None]
 ) -> None:
     fit = FITS[name]
     whole, curves = fit(past, side)
@@ -61,7 +61,7 @@ def test_a_network_learns_resumes_and_repeats(
 
     checkpoint = Checkpoint(tmp_path, name, "")
     with pytest.raises(KeyboardInterrupt):
-        _killed_after(monkeypatch, 3, lambda: fit(past, side, checkpoint))
+        killed_after(3, lambda: fit(past, side, checkpoint))
     assert (tmp_path / f"{name}.npz").exists()
     resumed, again = fit(past, side, checkpoint)
     assert again[loop.LOSS] == curves[loop.LOSS]
@@ -82,11 +82,16 @@ def test_the_held_out_window_says_when_to_stop_and_is_not_learnt_from(name: str,
 
 @pytest.mark.parametrize("name", FITS)
 def test_the_state_of_other_purchases_is_not_taken_up(
-    name: str, past: History, side: Side, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    past: History,
+    side: Side,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    killed_after: Callable[..., None],
 ) -> None:
     """One purchase a day earlier, which no label and no product tells."""
     with pytest.raises(KeyboardInterrupt):
-        _killed_after(monkeypatch, 2, lambda: FITS[name](past, side, Checkpoint(tmp_path, name, "")))
+        killed_after(2, lambda: FITS[name](past, side, Checkpoint(tmp_path, name, "")))
     age = past.age.copy()
     age[np.argmax(age)] += 1
     other = replace(past, age=age)
@@ -95,17 +100,3 @@ def test_the_state_of_other_purchases_is_not_taken_up(
     _, curves = FITS[name](other, side, Checkpoint(tmp_path, name, ""))
     assert started == [True]
     assert len(curves[loop.LOSS]) == 8
-
-
-def _killed_after(monkeypatch: pytest.MonkeyPatch, epochs: int, work: Callable[[], Any]) -> None:
-    saved, done = loop._save, []
-
-    def save(*arguments: Any) -> None:
-        saved(*arguments)
-        done.append(1)
-        if len(done) == epochs:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(loop, "_save", save)
-        work()
