@@ -63,9 +63,9 @@ class CharacteristicsConfig:
 
     def configured(self, network: NetworkTraining, epochs: int, seed: int) -> CharacteristicsConfig:
         """Return these sizes and this rate with the loss, the optimiser and the activation of the configuration."""
-        told = {"loss": network.loss, "optimizer": network.optimizer, "activation": network.activation}
-        told |= {"weight_decay": network.weight_decay, "jit": network.jit, "epochs": epochs, "seed": seed}
-        return replace(self, training=self.training.model_copy(update=told))
+        own = self.training.model_dump(include={"learning_rate", "batch", "patience"})
+        training = network.model_copy(update={**own, "epochs": epochs, "seed": seed})
+        return replace(self, training=training)
 
     @property
     def told(self) -> dict[str, Any]:
