@@ -4,6 +4,7 @@ The Complete Journey, the 28 days after three days. The weighting of neighbours 
 first reported day. The second table is of customers of whom one basket is all that is known (their last; the rest of
 their history is hidden from the models that are asked, not from those fitted on all customers): what a cold customer
 gets by popularity, by words and by neighbours. A sample of the customers by their number, the same for all lists.
+Differences to best-sellers over all days, with paired intervals over the customers, each resampled with all his days.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from features.customer_tags import TAGS
 from features.nearest import Cells, NearestConfig, from_events, nearest, nearest_items, without_long
 from features.offer_lists import PRIOR
 from features.product_neighbours import SIMILAR, TOGETHER
-from training.comparison import Task, compare, gain, table
+from training.comparison import Task, compare, gain, table, together
 from training.recommenders.frequency import personal_frequency, popularity
 from training.recommenders.history import History
 from training.recommenders.recommender import Recommender
 from training.splits import last_window
 
-HORIZON, K = 28, 10
+HORIZON, K, BASE = 28, 10, "best-sellers"
 CHOSEN_ON, REPORTED = "2017-09-10", ("2017-10-08", "2017-11-05", "2017-12-03")
 
 
@@ -47,7 +48,8 @@ def neighbours(
     basket: np.ndarray, item: np.ndarray, items: int, config: NearestConfig, score: str
 ) -> sparse.csr_matrix:
     """Return items x items: the score of each neighbour, or the share of the item's baskets that hold it."""
-    cells = without_long(from_events(basket, item)[1], config.most_items)[1]
+    mixed = (basket.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)).astype(np.int64)  # in no order of time
+    cells = without_long(from_events(mixed, item)[1], config.most_items)[1]
     rows, columns, values = [], [], []
     for own, sizes, found in nearest_items(cells, items, config):
         row, place = np.nonzero((found.index >= 0) & (found.score > 0))
@@ -131,7 +133,7 @@ def lists(window: Window, store: np.ndarray, weighting: str) -> dict[str, Recomm
     share = sparse.vstack([counts, overall]).tocsr()
     often = past.counts().log1p().tocsr()
     return {
-        "best-sellers": popularity(past),
+        BASE: popularity(past),
         "top of the customer's store": Recommender("store", left, share),
         "popular at the store by similarity": Recommender("by similarity", left, (share @ similar).tocsr()),
         "bought with the last basket": Recommender("with", window.last_basket(), window.together),
@@ -152,7 +154,7 @@ def cold(window: Window, words: sparse.csr_matrix, weighting: str) -> dict[str, 
     popular = popularity(window.past)
     liked = np.log1p(popular.right * window.users).astype("float32")
     return {
-        "best-sellers": popular,
+        BASE: popular,
         "tags": Recommender("tags", tags, words.T.tocsr()),
         "tags, among the popular": Recommender(
             "tags x popularity", tags, (words.T @ sparse.diags(liked.ravel())).tocsr()
@@ -194,26 +196,29 @@ def main() -> None:
         found[weighting] = float(table(judged).loc[weighting, ("discoveries", "hit_rate")])
     best = max(found, key=found.__getitem__)
     print(f"chosen on {CHOSEN_ON}, discoveries HitRate@{K}: {found}; {best}", flush=True)
-    for day in REPORTED[-arguments.days :]:
-        report(day, best, arguments.customers)
+    windows = [report(day, best, arguments.customers) for day in REPORTED[-arguments.days :]]
+    for title, each in zip(("lists", "one basket is known"), zip(*windows, strict=True), strict=True):
+        pooled = together(each)
+        show(f"{title}: {len(each)} windows together", pooled)
+        for name in {key.rsplit("/", 1)[0]: None for key in pooled if not key.startswith(BASE)}:
+            for part, metric in (("all", "hit_rate"), ("all", "ndcg"), ("discoveries", "hit_rate")):
+                over = gain(pooled, name, BASE, part, metric)
+                print(f"  {name} over {BASE}, {part} {metric}: {over.value:+.4f} [{over.low:+.4f}, {over.high:+.4f}]")
 
 
-def report(day: str, weighting: str, customers: int) -> None:
-    """Print both tables of one day."""
+def report(day: str, weighting: str, customers: int) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """Print both tables of one day and return them."""
     window = Window(day, customers)
     households, products = journey_names()
     stores, texts = context(day)
     numbers = {name: number for number, name in enumerate(sorted(set(stores.values())))}
     store = np.array([numbers.get(stores.get(name, ""), 0) for name in households])
-    judged = compare(lists(window, store, weighting), window.task(window.seen()), ("all", "discoveries"))
-    show(f"{day}: {len(window.asked):,} customers who buy, neighbours by {weighting}", judged)
+    listed = compare(lists(window, store, weighting), window.task(window.seen()), ("all", "discoveries"))
+    show(f"{day}: {len(window.asked):,} customers who buy, neighbours by {weighting}", listed)
     words = words_of(window.items, [texts.get(name, "") for name in products])
-    known = window.last_basket()
-    judged = compare(cold(window, words, weighting), window.task(known), ("all", "discoveries"))
-    show(f"{day}: one basket is known", judged)
-    for name in ("tags", "tags, among the popular", "bought with the basket", "similar to the basket"):
-        over = gain(judged, name, "best-sellers", "discoveries", "hit_rate")
-        print(f"  {name} over best-sellers, discoveries: {over.value:+.4f} [{over.low:+.4f}, {over.high:+.4f}]")
+    little = compare(cold(window, words, weighting), window.task(window.last_basket()), ("all", "discoveries"))
+    show(f"{day}: one basket is known", little)
+    return listed, little
 
 
 def journey_names() -> tuple[list[str], list[str]]:

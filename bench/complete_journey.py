@@ -16,6 +16,7 @@ QUERY = """
     select household_id as customer, basket_id as basket, {item} as item,
            any_value(department) as department, any_value(product_category) as category,
            any_value(product_type) as type, any_value(manufacturer_id) as manufacturer,
+           sum(sales_value)::double as amount,
            date_diff('day', date '2017-01-01',
                      (transaction_timestamp::timestamptz at time zone 'America/New_York')::date) as day
     from '{folder}/transactions.parquet' left join '{folder}/products.parquet' using (product_id)
@@ -48,7 +49,7 @@ OFFERED = (
 class Journey:
     """Lines of baskets, users and items numbered; ``groups`` numbers what each item belongs to, name by name.
 
-    ``customers`` are the users' keys, ``texts`` each item's name with those of its groups.
+    ``customers`` are the users' keys, ``texts`` each item's name with those of its groups, ``amount`` what was paid.
     """
 
     user: np.ndarray
@@ -59,6 +60,7 @@ class Journey:
     groups: dict[str, np.ndarray]
     customers: np.ndarray
     texts: tuple[str, ...]
+    amount: np.ndarray
 
 
 def journey(products: bool) -> Journey:
@@ -83,7 +85,7 @@ def journey(products: bool) -> Journey:
     days = lines["day"].to_numpy()
     baskets = np.unique(days.astype("int64") * 10**12 + lines["basket"].astype("int64"), return_inverse=True)[1]
     shape = (len(user[0]), len(items[0]))
-    return Journey(user[1], items[1], days, baskets, shape, groups, user[0], tuple(texts))
+    return Journey(user[1], items[1], days, baskets, shape, groups, user[0], tuple(texts), lines["amount"].to_numpy())
 
 
 def people(data: Journey) -> np.ndarray:
