@@ -185,6 +185,11 @@ PRODUCT_TYPES = Table(
             "double",
             "mean spend on it in 28 days by those who bought it then (84 days / 3 where none; else of a basket)",
         ),
+        Column(
+            "spend_per_new_buyer_28",
+            "double",
+            "the same of those who bought it for the first time then, with spend_per_buyer_28 as one customer more",
+        ),
         Column("repeat_share_84", "double", "share of its buyers in 84 days with two or more baskets of it"),
     ),
 )

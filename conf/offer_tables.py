@@ -106,7 +106,12 @@ OFFER_OUTCOMES = Table(
         Column("offer_kind", "string", "product_type, coupon, characteristic, or any: all purchases", nullable=False),
         Column("slice", "string", "all, repeat, discovery, treated or control", nullable=False),
         Column("method", "string", "nbo, popularity or personal_frequency", nullable=False),
-        Column("metric", "string", "hit_rate@5, ndcg@5, redemptions@2, coverage, ...", nullable=False),
+        Column(
+            "metric",
+            "string",
+            "hit_rate@5, redemptions@2, expected_value, value_ratio (realised / expected), ...",
+            nullable=False,
+        ),
         Column("value", "double", "value of the metric"),
         Column("customers", "long", "customers it is taken over"),
         Column("low", "double", "lower end of the 95 % bootstrap interval; null where none"),

@@ -39,6 +39,7 @@ def product_types(order_lines: DataFrame, products: DataFrame, as_of: date, min_
 def _demand(bought: DataFrame) -> DataFrame:
     """Sum the pairs of customer and product type up to product types."""
     spent = {d: F.sum(F.when(F.col(f"baskets_{d}") > 0, F.greatest(f"amount_{d}", F.lit(0)))) for d in (28, 84)}
+    fresh = (F.col("baskets_28") > 0) & (F.col("baskets_28") == F.col("baskets_total"))
     ever = F.sum(F.greatest("amount_total", F.lit(0)))
     return (
         bought.groupBy("product_type")
@@ -52,6 +53,8 @@ def _demand(bought: DataFrame) -> DataFrame:
             spent[28].alias("spent_28"),
             spent[84].alias("spent_84"),
             ever.alias("spent"),
+            F.count_if(fresh).alias("new_28"),
+            F.coalesce(F.sum(F.when(fresh, F.greatest("amount_28", F.lit(0)))), F.lit(0)).alias("spent_new_28"),
         )
         .withColumn("repeat_share_84", _share(F.col("repeaters_84"), F.col("buyers_84")))
         .withColumn(
@@ -59,6 +62,10 @@ def _demand(bought: DataFrame) -> DataFrame:
             F.when(F.col("buyers_28") > 0, money(F.col("spent_28")) / F.col("buyers_28"))
             .when(F.col("buyers_84") > 0, money(F.col("spent_84")) / F.col("buyers_84") / 3)
             .otherwise(money(F.col("spent")) / F.col("baskets_total")),
+        )
+        .withColumn(
+            "spend_per_new_buyer_28",
+            (money(F.col("spent_new_28")) + F.col("spend_per_buyer_28")) / (F.col("new_28") + 1),
         )
     )
 

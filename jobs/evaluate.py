@@ -1,6 +1,7 @@
 """Measures a range of past nights against what customers did after them, and prints the comparison.
 
 Beside each simpler method stands by how much the night's offers beat it, with the paired 95 % interval over customers.
+A second table holds what the offers were expected to bring against what they brought (:mod:`scoring.foreseen`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
@@ -20,8 +22,10 @@ from conf.errors import ConfigError
 from conf.schema import Settings
 from jobs.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake
 from jobs.stages import Stage, StageFailed, run_stage
-from scoring.outcome_gains import COLUMNS, gains
-from training.evaluation import Interval
+from scoring.foreseen import FIGURES, METRICS, names, verdict
+from scoring.outcome_gains import COLUMNS, gains, ratio_values
+from scoring.outcomes import NBO
+from training.evaluation import Interval, bootstrap
 
 log = logging.getLogger(__name__)
 GAIN = "NBO minus it (95 %)"
@@ -88,8 +92,8 @@ def gained(
     Returns:
         (kind of offer, slice, metric, method) -> NBO minus the method.
     """
-    figure = ["offer_kind", "slice", "metric"]
-    named = pa.concat_tables([part.select(figure) for part in _newest(lake, OUTCOMES, first, last, truth)])
+    figure, others = ["offer_kind", "slice", "metric"], pc.field("method") != NBO
+    named = pa.concat_tables([p.filter(others).select(figure) for p in _newest(lake, OUTCOMES, first, last, truth)])
     found = {}
     for row in named.group_by(figure).aggregate([]).sort_by([(name, "ascending") for name in figure]).to_pylist():
         of_figure = pc.equal(pc.field("offer_kind"), row["offer_kind"])
@@ -102,6 +106,27 @@ def gained(
         models = settings.models
         for method, gain in gains(rows, models.bootstrap_rounds, models.seed).items():
             found[row["offer_kind"], row["slice"], row["metric"], method] = gain
+    return found
+
+
+def kept_promises(
+    settings: Settings, lake: Lake, first: date, last: date, truth: date
+) -> dict[tuple[str, str, str], Interval]:
+    """Return realised / expected, the mean over the nights, with 95 % intervals over customers.
+
+    Returns:
+        (kind of offer, slice, figure of :data:`scoring.foreseen.FIGURES`) -> the ratio.
+    """
+    ratios = {names(figure)[-1]: figure for each in FIGURES.values() for figure in each}
+    parts = _newest(lake, CUSTOMER_OUTCOMES, first, last, truth, pc.field("metric").isin(sorted(ratios)))
+    rows = pa.concat_tables(parts).to_pandas() if parts else pd.DataFrame(columns=["offer_kind", "slice", "metric"])
+    found = {}
+    for (kind, part, metric), each in rows.groupby(["offer_kind", "slice", "metric"]):
+        customers = pd.Index(sorted(each["customer_id"].unique()), name="customer_id")
+        values = ratio_values(each, customers)
+        found[str(kind), str(part), ratios[str(metric)]] = bootstrap(
+            values, settings.models.bootstrap_rounds, settings.models.seed
+        )
     return found
 
 
@@ -124,22 +149,49 @@ def _print(settings: Settings, lake: Lake, truth: date, first: date, last: date)
     with duckdb.connect() as engine:
         engine.register("outcomes", outcomes(lake, first, last, truth))
         rows = engine.execute(MEAN, [first, last]).fetchall()
-    beaten = gained(settings, lake, first, last, truth)
-    grid = Grid(title=f"Offers of {first} to {last} against the days after them (mean over the nights)")
-    for name in ("offers", "slice", "metric", "method", "mean", "worst", "best", "nights", GAIN, "beyond chance"):
-        right = name in ("mean", "worst", "best", "nights", GAIN)
-        grid.add_column(name, justify="right" if right else "left", no_wrap=True)
+    beaten, console = gained(settings, lake, first, last, truth), Console(width=WIDTH)
+    grid = _grid(
+        f"Offers of {first} to {last} against the days after them (mean over the nights)",
+        ("offers", "slice", "metric", "method", ">mean", ">worst", ">best", ">nights", f">{GAIN}", "beyond chance"),
+    )
     for kind, slice_, metric, method, value, worst, best, nights in rows:
+        if metric in METRICS:
+            continue
         shown = ["-" if number is None else f"{number:.4f}" for number in (value, worst, best)]
         grid.add_row(
             kind, slice_, metric, method, *shown, str(nights), *_told(beaten.get((kind, slice_, metric, method)))
         )
-    Console(width=WIDTH).print(grid)
+    console.print(grid)
+    promises = kept_promises(settings, lake, first, last, truth)
+    means = {(kind, slice_, metric): value for kind, slice_, metric, _, value, *_ in rows}
+    grid = _grid(
+        f"What the listed offers were expected to bring, and brought (a night, in {settings.source.currency})",
+        ("offers", "slice", "figure", ">expected", ">realised", ">realised / expected (95 %)", "so came"),
+    )
+    for (kind, slice_, figure), ratio in promises.items():
+        sums = (f"{means[kind, slice_, name]:,.1f}" for name in names(figure)[:2])
+        grid.add_row(
+            kind,
+            slice_,
+            figure,
+            *sums,
+            f"{ratio.value:.3f} ({ratio.low:.3f} to {ratio.high:.3f})",
+            verdict(ratio.low, ratio.high),
+        )
+    console.print(grid)
+
+
+def _grid(title: str, columns: tuple[str, ...]) -> Grid:
+    """Return an empty table; a name that starts with > is a column of numbers."""
+    grid = Grid(title=title)
+    for name in columns:
+        grid.add_column(name.lstrip(">"), justify="right" if name.startswith(">") else "left", no_wrap=True)
+    return grid
 
 
 def _told(gain: Interval | None) -> tuple[str, str]:
     """Return a gain and what it says: NBO is better or worse beyond chance, or nobody can tell."""
     if gain is None:
         return "", ""
-    verdict = "better" if gain.low > 0 else "worse" if gain.high < 0 else "no"
-    return f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})", verdict
+    told = "better" if gain.low > 0 else "worse" if gain.high < 0 else "no"
+    return f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})", told

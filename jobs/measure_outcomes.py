@@ -6,7 +6,8 @@ under the day that measured them.
 
 Product types and characteristics are judged on the lake's ``scores/product_type_ranking`` and
 ``scores/characteristic_ranking`` (the ten best of every customer, and the five best repeats and discoveries), since a
-published list of five may hold coupons; coupons on the published list.
+published list of five may hold coupons; coupons on the published list. That list also shows how true the night's
+expectations were: sums of probabilities and of expected value beside what came (:mod:`scoring.foreseen`).
 
 What every customer adds to each figure stays in the lake (``outcomes/customer_outcomes``), under the day that measured
 it: `nbo evaluate` resamples customers over many nights.
@@ -29,7 +30,7 @@ from conf.offer_tables import OFFER_OUTCOMES
 from conf.schema import Settings
 from features.affinity import affinity
 from features.coupons import coupon_affinity
-from features.labels import redemptions, type_purchases
+from features.labels import redemptions, scope_purchases, type_purchases
 from features.lines import after, basket_types, until
 from features.product_types import product_types
 from jobs.contacts import is_live, local_day
@@ -40,8 +41,10 @@ from jobs.night import publish
 from jobs.spark import session
 from jobs.stages import Stage
 from scoring.candidates import offerable
+from scoring.foreseen import FIGURES, foreseen, names
 from scoring.outcomes import (
     ALL,
+    NBO,
     coupon_metrics,
     frequency_lists,
     list_metrics,
@@ -49,7 +52,7 @@ from scoring.outcomes import (
     popularity_lists,
     spend_after,
 )
-from training.evaluation import Interval, bootstrap
+from training.evaluation import Interval, bootstrap, bootstrap_ratio
 
 log = logging.getLogger(__name__)
 K = 5
@@ -160,6 +163,7 @@ class _Night:
         self.product_types()
         self.characteristics()
         self.coupons()
+        self.foreseen()
         self.treatment()
         log.info("measure: %s figures of the offers of %s", len(self.found), self.night)
         return self.found
@@ -224,6 +228,35 @@ class _Night:
                     each = asked[["customer_id"]].assign(above=asked["found"], below=asked[below])
                     self.keep("coupon", ALL, str(method), metric, each)
 
+    def foreseen(self) -> None:
+        """Hold what the published offers were expected to bring against what they brought."""
+        offers = self.score("next_best_offer")
+        told = foreseen(offers, self.bought, *self.taken(offers), self.settings.offers).toPandas()
+        for key, rows in told.sort_values("customer_id").groupby(["offer_kind", "slice"]):
+            kind, part = (str(name) for name in key)
+            for figure in FIGURES[kind]:
+                *sides, ratio = names(figure)
+                expected, realised = (rows[side] for side in sides)
+                for side, sums in zip(sides, (expected, realised), strict=True):
+                    self.add(kind, part, NBO, side, Interval(sums.sum(), float("nan"), float("nan")), len(rows))
+                if expected.sum() > 0:
+                    self.add(kind, part, NBO, ratio, self.ratio(realised, expected), len(rows))
+                    each = rows[["customer_id"]].assign(above=realised, below=expected)
+                    self.keep(kind, part, NBO, ratio, each)
+
+    def taken(self, offers: DataFrame) -> tuple[DataFrame, DataFrame]:
+        """Return in which scopes of the offered coupons customers bought, and what was redeemed for which discount."""
+        if not all(self.lake.has(f"clean/{name}", self.day) for name in COUPON_ENTITIES):
+            nothing = self.spark.createDataFrame(
+                [], "customer_id string, offer_id string, spend double, discount double"
+            )
+            return nothing, nothing
+        offered = offers.where("offer_kind = 'coupon'").select("offer_id").distinct()
+        scopes = self.clean("offer_products").join(F.broadcast(offered), "offer_id", "left_semi")
+        bought = scope_purchases(self.order_lines, scopes, self.night, self.horizon)
+        redeemed = redemptions(self.clean("responses"), self.night, self.horizon)
+        return bought, redeemed.join(self.clean("offers").select("offer_id", "discount"), "offer_id", "left")
+
     def treatment(self) -> None:
         """Set treated customers beside the control group; on a replay the two were treated alike."""
         customers = self.score("customer_scores").select("customer_id", "treatment")
@@ -252,12 +285,7 @@ class _Night:
 
     def ratio(self, above: pd.Series, below: pd.Series) -> Interval:
         """Return the ratio of two sums over customers with its bootstrap interval."""
-        generator = np.random.default_rng(self.settings.models.seed)
-        a, b = above.to_numpy(), below.to_numpy()
-        drawn = (generator.integers(0, len(a), len(a)) for _ in range(self.settings.models.bootstrap_rounds))
-        shares = [a[rows].sum() / b[rows].sum() for rows in drawn]
-        low, high = np.quantile(shares, [0.025, 0.975])
-        return Interval(float(a.sum() / b.sum()), float(low), float(high))
+        return bootstrap_ratio(above, below, self.settings.models.bootstrap_rounds, self.settings.models.seed)
 
     def clean(self, name: str) -> DataFrame:
         """Return a table of the clean layer as it is on the day of measuring."""

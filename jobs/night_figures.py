@@ -13,6 +13,7 @@ from conf.run_tables import CANDIDATES_EACH, RECALL, SHOWN
 from conf.schema import Settings
 from jobs.lake import OUTCOMES, Lake
 from jobs.stages import Stage
+from scoring.foreseen import METRICS as FORESEEN
 
 Row = dict[str, Any]
 #: verdicts on a model without an interval: a baseline that serves, and anything else
@@ -254,11 +255,15 @@ class Night:
         return list(found.values())
 
     def outcomes(self) -> list[Row]:
-        """Return what earlier nights' offers brought, the newest night first, methods beside each other."""
+        """Return what earlier nights' offers brought, the newest night first, methods beside each other.
+
+        What was expected of them is told by :func:`jobs.foreseen_figures.foreseen_figures`.
+        """
         if not self._has("outcomes"):
             return []
         nights: dict[date, dict[tuple[str, str, str], Row]] = {}
-        for row in self._ask("select * from outcomes order by offers_of desc, offer_kind desc, metric, slice, method"):
+        rows = self._ask("select * from outcomes order by offers_of desc, offer_kind desc, metric, slice, method")
+        for row in (each for each in rows if each["metric"] not in FORESEEN):
             key = (row["offer_kind"], row["slice"], row["metric"])
             line = nights.setdefault(row["offers_of"], {}).setdefault(
                 key,

@@ -14,6 +14,7 @@ import jinja2
 from conf.schema import Settings
 from jobs import database, plots, segment_plots
 from jobs.delivery import link_newest, new_file
+from jobs.foreseen_figures import foreseen_figures
 from jobs.item_figures import item_figures
 from jobs.lake import OUTCOMES, Draft, Lake
 from jobs.list_figures import list_figures
@@ -87,6 +88,7 @@ def render(settings: Settings, night: Night) -> str:
         "offers": night.offers(),
         "examples": night.examples(),
         "outcomes": night.outcomes(),
+        "foreseen": foreseen_figures(night.lake, night.day),
         "stages": night.stages(),
     }
     return environment.get_template("index.html.j2").render(
@@ -112,7 +114,8 @@ def assumptions(settings: Settings) -> list[str]:
         f"Margins are assumed: {types.margin:.0%} of the spend on product types, {coupons.margin:.0%} on coupons.",
         f"Making a product-type offer is assumed to cost {types.cost:.2f} {currency}; a coupon whose discount the "
         f"source does not know is assumed to take off {coupons.discount:.2f} {currency}.",
-        "Expected values rest on these figures and compare offers; they are no forecast of profit.",
+        "Expected values rest on these figures and compare offers; they are no forecast of profit. How near they "
+        "come to what customers buy afterwards is measured above, by the same figures.",
         "Consent comes from the source; silence means refused." if consent.recorded else silence,
         f"No coupon takes off more than {settings.offers.ceiling_share:.0%} of the margin assumed on what the customer "
         "is expected to spend.",

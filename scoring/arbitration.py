@@ -26,18 +26,22 @@ TYPE_PREFIX = "type:"
 def value_product_types(rows: DataFrame, offers: Offers) -> DataFrame:
     """Add expected spend and value to customers' product types.
 
-    The spend expected of a buyer in 28 days is the customer's own mean over the 28-day windows he can have bought in
-    (at most three), with all buyers' mean as one more window.
+    The spend expected of a buyer in 28 days is the customer's own mean over the 28-day windows in which he bought,
+    with all buyers' mean as one window more. Who bought nothing of it in 84 days spends what new buyers spend: they
+    have less of the window left, and take less at first.
 
     Args:
-        rows: ``product_type``, ``propensity``, ``pair_spend_84``, ``pair_baskets_84``, ``type_spend_per_buyer_28``.
+        rows: ``product_type``, ``propensity``, ``pair_spend_84``, ``pair_baskets_84``, ``type_spend_per_buyer_28``,
+            ``type_spend_per_new_buyer_28``.
         offers: margin and cost.
 
     Returns:
         ``rows`` with ``offer_id``, ``offer_kind``, ``expected_spend``, ``expected_value``; propensity rounded.
     """
     rules = offers.product_types
-    spend = _blend("pair_spend_84", "pair_baskets_84", "type_spend_per_buyer_28")
+    others = F.when(F.col("pair_baskets_84") > 0, F.col("type_spend_per_buyer_28"))
+    rows = rows.withColumn("_others", others.otherwise(F.col("type_spend_per_new_buyer_28")))
+    spend = _blend("pair_spend_84", "pair_baskets_84", "_others")
     rows = rows.withColumn("propensity", F.round("propensity", PLACES))
     rows = rows.withColumn("expected_spend", F.round(spend, PLACES))
     value = F.col("propensity") * F.col("expected_spend") * rules.margin - rules.cost
@@ -47,7 +51,7 @@ def value_product_types(rows: DataFrame, offers: Offers) -> DataFrame:
             "offer_kind": F.lit("product_type"),
             "expected_value": F.round(value, PLACES),
         }
-    )
+    ).drop("_others")
 
 
 def value_coupons(rows: DataFrame, offers: Offers) -> DataFrame:
@@ -137,7 +141,11 @@ def choose(product_types: DataFrame, coupons: DataFrame | None, offers: Offers) 
 
 
 def _blend(spend_84: str, baskets_84: str, others: str) -> Column:
-    """The customer's own spend per 28-day window with a purchase, with the others' mean as one window more."""
-    windows = F.least(F.lit(3.0), F.coalesce(F.col(baskets_84).cast("double"), F.lit(0.0)))
-    own = F.when(windows > 0, F.coalesce(F.col(spend_84).cast("double"), F.lit(0.0))).otherwise(0.0)
+    """The customer's own spend per 28-day window with a purchase, with the others' mean as one window more.
+
+    Baskets that fall on three windows at random leave some of them empty: b baskets meet 3 (1 - (2/3)^b) windows.
+    """
+    baskets = F.coalesce(F.col(baskets_84).cast("double"), F.lit(0.0))
+    windows = 3.0 * (1.0 - F.pow(F.lit(2.0 / 3.0), baskets))
+    own = F.when(baskets > 0, F.coalesce(F.col(spend_84).cast("double"), F.lit(0.0))).otherwise(0.0)
     return (own + F.coalesce(F.col(others).cast("double"), F.lit(0.0))) / (windows + 1.0)

@@ -55,6 +55,8 @@ RANKER_INPUTS: tuple[str, ...] = (
     "customer_new_types_84",
     "type_new_share_28",
 )
+#: of the product type: what its offer is worth, which the ranker is not told
+_WORTH = "spend_per_new_buyer_28"
 #: columns of :func:`candidates`: the place a source gave the candidate, null where it did not pick it
 SOURCE_RANKS: tuple[str, ...] = tuple(f"{source}_rank" for source in SOURCES)
 
@@ -107,8 +109,8 @@ def candidates(
 
     Returns:
         One row per customer and candidate: ``customer_id``, ``product_type``, ``source`` (of :data:`SOURCES`, the one
-        that ranks it best), ``<source>_rank`` (null: not picked by it), ``segment_popularity``, and the
-        :data:`RANKER_INPUTS`.
+        that ranks it best), ``<source>_rank`` (null: not picked by it), ``segment_popularity``,
+        ``type_spend_per_new_buyer_28``, and the :data:`RANKER_INPUTS`.
     """
     history = affinity.groupBy("customer_id").agg(F.collect_list(F.struct("product_type", *HISTORY)).alias("history"))
     catalogue = _catalogue(product_types, affinity, history, bought_together, als_items, segments, config)
@@ -135,7 +137,7 @@ def _with_inputs(picked: DataFrame, profile: DataFrame, product_types: DataFrame
     product_type = product_types.select(
         "product_type",
         "department",
-        *(F.col(name).cast("double").alias(f"type_{name}") for name in _TYPE),
+        *(F.col(name).cast("double").alias(f"type_{name}") for name in (*_TYPE, _WORTH)),
         _ratio(F.col("baskets_84"), F.col("buyers_84")).alias("type_baskets_per_buyer_84"),
         _ratio(3 * F.col("buyers_28"), F.col("buyers_84")).alias("type_trend"),
     )
@@ -160,7 +162,7 @@ def _with_inputs(picked: DataFrame, profile: DataFrame, product_types: DataFrame
         "together_score",
         F.try_element_at("_departments", F.col("department")).cast("double").alias("department_affinity"),
         *(f"customer_{name}" for name in _CUSTOMER),
-        *(f"type_{name}" for name in _TYPE),
+        *(f"type_{name}" for name in (*_TYPE, _WORTH)),
         "type_baskets_per_buyer_84",
         "type_trend",
         "customer_new_types_84",

@@ -36,7 +36,7 @@ def night_lists(ranking: DataFrame, item: str) -> DataFrame:
     """
     rows = ranking.select("customer_id", F.col(item).alias("item"), "is_discovery", "rank", "rank_in_slice")
     return _lists(NBO, rows.withColumn("slice", F.lit(ALL))).unionByName(
-        _lists(NBO, rows.withColumn("slice", _slice("is_discovery")).withColumn("rank", F.col("rank_in_slice")))
+        _lists(NBO, rows.withColumn("slice", either_slice("is_discovery")).withColumn("rank", F.col("rank_in_slice")))
     )
 
 
@@ -97,7 +97,9 @@ def list_metrics(lists: DataFrame, truth: DataFrame, k: int) -> DataFrame:
         ``method``, ``slice``, ``customer_id``, ``hit_rate`` (0 or 1) and ``ndcg`` (binary relevance): a row per
         combination and customer with truth in the slice; a customer without a list counts as a miss.
     """
-    truth = truth.select("customer_id", "item", F.explode(F.array(F.lit(ALL), _slice("is_discovery"))).alias("slice"))
+    truth = truth.select(
+        "customer_id", "item", F.explode(F.array(F.lit(ALL), either_slice("is_discovery"))).alias("slice")
+    )
     wanted = truth.groupBy("slice", "customer_id").agg(F.count("*").cast("int").alias("wanted"))
     combinations = F.array(*(F.struct(F.lit(m).alias("method"), F.lit(s).alias("slice")) for m, s in COMBINATIONS))
     methods = F.transform(
@@ -185,5 +187,6 @@ def _lists(method: str, rows: DataFrame) -> DataFrame:
     return rows.withColumn("method", F.lit(method)).select(*_LIST)
 
 
-def _slice(is_discovery: str) -> Column:
+def either_slice(is_discovery: str) -> Column:
+    """Return the slice, repeat or discovery, by a boolean column."""
     return F.when(F.col(is_discovery), DISCOVERY).otherwise(REPEAT)

@@ -184,6 +184,27 @@ def bootstrap(values: pd.Series, rounds: int, seed: int) -> Interval:
     return Interval(float(each.mean()), float(low), float(high))
 
 
+def bootstrap_ratio(above: pd.Series, below: pd.Series, rounds: int, seed: int) -> Interval:
+    """Return the ratio of two sums over customers with its 95 % interval over resampled customers.
+
+    Args:
+        above: what each customer adds to the sum above.
+        below: what the same customers add to the sum below, which is positive.
+        rounds: resamples.
+        seed: of the resampling.
+
+    Returns:
+        Without an interval (NaN) where some resample has nothing below.
+    """
+    a, b = above.to_numpy(dtype="float64"), below.to_numpy(dtype="float64")
+    generator = np.random.default_rng(seed)
+    drawn = (generator.integers(0, len(a), len(a)) for _ in range(rounds))
+    sums = np.array([(a[rows].sum(), b[rows].sum()) for rows in drawn])
+    whole = (sums[:, 1] > 0).all()
+    low, high = np.quantile(sums[:, 0] / sums[:, 1], [0.025, 0.975]) if whole else (np.nan, np.nan)
+    return Interval(float(a.sum() / b.sum()), float(low), float(high))
+
+
 def wilson(yes: int, size: int) -> Interval:
     """Return a share with its 95 % interval; NaN where ``size`` is 0.
 

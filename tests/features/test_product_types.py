@@ -31,14 +31,23 @@ def test_example(crm, rows):
     assert (dairy["buyers_28"], dairy["buyers_84"], dairy["baskets_84"]) == (2, 3, 4)
     assert dairy["popularity_28"] == 2 / 3  # c1, c2 and c3 were active
     assert dairy["spend_per_buyer_28"] == (6.0 + 2.0) / 2  # c2 brought a bottle back
+    # both bought it for the first time then; all buyers' mean as one more
+    assert dairy["spend_per_new_buyer_28"] == (6.0 + 2.0 + 4.0) / 3
     assert dairy["repeat_share_84"] == 1 / 3
     assert found["BREAD"]["spend_per_buyer_28"] == (6.0 + 3.0) / 2 / 3  # of 84 days
     assert found["SWEET"]["spend_per_buyer_28"] == 8.0 / 2  # of a basket
+    assert found["SWEET"]["spend_per_new_buyer_28"] == 4.0  # there is none
     assert (found["SWEET"]["department"], found["SWEET"]["popularity_28"], found["SWEET"]["repeat_share_84"]) == (
         None,
         0.0,
         0.0,
     )
+
+
+def test_who_bought_it_before_is_no_new_buyer(crm, rows):
+    order_lines = crm.lines("c1 o1 2017-11-01 bun 2.00", "c1 o2 2017-12-01 bun 9.00", "c2 o3 2017-12-01 bun 1.00")
+    found = rows(product_types(order_lines, crm.products(*PRODUCTS), AS_OF), "product_type")["BREAD"]
+    assert (found["spend_per_buyer_28"], found["spend_per_new_buyer_28"]) == (5.0, (1.0 + 5.0) / 2)
 
 
 def test_rare_types_are_left_out_and_ties_of_departments_go_by_name(crm, rows):

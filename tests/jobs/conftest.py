@@ -23,6 +23,7 @@ from jobs.manifest import Manifest
 from jobs.score_needs import write_need_tables
 from jobs.score_segments import write_segment_tables
 from jobs.stages import Stage
+from scoring.foreseen import names
 
 DAY = date(2017, 12, 3)
 #: title of an offer that a spreadsheet would run
@@ -279,6 +280,7 @@ def outcomes(day: date) -> pa.Table:
         for metric, triple in values.items()
         for method, value in zip(methods, triple, strict=True)
     ] + [("coupon", "all", "nbo", "redemptions@2", 0.031)]
+    lines += [("coupon", "all", "nbo", *each) for each in zip(names("value"), (40.25, 38.64, 0.96), strict=True)]
     kind, part, method, metric, value = (list(column) for column in zip(*lines, strict=True))
     return rows(
         "offer_outcomes",

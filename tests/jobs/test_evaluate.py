@@ -17,6 +17,7 @@ from jobs.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake
 from jobs.manifest import Manifest
 from jobs.measure_outcomes import CUSTOMER_SCHEMA
 from jobs.stages import Stage
+from scoring.foreseen import names
 
 FIRST = date(2017, 10, 1)
 
@@ -89,3 +90,35 @@ def test_gains_are_printed_with_what_they_say(
     line = next(line for line in capsys.readouterr().out.splitlines() if "popularity" in line)
     assert "+0.2500 (+0.2500 to +0.2500)" in line
     assert line.rstrip("│ \n").endswith("better")
+
+
+def promised(lake: Lake, by: date, night: date, came: dict[str, float]) -> None:
+    """Ten of value are expected of each customer's coupons."""
+    expected, realised, ratio = names("value")
+    sums = {expected: 10.0 * len(came), realised: sum(came.values()), ratio: sum(came.values()) / (10 * len(came))}
+    common = {"offers_of": night, "offer_kind": "coupon", "slice": "all", "method": "nbo"}
+    figures = [{**common, "ds": by, "metric": name, "value": value, "is_replay": True, "customers": len(came)}
+               for name, value in sums.items()]  # fmt: skip
+    rows = [{**common, "metric": ratio, "customer_id": who, "above": each, "below": 10.0} for who, each in came.items()]
+    schema = arrow_schema(OFFER_OUTCOMES)
+    with lake.draft(Stage.MEASURE, by) as draft:
+        draft.arrow(OUTCOMES, pa.Table.from_pylist([{n: f.get(n) for n in schema.names} for f in figures], schema))
+        draft.arrow(CUSTOMER_OUTCOMES, pa.Table.from_pylist(rows, schema=CUSTOMER_SCHEMA))
+        draft.commit(Manifest(str(Stage.MEASURE), str(by), ""))
+
+
+def test_what_was_expected_is_printed_beside_what_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load().model_copy(update={"home": str(tmp_path), "lake": str(tmp_path / "lake")})
+    lake, who, again = Lake(settings.lake), [f"c{n:02d}" for n in range(20)], FIRST + timedelta(days=1)
+    promised(lake, FIRST + timedelta(days=28), FIRST, dict.fromkeys(who, 12.0))
+    promised(lake, again + timedelta(days=28), again, dict.fromkeys(who, 16.0))
+    monkeypatch.setattr(evaluate, "run_stage", lambda *_: None)
+    with lake.draft(Stage.SCORE, again) as draft:
+        draft.commit(Manifest(str(Stage.SCORE), str(again), ""))
+    assert evaluate.evaluate(settings, FIRST, again) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "value" in line)
+    cells = [cell.strip() for cell in line.split("│")[1:-1]]
+    # a night: 200 expected, 240 and 320 came
+    assert cells == ["coupon", "all", "value", "200.0", "280.0", "1.400 (1.400 to 1.400)", "more"]

@@ -17,10 +17,12 @@ from conf.schema import Settings, Spark
 from features.schemas import struct
 from jobs import database
 from jobs.database_schema import arrow_schema
+from jobs.foreseen_figures import foreseen_figures
 from jobs.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake
 from jobs.manifest import Manifest
 from jobs.measure_outcomes import is_replay, run
 from jobs.stages import Stage
+from scoring.foreseen import METRICS, names
 
 NIGHT = date(2017, 11, 1)
 DAY = NIGHT + timedelta(days=28)
@@ -86,8 +88,22 @@ def put_scores(lake: Lake, night: date) -> None:
             for row in ranked
         ],
         "next_best_offer": [
-            {"customer_id": who, "offer_kind": kind, "offer_id": offer}
-            for who, kind, offer in (("x1", "coupon", "k1"), ("y", "coupon", "k1"), ("x1", "product_type", "type:T1"))
+            {
+                "customer_id": who,
+                "offer_kind": kind,
+                "offer_id": offer,
+                "propensity": bought,
+                "response_probability": redeemed,
+                "expected_value": value,
+                "is_discovery": is_new,
+            }
+            for who, kind, offer, bought, redeemed, value, is_new in (
+                ("x1", "coupon", "k1", 0.5, 0.4, 0.3, False),
+                ("y", "coupon", "k1", 0.25, 0.1, 0.1, True),
+                ("x1", "product_type", "type:T1", 0.8, None, 0.58, False),
+                ("y", "product_type", "type:T7", 0.3, None, 0.1, True),
+                ("z", "product_type", "type:T7", 0.4, None, 0.2, False),
+            )
         ],
         "customer_scores": [
             {"customer_id": who, "treatment": treatment}
@@ -179,7 +195,7 @@ def test_characteristics_keep_to_the_networks_dictionary(found):
 
 def test_coupons_by_hand(found):
     """Of the pool x1 redeems k1 and y redeems k2; z is no target. Both were offered k1."""
-    told = {key[2:]: row["value"] for key, row in found.items() if key[0] == "coupon"}
+    told = {key[2:]: row["value"] for key, row in found.items() if key[0] == "coupon" and key[3] not in METRICS}
     assert told == {
         ("nbo", "redemptions@1"): 0.5, ("nbo", "redemption_rate"): 0.5,
         ("popularity", "redemptions@1"): 0.5, ("popularity", "redemption_rate"): 0.5,
@@ -188,10 +204,11 @@ def test_coupons_by_hand(found):
 
 
 def test_what_customers_add_makes_the_figures(measured, found):
-    """Every figure but coverage and spend is told customer by customer, for the intervals of many nights."""
+    """Every figure but coverage and sums is told customer by customer, for the intervals of many nights."""
     rows = Lake(measured.lake).arrow(CUSTOMER_OUTCOMES, DAY).to_pandas()
     sums = rows.groupby(["offer_kind", "slice", "method", "metric"])[["above", "below"]].sum()
-    told = {key for key in found if key[0] != "any" and not key[3].startswith("coverage")}
+    sides = ("coverage", "expected_", "realised_")
+    told = {key for key in found if key[0] != "any" and not key[3].startswith(sides)}
     assert set(sums.index) == told
     for key in told:
         assert sums.loc[key, "above"] / sums.loc[key, "below"] == pytest.approx(found[key]["value"], abs=1e-6)
@@ -199,6 +216,37 @@ def test_what_customers_add_makes_the_figures(measured, found):
     assert of_nbo[["above", "below"]].to_dict("index") == {
         "x1": {"above": 1.0, "below": 1.0}, "y": {"above": 0.0, "below": 1.0},
     }  # fmt: skip
+
+
+def test_what_was_expected_beside_what_came_by_hand(found):
+    """x1 buys T1 for 3.00 and redeems k1 (assumed: 1.00 off); y buys T7; z buys nothing until a day too late."""
+    told = {(kind, part): {name: row["value"] for (k, p, _, name), row in found.items() if (k, p) == (kind, part)
+                           and name in METRICS}
+            for kind, part, _, _ in found}  # fmt: skip
+    bought, redeemed = 3 * 0.25 - 0.02, 3 * 0.25 - 1
+    assert told["product_type", "all"] == figures(purchases=(1.5, 2), value=(0.88, 2 * bought - 0.02))
+    assert told["product_type", "repeat"] == figures(purchases=(1.2, 1), value=(0.78, bought - 0.02))
+    assert told["product_type", "discovery"] == figures(purchases=(0.3, 1), value=(0.1, bought))
+    assert told["coupon", "all"] == figures(purchases=(0.75, 1), redemptions=(0.5, 1), value=(0.4, redeemed))
+    assert told["coupon", "discovery"] == figures(purchases=(0.25, 0), redemptions=(0.1, 0), value=(0.1, 0))
+    assert found["product_type", "all", "nbo", "value_ratio"]["customers"] == 3
+
+
+def figures(**sums: tuple[float, float]):
+    """What the table holds of an expected and a realised sum."""
+    each = {name: value for figure, (expected, realised) in sums.items()
+            for name, value in zip(names(figure), (expected, realised, realised / expected), strict=True)}  # fmt: skip
+    return pytest.approx(each, abs=1e-6)
+
+
+def test_the_report_is_told_what_came_of_it(measured):
+    (rows,) = foreseen_figures(Lake(measured.lake), DAY).values()
+    (row,) = (
+        each for each in rows if (each["kind"], each["slice"], each["figure"]) == ("coupon", "discovery", "value")
+    )
+    assert (row["expected"], row["realised"], row["ratio"], row["customers"]) == (0.1, 0.0, 0.0, 1)
+    assert (row["low"], row["high"], row["verdict"]) == (0.0, 0.0, "less")
+    assert len(rows) == 3 * 2 + 3 * 3
 
 
 def test_treated_beside_control(found):

@@ -54,7 +54,8 @@ def features() -> dict[str, list[dict[str, Any]]]:
     types = [
         {
             "product_type": name, "department": "GROCERY", "buyers": 60, "buyers_28": 20 - n, "buyers_84": 40,
-            "baskets_84": 80, "popularity_28": 0.5 - 0.05 * n, "spend_per_buyer_28": 3.0 + n, "repeat_share_84": 0.5,
+            "baskets_84": 80, "popularity_28": 0.5 - 0.05 * n, "spend_per_buyer_28": 3.0 + n,
+            "spend_per_new_buyer_28": 2.0 + n, "repeat_share_84": 0.5,
         }
         for n, name in enumerate((*TYPES, "FUEL"))
     ]  # fmt: skip

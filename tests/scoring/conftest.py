@@ -16,7 +16,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "profile": {"is_cold": False, "baskets_total": 10, "baskets_84": 5, "recency_days": 3},
     "product_types": {
         "department": "GROCERY", "buyers": 100, "buyers_28": 10, "buyers_84": 20, "baskets_84": 40,
-        "popularity_28": 0.1, "spend_per_buyer_28": 4.0, "repeat_share_84": 0.5,
+        "popularity_28": 0.1, "spend_per_buyer_28": 4.0, "spend_per_new_buyer_28": 3.0,
+        "repeat_share_84": 0.5,
     },
     "affinity": {
         "baskets_28": 0, "baskets_84": 0, "baskets_total": 1, "spend_84": 0.0, "days_since_last": 100,

@@ -17,7 +17,7 @@ OFFERS = Offers(
     coupons=CouponOffers(margin=0.5, discount=2.0, max_per_customer=2),
 )
 TYPE = "customer_id string, product_type string, propensity double, pair_spend_84 double, pair_baskets_84 double, \
-type_spend_per_buyer_28 double, is_discovery boolean, removed_by string"
+type_spend_per_buyer_28 double, type_spend_per_new_buyer_28 double, is_discovery boolean, removed_by string"
 COUPON = "customer_id string, offer_id string, propensity double, response_probability double, scope_spend_84 double, \
 scope_baskets_84 double, scope_spend_per_buyer_28 double, offer_discount double, removed_by string"
 
@@ -26,17 +26,24 @@ def test_value_of_a_product_type_by_hand(rows):
     found = value_product_types(
         rows(
             TYPE,
-            ("a", "OFTEN", 0.5, 12.0, 5.0, 4.0, False, None),
-            ("a", "ONCE", 0.2, 6.0, 1.0, 4.0, False, None),
-            ("a", "NEVER", 0.1234567, None, None, 4.0, True, None),
+            ("a", "OFTEN", 0.5, 12.0, 20.0, 4.0, 3.0, False, None),
+            ("a", "TWICE", 0.5, 6.0, 2.0, 4.0, 3.0, False, None),
+            ("a", "ONCE", 0.2, 6.0, 1.0, 4.0, 3.0, False, None),
+            ("a", "LONG AGO", 0.2, 0.0, 0.0, 4.0, 3.0, False, None),
+            ("a", "NEVER", 0.1234567, None, None, 4.0, 3.0, True, None),
         ),
         OFFERS,
     )
     values = {row["product_type"]: (row["expected_spend"], row["expected_value"]) for row in found.collect()}
-    # own spend over at most three windows of 28 days, others' mean as one more: (12 + 4) / (3 + 1)
-    assert values["OFTEN"] == (4.0, pytest.approx(0.5 * 4 * 0.25 - 0.02))
+    # own spend over the windows of 28 days with a purchase, others' mean as one more: three windows, all but surely
+    assert values["OFTEN"] == (
+        pytest.approx((12 + 4) / (3 + 1), rel=1e-3),
+        pytest.approx(0.5 * 4 * 0.25 - 0.02, rel=1e-3),
+    )
+    assert values["TWICE"][0] == pytest.approx((6 + 4) / (3 * (1 - 4 / 9) + 1), abs=1e-6)
     assert values["ONCE"] == (5.0, pytest.approx(0.2 * 5 * 0.25 - 0.02))
-    assert values["NEVER"] == (4.0, pytest.approx(0.123457 * 4 * 0.25 - 0.02, abs=1e-9))
+    assert values["LONG AGO"] == (3.0, pytest.approx(0.2 * 3 * 0.25 - 0.02))
+    assert values["NEVER"] == (3.0, pytest.approx(0.123457 * 3 * 0.25 - 0.02, abs=1e-6))
 
 
 def test_value_of_a_coupon_by_hand(rows):
@@ -61,27 +68,28 @@ def chosen(rows, types, coupons=None, offers=OFFERS):
 
 def test_product_types_are_taken_by_propensity_and_shown_by_value(rows):
     types = [
-        ("a", "SURE", 0.9, None, None, 1.0, True, None),
-        ("a", "DEAR", 0.6, None, None, 50.0, True, None),
-        ("a", "SENT", 0.8, None, None, 9.0, True, "contacted recently"),
-        ("a", "THIRD", 0.5, None, None, 1.0, True, None),
-        ("a", "FOURTH", 0.4, None, None, 99.0, True, None),
+        ("a", "SURE", 0.9, None, None, 1.0, 1.0, True, None),
+        ("a", "DEAR", 0.6, None, None, 50.0, 50.0, True, None),
+        ("a", "SENT", 0.8, None, None, 9.0, 9.0, True, "contacted recently"),
+        ("a", "THIRD", 0.5, None, None, 1.0, 1.0, True, None),
+        ("a", "FOURTH", 0.4, None, None, 99.0, 99.0, True, None),
     ]
     assert chosen(rows, types) == [("a", "type:DEAR", 1), ("a", "type:SURE", 2), ("a", "type:THIRD", 3)]
 
 
 def test_ties_go_to_value_then_to_the_id_whatever_the_order_of_rows(rows):
     types = [
-        ("a", name, 0.5, None, None, spend, True, None) for name, spend in zip("DCBAE", (1, 1, 1, 1, 2), strict=True)
+        ("a", name, 0.5, None, None, spend, spend, True, None)
+        for name, spend in zip("DCBAE", (1, 1, 1, 1, 2), strict=True)
     ]
-    types = [(*row[:5], float(row[5]), *row[6:]) for row in types]
+    types = [(*row[:5], float(row[5]), float(row[6]), *row[7:]) for row in types]
     expected = [("a", "type:E", 1), ("a", "type:A", 2), ("a", "type:B", 3)]
     for seed in range(2):
         assert chosen(rows, random.Random(seed).sample(types, len(types))) == expected
 
 
 def test_coupons_take_their_places_by_response(rows):
-    types = [(who, name, 0.5, None, None, 4.0, False, None) for who in "ab" for name in ("W", "X", "Y", "Z")]
+    types = [(who, name, 0.5, None, None, 4.0, 4.0, False, None) for who in "ab" for name in ("W", "X", "Y", "Z")]
     coupons = [
         ("a", "k1", 0.9, 0.01, None, None, 9.0, None, None),
         ("a", "k2", 0.1, 0.03, None, None, 9.0, None, None),
@@ -97,9 +105,9 @@ def test_coupons_take_their_places_by_response(rows):
 
 def test_ranks_overall_and_among_repeats_and_discoveries(rows):
     types = [
-        ("a", "R1", 0.9, None, None, 1.0, False, "contacted recently"),
-        ("a", "D1", 0.8, None, None, 1.0, True, None),
-        ("a", "R2", 0.7, None, None, 1.0, False, None),
+        ("a", "R1", 0.9, None, None, 1.0, 1.0, False, "contacted recently"),
+        ("a", "D1", 0.8, None, None, 1.0, 1.0, True, None),
+        ("a", "R2", 0.7, None, None, 1.0, 1.0, False, None),
     ]
     found = rank_product_types(value_product_types(rows(TYPE, *types), OFFERS)).collect()
     assert {row["product_type"]: (row["rank"], row["rank_in_slice"], row["offer_rank"]) for row in found} == {
@@ -111,13 +119,13 @@ def test_ranks_overall_and_among_repeats_and_discoveries(rows):
 
 def test_places_are_kept_for_what_the_customer_never_bought(rows):
     types = [
-        ("a", "R1", 0.9, None, None, 1.0, False, None),
-        ("a", "R2", 0.8, None, None, 1.0, False, None),
-        ("a", "R3", 0.7, None, None, 1.0, False, None),
-        ("a", "SENT", 0.3, None, None, 1.0, True, "contacted recently"),
-        ("a", "D1", 0.2, None, None, 1.0, True, None),
-        ("a", "D2", 0.1, None, None, 1.0, True, None),
-        ("none", "R1", 0.9, None, None, 1.0, False, None),
+        ("a", "R1", 0.9, None, None, 1.0, 1.0, False, None),
+        ("a", "R2", 0.8, None, None, 1.0, 1.0, False, None),
+        ("a", "R3", 0.7, None, None, 1.0, 1.0, False, None),
+        ("a", "SENT", 0.3, None, None, 1.0, 1.0, True, "contacted recently"),
+        ("a", "D1", 0.2, None, None, 1.0, 1.0, True, None),
+        ("a", "D2", 0.1, None, None, 1.0, 1.0, True, None),
+        ("none", "R1", 0.9, None, None, 1.0, 1.0, False, None),
     ]
     valued = value_product_types(rows(TYPE, *types), OFFERS)
     for places, expected in ((0, {"R1", "R2", "R3"}), (1, {"R1", "R2", "D1"}), (2, {"R1", "D1", "D2"})):

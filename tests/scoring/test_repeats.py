@@ -17,7 +17,7 @@ from scoring.repeats import durable_products, last_clusters, owned, with_owned_s
 DAY = date(2017, 12, 3)
 NUMBERS = (
     "pair_baskets_84", "pair_baskets_total", "pair_spend_84", "pair_days_since_last", "type_popularity_28",
-    "segment_popularity", "type_spend_per_buyer_28",
+    "segment_popularity", "type_spend_per_buyer_28", "type_spend_per_new_buyer_28",
 )  # fmt: skip
 CANDIDATE = ", ".join(["customer_id string, product_type string, source string", *(f"{n} double" for n in NUMBERS)])
 
@@ -48,10 +48,10 @@ def test_no_owner_is_offered_a_durable_again(intervals, rows):
     settings = load()
     found = rows(
         CANDIDATE,
-        ("owner", "WINDOWS", "personal_frequency", 3.0, 9.0, 50.0, 20.0, 0.9, 0.9, 50.0),
-        ("owner", "MILK", "personal_frequency", 1.0, 1.0, 5.0, 15.0, 0.1, 0.1, 5.0),
-        ("owner", "NEW", "popular", None, None, None, None, 0.1, 0.1, 5.0),
-        ("tenant", "WINDOWS", "popular", None, None, None, None, 0.9, 0.9, 50.0),
+        ("owner", "WINDOWS", "personal_frequency", 3.0, 9.0, 50.0, 20.0, 0.9, 0.9, 50.0, 40.0),
+        ("owner", "MILK", "personal_frequency", 1.0, 1.0, 5.0, 15.0, 0.1, 0.1, 5.0, 4.0),
+        ("owner", "NEW", "popular", None, None, None, None, 0.1, 0.1, 5.0, 4.0),
+        ("tenant", "WINDOWS", "popular", None, None, None, None, 0.9, 0.9, 50.0, 40.0),
     )
     told = with_repeats(found, intervals, settings.horizon_days)
     ranked = product_type_ranking(told, {}, None, settings.offers, settings.policy, DAY).collect()
