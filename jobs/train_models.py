@@ -19,7 +19,7 @@ from conf.load import config_hash
 from conf.schema import Settings
 from jobs.lake import Draft, Lake
 from jobs.manifest import Manifest
-from jobs.model_comparison import CHAMPION_METHOD, TABLE, comparison, comparisons, curve, curve_of, curves
+from jobs.model_comparison import TABLE, comparison, comparisons, curve, curve_of, curves
 from jobs.model_pins import folder_of, local_folder, open_registry, pins, still_pinned, versions
 from jobs.night import code_version, peak_mb, publish
 from jobs.stages import Stage
@@ -30,6 +30,7 @@ from training.tracking import AWAITS, Registry, Run, Version
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from jobs.contests import Contest
     from jobs.training_sets import TrainingSets
     from jobs.trials import Task, Trial
     from training.artifacts import Model
@@ -164,6 +165,7 @@ class _Training:
         tasks = [
             task for name in names for task in known.values() if task.model == name and (weekly or not task.weekly)
         ]
+        tasks.sort(key=lambda task: task.beside is not None)  # what serves beside another is decided first
         skipped = {name: WEEKLY for name in names if known[name].weekly and not weekly}
         if not tasks:
             return skipped
@@ -200,31 +202,26 @@ class _Training:
             run.params(trial.challenger.params)
             run.metrics({"training_seconds": time.monotonic() - started[0],
                          "training_cpu_seconds": time.process_time() - started[1], "peak_mb": peak_mb()})  # fmt: skip
-            judged = trial.judge(trial.challenger.model)
-            baselines = {each.model.meta.family: each.model for each in (trial.baseline, *trial.others)}
-            rivals = {family: trial.judge(model) for family, model in baselines.items()}
-            meta = trial.challenger.model.meta
+            champion, is_baseline = self._champion(task.model)
+            held = self._contest(task, trial, champion)
+            judged, meta, models = held.challenger, trial.challenger.model.meta, self.settings.models
             found = [
-                *faults(judged.probability, judged.truth, meta.inputs, (*task.declared, *trial.declared)),
+                *faults(held.own.probability, held.own.truth, meta.inputs, (*task.declared, *trial.declared)),
                 *leaks(trial.split, self.day),
                 *foreseen({task.set, *WITH.get(task.set, ())}, sets.changed, sets.windows.gate),
             ]
-            models = self.settings.models
-            guards = {name: other.guards for name, other in rivals.items()}
+            guards = {name: other.guards for name, other in held.rivals.items()}
             found += worse(judged.guards, guards, models.bootstrap_rounds, models.seed)
-            champion, is_baseline = self._champion(task.model, trial)
-            standing = None if champion is None else champion.each
             decision = decide(
                 judged.each,
-                {name: other.each for name, other in rivals.items()},
-                standing,
+                {name: other.each for name, other in held.rivals.items()},
+                held.further,
                 found,
                 models.bootstrap_rounds,
                 models.seed,
             )
-            best = rivals[decision.baseline]
-            shown = {} if champion is None else {CHAMPION_METHOD: champion}
-            compared = {f"{meta.family} (challenger)": judged, **shown, **rivals}
+            best = held.rivals[decision.baseline]
+            compared = held.methods(meta.family)
             table = comparison(compared, task.metric, models.bootstrap_rounds, models.seed, trial.recall)
             run.table(TABLE, table)
             log.info("%s: %s", task.name, decision.reason)
@@ -232,14 +229,15 @@ class _Training:
             run.metrics({f"baseline_{name}": value for name, value in best.metrics.items()})
             run.metrics({} if trial.recall is None else recall_metrics(trial.recall))
             run.curves(trial.challenger.curves)
-            falls_back = stands_in(best.each, standing, is_baseline)
+            run.params({} if held.beside is None else {"judged_beside": held.beside.version})
+            standing = None if held.champion is None else held.champion.each
             self._register(
                 run,
                 task,
                 decision,
                 _Fitted(trial.challenger.model, judged),
-                _Fitted(baselines[decision.baseline], best),
-                falls_back,
+                _Fitted(held.models[decision.baseline], best),
+                stands_in(best.each, standing, is_baseline),
             )
 
     def _register(
@@ -283,17 +281,27 @@ class _Training:
         if decision.promote and not held:
             self.registry.promote(version)
 
-    def _champion(self, name: str, trial: Trial) -> tuple[Judged | None, bool]:
-        """Return how the standing champion does on the gate window, or None, and whether it is a baseline."""
+    def _contest(self, task: Task, trial: Trial, champion: Model | None) -> Contest:
+        """Judge all that is held against each other, without the champion where it cannot be compared."""
+        from jobs.contests import Beside, contest
+
+        served, _ = self._champion(task.beside) if task.beside else (None, False)
+        beside = None if served is None else Beside(served)
+        try:
+            return contest(trial, champion, beside)
+        except DataError as error:
+            if champion is None:
+                raise
+            log.warning("the champion of %s cannot be compared, the features have changed: %s", task.model, error)
+            return contest(trial, None, beside)
+
+    def _champion(self, name: str) -> tuple[Model | None, bool]:
+        """Return the standing champion, or None, and whether it is a baseline."""
         version = self.registry.champion(name, self.day)
         if version is None:
             return None, False
         model = artifacts.load(local_folder(self.settings, self.registry, version), version.sha256)
-        try:
-            return trial.judge(model), bool(version.tags.get("is_baseline"))
-        except DataError as error:
-            log.warning("the champion of %s cannot be compared, the features have changed: %s", name, error)
-            return None, False
+        return model, bool(version.tags.get("is_baseline"))
 
     def _save(self, run: Run, model: Model, tags: Mapping[str, str]) -> Version:
         files = model.to_bytes()

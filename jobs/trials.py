@@ -50,6 +50,7 @@ class NotEnoughData(Exception):
 class Trial:
     """A fitted baseline and a fitted challenger, and ``judge``, which scores any model on the gate window.
 
+    ``judge`` takes the model that serves beside it, too, where the task names one (:attr:`Task.beside`).
     ``others``: further baselines; the challenger has to beat them all, and the best serves where none may.
     ``declared`` holds columns a model may take beyond those of its task: such as only the data can name.
     ``recall``: what each source of candidates brings (:func:`training.source_recall.source_recall`).
@@ -58,7 +59,7 @@ class Trial:
 
     baseline: Candidate
     challenger: Candidate
-    judge: Callable[[Model], Judged]
+    judge: Callable[..., Judged]
     others: Sequence[Candidate] = ()
     declared: tuple[str, ...] = ()
     recall: pd.DataFrame | None = None
@@ -77,6 +78,8 @@ class Task:
         trial: fits baseline and challenger.
         weekly: too costly for a first night: only the weekly training fits it, and a night without it goes on.
         challenges: the model whose champion this one wants to replace: the same inputs, another method.
+        beside: the model that serves a part of the same lists: it is decided first, and the lists that both would serve
+            are judged (:mod:`jobs.contests`); without a champion of it this one serves alone.
     """
 
     name: str
@@ -86,6 +89,7 @@ class Task:
     trial: Callable[[TrainingSets, Models], Trial]
     weekly: bool = False
     challenges: str | None = None
+    beside: str | None = None
 
     @property
     def model(self) -> str:
@@ -227,7 +231,7 @@ def _ranker(sets: TrainingSets, models: Models, fit: Callable[[pd.DataFrame, pd.
     return Trial(
         start,
         fitted,
-        lambda model: offer_ranker.judge(model, gate, truth, seen, items),
+        lambda model, beside=None: offer_ranker.judge(model, gate, truth, seen, items, beside),
         others,
         recall=source_recall(gate, truth, seen, sources),
         split=split(train, gate, sets.windows.horizon.days, validation),
@@ -367,7 +371,14 @@ TASKS: dict[str, Task] = {
             _value(value.purchases),
             challenges=value.NAME,
         ),
-        Task(offer_ranker.NAME, "pairs", "ndcg@5", (*RANKER_INPUTS, *offer_ranker.FREQUENCY), _offer_ranker),
+        Task(
+            offer_ranker.NAME,
+            "pairs",
+            "ndcg@5",
+            (*RANKER_INPUTS, *offer_ranker.FREQUENCY),
+            _offer_ranker,
+            beside=discovery_ranker.NAME,
+        ),
         Task(discovery_ranker.NAME, "pairs", "ndcg@5", RANKER_INPUTS, _discovery_ranker),
         Task(
             "offer_ranker_wide_deep",
@@ -377,6 +388,7 @@ TASKS: dict[str, Task] = {
             _wide_deep_ranker,
             weekly=True,
             challenges=offer_ranker.NAME,
+            beside=discovery_ranker.NAME,
         ),
         Task(next_action.NAME, "actions", "log_likelihood", visits.INPUTS, _next_action),
         Task(coupon_response.RESPONSE, "coupons", "log_likelihood", RESPONSE_INPUTS, _coupon_response),

@@ -64,7 +64,12 @@ def fit(train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], co
 
 
 def judge(
-    model: Model, pairs: pd.DataFrame, truth: pd.DataFrame, seen: pd.DataFrame, items: pd.DataFrame | None = None
+    model: Model,
+    pairs: pd.DataFrame,
+    truth: pd.DataFrame,
+    seen: pd.DataFrame,
+    items: pd.DataFrame | None = None,
+    beside: Model | None = None,
 ) -> Judged:
     """Judge the ranking of each customer's candidates against all that he bought.
 
@@ -75,8 +80,20 @@ def judge(
         seen: ``customer_id``, ``item`` bought before.
         items: ``item``, ``department``, ``buyers`` before, ``offered``; with it cold customers and cold items are
             judged apart, and what the lists show (:func:`training.shown_lists.shown_figures`) is told.
+        beside: the ranker of discoveries; with it what the customer never bought has its probability, as in the lists
+            that are served (:func:`scoring.next_best_offers.product_type_ranking`).
     """
-    return judge_scores(model.predict(pairs), pairs, truth, seen, items)
+    score = np.array(model.predict(pairs), dtype="float64")
+    if beside is not None:
+        fresh = is_new(pairs)
+        score[fresh] = beside.predict(pairs[fresh])
+    return judge_scores(score, pairs, truth, seen, items)
+
+
+def is_new(pairs: pd.DataFrame) -> np.ndarray:
+    """Tell of each candidate (n,) whether the customer never bought it."""
+    found: np.ndarray = pairs["pair_baskets_total"].fillna(0).to_numpy() == 0
+    return found
 
 
 def judge_scores(
@@ -84,7 +101,7 @@ def judge_scores(
 ) -> Judged:
     """Judge any score (n,) of the candidates in the same way; of repeats or discoveries only they are listed."""
     slices = {}
-    fresh = pairs["pair_baskets_total"].fillna(0).to_numpy() == 0
+    fresh = is_new(pairs)
     everything = ranks(pairs, score)
     slices["all"] = ranking_metrics(everything, truth, K)
     for part, wanted, kept in zip(("repeats", "discoveries"), split_truth(truth, seen), (~fresh, fresh), strict=True):

@@ -34,7 +34,7 @@ class Decision:
 def decide(
     challenger: pd.Series,
     baselines: Mapping[str, pd.Series],
-    champion: pd.Series | None = None,
+    further: Mapping[str, pd.Series] | None = None,
     faults: Sequence[str] = (),
     rounds: int = 1000,
     seed: int = 20260101,
@@ -44,7 +44,7 @@ def decide(
     Args:
         challenger: its metric per held-out customer (index), higher is better.
         baselines: name -> the metric of a baseline for the same customers; at least one.
-        champion: the standing champion's metric for the same customers; None where there is none.
+        further: name -> the same of what has to be beaten too and is no baseline that would serve, as the champion.
         faults: what :func:`faults` found; any of them refuses.
         rounds: resamples of the bootstrap.
         seed: of the bootstrap.
@@ -57,8 +57,8 @@ def decide(
     baseline_value = float(baselines[strongest].mean())
     if found:
         return Decision(False, "refused: " + "; ".join(found), value, strongest, baseline_value, np.nan, np.nan)
-    rivals = {} if champion is None else {"the champion": champion}
-    gains = {name: paired_bootstrap(challenger, other, rounds, seed) for name, other in {**rivals, **baselines}.items()}
+    rivals = {**(further or {}), **baselines}
+    gains = {name: paired_bootstrap(challenger, other, rounds, seed) for name, other in rivals.items()}
     promote = all(gain.low > 0 for gain in gains.values())
     reason = ", ".join(_compare(name, gain) for name, gain in gains.items())
     verdict = "promoted: " if promote else "refused: "

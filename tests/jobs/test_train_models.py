@@ -76,11 +76,11 @@ def judged(value: float) -> Judged:
     return Judged(each, {"roc_auc": value}, np.linspace(0, 1, 100), np.tile([0, 1], 50))
 
 
-def tiny(inputs: list[str], seed: int, family: str) -> artifacts.Model:
+def tiny(inputs: list[str], seed: int, family: str, name: str = "churn") -> artifacts.Model:
     generator = np.random.default_rng(seed)
     frame = pd.DataFrame(generator.gamma(2, 10, (100, len(inputs))), columns=inputs)
     frame["left"] = generator.random(100) < 0.5
-    return logistic("churn", frame, inputs, "left", LogisticConfig(), family)
+    return logistic(name, frame, inputs, "left", LogisticConfig(), family)
 
 
 @pytest.fixture
@@ -212,6 +212,59 @@ def test_a_further_baseline_has_to_be_beaten_too(installed: Settings, world: Wor
     assert champion["value"] == pytest.approx(0.6, abs=0.01)
     pin = Lake(installed.lake).need(Stage.TRAIN, NIGHT).facts["pins"]["churn"]
     assert artifacts.load(pin["uri"], pin["sha256"]).meta.family == "EASE"
+
+
+def test_what_serves_beside_is_decided_first_and_judged_with(
+    installed: Settings, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    from jobs import trials
+
+    beside_of: dict[str, set[str]] = {"offers": set(), "news": set()}
+
+    def trial_of(name: str, worth: float) -> Callable[[Any, Any], trials.Trial]:
+        def with_beside(model: artifacts.Model, beside: artifacts.Model | None = None) -> Judged:
+            if beside is not None:
+                beside_of[name].add(artifacts.digest(beside.to_bytes()))
+            return judged(known[artifacts.digest(model.to_bytes())] + (0 if beside is None else 0.1))
+
+        def trial(sets: Any, models: Any) -> trials.Trial:
+            made = world.trial(sets, models)
+            each = []
+            for family, value in (("plain", 0.4), ("", worth)):
+                model = tiny(INPUTS, len(known), family, name)
+                known[artifacts.digest(model.to_bytes())] = value
+                each.append(Candidate(model))
+            return replace(made, baseline=each[0], challenger=each[1], judge=with_beside)
+
+        return trial
+
+    tasks = [
+        trials.Task("offers", "customers", "log_likelihood", tuple(INPUTS), trial_of("offers", 0.3), beside="news"),
+        trials.Task("news", "customers", "log_likelihood", tuple(INPUTS), trial_of("news", 0.5)),
+    ]
+    monkeypatch.setattr(trials, "TASKS", {task.name: task for task in tasks})
+    monkeypatch.setattr(train_models, "MODELS", dict.fromkeys(("offers", "news"), ()))
+    publish_clean(installed, NIGHT)
+    serving = train_models.run(installed, NIGHT).facts["pins"]
+    assert beside_of == {"offers": {serving["news"]["sha256"]}, "news": set()}
+    assert serving["news"]["value"] == pytest.approx(0.5, abs=0.01)
+    rows = [row for row in Lake(installed.lake).arrow("models/model_comparison", NIGHT).to_pylist()
+            if row["name"] == "offers"]  # fmt: skip
+    assert {row["method"]: round(row["value"], 1) for row in rows} == {
+        "logistic regression + news (challenger)": 0.4, "logistic regression (challenger)": 0.3,
+        "plain + news": 0.5, "plain": 0.4,
+    }  # fmt: skip
+    # the baseline stands in, and is told of with what it serves
+    assert serving["offers"]["baseline"] == "plain + news"
+    assert serving["offers"]["value"] == pytest.approx(0.5, abs=0.01)
+    refused = next(
+        row for row in versions(installed, NIGHT) if row["name"] == "offers" and row["standing"] == "challenger"
+    )
+    assert "does not beat plain + news by -0.1" in refused["decision"]
+    params = MlflowClient(installed.mlflow).get_run(refused["run_id"]).data.params
+    assert params["judged_beside"] == f"news:{serving['news']['sha256'][:12]}"
 
 
 def test_a_baseline_that_serves_makes_way_for_a_better_one(installed: Settings, world: World) -> None:

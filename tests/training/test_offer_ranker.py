@@ -85,3 +85,31 @@ def test_what_discoveries_show_is_told_too():
     found = discovery_ranker.judge_scores(np.linspace(1, 0, len(fresh)), fresh, pairs(("old", "soap")), SEEN, ITEMS)
     assert found.metrics["coverage"] == 2 / 4
     assert found.metrics["novelty"] == 1
+
+
+class Fixed:
+    """A model that has learnt each product type's probability by heart."""
+
+    def __init__(self, **chances: float) -> None:
+        self.chances = chances
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        return frame["product_type"].map(self.chances).to_numpy()
+
+
+def test_what_a_customer_never_bought_is_ranked_by_the_model_that_serves_it():
+    ranker, fresh = Fixed(milk=0.5, tea=0.9, soap=0.1, beer=0.2), Fixed(milk=0.0, tea=0.4, soap=0.6, beer=0.3)
+    alone = offer_ranker.judge(ranker, GIVEN, pairs(("old", "soap"), ("new", "beer")), SEEN)
+    mixed = offer_ranker.judge(ranker, GIVEN, pairs(("old", "soap"), ("new", "beer")), SEEN, beside=fresh)
+    # of old's candidates milk is a repeat: its chance stays the ranker's, and soap comes before it
+    assert mixed.probability.tolist() == [0.0, 0.3, 0.5, 0.4, 0.6, 0.3]
+    assert alone.each.to_dict() == {"new": pytest.approx(1 / np.log2(3)), "old": pytest.approx(0.5)}
+    assert mixed.each.to_dict() == {"new": 1.0, "old": 1.0}
+    assert alone.probability.tolist() == [0.5, 0.2, 0.5, 0.9, 0.1, 0.2]
+
+
+def test_beside_itself_a_ranker_serves_as_it_does_alone():
+    ranker = Fixed(milk=0.5, tea=0.9, soap=0.1, beer=0.2)
+    alone, mixed = (offer_ranker.judge(ranker, GIVEN, TRUTH, SEEN, ITEMS, beside) for beside in (None, ranker))
+    assert alone.metrics == pytest.approx(mixed.metrics, nan_ok=True)
+    assert alone.each.equals(mixed.each)

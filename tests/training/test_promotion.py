@@ -39,17 +39,17 @@ def test_a_difference_that_may_be_chance_is_refused() -> None:
 
 def test_champion_and_every_baseline_have_to_be_beaten() -> None:
     baselines = {"popularity": metric(0.3), "frequency": metric(0.4), "EASE": metric(0.35)}
-    found = decide(metric(0.5), baselines, champion=metric(0.45))
+    found = decide(metric(0.5), baselines, further={"the champion": metric(0.45)})
     assert found.promote
     assert (found.baseline, found.baseline_value) == ("frequency", pytest.approx(metric(0.4).mean()))
     assert [part.split(" by ")[0] for part in found.reason.split(", ")] == [
         "promoted: beats the champion", "beats popularity", "beats frequency", "beats EASE",
     ]  # fmt: skip
-    over_baselines_only = decide(metric(0.5), baselines, champion=metric(0.55))
+    over_baselines_only = decide(metric(0.5), baselines, further={"the champion": metric(0.55)})
     assert not over_baselines_only.promote
     assert "does not beat the champion" in over_baselines_only.reason
     assert "beats frequency" in over_baselines_only.reason
-    over_all_but_one = decide(metric(0.5), baselines | {"ALS": metric(0.6)}, champion=metric(0.4))
+    over_all_but_one = decide(metric(0.5), baselines | {"ALS": metric(0.6)}, further={"the champion": metric(0.4)})
     assert not over_all_but_one.promote
     assert "does not beat ALS by -0.1" in over_all_but_one.reason
 
