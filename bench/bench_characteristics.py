@@ -1,8 +1,12 @@
-"""The product-characteristic network on the night's own gate window, beside personal frequency and popularity.
+"""The product-characteristic network on the night's own gate window, beside what it has to beat.
 
 Reads the clean layer of some nights (``NBO_HOME``), builds their training sets with the night's own code, trains the
 network as the night does, and judges all on the night's own gate window (the 28 days up to it): over all, and repeats
-and discoveries with lists of their own, with paired intervals. Popularity is of the 28 days before that window.
+and discoveries with lists of their own, with paired intervals, beside personal frequency, popularity (of the 28 days
+before that window), popularity in the customer's segment and a logistic regression per characteristic. Then what a cut
+from probabilities to recommended characteristics brings. ``--architectures`` compares architectures as the weekly
+training does, on the validation window, and tells of the same networks on the gate window, which chooses nothing.
+``--clean`` takes the past of an earlier night from the clean layer of a later one, whole weeks after it.
 """
 
 from __future__ import annotations
@@ -10,8 +14,11 @@ from __future__ import annotations
 import argparse
 import logging
 import time
+from dataclasses import replace
 from datetime import date
 
+import numpy as np
+import pandas as pd
 from night_windows import windows_of
 
 from conf.load import load
@@ -20,54 +27,114 @@ from jobs.lake import Lake
 from jobs.spark import session
 from jobs.training_sets import TrainingSets, training_sets
 from jobs.trials import TASKS
-from training.characteristics import NAME
+from training.characteristic_architectures import compared, study
+from training.characteristic_baselines import baseline, by_segment, regressions
+from training.characteristic_figures import slices_of, threshold_sweep
+from training.characteristics import NAME, CharacteristicsConfig, Lessons, lessons, truth_of
 from training.evaluation import paired_bootstrap
 from training.fitting import Judged
+from training.network import Network
 
 PARTS, METRICS = ("all", "repeats", "discoveries"), ("hit_rate", "ndcg")
+CUTS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+Slices = dict[str, pd.DataFrame]
 
 
-def measure(settings: Settings, night: date) -> None:
+def measure(settings: Settings, night: date, clean: date, architectures: bool) -> None:
     """Train and judge for one night."""
     lake = Lake(settings.lake)
-    found = windows_of(settings, lake, night)
-    with training_sets(settings, lake, session(settings, "bench"), night, found, {"customers"}) as sets:
-        told(sets, settings.models)
+    found = windows_of(settings, lake, clean)
+    found = replace(
+        found,
+        gate=found.gate - (clean - night),
+        validation=found.validation - (clean - night),
+        training=tuple(day - (clean - night) for day in found.training if day - (clean - night) >= found.earliest),
+    )
+    with training_sets(settings, lake, session(settings, "bench"), clean, found, {"customers"}) as sets:
+        if architectures:
+            studied(sets, settings.models)
+        else:
+            told(sets, settings.models)
 
 
 def told(sets: TrainingSets, models: Models) -> None:
-    """Print HitRate@5 and NDCG@5 of the network and its baselines, and its gains over each."""
+    """Print HitRate@5 and NDCG@5 of the network and its baselines, its gains over each, and the sweep of cuts."""
     started = time.process_time()
     trial = TASKS[NAME].trial(sets, models)
     print(f"gate {sets.windows.gate}, trained in {time.process_time() - started:.0f} CPU s")
     network, *others = (trial.judge(each.model) for each in (trial.challenger, trial.baseline, *trial.others))
-    families = [each.model.meta.family for each in (trial.baseline, *trial.others)]
-    _line("network", network)
-    for family, other in zip(families, others, strict=True):
+    rivals: dict[str, Slices] = {
+        each.model.meta.family: dict(judged.slices)
+        for each, judged in zip((trial.baseline, *trial.others), others, strict=True)
+    }
+    given, gate = learnt(sets, models), sets.read("customers", sets.windows.gate)
+    known = pd.concat([sets.read("customers", sets.windows.training), given.validation], ignore_index=True)
+    shares = by_segment(known, gate, given.dictionary, models.seed)
+    rivals["popularity in segment"] = slices_of(gate, truth_of(gate), np.asarray(given.dictionary), shares)
+    alone = trial.judge(regressions(given).model)
+    rivals[regressions(given).model.meta.family] = dict(alone.slices)
+    _line("network", dict(network.slices))
+    for family, other in rivals.items():
         _line(family, other)
         for part in PARTS:
-            pairs = ((network.slices[part][name], other.slices[part][name]) for name in METRICS)
+            pairs = ((network.slices[part][name], other[part][name]) for name in METRICS)
             gains = [paired_bootstrap(*pair, models.bootstrap_rounds, models.seed) for pair in pairs]
             print(f"    network over it, {part:<12}" + "".join(
                 f"  {name} {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
                 for name, gain in zip(METRICS, gains, strict=True)
             ), flush=True)  # fmt: skip
+    print(f"  ECE: network {network.metrics['ece']:.4f}, regressions {alone.metrics['ece']:.4f}")
+    _sweep(network, trial.challenger.model)
 
 
-def _line(name: str, judged: Judged) -> None:
-    values = (f"{part} {judged.slices[part][metric].mean():.4f}" for part in PARTS for metric in METRICS)
-    print(f"  {name:<20}" + "  ".join(values), f" ECE {judged.metrics['ece']:.4f}", flush=True)
+def learnt(sets: TrainingSets, models: Models) -> Lessons:
+    """Return what the trial of the night learns from."""
+    days = sets.windows.training, sets.windows.validation
+    train, validation = (sets.read("customers", each) for each in days)
+    dictionary = sets.read("types", sets.windows.training[0])["product_type"].tolist()
+    start = baseline(train, validation, dictionary, models.seed)
+    return lessons(train, validation, dictionary, start, models.seed)
+
+
+def studied(sets: TrainingSets, models: Models) -> None:
+    """Print the study of architectures on the validation window, and the same networks on the gate window."""
+    config = CharacteristicsConfig().configured(models.network, models.max_epochs, models.seed)
+    given = learnt(sets, models)
+    found = study(given, config, models.bootstrap_rounds)
+    print(f"validation {sets.windows.validation}: '{found.chosen}' is chosen")
+    _architectures(found.table)
+    print(f"gate {sets.windows.gate}, networks of the training windows alone")
+    gate = sets.read("customers", sets.windows.gate)
+    _architectures(compared(found.fits, gate, models.bootstrap_rounds, models.seed))
+
+
+def _architectures(table: pd.DataFrame) -> None:
+    shown = table.set_index("architecture").round(4)
+    print(shown.drop(columns=[name for name in shown if name.startswith("hit_rate_r")]).to_string(), flush=True)
+
+
+def _sweep(judged: Judged, model: object) -> None:
+    limits = Network.of(model).thresholds  # type: ignore[arg-type]
+    found = threshold_sweep(judged.probability, judged.truth > 0, limits, CUTS)
+    print(found.round(3).to_string(index=False), flush=True)
+
+
+def _line(name: str, slices: Slices) -> None:
+    values = (f"{part} {slices[part][metric].mean():.4f}" for part in PARTS for metric in METRICS)
+    print(f"  {name:<24}" + "  ".join(values), flush=True)
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--night", type=date.fromisoformat, action="append")
+    parser.add_argument("--clean", type=date.fromisoformat, help="night of the clean layer (default: the night itself)")
+    parser.add_argument("--architectures", action="store_true")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     for night in arguments.night or (date(2017, 11, 27), date(2017, 12, 3)):
         print(f"night {night}")
-        measure(load(), night)
+        measure(load(), night, arguments.clean or night, arguments.architectures)
 
 
 if __name__ == "__main__":

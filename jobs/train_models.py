@@ -18,6 +18,7 @@ from conf.errors import ConfigError, DataError
 from conf.load import config_hash
 from conf.schema import Settings
 from jobs.lake import Draft, Lake
+from jobs.log_study import log_study
 from jobs.manifest import Manifest
 from jobs.model_comparison import TABLE, comparison, comparisons, curve, curve_of, curves
 from jobs.model_pins import folder_of, local_folder, open_registry, pins, still_pinned, versions
@@ -176,7 +177,7 @@ class _Training:
             self.foreseen = dict(ready.changed)
             for task in tasks:
                 try:
-                    self._train(task, ready)
+                    self._train(task, ready, weekly)
                 except (NotEnoughData, ConfigError) as reason:
                     log.warning("%s is not trained: %s", task.name, reason)
                     if task.name == task.model:
@@ -184,7 +185,7 @@ class _Training:
             self.studies = studies(self.settings, ready, frames, sets, self.day)
         return skipped
 
-    def _train(self, task: Task, sets: TrainingSets) -> None:
+    def _train(self, task: Task, sets: TrainingSets, weekly: bool) -> None:
         from jobs.training_sets import WITH
         from training.leaks import foreseen, leaks
         from training.promotion import decide, faults, stands_in, worse
@@ -198,7 +199,7 @@ class _Training:
         }
         started = time.monotonic(), time.process_time()
         with self.registry.run(f"{task.name} {self.day}", self._models(), tags) as run:
-            trial = task.trial(sets, self.settings.models)
+            trial = (task.studied if weekly and task.studied else task.trial)(sets, self.settings.models)
             run.params(trial.challenger.params)
             run.metrics({"training_seconds": time.monotonic() - started[0],
                          "training_cpu_seconds": time.process_time() - started[1], "peak_mb": peak_mb()})  # fmt: skip
@@ -224,6 +225,8 @@ class _Training:
             compared = held.methods(meta.family)
             table = comparison(compared, task.metric, models.bootstrap_rounds, models.seed, trial.recall)
             run.table(TABLE, table)
+            if trial.study is not None:
+                log_study(self.registry, run, task.name, tags, trial.study)
             log.info("%s: %s", task.name, decision.reason)
             run.metrics({**judged.metrics, task.metric.replace("@", "_at_"): decision.value})
             run.metrics({f"baseline_{name}": value for name, value in best.metrics.items()})

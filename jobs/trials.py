@@ -17,6 +17,7 @@ from scoring.candidate_blocks import SOURCES
 from scoring.candidates import RANKER_INPUTS, SOURCE_RANKS
 from scoring.coupons import COUPON_INPUTS, RESPONSE_INPUTS
 from training import (
+    characteristic_architectures,
     characteristic_baselines,
     characteristic_figures,
     characteristics,
@@ -29,6 +30,7 @@ from training import (
     value,
 )
 from training.artifacts import Model
+from training.characteristic_architectures import Study
 from training.classifiers import calibrated
 from training.evaluation import split_truth
 from training.fitting import Candidate, Judged, judge_binary
@@ -54,6 +56,7 @@ class Trial:
     ``others``: further baselines; the challenger has to beat them all, and the best serves where none may.
     ``declared`` holds columns a model may take beyond those of its task: such as only the data can name.
     ``recall``: what each source of candidates brings (:func:`training.source_recall.source_recall`).
+    ``study``: architectures that were compared to choose the challenger.
     ``split`` tells of which days its rows are; without it the challenger is refused.
     """
 
@@ -63,6 +66,7 @@ class Trial:
     others: Sequence[Candidate] = ()
     declared: tuple[str, ...] = ()
     recall: pd.DataFrame | None = None
+    study: Study | None = None
     split: Split | None = None
 
 
@@ -80,6 +84,7 @@ class Task:
         challenges: the model whose champion this one wants to replace: the same inputs, another method.
         beside: the model that serves a part of the same lists: it is decided first, and the lists that both would serve
             are judged (:mod:`jobs.contests`); without a champion of it this one serves alone.
+        studied: the trial of the weekly training, where it compares architectures first.
     """
 
     name: str
@@ -90,6 +95,7 @@ class Task:
     weekly: bool = False
     challenges: str | None = None
     beside: str | None = None
+    studied: Callable[[TrainingSets, Models], Trial] | None = None
 
     @property
     def model(self) -> str:
@@ -180,7 +186,8 @@ def _value(fit: Callable[[pd.DataFrame, float], Candidate]) -> Callable[[Trainin
     return trial
 
 
-def _characteristics(sets: TrainingSets, models: Models) -> Trial:
+def _characteristics(sets: TrainingSets, models: Models, studied: bool = False) -> Trial:
+    """Fit the configured network or, where architectures are ``studied``, the one that the study chooses."""
     train, validation, gate = (sets.read("customers", days) for days in _days(sets))
     dictionary = sets.read("types", sets.windows.training[0])["product_type"].tolist()
     if len(dictionary) < characteristics.K:
@@ -194,13 +201,20 @@ def _characteristics(sets: TrainingSets, models: Models) -> Trial:
     config = config.configured(models.network, models.max_epochs, models.seed)
     start = characteristic_baselines.baseline(train, validation, dictionary, models.seed)
     popular = characteristic_baselines.popularity(validation, dictionary)
-    given = characteristics.lessons(train, validation, dictionary)
-    fitted = characteristics.fit(given, start, config, Checkpoint(sets.checkpoints, characteristics.NAME, ""))
+    given = characteristics.lessons(train, validation, dictionary, start, models.seed)
+    checkpoint = Checkpoint(sets.checkpoints, characteristics.NAME, "")
+    found = characteristic_architectures.study(given, config, models.bootstrap_rounds, checkpoint) if studied else None
+    if found:
+        config = found.configs[found.chosen]
+        fitted = characteristics.last_fit(given, config, found.fits[found.chosen], checkpoint)
+    else:
+        fitted = characteristics.fit(given, config, checkpoint)
 
     def judge(model: Model) -> Judged:
         return characteristic_figures.judge(model, gate, dictionary, popular.model)
 
-    return Trial(start, fitted, judge, [popular], split=split(train, gate, sets.windows.horizon.days, validation))
+    told = split(train, gate, sets.windows.horizon.days, validation)
+    return Trial(start, fitted, judge, [popular], study=found, split=told)
 
 
 def _offer_ranker(sets: TrainingSets, models: Models) -> Trial:
@@ -393,6 +407,13 @@ TASKS: dict[str, Task] = {
         Task(next_action.NAME, "actions", "log_likelihood", visits.INPUTS, _next_action),
         Task(coupon_response.RESPONSE, "coupons", "log_likelihood", RESPONSE_INPUTS, _coupon_response),
         Task(coupon_response.SCOPE, "coupons", "log_likelihood", COUPON_INPUTS, _coupon_scope),
-        Task(characteristics.NAME, "customers", "ndcg@5", characteristics.DECLARED, _characteristics),
+        Task(
+            characteristics.NAME,
+            "customers",
+            "ndcg@5",
+            characteristics.DECLARED,
+            _characteristics,
+            studied=partial(_characteristics, studied=True),
+        ),
     )
 }

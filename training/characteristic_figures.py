@@ -33,15 +33,15 @@ def judge(model: Model, gate: pd.DataFrame, dictionary: Sequence[str], rival: Mo
     Returns:
         NDCG per customer; ``slices``: all, repeats and discoveries, of which only they are listed, and stages; as
         figures NDCG if every customer were unknown to the house, with the expert's prior and without, and the gain of
-        discoveries over the rival's with its interval.
+        discoveries over the rival's with its interval; as guard NDCG of discoveries.
     """
     truth, outputs = truth_of(gate), np.asarray(model.meta.outputs)
     happened = label_matrix(gate["bought"], None, pd.Index(dictionary)).toarray() > 0
     probability = model.predict(gate)
-    slices = _slices(gate, truth, outputs, probability)
+    slices = slices_of(gate, truth, outputs, probability)
     figures = slice_figures(slices, K)
     if rival is not None and len(slices["discoveries"]):
-        other = _slices(gate, truth, np.asarray(rival.meta.outputs), rival.predict(gate))["discoveries"]
+        other = slices_of(gate, truth, np.asarray(rival.meta.outputs), rival.predict(gate))["discoveries"]
         gain = paired_bootstrap(slices["discoveries"]["ndcg"], other["ndcg"], _ROUNDS, 0)
         told = zip(("", "_low", "_high"), (gain.value, gain.low, gain.high), strict=True)
         figures |= {f"ndcg_at_{K}_discovery_over_{rival.meta.family}{end}": value for end, value in told}
@@ -54,13 +54,22 @@ def judge(model: Model, gate: pd.DataFrame, dictionary: Sequence[str], rival: Mo
     each = slices["all"]
     stages = gate.set_index("customer_id")[STAGE].reindex(each.index)
     slices |= {name: each[(stages == name).to_numpy()] for name in STAGES if (stages == name).any()}
-    return Judged(each["ndcg"], figures, probability, happened, slices)
+    found = slices["discoveries"]["ndcg"]
+    guards = {"NDCG of discoveries": found} if len(found) else {}
+    return Judged(each["ndcg"], figures, probability, happened, slices, guards)
 
 
-def _slices(
+def slices_of(
     gate: pd.DataFrame, truth: pd.DataFrame, outputs: np.ndarray, probability: np.ndarray
 ) -> dict[str, pd.DataFrame]:
-    """Return the metrics per customer over all, and of repeats and discoveries, each with lists of its own."""
+    """Return the metrics per customer over all, and of repeats and discoveries, each with lists of its own.
+
+    Args:
+        gate: rows of :func:`training.characteristics.examples` with the list ``bought``.
+        truth: ``customer_id``, ``item``: all that was bought.
+        outputs: characteristics (l,).
+        probability: of each (n, l).
+    """
     owned = label_matrix(gate[LISTS[0]], None, pd.Index(outputs)).toarray() > 0
     repeats, discoveries = split_truth(truth, seen_of(gate))
     parts = {
@@ -73,6 +82,30 @@ def _slices(
         name: ranking_metrics(top_ranks(customers, outputs, score, K), wanted, K)
         for name, (wanted, score) in parts.items()
     }
+
+
+def threshold_sweep(
+    probability: np.ndarray, happened: np.ndarray, limits: np.ndarray, cuts: Sequence[float]
+) -> pd.DataFrame:
+    """Return what a cut from probabilities to recommended characteristics brings, over all customers together.
+
+    Args:
+        probability: (n, l).
+        happened: (n, l) whether the customer bought it.
+        limits: (l,) the threshold chosen for each characteristic.
+        cuts: one threshold for all, each in turn.
+
+    Returns:
+        ``threshold`` (text), ``precision`` (1 where nothing is recommended), ``recall``, ``f1``, and ``each``: how many
+        are recommended to a customer; the last row is of ``limits``.
+    """
+    rows = []
+    for name, limit in (*((f"{cut:g}", np.float64(cut)) for cut in cuts), ("one each", limits)):
+        told = probability >= limit
+        hits, wanted = float((told & happened).sum()), max(float(happened.sum()), 1.0)
+        precision = hits / told.sum() if told.any() else 1.0
+        rows.append((name, precision, hits / wanted, 2 * hits / (told.sum() + wanted), told.sum() / len(told)))
+    return pd.DataFrame(rows, columns=["threshold", "precision", "recall", "f1", "each"])
 
 
 def as_first_contacts(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ n = customers, l = characteristics, r = inner size of the item-to-item model.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from scipy import sparse
 
 from conf.schema import Activation, NetworkTraining
 from training.first_purchases import first_time_log_odds, item_factors, weights
-from training.network import Encoded, Network
+from training.network import Encoded, standardised
 from training.networks.backend import keras_for
 from training.networks.loop import Batch, Checkpoint, losses_of, shuffled, train
 
@@ -37,7 +37,8 @@ class Shape:
         labels: characteristics.
         numbers: numeric inputs.
         categories: one-hot inputs.
-        hidden: units of the hidden layers; none: linear in all inputs, or without any own history alone.
+        hidden: units of the hidden layers; none: a logistic regression per characteristic, or without numbers and
+            categories own history alone.
         dropout: share.
         activation: of the hidden layers.
         seed: of the weights.
@@ -67,7 +68,10 @@ def build(shape: Shape) -> Any:
     if shape.numbers or shape.categories:
         scaled = layers.Normalization(name="scaled")(ops.arcsinh(inputs["numbers"]))
         scaled = ops.clip(ops.where(ops.isnan(scaled), 0.0, scaled), -5.0, 5.0)
-        hidden = layers.Concatenate()([scaled, inputs["categories"], recent, total])
+        given = layers.Concatenate()([scaled, inputs["categories"]])
+        odds = odds + layers.Dense(labels, use_bias=False, kernel_initializer="zeros", name="wide")(given)
+    if shape.hidden:
+        hidden = layers.Concatenate()([given, recent, total])
         for number, units in enumerate(shape.hidden):
             hidden = layers.Dropout(shape.dropout, seed=shape.seed + number)(hidden)
             hidden = layers.Dense(units, activation=shape.activation)(hidden)
@@ -89,14 +93,33 @@ def served(model: Any) -> Any:
     return keras.Model(model.input, keras.ops.sigmoid(model.output), name=model.name)
 
 
-def by_frequency(slope: float, bias: np.ndarray) -> Any:
-    """Return the model without hidden layers: ``slope`` x personal frequency + ``bias`` (l,)."""
-    model = build(Shape(len(bias)))
-    kernel, constant = model.get_layer("own_history").get_weights()
-    kernel[:], constant[:] = 0, bias
-    kernel[:, 2] = slope
-    model.get_layer("own_history").set_weights([kernel, constant])
-    return model
+@dataclass(frozen=True)
+class Linear:
+    """The weights that need no hidden layer: own history (l, 4), constants (l,), and the inputs' (d + c, l).
+
+    ``mean`` and ``variance`` (d,) are those of the numbers' ``arcsinh``. All three are empty for own history alone.
+    """
+
+    own: np.ndarray
+    bias: np.ndarray
+    wide: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    mean: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    variance: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    def put(self, model: Any) -> None:
+        """Give a built model these weights."""
+        model.get_layer("own_history").set_weights([self.own, self.bias])
+        if len(self.wide):
+            model.get_layer("wide").set_weights([self.wide])
+            scaled = model.get_layer("scaled")
+            scaled.set_weights([self.mean, self.variance, np.zeros(())])
+            scaled.finalize_state()
+
+    def model(self) -> Any:
+        """Return the model without hidden layers."""
+        model = build(Shape(len(self.bias), len(self.mean), len(self.wide) - len(self.mean)))
+        self.put(model)
+        return model
 
 
 def item_weights(model: Any, seed: int, valid: Rows) -> tuple[float, float, float]:
@@ -135,29 +158,35 @@ def with_items(model: Any, shape: Shape, told: tuple[float, float, float], owned
 def trained(
     rows: Rows,
     shape: Shape,
-    begun: Network,
+    begun: Linear,
     config: NetworkTraining,
     watched: tuple[Rows, Callable[[np.ndarray], float]] | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[Any, dict[str, list[float]]]:
-    """Train a network that begins as its baseline and, for what was never bought, as the odds of first purchases.
+    """Train the hidden layers beside logistic regressions, which are held still.
+
+    For what was never bought it begins with the odds of first purchases, in the mean over all customers.
 
     Args:
         rows: to learn from.
         shape: sizes.
-        begun: the baseline.
+        begun: the logistic regressions.
         config: loss, optimiser, batch, epochs.
         watched: held-out rows and what log-odds (n, l) of them are worth; the best epoch is kept. None: the last is.
         checkpoint: where a killed training goes on from; its key is of all that is given here.
 
     Returns:
-        The network, and a value per epoch of what :func:`training.networks.loop.train` watches.
+        The network, and a value per epoch of what :func:`training.networks.loop.train` watches; none without hidden
+        layers.
     """
     model = build(shape)
-    never = first_time_log_odds(rows.coded.owned, rows.bought) - begun.bias
-    kernel = np.column_stack([begun.kernel[:, :-1], never.astype("float32")])
-    model.get_layer("own_history").set_weights([kernel, begun.bias])
-    model.get_layer("scaled").adapt(filled(np.arcsinh(rows.coded.numbers)))
+    inputs = np.column_stack([standardised(rows.coded.numbers, begun.mean, begun.variance), rows.coded.categories])
+    never = first_time_log_odds(rows.coded.owned, rows.bought) - begun.bias - inputs.mean(axis=0) @ begun.wide
+    replace(begun, own=np.column_stack([begun.own[:, :-1], never])).put(model)
+    if not shape.hidden:
+        return model, {}
+    for name in ("own_history", "wide"):
+        model.get_layer(name).trainable = False
 
     def batches(epoch: int) -> Iterator[Batch]:
         for part in shuffled(rows.bought.shape[0], config.batch, config.seed, epoch):
@@ -169,8 +198,11 @@ def trained(
         given = {name: value for name, value in batch.items() if name != "truth"}
         return keras.ops.mean(losses_of(config, batch["truth"], network(given, training=True)))
 
-    score = watched and (lambda: watched[1](log_odds(model, watched[0].coded)))
-    return model, train(model, batches, loss, config, score, checkpoint)
+    def score() -> float:
+        held, worth = watched  # type: ignore[misc]
+        return float(worth(log_odds(model, held.coded)))
+
+    return model, train(model, batches, loss, config, score if watched else None, checkpoint)
 
 
 def filled(values: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """The product-characteristic network: which product types a customer buys in the days after ``as_of``.
 
-A fully connected network with one sigmoid per characteristic. It starts as personal frequency, its own baseline, and
-for what a customer never bought as the popularity of first purchases; it learns from there what profile, organisation
-and the rest of the history add, and last what else he owns; see :mod:`training.network`.
+A fully connected network with one sigmoid per characteristic. It begins as a logistic regression for each, and for what
+a customer never bought as the popularity of first purchases; hidden layers learn what profile, organisation and the
+rest of the history add to that, and last what else he owns; see :mod:`training.network`.
 n = customers, l = characteristics.
 """
 
@@ -20,7 +20,8 @@ from pyspark.sql import DataFrame, functions as F
 from conf.features import PROFILE
 from conf.schema import NetworkTraining, PriorRule
 from training.artifacts import Meta, Model, from_bytes, to_bytes
-from training.characteristic_training import Rows, Shape, item_weights, served, trained, with_items
+from training.characteristic_logistic import logistic
+from training.characteristic_training import Linear, Rows, Shape, item_weights, served, trained, with_items
 from training.classifiers import with_extra
 from training.evaluation import ranking_metrics, top_ranks
 from training.expert_prior import prior_matrix
@@ -49,12 +50,12 @@ LEAST_THRESHOLD = 0.05
 class CharacteristicsConfig:
     """Everything that changes the fitted network.
 
-    ``hidden``: units of the hidden layers; none: linear in all inputs. ``items``: whether what else a customer owns
-    speaks for what he never bought.
+    ``hidden``: units of the hidden layers; none: the logistic regressions alone. ``items``: whether what else a
+    customer owns speaks for what he never bought.
     """
 
     hidden: tuple[int, ...] = (128,)
-    dropout: float = 0.3
+    dropout: float = 0.6
     items: bool = True
     prior: tuple[PriorRule, ...] = ()
     training: NetworkTraining = field(
@@ -122,6 +123,8 @@ class Lessons:
         valid: rows of the validation window, the newest there is.
         both: all of them.
         validation: the examples of the validation window.
+        begun: logistic regressions on the rows of the training windows.
+        begun_on_both: the same on all rows.
     """
 
     dictionary: tuple[str, ...]
@@ -130,6 +133,8 @@ class Lessons:
     valid: Rows
     both: Rows
     validation: pd.DataFrame
+    begun: Linear
+    begun_on_both: Linear
 
     def shape(self, config: CharacteristicsConfig) -> Shape:
         """Return the sizes of a network of ``config``."""
@@ -157,52 +162,53 @@ class FirstFit:
     @property
     def epochs(self) -> int:
         """Epochs after which it ranked the validation window best."""
-        return int(np.argmax(self.curves[SCORE])) + 1
+        return int(np.argmax(self.curves[SCORE])) + 1 if self.curves else 1
 
 
-def lessons(train: pd.DataFrame, validation: pd.DataFrame, dictionary: Sequence[str]) -> Lessons:
+def lessons(
+    train: pd.DataFrame, validation: pd.DataFrame, dictionary: Sequence[str], start: Candidate, seed: int
+) -> Lessons:
     """Turn examples into what a network learns from.
 
     Args:
         train: rows of :func:`examples` with the list ``bought``, of all training windows.
         validation: the same of the validation window.
         dictionary: characteristics in the order of their index.
+        start: personal frequency (:func:`training.characteristic_baselines.baseline`).
+        seed: of the rows that logistic regressions are fitted on.
     """
     categories = _vocabulary(train)
+    frequency = Network.of(start.model)
+    alone = Linear(frequency.kernel, frequency.bias)
 
     def rows(frame: pd.DataFrame) -> Rows:
         bought = label_matrix(frame["bought"], None, pd.Index(dictionary))
         return Rows(encode(frame, NUMBERS, categories, dictionary), bought)
 
-    both = pd.concat([train, validation], ignore_index=True)
-    return Lessons(tuple(dictionary), categories, rows(train), rows(validation), rows(both), validation)
+    past, both = rows(train), rows(pd.concat([train, validation], ignore_index=True))
+    begun = [logistic(each, alone, seed) for each in (past, both)]
+    return Lessons(tuple(dictionary), categories, past, rows(validation), both, validation, *begun)
 
 
-def fit(
-    given: Lessons, start: Candidate, config: CharacteristicsConfig, checkpoint: Checkpoint | None = None
-) -> Candidate:
-    """Train the network from its baseline on, twice: the last fit learns from the validation window too.
+def fit(given: Lessons, config: CharacteristicsConfig, checkpoint: Checkpoint | None = None) -> Candidate:
+    """Train the network beside the logistic regressions, twice: the last fit learns from the validation window too.
 
     The first fit is judged on the validation window, which says after how many epochs it ranks best, what first
     purchases are foretold by, and the thresholds.
 
     Args:
         given: result of :func:`lessons`.
-        start: personal frequency (:func:`training.characteristic_baselines.baseline`).
         config: sizes and seed.
         checkpoint: where a killed training goes on from.
     """
-    return last_fit(given, start, config, first_fit(given, start, config, checkpoint), checkpoint)
+    return last_fit(given, config, first_fit(given, config, checkpoint), checkpoint)
 
 
-def first_fit(
-    given: Lessons, start: Candidate, config: CharacteristicsConfig, checkpoint: Checkpoint | None = None
-) -> FirstFit:
+def first_fit(given: Lessons, config: CharacteristicsConfig, checkpoint: Checkpoint | None = None) -> FirstFit:
     """Train on the training windows alone until the validation window is ranked no better; see :func:`fit`."""
     shape, valid = given.shape(config), given.valid
-    kept = _kept(given, start, config, checkpoint)
-    begun, watched = Network.of(start.model), (valid, given.ndcg)
-    network, curves = trained(given.past, shape, begun, config.training, watched, kept)
+    kept, watched = _kept(given, config, checkpoint), (valid, given.ndcg)
+    network, curves = trained(given.past, shape, given.begun, config.training, watched, kept)
     weights = item_weights(network, shape.seed, valid) if config.items else None
     whole = with_items(network, shape, weights, valid.coded.owned) if weights else network
     files = files_of(served(whole), "network", given.dictionary, NUMBERS, given.categories, config)
@@ -210,17 +216,13 @@ def first_fit(
 
 
 def last_fit(
-    given: Lessons,
-    start: Candidate,
-    config: CharacteristicsConfig,
-    first: FirstFit,
-    checkpoint: Checkpoint | None = None,
+    given: Lessons, config: CharacteristicsConfig, first: FirstFit, checkpoint: Checkpoint | None = None
 ) -> Candidate:
     """Train as long again on all windows, the thresholds and what weighs first purchases being those of the first."""
-    shape, kept = given.shape(config), _kept(given, start, config, checkpoint)
+    shape, kept = given.shape(config), _kept(given, config, checkpoint)
     kept = kept and replace(kept, name=f"{kept.name}-last")
     as_long = config.training.model_copy(update={"epochs": first.epochs})
-    network, _ = trained(given.both, shape, Network.of(start.model), as_long, None, kept)
+    network, _ = trained(given.both, shape, given.begun_on_both, as_long, None, kept)
     owned = (given.valid.coded.owned + given.valid.bought).sign()
     whole = with_items(network, shape, first.weights, owned) if first.weights else network
     files = files_of(served(whole), "network", given.dictionary, NUMBERS, given.categories, config)
@@ -228,14 +230,11 @@ def last_fit(
     return Candidate(model, config.told, first.curves)
 
 
-def _kept(
-    given: Lessons, start: Candidate, config: CharacteristicsConfig, checkpoint: Checkpoint | None
-) -> Checkpoint | None:
+def _kept(given: Lessons, config: CharacteristicsConfig, checkpoint: Checkpoint | None) -> Checkpoint | None:
     """Return the checkpoint with the key of all that both fits read."""
-    begun, bought = Network.of(start.model), truth_of(given.validation).to_numpy()
-    customers = given.validation["customer_id"].to_numpy()
-    parts = given.dictionary, given.categories, given.past, given.valid, customers, bought, begun.kernel, begun.bias
-    return keyed(checkpoint, config, *parts)
+    judged = given.validation["customer_id"].to_numpy(), truth_of(given.validation).to_numpy()
+    parts = given.dictionary, given.categories, given.past, given.valid, given.begun, given.begun_on_both
+    return keyed(checkpoint, config, *parts, *judged)
 
 
 def truth_of(frame: pd.DataFrame) -> pd.DataFrame:

@@ -2,13 +2,15 @@
 
 n = rows, d = numeric inputs, c = one-hot categories, l = characteristics, h = hidden units. A network is
 
-    log-odds = own history (n, l, 4) . weights (l, 4) + bias (l) + hidden layers of everything (n, l)
+    log-odds = own history (n, l, 4) . weights (l, 4) + bias (l) + inputs (n, d + c) . wide (d + c, l)
+               + hidden layers of everything (n, l)
 
 where own history is ``log1p`` of the customer's baskets with the characteristic: in 84 days, ever, and twice the first
-plus the second, which is personal frequency; and whether he never bought it. Without hidden layers it *is* personal
-frequency, with a prior per characteristic. For what he never bought three numbers weigh the log-odds against what else
-he owns: own x log-odds + items x root of (owned (n, l) . (l, r) . (r, l)) + constant. Weights are read from the file
-itself: a worker starts in a tenth of the time.
+plus the second, which is personal frequency; and whether he never bought it. Without hidden layers it is a logistic
+regression per characteristic, and with own history alone it *is* personal frequency, with a prior per characteristic.
+For what he never bought three numbers weigh the log-odds against what else he owns: own x log-odds + items x root of
+(owned (n, l) . (l, r) . (r, l)) + constant. Weights are read from the file itself: a worker starts in a tenth of the
+time.
 """
 
 from __future__ import annotations
@@ -99,6 +101,17 @@ def encode(
         label_matrix(frame[LISTS[0]], frame[LISTS[1]], place),
         label_matrix(frame[LISTS[0]], frame[LISTS[2]], place),
     )
+
+
+def history(recent: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return own history as the network weighs it, each (n, l): baskets in 84 days, ever, both, and none at all."""
+    return np.log1p(recent), np.log1p(total), np.log1p(2 * recent + total), total == 0
+
+
+def standardised(numbers: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Return numbers (n, d) as the layers take them; ``mean`` and ``variance`` are of their ``arcsinh``."""
+    scaled = (np.arcsinh(numbers) - mean.ravel()) / np.maximum(np.sqrt(variance.ravel()), 1e-7)
+    return np.clip(np.nan_to_num(scaled), -5, 5)
 
 
 def label_matrix(types: pd.Series, values: pd.Series | None, dictionary: pd.Index) -> sparse.csr_matrix:
@@ -195,25 +208,26 @@ class Network:
     def _log_odds(
         self, numbers: np.ndarray, categories: np.ndarray, recent: np.ndarray, total: np.ndarray
     ) -> np.ndarray:
-        owned = total > 0
-        history = (np.log1p(recent), np.log1p(total), np.log1p(2 * recent + total), ~owned)
+        owned, own = total > 0, history(recent, total)
         # networks trained before "never bought" was an input have three weights
-        log_odds = self.bias + sum(part * weight for part, weight in zip(history, self.kernel.T, strict=False))
+        log_odds = self.bias + sum(part * weight for part, weight in zip(own, self.kernel.T, strict=False))
+        if "scaled" in self.layers:
+            inputs = np.concatenate([standardised(numbers, *self.layers["scaled"][:2]), categories], axis=1)
+        if "wide" in self.layers:  # networks trained before they began as logistic regressions have none
+            log_odds = log_odds + inputs @ self.layers["wide"][0]
         dense = [layer for name, layer in sorted(self.layers.items()) if name.startswith("dense")]
         if dense:
             # networks trained before the activation was configured have none named
             active = ACTIVATIONS[self.meta.extra.get("activation", "relu")]
-            mean, variance = (value.ravel() for value in self.layers["scaled"][:2])
-            scaled = (np.arcsinh(numbers) - mean) / np.maximum(np.sqrt(variance), 1e-7)
-            hidden = np.concatenate([np.clip(np.nan_to_num(scaled), -5, 5), categories, *history[:2]], axis=1)
+            hidden = np.concatenate([inputs, *own[:2]], axis=1)
             for kernel, bias in dense[:-1]:
                 hidden = active(hidden @ kernel + bias)
             log_odds = log_odds + hidden @ dense[-1][0] + dense[-1][1]
         if "first_purchase" not in self.layers:
             return log_odds
-        (own, items), constant = self.layers["first_purchase"]
+        (kept, items), constant = self.layers["first_purchase"]
         score = owned.astype("float32") @ self.layers["items_in"][0] @ self.layers["items_out"][0]
-        return np.where(owned, log_odds, own * log_odds + items * np.sqrt(np.maximum(score, 0)) + constant)
+        return np.where(owned, log_odds, kept * log_odds + items * np.sqrt(np.maximum(score, 0)) + constant)
 
 
 def stored_weights(content: bytes) -> dict[str, list[np.ndarray]]:

@@ -103,8 +103,11 @@ class Registry:
 
     @contextmanager
     def run(self, name: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> Iterator[Run]:
-        """Open a run that logs ``params`` now, and what its body logs; an error ends it as failed."""
-        with mlflow.start_run(experiment_id=self.experiment, run_name=name, tags=dict(tags)) as active:
+        """Open a run that logs ``params`` now, and what its body logs; an error ends it as failed.
+
+        Within another it is a child of that.
+        """
+        with mlflow.start_run(experiment_id=self.experiment, run_name=name, tags=dict(tags), nested=True) as active:
             run = Run(self.client, active.info.run_id)
             run.params(params)
             yield run

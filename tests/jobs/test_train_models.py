@@ -26,8 +26,11 @@ from conf.schema import Settings
 from jobs import approve, roll_back, train_models
 from jobs.lake import Lake
 from jobs.manifest import Manifest
+from jobs.model_pins import open_registry
 from jobs.stages import Stage
 from training import artifacts
+from training.characteristic_architectures import Study
+from training.characteristics import CharacteristicsConfig, FirstFit
 from training.classifiers import LogisticConfig, logistic
 from training.fitting import Candidate, Judged
 from training.leaks import split
@@ -352,6 +355,38 @@ def test_a_weekly_model_is_trained_by_the_weekly_training_alone(
     assert manifest.facts["skipped"] == {"churn": train_models.WEEKLY}
     assert pins(train_models.run(installed, NIGHT, retrain=True)) == {"churn": "champion"}
     assert world.trained == 1
+
+
+def test_the_weekly_training_compares_architectures_and_keeps_each_as_a_run(
+    installed: Settings, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jobs import trials
+
+    names = ("configured", "wide")
+    table = pd.DataFrame({"architecture": names, "ndcg_all": [0.5, 0.6], "gain_low": [0.0, 0.05]})
+    table["chosen"] = table["architecture"] == "wide"
+    fits = {name: FirstFit(world.made(9, name, 0.1).model, {"loss": [0.5, 0.25]}, None) for name in names}
+    configs = {name: CharacteristicsConfig((len(name),)) for name in names}
+
+    def studied(sets: Any, models: Any) -> Any:
+        return replace(world.trial(sets, models), study=Study(configs, fits, table))
+
+    task = trials.Task("churn", "customers", "log_likelihood", tuple(INPUTS), world.trial, studied=studied)
+    monkeypatch.setattr(trials, "TASKS", {"churn": task})
+    publish_clean(installed, NIGHT)
+    train_models.run(installed, NIGHT)
+    registry = open_registry(installed)
+    search = registry.client.search_runs
+    assert search([registry.experiment], "tags.architecture = 'wide'") == []
+    train_models.run(installed, NIGHT, retrain=True)
+    (run,) = search([registry.experiment], "tags.architecture = 'wide'")
+    assert (run.data.params["hidden"], run.data.metrics["gain_low"]) == ("(4,)", 0.05)
+    assert [each.value for each in registry.client.get_metric_history(run.info.run_id, "loss")] == [0.5, 0.25]
+    whole = registry.client.get_run(run.data.tags["mlflow.parentRunId"])
+    assert whole.data.params["architecture"] == "wide"
+    kept = registry.table(whole.info.run_id, "architectures")
+    assert kept is not None
+    assert kept["architecture"].tolist() == list(names)
 
 
 def test_another_method_challenges_the_champion_of_a_model_weekly(

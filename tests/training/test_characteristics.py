@@ -11,12 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
+from scipy.optimize import minimize
 
 from conf.errors import DataError
 from conf.schema import Activation, NetworkTraining, PriorRule
 from training import artifacts, characteristics
-from training.characteristic_baselines import baseline, popularity
-from training.characteristic_figures import as_first_contacts, judge
+from training.characteristic_architectures import STANDING, changed, study
+from training.characteristic_baselines import baseline, by_segment, popularity, regressions
+from training.characteristic_figures import as_first_contacts, judge, threshold_sweep
+from training.characteristic_logistic import logistic
+from training.characteristic_training import Linear, Rows
 from training.characteristics import (
     NUMBERS,
     CharacteristicsConfig,
@@ -29,7 +34,7 @@ from training.characteristics import (
 )
 from training.first_purchases import first_time_log_odds
 from training.fitting import Candidate
-from training.network import LISTS, Network, encode, label_matrix
+from training.network import LISTS, Encoded, Network, encode, history, label_matrix, standardised
 from training.networks.loop import Checkpoint
 
 DICTIONARY = ["beer", "bread", "milk", "tea", "wine"]
@@ -67,13 +72,13 @@ def start() -> Candidate:
 
 
 @pytest.fixture(scope="module")
-def given() -> Lessons:
-    return lessons(rows(1), rows(2), DICTIONARY)
+def given(start: Candidate) -> Lessons:
+    return lessons(rows(1), rows(2), DICTIONARY, start, 1)
 
 
 @pytest.fixture(scope="module")
-def fitted(given: Lessons, start: Candidate) -> Candidate:
-    return fit(given, start, CONFIG)
+def fitted(given: Lessons) -> Candidate:
+    return fit(given, CONFIG)
 
 
 def trained_by(**changes: Any) -> CharacteristicsConfig:
@@ -115,23 +120,23 @@ def test_popularity_knows_the_newest_window_alone() -> None:
     assert probability == pytest.approx(np.tile(np.array([1, 1, 4, 2, 1]) / [6, 6, 6, 6, 6], (3, 1)))
 
 
-def test_untrained_it_ranks_first_purchases_by_their_popularity_and_repeats_as_its_baseline(
-    given: Lessons, start: Candidate
+def test_untrained_it_ranks_first_purchases_by_their_popularity_and_repeats_by_the_regressions(
+    given: Lessons,
 ) -> None:
-    still = fit(given, start, trained_by(learning_rate=1e-12)).model
-    both = pd.concat([rows(1), rows(2)], ignore_index=True)
+    still = fit(given, trained_by(learning_rate=1e-12)).model
     network, frame = Network.of(still), rows(3)
     owned = label_matrix(frame[LISTS[0]], None, pd.Index(DICTIONARY)).toarray() > 0
-    odds, begun = (np.log(p / (1 - p)) for p in (still.predict(frame), start.model.predict(frame)))
+    odds, begun = (np.log(p / (1 - p)) for p in (still.predict(frame), regressions(given).model.predict(frame)))
     assert odds[owned] == pytest.approx(begun[owned], abs=1e-4)
-    assert network.bias + network.kernel[:, 3] == pytest.approx(
-        first_time_log_odds(*(label_matrix(both[name], None, pd.Index(DICTIONARY)) for name in (LISTS[0], "bought"))),
-        abs=1e-5,
-    )
+    coded = given.both.coded
+    inputs = np.column_stack([standardised(coded.numbers, *network.layers["scaled"][:2]), coded.categories])
+    first = network.bias + network.kernel[:, 3] + inputs.mean(axis=0) @ network.layers["wide"][0]
+    assert first == pytest.approx(first_time_log_odds(coded.owned, given.both.bought), abs=1e-5)
     own, items = network.layers["first_purchase"][0].ravel()
     score = np.sqrt(np.maximum(owned @ network.layers["items_in"][0] @ network.layers["items_out"][0], 0))
-    expected = own * (network.bias + network.kernel[:, 3]) + items * score + network.layers["first_purchase"][1]
-    assert odds[~owned] == pytest.approx(np.broadcast_to(expected, odds.shape)[~owned], abs=1e-4)
+    expected = begun + network.kernel[:, 3] - given.begun_on_both.own[:, 3]
+    expected = own * expected + items * score + network.layers["first_purchase"][1]
+    assert odds[~owned] == pytest.approx(expected[~owned], abs=1e-4)
 
 
 def test_a_network_that_knows_no_first_purchases_still_scores(fitted: Candidate) -> None:
@@ -147,8 +152,8 @@ def test_a_network_that_knows_no_first_purchases_still_scores(fitted: Candidate)
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
-def test_prediction_is_that_of_keras(given: Lessons, start: Candidate, activation: Activation) -> None:
-    fitted = fit(given, start, replace(trained_by(activation=activation, learning_rate=0.05, epochs=1), hidden=(8, 4)))
+def test_prediction_is_that_of_keras(given: Lessons, activation: Activation) -> None:
+    fitted = fit(given, replace(trained_by(activation=activation, learning_rate=0.05, epochs=1), hidden=(8, 4)))
     meta, frame = fitted.model.meta, rows(4, 50)
     model = in_keras(fitted)
     coded = encode(frame, meta.extra["numbers"], meta.extra["categories"], meta.outputs)
@@ -175,34 +180,112 @@ def test_a_file_that_names_no_activation_is_read_as_before(fitted: Candidate) ->
     assert old.predict(rows(4)).tobytes() == fitted.model.predict(rows(4)).tobytes()
 
 
-def test_without_hidden_layers_it_is_linear_in_all_inputs_and_items_can_be_left_out(
-    given: Lessons, start: Candidate
-) -> None:
-    found = fit(given, start, replace(CONFIG, hidden=(), items=False))
-    network, frame = Network.of(found.model), rows(4, 20)
-    assert sorted(network.layers) == ["dense", "own_history", "scaled"]
-    assert network.layers["dense"][0].shape == (len(NUMBERS) + 4 + 2 * len(DICTIONARY), len(DICTIONARY))
-    coded = encode(frame, found.model.meta.extra["numbers"], found.model.meta.extra["categories"], DICTIONARY)
-    expected = np.asarray(in_keras(found)(coded.batch(slice(None)), training=False))
-    assert np.abs(found.model.predict(frame) - expected).max() < 1e-5
+def test_without_hidden_layers_and_items_it_is_the_regressions(given: Lessons) -> None:
+    network = Network.of(fit(given, replace(CONFIG, hidden=(), items=False)).model)
+    assert sorted(network.layers) == ["own_history", "scaled", "wide"]
+    assert network.kernel[:, :3] == pytest.approx(given.begun_on_both.own[:, :3])
+    assert network.layers["wide"][0] == pytest.approx(given.begun_on_both.wide, abs=1e-6)
+
+
+def test_regressions_reach_what_a_slow_search_reaches(given: Lessons, start: Candidate) -> None:
+    """Of one characteristic, by a general optimiser from nothing: the loss is convex, there is one least."""
+    coded, place = given.past.coded, DICTIONARY.index("bread")
+    frequency = Network.of(start.model)
+    found = given.begun
+    scaled = standardised(coded.numbers, found.mean, found.variance)
+    own = np.stack([part[:, place] for part in history(coded.recent.toarray(), coded.total.toarray())], axis=1)
+    x = np.column_stack([np.ones(len(scaled)), scaled, coded.categories, own])
+    held = 1000.0 * np.concatenate([[1e-7], np.ones(x.shape[1] - 5), own.var(axis=0) + 1e-4])
+    centre = np.concatenate([np.zeros(x.shape[1] - 4), frequency.kernel[place]])
+    label = given.past.bought.toarray()[:, place]
+
+    def loss(weights: np.ndarray) -> float:
+        odds = x @ weights
+        return float((np.logaddexp(0, odds) - label * odds).sum() + 0.5 * (held * (weights - centre) ** 2).sum())
+
+    reached = np.concatenate([[found.bias[place]], found.wide[:, place], found.own[place]])
+    least = minimize(loss, reached, method="BFGS", options={"maxiter": 300})
+    begun = np.concatenate([[frequency.bias[place]], np.zeros(x.shape[1] - 5), frequency.kernel[place]])
+    assert loss(begun) - least.fun > 1
+    assert loss(reached) - least.fun < 0.01 * (loss(begun) - least.fun)
+
+
+def test_regressions_of_customers_who_buy_alike_stay_with_personal_frequency() -> None:
+    """Inputs that say nothing get no weight, and an input that says all gets much."""
+    rng = np.random.default_rng(0)
+    happened = rng.random((4000, 2)) < 0.5
+    numbers = np.column_stack([happened[:, 0] + 0.1 * rng.normal(size=4000), rng.normal(size=4000)]).astype("float32")
+    nothing = sparse.csr_matrix((4000, 2), dtype="float32")
+    bought = sparse.csr_matrix(happened.astype("float32"))
+    rows_of = Rows(Encoded(numbers, np.zeros((4000, 0), dtype="float32"), nothing, nothing), bought)
+    found = logistic(rows_of, Linear(np.zeros((2, 4)), np.zeros(2)), 1)
+    assert found.wide[0, 0] > 0.5
+    assert np.abs(found.wide[[0, 1, 1], [1, 0, 1]]).max() < 0.05
+
+
+def test_segments_tell_what_their_members_bought() -> None:
+    """Two sorts of customers far apart, of whom one buys tea, the other wine; the other names are bought by nobody."""
+    frame = rows(1, 40)
+    heavy = np.arange(40) % 2 == 0
+    frame = frame.assign(spend_84=np.where(heavy, 9000.0, 1.0), baskets_84=np.where(heavy, 80.0, 1.0))
+    frame["bought"] = [["tea"] if row else ["wine"] for row in heavy]
+    shares = by_segment(frame, frame, DICTIONARY, 1)
+    tea, wine = DICTIONARY.index("tea"), DICTIONARY.index("wine")
+    assert (shares[heavy, tea] > shares[heavy, wine]).all()
+    assert (shares[~heavy, tea] < shares[~heavy, wine]).all()
+    assert shares.sum(axis=1) == pytest.approx(np.ones(40))
+    assert by_segment(frame.head(3), frame, DICTIONARY, 1).shape == (40, 5)
+
+
+def test_a_sweep_of_thresholds_by_hand() -> None:
+    probability = np.array([[0.9, 0.4], [0.6, 0.1]])
+    happened = np.array([[True, True], [False, False]])
+    found = threshold_sweep(probability, happened, np.array([0.9, 0.3]), [0.5, 0.95])
+    assert found["threshold"].tolist() == ["0.5", "0.95", "one each"]
+    assert found["precision"].tolist() == [0.5, 1, 1]  # nothing recommended is nothing wrong
+    assert found["recall"].tolist() == [0.5, 0, 1]
+    assert found["f1"].tolist() == [0.5, 0, 1]
+    assert found["each"].tolist() == [1, 0, 1]
+
+
+def test_a_study_keeps_the_configured_architecture_unless_another_is_beyond_it(given: Lessons) -> None:
+    harmless = {"no hidden layer": {"hidden": ()}, "tanh": {"activation": "tanh", "learning_rate": 1e-12}}
+    found = study(given, trained_by(learning_rate=1e-12), 200, changes=harmless)
+    assert found.chosen == STANDING
+    assert found.table["architecture"].tolist() == [STANDING, "no hidden layer", "tanh"]
+    assert found.table["gain"].tolist() == pytest.approx([0, 0, 0])
+    own = found.table.iloc[0]
+    judged = judge(found.fits[STANDING].model, given.validation, DICTIONARY)
+    assert own["ndcg_all"] == pytest.approx(judged.each.mean())
+    assert own["ndcg_discoveries"] == pytest.approx(judged.metrics["ndcg_at_5_discovery"])
+
+
+def test_a_study_chooses_what_ranks_clearly_better(given: Lessons) -> None:
+    """The configured network is spoilt by a rate at which nothing is learnt but noise."""
+    spoilt = trained_by(learning_rate=5.0, epochs=1)
+    found = study(given, spoilt, 200, changes={"calm": {"learning_rate": 1e-3}})
+    assert found.chosen == "calm"
+    assert found.table["gain_low"].iloc[1] > 0
+    assert found.configs["calm"] == changed(spoilt, {"learning_rate": 1e-3})
+    assert found.configs["calm"].hidden == CONFIG.hidden
 
 
 def test_the_same_data_and_seed_give_the_same_files(start: Candidate, fitted: Candidate) -> None:
-    again = fit(lessons(rows(1), rows(2), DICTIONARY), start, CONFIG)
+    again = fit(lessons(rows(1), rows(2), DICTIONARY, start, 1), CONFIG)
     assert artifacts.digest(again.model.to_bytes()) == artifacts.digest(fitted.model.to_bytes())
 
 
 @pytest.mark.parametrize("epochs", [2, 4])
 def test_a_killed_training_goes_on_to_the_same_files(
-    given: Lessons, start: Candidate, fitted: Candidate, tmp_path: Path, killed_after: Callable[..., None], epochs: int
+    given: Lessons, fitted: Candidate, tmp_path: Path, killed_after: Callable[..., None], epochs: int
 ) -> None:
     """Three epochs are run, then as many as were best: the second kill is in the last fit."""
     checkpoint = Checkpoint(tmp_path, "it", "")
     with pytest.raises(KeyboardInterrupt):
-        killed_after(epochs, lambda: fit(given, start, CONFIG, checkpoint))
+        killed_after(epochs, lambda: fit(given, CONFIG, checkpoint))
     left = [file.stem for file in tmp_path.iterdir()]
     assert left == (["it"] if epochs == 2 else ["it-last"])
-    resumed = fit(given, start, CONFIG, checkpoint)
+    resumed = fit(given, CONFIG, checkpoint)
     assert artifacts.digest(resumed.model.to_bytes()) == artifacts.digest(fitted.model.to_bytes())
     assert resumed.curves["loss"] == fitted.curves["loss"]
     assert not list(tmp_path.iterdir())
@@ -223,10 +306,11 @@ def test_the_state_of_another_training_has_another_key(
     monkeypatch.setattr(characteristics, "trained", trained)
     later = rows(2)
     later.at[0, "bought"] = ["gin"]  # no characteristic, yet what a ranking is judged by
+    other = baseline(rows(3), rows(2), DICTIONARY, 1)
     tries = [
-        (given, start, CONFIG), (given, start, CONFIG), (lessons(rows(3), rows(2), DICTIONARY), start, CONFIG),
-        (lessons(rows(1), later, DICTIONARY), start, CONFIG), (given, start, trained_by(loss="focal")),
-        (given, baseline(rows(3), rows(2), DICTIONARY, 1), CONFIG), (given, start, replace(CONFIG, dropout=0.1)),
+        (given, CONFIG), (given, CONFIG), (lessons(rows(3), rows(2), DICTIONARY, start, 1), CONFIG),
+        (lessons(rows(1), later, DICTIONARY, start, 1), CONFIG), (given, trained_by(loss="focal")),
+        (lessons(rows(1), rows(2), DICTIONARY, other, 1), CONFIG), (given, replace(CONFIG, dropout=0.1)),
     ]  # fmt: skip
     for each in tries:
         with pytest.raises(Seen):
@@ -235,10 +319,10 @@ def test_the_state_of_another_training_has_another_key(
     assert len(set(keys)) == len(keys) - 1
 
 
-def test_it_learns_by_the_configured_loss_and_optimiser(given: Lessons, start: Candidate, fitted: Candidate) -> None:
+def test_it_learns_by_the_configured_loss_and_optimiser(given: Lessons, fitted: Candidate) -> None:
     network = NetworkTraining(loss="focal", optimizer="rmsprop", activation="tanh")
     config = CONFIG.configured(network, 3, CONFIG.training.seed)
-    found = fit(given, start, config)
+    found = fit(given, config)
     assert found.curves["loss"][-1] < found.curves["loss"][0] != fitted.curves["loss"][0]
     told = found.params
     assert (told["loss"], told["optimizer"], told["activation"], told["batch"]) == ("focal", "rmsprop", "tanh", 32)
@@ -300,9 +384,9 @@ def test_weights_do_not_need_tensorflow(fitted: Candidate) -> None:
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_prior_of_an_expert_fades_with_the_baskets(given: Lessons, start: Candidate, fitted: Candidate) -> None:
+def test_the_prior_of_an_expert_fades_with_the_baskets(given: Lessons, fitted: Candidate) -> None:
     """After no basket the whole 2, after two the half; other stages and characteristics are left as they are."""
-    told = fit(given, start, replace(CONFIG, prior=RULES)).model
+    told = fit(given, replace(CONFIG, prior=RULES)).model
     frame = rows(3).head(3).assign(stage=["first contact", "first contact", "sale"], baskets_total=[0.0, 2.0, 0.0])
     odds = [np.log(p / (1 - p)) for p in (told.predict(frame), fitted.model.predict(frame))]
     expected = np.zeros((3, 5))
@@ -311,10 +395,8 @@ def test_the_prior_of_an_expert_fades_with_the_baskets(given: Lessons, start: Ca
     assert {"stage", "baskets_total"} <= set(told.meta.inputs)
 
 
-def test_a_model_is_judged_by_stage_and_as_if_nobody_were_known(
-    given: Lessons, start: Candidate, fitted: Candidate
-) -> None:
-    told = fit(given, start, replace(CONFIG, prior=RULES)).model
+def test_a_model_is_judged_by_stage_and_as_if_nobody_were_known(given: Lessons, fitted: Candidate) -> None:
+    told = fit(given, replace(CONFIG, prior=RULES)).model
     gate = rows(3).assign(baskets_total=9.0)
     judged = judge(told, gate, DICTIONARY)
     sizes = {name: len(part) for name, part in judged.slices.items()}
@@ -339,3 +421,5 @@ def test_discoveries_are_judged_by_lists_of_their_own_beside_popularity(fitted: 
     assert judged.slices["repeats"].index.tolist() == ["c001"]
     assert judged.slices["discoveries"].index.tolist() == ["c000", "c001"]
     assert judged.slices["all"]["ndcg"].max() < 1
+    assert judged.guards["NDCG of discoveries"].tolist() == [1, 1]
+    assert not judge(fitted.model, gate.assign(bought=[["bread"], ["milk"]]), DICTIONARY, popular).guards

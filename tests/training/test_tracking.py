@@ -99,6 +99,14 @@ def test_trees_and_networks_register_too(registry: Registry, home: Path) -> None
         assert artifacts.digest(home / "fetched" / str(number)) == made.sha256
 
 
+def test_a_run_within_a_run_is_its_child(registry: Registry) -> None:
+    with registry.run("study", {}, {"model": "m"}) as whole, registry.run("one", {"units": 3}, {}) as part:
+        part.metrics({"gain": 0.5})
+    found = registry.client.get_run(part.run_id)
+    assert found.data.tags["mlflow.parentRunId"] == whole.run_id
+    assert (found.data.params["units"], found.data.metrics["gain"]) == ("3", 0.5)
+
+
 def test_two_models_of_one_run_keep_their_own_files(registry: Registry, home: Path) -> None:
     made = []
     with registry.run("pair", {}, {}) as run:
