@@ -18,7 +18,7 @@ from conf.errors import ConfigError, DataError
 from conf.load import config_hash
 from conf.schema import Settings
 from jobs.lake import Draft, Lake
-from jobs.log_study import log_study
+from jobs.log_study import ARCHITECTURES, log_study, newest_study, told
 from jobs.manifest import Manifest
 from jobs.model_comparison import TABLE, comparison, comparisons, curve, curve_of, curves
 from jobs.model_pins import folder_of, local_folder, open_registry, pins, still_pinned, versions
@@ -91,6 +91,7 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
         awaiting = [name for name in wanted if registry.awaiting(name)]
         draft.facts |= {"pins": found, "skipped": skipped, "tried": tried, "awaiting": awaiting}
         draft.facts["segment_methods"] = _segment_methods(settings, registry, draft.lake, day, retrain)
+        draft.facts[ARCHITECTURES] = training.architectures or newest_study(draft.lake, day)
         draft.arrow("models/model_versions", versions(registry, wanted, day))
         draft.arrow("models/model_comparison", comparisons(registry, wanted, day))
         draft.arrow("models/reliability", curves(registry, wanted, day))
@@ -141,6 +142,7 @@ class _Training:
         self.data_version, self.hold = data_version, hold
         self.studies: dict[str, pa.Table] = {}
         self.foreseen: dict[str, list[str]] | None = None
+        self.architectures: dict[str, Any] = {}
 
     def run(self, names: list[str], weekly: bool) -> dict[str, str]:
         """Train, register and promote; return why a model could not be trained.
@@ -227,6 +229,7 @@ class _Training:
             run.table(TABLE, table)
             if trial.study is not None:
                 log_study(self.registry, run, task.name, tags, trial.study)
+                self.architectures = told(trial.study, self.day)
             log.info("%s: %s", task.name, decision.reason)
             run.metrics({**judged.metrics, task.metric.replace("@", "_at_"): decision.value})
             run.metrics({f"baseline_{name}": value for name, value in best.metrics.items()})

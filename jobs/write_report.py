@@ -18,6 +18,7 @@ from jobs.foreseen_figures import foreseen_figures
 from jobs.item_figures import item_figures
 from jobs.lake import OUTCOMES, Draft, Lake
 from jobs.list_figures import list_figures
+from jobs.log_study import newest_study
 from jobs.manifest import Manifest
 from jobs.night import publish
 from jobs.night_figures import UNCOMPARED, Night
@@ -83,6 +84,7 @@ def render(settings: Settings, night: Night) -> str:
         "audiences": segment_figures(night),
         "models": night.models(),
         "compared": night.compared(),
+        "architectures": newest_study(night.lake, night.day),
         "lists": list_figures(night.lake, night.day),
         "reliability": night.reliability(),
         "offers": night.offers(),

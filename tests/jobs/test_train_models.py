@@ -363,7 +363,7 @@ def test_the_weekly_training_compares_architectures_and_keeps_each_as_a_run(
     from jobs import trials
 
     names = ("configured", "wide")
-    table = pd.DataFrame({"architecture": names, "ndcg_all": [0.5, 0.6], "gain_low": [0.0, 0.05]})
+    table = pd.DataFrame({"architecture": names, "gain_low": [0.0, 0.05], "discovery_gain": [np.nan, 0.1]})
     table["chosen"] = table["architecture"] == "wide"
     fits = {name: FirstFit(world.made(9, name, 0.1).model, {"loss": [0.5, 0.25]}, None) for name in names}
     configs = {name: CharacteristicsConfig((len(name),)) for name in names}
@@ -378,15 +378,20 @@ def test_the_weekly_training_compares_architectures_and_keeps_each_as_a_run(
     registry = open_registry(installed)
     search = registry.client.search_runs
     assert search([registry.experiment], "tags.architecture = 'wide'") == []
-    train_models.run(installed, NIGHT, retrain=True)
+    kept = train_models.run(installed, NIGHT, retrain=True).facts["architectures"]
+    assert kept["on"] == str(NIGHT)
+    assert [row["discovery_gain"] for row in kept["rows"]] == [None, 0.1]
+    later = NIGHT + timedelta(days=1)
+    publish_clean(installed, later)
+    assert train_models.run(installed, later).facts["architectures"] == kept
     (run,) = search([registry.experiment], "tags.architecture = 'wide'")
     assert (run.data.params["hidden"], run.data.metrics["gain_low"]) == ("(4,)", 0.05)
     assert [each.value for each in registry.client.get_metric_history(run.info.run_id, "loss")] == [0.5, 0.25]
     whole = registry.client.get_run(run.data.tags["mlflow.parentRunId"])
     assert whole.data.params["architecture"] == "wide"
-    kept = registry.table(whole.info.run_id, "architectures")
-    assert kept is not None
-    assert kept["architecture"].tolist() == list(names)
+    logged = registry.table(whole.info.run_id, "architectures")
+    assert logged is not None
+    assert logged["architecture"].tolist() == list(names)
 
 
 def test_another_method_challenges_the_champion_of_a_model_weekly(

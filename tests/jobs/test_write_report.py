@@ -251,6 +251,18 @@ def test_latest_is_the_newest_report(settings: Settings, make_night: Callable[..
     assert str(Path(settings.home, "reports", "latest").readlink()) == "2017-12-03"
 
 
+def test_architectures_that_were_compared_are_shown(
+    settings: Settings, night: Lake, no_plots: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = {"discovery_gain": None, "discovery_gain_low": None, "discovery_gain_high": None}
+    row = {"architecture": "64 units", "ndcg_all": 0.601, "gain": 0.004, "gain_low": 0.001, "gain_high": 0.007,
+           "ndcg_discoveries": 0.1, "epochs": 3, "chosen": True, **none}  # fmt: skip
+    monkeypatch.setattr(write_report, "newest_study", lambda lake, day: {"on": "2017-12-03", "rows": [row]})
+    text = page(settings).text
+    assert "Architectures of the network of characteristics, compared on 2017-12-03" in text
+    assert "64 units0.601+0.004+0.001 to +0.0070.100–3trained" in text.replace("\n", "")
+
+
 def test_what_is_known_of_products(settings: Settings, night: Lake, no_plots: None) -> None:
     page = Page(write_report.render(settings, Night(settings, night, DAY)))
     assert "1 products have neighbours by common customers and 0 by their description" in page.text
