@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from features.segments import TRAITS
 from training.characteristic_training import Linear, served
 from training.characteristics import NUMBERS, Lessons, files_of, with_thresholds
+from training.first_purchases import buyers_log_odds
 from training.fitting import Candidate
 from training.network import encode, label_matrix
 
@@ -37,8 +38,7 @@ def baseline(train: pd.DataFrame, validation: pd.DataFrame, dictionary: Sequence
         seed: of the rows that the three numbers are fitted on.
     """
     coded, bought = encode(train, (), {}, dictionary), label_matrix(train["bought"], None, pd.Index(dictionary))
-    buyers = np.asarray(bought.sum(axis=0)).ravel()
-    prior = np.log((buyers + 1) / (bought.shape[0] - buyers + 1))
+    prior = buyers_log_odds(bought)
     rows = np.sort(np.random.default_rng(seed).permutation(bought.shape[0])[:_ROWS])
     frequency = np.log1p(2 * coded.recent[rows].toarray() + coded.total[rows].toarray())
     x = np.stack([frequency.ravel(), np.tile(prior, len(rows))], axis=1)
@@ -50,8 +50,7 @@ def baseline(train: pd.DataFrame, validation: pd.DataFrame, dictionary: Sequence
 
 def popularity(validation: pd.DataFrame, dictionary: Sequence[str]) -> Candidate:
     """Return what most customers bought last: the shares of buyers in the newest window that may be learnt from."""
-    buyers = np.asarray(label_matrix(validation["bought"], None, pd.Index(dictionary)).sum(axis=0)).ravel()
-    model = _alone(0.0, np.log((buyers + 1) / (len(validation) - buyers + 1)))
+    model = _alone(0.0, buyers_log_odds(label_matrix(validation["bought"], None, pd.Index(dictionary))))
     return Candidate(with_thresholds(files_of(model, "popularity", dictionary), validation))
 
 

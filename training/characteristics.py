@@ -25,6 +25,7 @@ from training.characteristic_training import Linear, Rows, Shape, item_weights, 
 from training.classifiers import with_extra
 from training.evaluation import ranking_metrics, top_ranks
 from training.expert_prior import prior_matrix
+from training.first_purchases import buyers_log_odds
 from training.fitting import Candidate
 from training.funnel import stage
 from training.network import BASKETS, LISTS, STAGE, Network, encode, label_matrix
@@ -212,7 +213,8 @@ def first_fit(given: Lessons, config: CharacteristicsConfig, checkpoint: Checkpo
     weights = item_weights(network, shape.seed, valid) if config.items else None
     whole = with_items(network, shape, weights, valid.coded.owned) if weights else network
     files = files_of(served(whole), "network", given.dictionary, NUMBERS, given.categories, config)
-    return FirstFit(with_thresholds(files, given.validation), curves, weights)
+    popular = buyers_log_odds(given.past.bought).tolist()
+    return FirstFit(with_extra(with_thresholds(files, given.validation), first_contact=popular), curves, weights)
 
 
 def last_fit(
@@ -226,7 +228,8 @@ def last_fit(
     owned = (given.valid.coded.owned + given.valid.bought).sign()
     whole = with_items(network, shape, first.weights, owned) if first.weights else network
     files = files_of(served(whole), "network", given.dictionary, NUMBERS, given.categories, config)
-    model = with_extra(from_bytes(files), thresholds=first.model.meta.extra["thresholds"])
+    limits, newest = first.model.meta.extra["thresholds"], buyers_log_odds(given.valid.bought).tolist()
+    model = with_extra(from_bytes(files), thresholds=limits, first_contact=newest)
     return Candidate(model, config.told, first.curves)
 
 

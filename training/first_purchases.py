@@ -25,6 +25,13 @@ _SHRINK = 20.0
 _ROWS = 1000
 
 
+def buyers_log_odds(bought: sparse.csr_matrix) -> np.ndarray:
+    """Return the log-odds of the share of customers who buy each characteristic (l,); ``bought`` is (n, l) of ones."""
+    size, buyers = bought.shape[0], np.asarray(bought.sum(axis=0)).ravel()
+    found: np.ndarray = np.log((buyers + 1) / (size - buyers + 1))
+    return found
+
+
 def first_time_log_odds(owned: sparse.csr_matrix, bought: sparse.csr_matrix) -> np.ndarray:
     """Return the log-odds (l,) that a customer who never bought a characteristic does so in a window.
 

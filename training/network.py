@@ -9,8 +9,8 @@ where own history is ``log1p`` of the customer's baskets with the characteristic
 plus the second, which is personal frequency; and whether he never bought it. Without hidden layers it is a logistic
 regression per characteristic, and with own history alone it *is* personal frequency, with a prior per characteristic.
 For what he never bought three numbers weigh the log-odds against what else he owns: own x log-odds + items x root of
-(owned (n, l) . (l, r) . (r, l)) + constant. Weights are read from the file itself: a worker starts in a tenth of the
-time.
+(owned (n, l) . (l, r) . (r, l)) + constant. Who never bought anything has the log-odds of popularity in their place,
+since a network learns from buyers. Weights are read from the file itself: a worker starts in a tenth of the time.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
+from scipy.special import expit
 
 from conf.errors import DataError
 from training.artifacts import Meta, Model, matrix
@@ -142,8 +143,8 @@ class Network:
     """A trained network whose weights lie in a ``.keras`` file; see the module for the formula.
 
     ``meta.outputs`` is the dictionary: the characteristic of index i. ``meta.extra`` holds ``numbers``,
-    ``categories``, ``thresholds`` (l), ``activation`` of the hidden layers, and ``prior`` (stages, l) where an expert
-    has rules.
+    ``categories``, ``thresholds`` (l), ``activation`` of the hidden layers, ``first_contact`` (l): log-odds for who
+    never bought anything, and ``prior`` (stages, l) where an expert has rules.
     """
 
     def __init__(self, meta: Meta, files: dict[str, bytes], content: bytes) -> None:
@@ -188,9 +189,11 @@ class Network:
             rows = frame.iloc[start : start + _BATCH]
             coded = encode(rows, extra["numbers"], extra["categories"], self.meta.outputs, self.meta.name)
             log_odds = self._log_odds(**coded.batch(slice(None))).astype("float64")
+            if "first_contact" in extra:
+                log_odds[np.nan_to_num(rows[BASKETS].to_numpy("float64")) == 0] = extra["first_contact"]
             if "prior" in extra:
                 log_odds += prior_log_odds(np.asarray(extra["prior"]), rows[STAGE], rows[BASKETS].to_numpy("float64"))
-            parts.append(1 / (1 + np.exp(-log_odds)))
+            parts.append(expit(log_odds))
         return np.concatenate(parts) if parts else np.zeros((0, len(self.meta.outputs)))
 
     def contributions(self, frame: pd.DataFrame) -> np.ndarray:

@@ -395,6 +395,14 @@ def test_the_prior_of_an_expert_fades_with_the_baskets(given: Lessons, fitted: C
     assert {"stage", "baskets_total"} <= set(told.meta.inputs)
 
 
+def test_who_never_bought_anything_is_told_what_most_bought_last(given: Lessons, fitted: Candidate) -> None:
+    """Whatever else is known of him: the network has learnt from buyers alone."""
+    told = fitted.model.predict(rows(3).head(2).assign(baskets_total=[0.0, np.nan]))
+    bought = given.valid.bought.toarray()
+    expected = (bought.sum(axis=0) + 1) / (len(bought) + 2)
+    assert told == pytest.approx(np.stack([expected, expected]))
+
+
 def test_a_model_is_judged_by_stage_and_as_if_nobody_were_known(given: Lessons, fitted: Candidate) -> None:
     told = fit(given, replace(CONFIG, prior=RULES)).model
     gate = rows(3).assign(baskets_total=9.0)
