@@ -36,7 +36,7 @@ Work = Callable[[], np.ndarray]
 
 
 def write_points(folder: Path, customers: int) -> None:
-    """Write ``customers`` points as Parquet files."""
+    """Write ``customers`` points as Parquet files, the numbers plain: hardly two are equal."""
     rng = np.random.default_rng(7)
     clouds = rng.normal(0, 1, (CLOUDS, FEATURES))
     part = min(PART, customers)
@@ -44,11 +44,11 @@ def write_points(folder: Path, customers: int) -> None:
         x = (clouds[rng.integers(0, CLOUDS, part)] + rng.normal(0, 1.2, (part, FEATURES))).astype("float32")
         keys = pa.array([f"{number:09d}" for number in range(start, start + part)])
         table = pa.table({"customer_id": keys, **{name: x[:, place] for place, name in enumerate(COLUMNS)}})
-        pq.write_table(table, folder / f"{start:09d}.parquet")
+        pq.write_table(table, folder / f"{start:09d}.parquet", use_dictionary=False)  # as Spark writes such numbers
 
 
 def ours(frame: DataFrame) -> np.ndarray:
-    """Cluster and label every customer; return the centres."""
+    """Cluster and label every customer by passes of Spark, as the night does with many millions; return the centres."""
     config, held = TreeConfig(), points(frame, "customer_id", COLUMNS)
     micro = averages(held.sample(16_384), held.totals(), config)
     found = refined(centres(micro, merges(micro), CLUSTERS, config), held.totals(), config)

@@ -18,9 +18,11 @@ from scipy import sparse
 
 #: passes over all points: (m, d) centres -> sums of the points nearest to each (m, d), and how many they are (m,)
 Totals = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+#: rows that are summed up at once, in float64: a copy of them is made
+_PART = 16_384
 #: rows whose products with all centres stay in a core's cache
 _BLOCK = 2048
-#: decimals that are kept of a centre: sums of floats differ behind them with the order of rows
+#: decimals that are kept of a centre: sums differ behind them with the order of rows
 _DECIMALS = 6
 
 
@@ -75,14 +77,22 @@ def totals_of(points: np.ndarray) -> Totals:
     """Return a pass over points that lie in memory."""
 
     def totals(centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        label = np.empty(len(points), dtype="int32")
-        for part, score in _scores(points, centres):
-            label[part] = score.argmax(axis=1)
-        cells = np.ones(len(points), dtype="float32"), label, np.arange(len(points) + 1)
-        member = sparse.csc_matrix(cells, shape=(len(centres), len(points)))
-        return (member @ points).astype("float64"), np.bincount(label, minlength=len(centres)).astype("float64")
+        sums, weights = np.zeros((len(centres), points.shape[1])), np.zeros(len(centres))
+        for start in range(0, len(points), _PART):
+            more = _totals(points[start : start + _PART], centres)
+            sums, weights = sums + more[0], weights + more[1]
+        return sums, weights
 
     return totals
+
+
+def _totals(points: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    label = np.empty(len(points), dtype="int32")
+    for part, score in _scores(points, centres):
+        label[part] = score.argmax(axis=1)
+    cells = np.ones(len(points)), label, np.arange(len(points) + 1)
+    member = sparse.csc_matrix(cells, shape=(len(centres), len(points)))
+    return member @ points, np.bincount(label, minlength=len(centres)).astype("float64")
 
 
 def averages(sample: np.ndarray, totals: Totals, config: TreeConfig) -> Averages:

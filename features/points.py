@@ -48,6 +48,17 @@ class Points:
 
         return totals
 
+    def matrix(self) -> np.ndarray:
+        """Return all points (n, d), without keys, to the driver; the same whatever the partitions: by rising hash."""
+        width = self.width
+
+        def unnamed(batches: Batches) -> Batches:
+            for keys, matrix in _unpacked(batches, width):
+                yield _one_row(_SAMPLE, keys.column("place").to_numpy(), matrix)
+
+        found = self.blocks.mapInArrow(unnamed, _SAMPLE).toArrow()
+        return _ordered(found.column("place").to_pylist(), found.column("rows").to_pylist(), width)
+
     def sample(self, size: int) -> np.ndarray:
         """Return at most ``size`` points (s, d), the same whatever the partitions: those with the least hash."""
         width = self.width
@@ -65,12 +76,7 @@ class Points:
             yield _one_row(_SAMPLE, place, rows)
 
         found = self.blocks.mapInArrow(least, _SAMPLE).collect()
-        place = np.frombuffer(b"".join(task["place"] for task in found), dtype="int64")
-        rows = np.frombuffer(b"".join(task["rows"] for task in found), dtype="float32").reshape(-1, width)
-        if len(place) > size:
-            near = place <= np.partition(place, size - 1)[size - 1]
-            place, rows = place[near], rows[near]
-        return rows[np.lexsort((*rows.T[::-1], place))[:size]]
+        return _ordered([task["place"] for task in found], [task["rows"] for task in found], width)[:size]
 
     def labelled(self, label: Callable[[np.ndarray], dict[str, np.ndarray]], schema: T.StructType) -> DataFrame:
         """Give every point what ``label`` finds for its matrix.
@@ -122,6 +128,16 @@ def points(frame: DataFrame, key: str, columns: Sequence[str]) -> Points:
 
     packed = rows.mapInArrow(pack, _BLOCKS).persist()
     return Points(packed, width, key)
+
+
+def _ordered(places: list[bytes], parts: list[bytes], width: int) -> np.ndarray:
+    """Return the points (n, d) of all parts by rising hash, equal hashes by their numbers."""
+    place = np.frombuffer(b"".join(places), dtype="int64")
+    rows = np.frombuffer(b"".join(parts), dtype="float32").reshape(-1, width)
+    order = np.argsort(place, kind="stable")
+    if (np.diff(place[order]) == 0).any():
+        order = np.lexsort((*rows.T[::-1], place))
+    return rows[order]
 
 
 def _unpacked(batches: Batches, width: int) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:

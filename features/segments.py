@@ -50,11 +50,14 @@ _NORMAL = 1.96
 class SegmentConfig:
     """Everything that changes the segments; one that shrinks below half its least size asks for a refit at once.
 
-    ``hold``: a customer leaves the segment of the night before for one whose centre is nearer by this share.
+    ``hold``: a customer leaves the segment of the night before for one whose centre is nearer by this share. Up to
+    ``in_memory`` customers the driver holds their traits (28 bytes each) and makes the passes over them; from there on
+    Spark's workers do, since the driver's memory is bounded. Centres are the same up to the rounding of sums.
     """
 
     fit: FitConfig = field(default_factory=FitConfig)
     sample: int = 16_384
+    in_memory: int = 4_000_000
     refit_days: int = 7
     hold: float = 0.15
 
@@ -78,7 +81,7 @@ def segments(
     """Put every customer in a segment, and say what sets each segment apart.
 
     Traits are standardised (amounts and counts as logarithms; one that is unknown is average). O(n x traits) a pass;
-    the driver sees means and an unnamed sample, never customers.
+    the driver sees means and unnamed traits, never customers.
 
     Args:
         profile: ``PROFILE``; read twice. What is made of it stays cached until the results are written.
@@ -112,7 +115,7 @@ def segments(
             placed.unpersist()
             fitted = None
     if fitted is None:
-        fitted = _fit(warm, as_of, config, before)
+        fitted = fit(warm, as_of, config, before)
         placed = _placed(warm, fitted, before or fitted, config.hold).persist()
         found = _means(placed)
         fitted = _named(fitted, found, before, as_of)
@@ -127,13 +130,23 @@ def segments(
 # --- the fit
 
 
-def _fit(warm: DataFrame, as_of: date, config: SegmentConfig, before: Fitted | None) -> Fitted:
-    """Find centres anew; what is the same segment as before gets its id and name."""
+def fit(warm: DataFrame, as_of: date, config: SegmentConfig, before: Fitted | None = None) -> Fitted:
+    """Find centres anew; what is the same segment as before gets its id and name.
+
+    Args:
+        warm: ``customer_id`` and a double for each of :data:`TRAITS`, null where it is unknown.
+        as_of: the night.
+        config: bounds, sample, seed, and up to how many customers the driver passes over them itself.
+        before: an earlier fit.
+    """
     shift, scale, customers = _moments(warm)
     cells = _standardised(shift, scale)
     held = points(warm.select("customer_id", *(cells[z].alias(z) for z in _Z)), "customer_id", _Z)
-    sample = held.sample(config.sample)
-    totals = totals_of(sample) if customers <= len(sample) else held.totals()
+    if customers <= config.in_memory:
+        everybody = held.matrix()
+        sample, totals = everybody[: config.sample], totals_of(everybody)
+    else:
+        sample, totals = held.sample(config.sample), held.totals()
     earlier = moved_from(before, shift, scale) if before is not None and before.centres else None
     choice = choose(sample, totals, customers, config.fit, earlier)
     held.release()

@@ -80,7 +80,8 @@ def test_a_pass_through_spark_equals_one_in_memory(spark, partitions):
     np.testing.assert_array_equal(weights, totals_of(x)(CLOUDS)[1])
     taken = held.sample(50)
     assert taken.shape == (50, 2)
-    np.testing.assert_array_equal(taken, held.sample(600)[:50])
+    np.testing.assert_array_equal(taken, held.matrix()[:50])
+    np.testing.assert_array_equal(held.sample(1000), held.matrix())
     value = T.StructType([T.StructField("value", T.DoubleType())])
     found = held.labelled(lambda m: {"value": m[:, 1].astype("float64")}, value).toArrow().sort_by("customer_id")
     assert found["customer_id"].to_pylist() == [row[0] for row in rows]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from conf.features import PROFILE
 from features.schemas import struct
 from features.segment_fit import FitConfig, Fitted
-from features.segments import BEHAVIOUR, COLD, SegmentConfig, _held, segments
+from features.segments import BEHAVIOUR, COLD, TRAITS, SegmentConfig, _held, fit, segments
 
 NIGHT = date(2017, 12, 3)
 CONFIG = SegmentConfig(FitConfig(fewest=3, most=4, bootstraps=3))
@@ -80,6 +81,18 @@ def test_shuffled_rows_give_equal_segments(spark, found):
     again = segments(spark.createDataFrame(shuffled, struct(PROFILE)).repartition(3), NIGHT, CONFIG)
     assert {row["customer_id"]: row for row in again.members.collect()} == found[0]
     assert again.profiles.collect() == found[1]
+
+
+def test_spark_finds_the_centres_that_one_machine_finds(spark):
+    rng = np.random.default_rng(3)
+    rows = [(f"{n:04d}", *(float(v) for v in rng.normal(3 * (n % 3), 1, len(TRAITS)))) for n in range(900)]
+    warm = spark.createDataFrame(rows, "customer_id string, " + ", ".join(f"{t} double" for t in TRAITS))
+    config = replace(CONFIG, sample=300)
+    alone = fit(warm, NIGHT, config)
+    spread = fit(warm.repartition(3), NIGHT, replace(config, in_memory=0))
+    assert len(alone.centres) == len(spread.centres) == 3
+    np.testing.assert_allclose(alone.array, spread.array, atol=1.5e-6)
+    assert alone.silhouette == pytest.approx(spread.silhouette, abs=1e-6)
 
 
 def test_the_next_night_keeps_the_segments_and_tells_who_moved(spark, first):

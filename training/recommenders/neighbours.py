@@ -14,16 +14,28 @@ from training.recommenders.history import History
 from training.recommenders.recommender import Recommender
 
 
-def item_neighbours(past: History, neighbours: int = 100, half_life: float | None = None) -> Recommender:
-    """Score an item by the TF-IDF cosine between it and what the user bought.
+def item_neighbours(
+    past: History, neighbours: int = 100, half_life: float | None = None, fewer: float = 0.0, rare: bool = True
+) -> Recommender:
+    """Score an item by the cosine between it and what the user bought.
 
     O(sum over users of items^2) for the similarities; the ``neighbours`` largest of each item are kept.
+
+    Args:
+        past: the history.
+        neighbours: kept of each item.
+        half_life: days after which a basket counts half; None for never.
+        fewer: a user counts ``items ** -fewer`` in the similarities: who has a bit of everything says little of what
+            goes together.
+        rare: what the user bought speaks the louder the fewer have it (inverse document frequency).
     """
     bought = past.faded(half_life).log1p()
-    seen = np.maximum(np.asarray((bought > 0).sum(axis=0)).ravel(), 1)
-    weighted = (bought @ sparse.diags(np.log(past.shape[0] / seen + 1e-9).clip(0).astype("float32"))).tocsr()
-    unit = _unit(weighted.T.tocsr())
-    return Recommender("item-kNN", weighted, _nearest(unit, neighbours).T.tocsr())
+    items = np.maximum(np.diff(bought.tocsr().indptr), 1).astype("float32")
+    unit = _unit((sparse.diags(items**-fewer) @ bought).T.tocsr())
+    if rare:
+        seen = np.maximum(np.asarray((bought > 0).sum(axis=0)).ravel(), 1)
+        bought = (bought @ sparse.diags(np.log(past.shape[0] / seen + 1e-9).clip(0).astype("float32"))).tocsr()
+    return Recommender("item-kNN", bought.tocsr(), _nearest(unit, neighbours).T.tocsr())
 
 
 def user_neighbours(past: History, neighbours: int = 100, half_life: float | None = None) -> Recommender:

@@ -50,6 +50,20 @@ def test_neighbours_bring_what_the_like_minded_bought(past):
     assert item_neighbours(past, 1).scores(ALL)[2].tolist() == [0, 0, 0]
 
 
+def test_who_has_much_says_less_of_what_goes_together():
+    """A and B are had by a user of four, A and C by a user of two: with ``fewer`` 1 C is the nearer one."""
+    lines = np.array([[0, item, 0, 0] for item in range(4)] + [[1, 0, 0, 1], [1, 2, 0, 1], [2, 0, 0, 2]])
+    past = history(*lines.T, 0, (3, 4))
+    alike = item_neighbours(past, 3, rare=False).scores(ALL)[2]
+    told = item_neighbours(past, 3, fewer=1, rare=False).scores(ALL)[2]
+    once = np.log(2)  # he had A once
+    assert alike[1] == pytest.approx(once / np.sqrt(3))
+    a, b, c = np.array([1 / 4, 1 / 2, 1]), np.array([1 / 4, 0, 0]), np.array([1 / 4, 1 / 2, 0])
+    assert told[1] == pytest.approx(once * a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+    assert told[2] == pytest.approx(once * a @ c / np.linalg.norm(a) / np.linalg.norm(c))
+    assert told[2] / told[1] > alike[2] / alike[1]
+
+
 def test_tags_bring_what_is_described_alike(past):
     """Rare words count more: of three items "milk" has idf 1 + ln(4/3), "dairy" 1 + ln(4/4) = 1 in all of them."""
     scores = content_tags(past, ["dairy milk", "dairy milk", "dairy bread"]).scores(ALL)

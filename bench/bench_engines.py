@@ -1,0 +1,211 @@
+"""One machine against Spark, for what the night gives to either by its number of rows: where do they cross?
+
+- segments: passes over customers' traits by NumPy in the driver, or by Spark's workers (``SegmentConfig.in_memory``);
+- ALS: all pairs in one block, or in two that meet every iteration (``AlsConfig.block_pairs``);
+- expectations: Great Expectations on pandas, or on Spark (``gx_spark_rows`` of the configuration).
+
+Both do the same work on the same rows, made up, from where the night's own code decides to where it goes on; each size
+has its wall seconds and CPU seconds (the JVM and the workers counted), and how far the results are apart. A small round
+that does not count goes before, so that sessions are warm and the code is compiled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession, functions as F
+from timing import Meter
+
+from conf.load import load
+from expectations.checkpoint import ROW_ID, Checkpoints, plain
+from expectations.suites import SUITES
+from features.als import AlsConfig, factorize
+from features.segments import TRAITS, SegmentConfig, fit
+from jobs.spark import session
+
+SIZES, WARM = (10_000, 100_000, 1_000_000, 3_000_000), 5_000
+NIGHT, TYPES, MOST = date(2017, 12, 3), 2_000, 2**62
+
+
+@dataclass(frozen=True)
+class Engines:
+    """Both ways to do one thing.
+
+    Attributes:
+        setting: what chooses between them, and from how many rows on Spark does it.
+        alone: does it on one machine, and returns what is compared.
+        spread: does it with Spark.
+        apart: how far two results are apart, in words.
+    """
+
+    setting: str
+    alone: Callable[[Any], Any]
+    spread: Callable[[Any], Any]
+    apart: Callable[[Any, Any], str]
+
+
+def customers(spark: SparkSession, folder: Path, rows: int) -> DataFrame:
+    """Return customers with traits, in three overlapping clouds."""
+    rng = np.random.default_rng(7)
+    clouds = rng.normal(2, 1, (3, len(TRAITS)))
+    traits = np.maximum(clouds[rng.integers(0, 3, rows)] + rng.normal(0, 0.6, (rows, len(TRAITS))), 0)
+    names = pa.array(np.char.zfill(np.arange(rows).astype(str), 9))
+    return _cached(
+        spark, folder, {"customer_id": names} | {name: traits[:, place] for place, name in enumerate(TRAITS)}
+    )
+
+
+def segments() -> Engines:
+    """Return the fit of the night's segments."""
+    return Engines(
+        f"SegmentConfig.in_memory {SegmentConfig().in_memory:,} customers",
+        lambda warm: fit(warm, NIGHT, SegmentConfig(in_memory=MOST)).array,
+        lambda warm: fit(warm, NIGHT, SegmentConfig(in_memory=0)).array,
+        lambda a, b: f"centres {np.abs(a - b).max():.1e}" if a.shape == b.shape else f"{len(a)} and {len(b)} segments",
+    )
+
+
+def pairs(spark: SparkSession, folder: Path, rows: int) -> DataFrame:
+    """Return pairs of customers and product types, forty a customer, popular types more often."""
+    rng = np.random.default_rng(7)
+    chance = 1 / np.arange(20, TYPES + 20) ** 0.7
+    cells = rng.integers(0, max(rows // 40, 1), rows) * TYPES + rng.choice(TYPES, rows, p=chance / chance.sum())
+    cells = np.unique(cells)
+    named = [pa.array(np.char.zfill(part.astype(str), 9)) for part in (cells // TYPES, cells % TYPES)]
+    often = pa.array(rng.integers(1, 20, len(cells)))
+    return _cached(spark, folder, {"customer_id": named[0], "product_type": named[1], "baskets_total": often})
+
+
+def als() -> Engines:
+    """Return the night's ALS: one block, or two, which is what two cores can do at a time."""
+
+    def factors(affinity: DataFrame, blocks: int) -> np.ndarray:
+        size = affinity.count()
+        config = AlsConfig(block_pairs=MOST if blocks == 1 else -(-size // blocks))
+        sides = factorize(affinity, config)
+        users, items = (np.stack(side.toPandas().sort_values(key)["factors"])
+                        for side, key in zip(sides, ("customer_id", "product_type"), strict=True))  # fmt: skip
+        return users[:1000] @ items.T
+
+    return Engines(
+        f"AlsConfig.block_pairs {AlsConfig().block_pairs:,} pairs",
+        lambda affinity: factors(affinity, 1),
+        lambda affinity: factors(affinity, 2),
+        lambda a, b: f"scores {np.abs(a - b).max():.1e}",
+    )
+
+
+def order_lines(folder: Path, rows: int) -> Path:
+    """Write order lines as the night stages them; every thousandth breaks a rule."""
+    rng, numbers = np.random.default_rng(7), np.arange(rows)
+    alike = {"order_id": 10, "line_id": 1, "customer_id": 400, "product_id": 50}
+    names = {name: pa.array(np.char.zfill((numbers // part).astype(str), 9)) for name, part in alike.items()}
+    money = {name: rng.integers(low, 5_000, rows) for name, low in (("quantity", 1), ("amount", 0))}
+    table = pa.table(
+        {
+            ROW_ID: pa.array(numbers),
+            **names,
+            **{name: _money(values) for name, values in money.items()},
+            "discount": _money(np.where(numbers % 1000, 0, -1)),
+            "ordered_at": pa.repeat(pa.scalar(datetime(2017, 12, 1, tzinfo=UTC), pa.timestamp("us", "UTC")), rows),
+            "ordered_on": pa.repeat(pa.scalar(date(2017, 12, 1)), rows),
+            "is_return": pa.array(np.zeros(rows, bool)),
+            "_ds": pa.repeat(pa.scalar(NIGHT), rows),
+            "_fault": pa.nulls(rows, pa.string()),
+        }
+    )
+    file = folder / f"lines{rows}"
+    file.mkdir()
+    part = max(1, rows // 4)
+    for start in range(0, rows, part):
+        pq.write_table(table.slice(start, part), file / f"{start:09d}.parquet")
+    return file
+
+
+def expectations(spark: SparkSession, folder: Path) -> Engines:
+    """Return the suite of the order lines, from the staged files to the numbers of the rows that break a rule."""
+    rules = SUITES["order_lines"]
+    columns = sorted({ROW_ID, *(column for rule in rules for column in rule.columns)})
+
+    def check(rows: Any) -> list[tuple[str, bool, tuple[int, ...]]]:
+        found = Checkpoints(folder / "gx", folder / "docs").check("order_lines", rules, rows)
+        return [(each.rule.name, each.passed, tuple(sorted(each.failed))) for each in found]
+
+    return Engines(
+        f"gx_spark_rows {load().gx_spark_rows:,} rows",
+        lambda file: check(plain(pq.read_table(file, columns=columns))),
+        lambda file: check(spark.read.parquet(str(file)).select(columns)),
+        lambda a, b: f"the same {sum(len(rows) for *_, rows in a):,} breaches" if a == b else "different outcomes",
+    )
+
+
+def measure(title: str, engines: Engines, make: Callable[[int], Any]) -> None:
+    """Print a line per size."""
+    print(f"\n{title}; Spark from {engines.setting} on", flush=True)
+    for rows in (WARM, *SIZES):
+        given, taken, results = make(rows), {}, []
+        for name, work in (("one machine", engines.alone), ("Spark", engines.spread)):
+            wall = time.perf_counter()
+            with Meter() as meter:
+                results.append(work(given))
+            taken[name] = (time.perf_counter() - wall, meter.seconds)
+        if isinstance(given, DataFrame):
+            given.unpersist()
+        if rows == WARM:
+            continue
+        told = "; ".join(f"{name} wall {wall:6.1f} s, cpu {used:6.1f} s" for name, (wall, used) in taken.items())
+        ratio = taken["Spark"][0] / taken["one machine"][0], taken["Spark"][1] / taken["one machine"][1]
+        print(f"  {rows:>9,}: {told}; Spark / one machine {ratio[0]:.2f} wall, {ratio[1]:.2f} cpu; "
+              f"apart: {engines.apart(*results)}", flush=True)  # fmt: skip
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    names = ("segments", "als", "expectations")
+    parser.add_argument("--only", nargs="*", choices=names, default=names)
+    arguments = parser.parse_args()
+    home = Path(tempfile.mkdtemp())
+    spark = session(load().model_copy(update={"home": str(home)}), "bench")
+    works: dict[str, Callable[[], None]] = {
+        "segments": lambda: measure("segments, customers", segments(), lambda n: customers(spark, home, n)),
+        "als": lambda: measure("ALS, pairs", als(), lambda n: pairs(spark, home, n)),
+        "expectations": lambda: measure(
+            "expectations, order lines", expectations(spark, home), lambda n: order_lines(home, n)
+        ),
+    }
+    try:
+        for name in arguments.only:
+            works[name]()
+    finally:
+        spark.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _cached(spark: SparkSession, folder: Path, columns: dict[str, Any]) -> DataFrame:
+    """Return a frame that stands in Spark's cache, as what the night hands on does."""
+    table = pa.table(columns)
+    file = folder / f"{table.num_columns}x{table.num_rows}.parquet"  # another name each: Spark's cache goes by it
+    pq.write_table(table, file, row_group_size=250_000)
+    frame = spark.read.parquet(str(file)).repartition(4, F.col("customer_id")).persist()
+    frame.count()
+    return frame
+
+
+def _money(values: np.ndarray) -> pa.Array:
+    return pa.array(values).cast(pa.decimal128(19, 0)).cast(pa.decimal128(21, 2))
+
+
+if __name__ == "__main__":
+    main()
