@@ -56,8 +56,8 @@ class Points:
             for keys, matrix in _unpacked(batches, width):
                 yield _one_row(_SAMPLE, keys.column("place").to_numpy(), matrix)
 
-        found = self.blocks.mapInArrow(unnamed, _SAMPLE).toArrow()
-        return _ordered(found.column("place").to_pylist(), found.column("rows").to_pylist(), width)
+        found = self.blocks.mapInArrow(unnamed, _SAMPLE).collect()
+        return _ordered([block["place"] for block in found], [block["rows"] for block in found], width)
 
     def sample(self, size: int) -> np.ndarray:
         """Return at most ``size`` points (s, d), the same whatever the partitions: those with the least hash."""
