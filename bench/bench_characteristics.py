@@ -25,8 +25,8 @@ from conf.load import load
 from conf.schema import Models, Settings
 from jobs.lake import Lake
 from jobs.spark import session
+from jobs.tasks import TASKS
 from jobs.training_sets import TrainingSets, training_sets
-from jobs.trials import TASKS
 from training.characteristic_architectures import compared, study
 from training.characteristic_baselines import baseline, by_segment, regressions
 from training.characteristic_figures import slices_of, threshold_sweep

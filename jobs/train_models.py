@@ -161,7 +161,8 @@ class _Training:
         from jobs.propensity_trials import Frames, propensity_tasks
         from jobs.spark import session
         from jobs.studies import studies
-        from jobs.trials import TASKS, NotEnoughData
+        from jobs.tasks import TASKS
+        from jobs.trials import NotEnoughData
 
         frames = Frames(self.settings.propensities)
         known = TASKS | propensity_tasks(self.settings.propensities, frames)

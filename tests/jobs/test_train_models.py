@@ -99,7 +99,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     task = trials.Task("churn", "customers", "log_likelihood", tuple(INPUTS), found.trial)
     monkeypatch.setattr(training_sets, "training_sets", sets)
     monkeypatch.setattr(spark, "session", lambda settings, name: None)
-    monkeypatch.setattr(trials, "TASKS", {"churn": task})
+    monkeypatch.setattr("jobs.tasks.TASKS", {"churn": task})
     monkeypatch.setattr(train_models, "MODELS", {"churn": ()})
     return found
 
@@ -170,7 +170,7 @@ def test_what_is_no_model_stands_in_the_table_too(installed: Settings, world: Wo
 
     task = trials.Task("churn", "customers", "log_likelihood", tuple(INPUTS), trial)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trials, "TASKS", {"churn": task})
+        patch.setattr("jobs.tasks.TASKS", {"churn": task})
         publish_clean(installed, NIGHT)
         train_models.run(installed, NIGHT)
     columns = ["method", "slice", "metric", "value", "customers"]
@@ -247,7 +247,7 @@ def test_what_serves_beside_is_decided_first_and_judged_with(
         trials.Task("offers", "customers", "log_likelihood", tuple(INPUTS), trial_of("offers", 0.3), beside="news"),
         trials.Task("news", "customers", "log_likelihood", tuple(INPUTS), trial_of("news", 0.5)),
     ]
-    monkeypatch.setattr(trials, "TASKS", {task.name: task for task in tasks})
+    monkeypatch.setattr("jobs.tasks.TASKS", {task.name: task for task in tasks})
     monkeypatch.setattr(train_models, "MODELS", dict.fromkeys(("offers", "news"), ()))
     publish_clean(installed, NIGHT)
     serving = train_models.run(installed, NIGHT).facts["pins"]
@@ -372,7 +372,7 @@ def test_the_weekly_training_compares_architectures_and_keeps_each_as_a_run(
         return replace(world.trial(sets, models), study=Study(configs, fits, table))
 
     task = trials.Task("churn", "customers", "log_likelihood", tuple(INPUTS), world.trial, studied=studied)
-    monkeypatch.setattr(trials, "TASKS", {"churn": task})
+    monkeypatch.setattr("jobs.tasks.TASKS", {"churn": task})
     publish_clean(installed, NIGHT)
     train_models.run(installed, NIGHT)
     registry = open_registry(installed)
@@ -397,11 +397,11 @@ def test_the_weekly_training_compares_architectures_and_keeps_each_as_a_run(
 def test_another_method_challenges_the_champion_of_a_model_weekly(
     installed: Settings, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jobs import trials
+    from jobs import tasks, trials
 
-    own = trials.TASKS["churn"]
+    own = tasks.TASKS["churn"]
     other = trials.Task("churn_network", "customers", "log_likelihood", tuple(INPUTS), world.trial, True, "churn")
-    monkeypatch.setattr(trials, "TASKS", {"churn": own, "churn_network": other})
+    monkeypatch.setattr("jobs.tasks.TASKS", {"churn": own, "churn_network": other})
     publish_clean(installed, NIGHT)
     first = train_models.run(installed, NIGHT)
     assert (world.trained, pins(first)) == (1, {"churn": "champion"})
@@ -546,4 +546,4 @@ def _retask(monkeypatch: pytest.MonkeyPatch, trial: Callable[..., Any], weekly: 
     from jobs import trials
 
     task = trials.Task("churn", "customers", "log_likelihood", tuple(INPUTS), trial, weekly)
-    monkeypatch.setattr(trials, "TASKS", {"churn": task})
+    monkeypatch.setattr("jobs.tasks.TASKS", {"churn": task})

@@ -12,7 +12,8 @@ import pytest
 from conf.schema import Models
 from features.rhythm import Series, describe
 from features.series_labels import Horizons, after, labels
-from jobs.trials import TASKS, NotEnoughData
+from jobs.tasks import TASKS
+from jobs.trials import NotEnoughData
 from scoring.coupons import RESPONSE_INPUTS
 from training.leaks import leaks
 from training.promotion import decide, faults
