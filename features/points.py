@@ -56,8 +56,8 @@ class Points:
             for keys, matrix in _unpacked(batches, width):
                 yield _one_row(_SAMPLE, keys.column("place").to_numpy(), matrix)
 
-        found = self.blocks.mapInArrow(unnamed, _SAMPLE).collect()
-        return _ordered([block["place"] for block in found], [block["rows"] for block in found], width)
+        found = self.blocks.mapInArrow(unnamed, _SAMPLE).toArrow()
+        return _ordered(found.column("place").to_pylist(), found.column("rows").to_pylist(), width)
 
     def sample(self, size: int) -> np.ndarray:
         """Return at most ``size`` points (s, d), the same whatever the partitions: those with the least hash."""
@@ -130,8 +130,8 @@ def points(frame: DataFrame, key: str, columns: Sequence[str]) -> Points:
     return Points(packed, width, key)
 
 
-def _ordered(places: list[bytes], parts: list[bytes], width: int) -> np.ndarray:
-    """Return the points (n, d) of all parts by rising hash, equal hashes by their numbers."""
+def _ordered(places: list[Any], parts: list[Any], width: int) -> np.ndarray:
+    """Return the points (n, d) of all parts (bytes) by rising hash, equal hashes by their numbers."""
     place = np.frombuffer(b"".join(places), dtype="int64")
     rows = np.frombuffer(b"".join(parts), dtype="float32").reshape(-1, width)
     order = np.argsort(place, kind="stable")
