@@ -63,7 +63,13 @@ MODEL_COMPARISON = Table(
     (
         DS,
         Column("name", "string", "registered model", nullable=False),
-        Column("method", "string", "challenger, champion, baseline, or candidates: and a source", nullable=False),
+        Column(
+            "method",
+            "string",
+            "challenger, champion, baseline, or candidates: and a source; ' + <model>': beside the model that serves a "
+            "part of the same lists",
+            nullable=False,
+        ),
         Column(
             "slice",
             "string",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 from datetime import date, timedelta
 from typing import Any
 
@@ -123,10 +124,10 @@ def kept_promises(
     found = {}
     for (kind, part, metric), each in rows.groupby(["offer_kind", "slice", "metric"]):
         customers = pd.Index(sorted(each["customer_id"].unique()), name="customer_id")
-        values = ratio_values(each, customers)
-        found[str(kind), str(part), ratios[str(metric)]] = bootstrap(
-            values, settings.models.bootstrap_rounds, settings.models.seed
-        )
+        told = bootstrap(ratio_values(each, customers), settings.models.bootstrap_rounds, settings.models.seed)
+        # nothing drawn again is nothing: there is no interval to tell
+        came = each["above"].any()
+        found[str(kind), str(part), ratios[str(metric)]] = told if came else Interval(told.value, math.nan, math.nan)
     return found
 
 
@@ -175,10 +176,15 @@ def _print(settings: Settings, lake: Lake, truth: date, first: date, last: date)
             slice_,
             figure,
             *sums,
-            f"{ratio.value:.3f} ({ratio.low:.3f} to {ratio.high:.3f})",
+            _shown(ratio),
             verdict(ratio.low, ratio.high),
         )
     console.print(grid)
+
+
+def _shown(ratio: Interval) -> str:
+    interval = "" if math.isnan(ratio.low) else f" ({ratio.low:.3f} to {ratio.high:.3f})"
+    return f"{ratio.value:.3f}{interval}"
 
 
 def _grid(title: str, columns: tuple[str, ...]) -> Grid:

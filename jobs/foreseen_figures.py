@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from typing import Any
 
@@ -29,6 +30,6 @@ def foreseen_figures(lake: Lake, day: date) -> dict[date, list[dict[str, Any]]]:
             row = {"kind": kind, "slice": part, "figure": figure, "customers": expected["customers"]}
             row |= {"expected": expected["value"], "realised": realised["value"]}
             row |= {"ratio": value, "low": low, "high": high}
-            row["verdict"] = "" if low is None or high is None else verdict(low, high)
+            row["verdict"] = verdict(*(math.nan if end is None else end for end in (low, high)))
             found.setdefault(night, []).append(row)
     return found

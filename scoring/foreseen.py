@@ -9,6 +9,8 @@ same assumptions on both sides. A customer's purchases count for each of his off
 
 from __future__ import annotations
 
+import math
+
 from pyspark.sql import DataFrame, functions as F
 
 from conf.schema import Offers
@@ -38,9 +40,11 @@ METRICS = frozenset(name for figure in (PURCHASES, REDEMPTIONS, VALUE) for name 
 def verdict(low: float, high: float) -> str:
     """Tell by the interval of realised / expected whether ``more`` or ``less`` came than expected, beyond chance.
 
-    >>> verdict(0.98, 1.12)
-    'as expected'
+    >>> verdict(0.98, 1.12), verdict(math.nan, math.nan)
+    ('as expected', 'too few to tell')
     """
+    if math.isnan(low) or math.isnan(high):
+        return "too few to tell"
     return "more" if low > 1 else "less" if high < 1 else "as expected"
 
 

@@ -194,13 +194,14 @@ def bootstrap_ratio(above: pd.Series, below: pd.Series, rounds: int, seed: int) 
         seed: of the resampling.
 
     Returns:
-        Without an interval (NaN) where some resample has nothing below.
+        Without an interval (NaN) where some resample has nothing below, or nobody has anything above: nothing drawn
+        again is nothing.
     """
     a, b = above.to_numpy(dtype="float64"), below.to_numpy(dtype="float64")
     generator = np.random.default_rng(seed)
     drawn = (generator.integers(0, len(a), len(a)) for _ in range(rounds))
     sums = np.array([(a[rows].sum(), b[rows].sum()) for rows in drawn])
-    whole = (sums[:, 1] > 0).all()
+    whole = a.any() and (sums[:, 1] > 0).all()
     low, high = np.quantile(sums[:, 0] / sums[:, 1], [0.025, 0.975]) if whole else (np.nan, np.nan)
     return Interval(float(a.sum() / b.sum()), float(low), float(high))
 

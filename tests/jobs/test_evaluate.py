@@ -118,7 +118,14 @@ def test_what_was_expected_is_printed_beside_what_came(
     with lake.draft(Stage.SCORE, again) as draft:
         draft.commit(Manifest(str(Stage.SCORE), str(again), ""))
     assert evaluate.evaluate(settings, FIRST, again) == 0
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if "value" in line)
-    cells = [cell.strip() for cell in line.split("│")[1:-1]]
     # a night: 200 expected, 240 and 320 came
-    assert cells == ["coupon", "all", "value", "200.0", "280.0", "1.400 (1.400 to 1.400)", "more"]
+    assert printed(capsys) == ["coupon", "all", "value", "200.0", "280.0", "1.400 (1.400 to 1.400)", "more"]
+    for night in (FIRST, again):
+        promised(lake, night + timedelta(days=28), night, dict.fromkeys(who, 0.0))
+    assert evaluate.evaluate(settings, FIRST, again) == 0
+    assert printed(capsys)[-3:] == ["0.0", "0.000", "too few to tell"]
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if " value " in line)
+    return [cell.strip() for cell in line.split("│")[1:-1]]
