@@ -6,6 +6,9 @@ one of all candidates, one of discoveries; paired intervals are over the night's
 the calibrated chances of the offers, put together to the chance that a customer buys any of the department's types,
 against what he bought. What each source of candidates brings, what the lists show, and who is cold is printed too.
 ``--cache`` keeps the sets between runs.
+
+``--served`` prints instead how the lists do that both rankers serve together, beside those of the ranker of all alone
+and those of personal frequency; ``--back 1`` judges on the window before the night's, on which settings are chosen.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from training.characteristics import seen_of, truth_of
 from training.evaluation import paired_bootstrap, split_truth
 from training.fitting import Judged
 from training.source_recall import source_recall
+from training.windows import Windows
 
 DECLARED = ("age_band", "income_band", "household_size", "home_ownership", "marital_status", "kids_count")
 NIGHT = "the night's inputs"
@@ -57,10 +61,12 @@ VARIANTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 Sets = dict[str, pd.DataFrame]
 
 
-def built(settings: Settings, day: date) -> Sets:
+def built(settings: Settings, day: date, back: int = 0) -> Sets:
     """Return the pairs of ``train``, ``validation`` and ``gate`` with all inputs; its ``customers`` and ``items``."""
     lake, models = Lake(settings.lake), settings.models
     found = windows_of(settings, lake, day)
+    for _ in range(back):
+        found = Windows(found.validation, found.training[0], found.training[1:], found.earliest)
     products = lake.arrow("clean/products", day).to_pandas()
     clean = lake.arrow("clean/customers", day).to_pandas()
     spark = session(settings, "bench")
@@ -117,6 +123,36 @@ def ranked(sets: Sets, inputs: tuple[str, ...], new_inputs: tuple[str, ...]) -> 
         "all": offer_ranker.judge(fitted.model, rows["gate"], truth, seen, sets["items"]),
         "new": discovery_ranker.judge(new.model, fresh["gate"], split_truth(truth, seen)[1], seen, sets["items"]),
     }
+
+
+def served(sets: Sets) -> dict[str, Judged]:
+    """Return lists of all by the ranker, by the one that is served beside that of discoveries, and so of frequency."""
+    customers = sets["customers"][sets["customers"]["customer_id"].isin(sets["gate"]["customer_id"])]
+    truth, seen = truth_of(customers), seen_of(customers)
+    rows = {name: offer_ranker.rows(sets[name]) for name in ("train", "validation", "gate")}
+    fresh = {name: discovery_ranker.rows(sets[name]) for name in rows}
+    ranker = offer_ranker.fit(rows["train"], rows["validation"], RANKER_INPUTS, offer_ranker.OfferRankerConfig()).model
+    new = discovery_ranker.fit(fresh["train"], fresh["validation"], _NEW, discovery_ranker.DiscoveryConfig()).model
+    models = {"ranker": ranker, "personal frequency": offer_ranker.baselines(rows["train"])[0].model}
+    return {
+        f"{name}{' + discovery ranker' if beside else ''}": offer_ranker.judge(
+            model, rows["gate"], truth, seen, beside=beside
+        )
+        for name, model in models.items()
+        for beside in (new, None)
+    }
+
+
+def told_served(judged: dict[str, Judged]) -> None:
+    """Print HitRate, NDCG and calibration of each, and NDCG of the first, which is served, over the others."""
+    first = next(iter(judged.values()))
+    for name, found in judged.items():
+        figures = "  ".join(
+            f"{key} {found.metrics[key]:.4f}" for key in ("hit_rate_at_5", "ndcg_at_5", "log_loss", "ece")
+        )
+        over = paired_bootstrap(first.each, found.each, 1000, 1)
+        gain = "" if found is first else f"  NDCG over it {over.value:+.4f} [{over.low:+.4f}, {over.high:+.4f}]"
+        print(f"  {name:<38} {figures}{gain}", flush=True)
 
 
 def baselines(sets: Sets) -> dict[str, dict[str, Judged]]:
@@ -202,16 +238,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--night", type=date.fromisoformat, default=date(2017, 12, 3))
     parser.add_argument("--cache", type=Path, help="file to keep the sets in")
+    parser.add_argument("--back", type=int, default=0, help="windows before the night's own to judge on")
+    parser.add_argument("--served", action="store_true", help="judge the lists that both rankers serve together")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     if arguments.cache and arguments.cache.exists():
         sets = pickle.loads(arguments.cache.read_bytes())
     else:
-        sets = built(load(), arguments.night)
+        sets = built(load(), arguments.night, arguments.back)
         if arguments.cache:
             arguments.cache.write_bytes(pickle.dumps(sets))
     print(f"night {arguments.night}: {len(sets['train']):,} training pairs, {len(sets['gate']):,} of the gate; "
           "HitRate@5 and NDCG@5")  # fmt: skip
+    if arguments.served:
+        told_served(served(sets))
+        return
     judged, model, started = {}, None, time.process_time()
     for name, inputs in VARIANTS.items():
         fitted, judged[name] = ranked(sets, *inputs)
