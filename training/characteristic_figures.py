@@ -96,16 +96,19 @@ def threshold_sweep(
         cuts: one threshold for all, each in turn.
 
     Returns:
-        ``threshold`` (text), ``precision`` (1 where nothing is recommended), ``recall``, ``f1``, and ``each``: how many
-        are recommended to a customer; the last row is of ``limits``.
+        ``threshold`` (text), ``precision`` (1 where nothing is recommended), ``recall``, ``f1``, ``mean_f1`` of the
+        characteristics that are recommended or bought at all, each counting once, and ``each``: how many are
+        recommended to a customer; the last row is of ``limits``.
     """
     rows = []
     for name, limit in (*((f"{cut:g}", np.float64(cut)) for cut in cuts), ("one each", limits)):
         told = probability >= limit
-        hits, wanted = float((told & happened).sum()), max(float(happened.sum()), 1.0)
-        precision = hits / told.sum() if told.any() else 1.0
-        rows.append((name, precision, hits / wanted, 2 * hits / (told.sum() + wanted), told.sum() / len(told)))
-    return pd.DataFrame(rows, columns=["threshold", "precision", "recall", "f1", "each"])
+        hits, sizes = (told & happened).sum(axis=0), told.sum(axis=0) + happened.sum(axis=0)
+        precision = hits.sum() / told.sum() if told.any() else 1.0
+        recall, f1 = hits.sum() / max(happened.sum(), 1), 2 * hits.sum() / max(sizes.sum(), 1)
+        mean = float((2 * hits[sizes > 0] / sizes[sizes > 0]).mean()) if sizes.any() else 0.0
+        rows.append((name, precision, recall, f1, mean, told.sum() / len(told)))
+    return pd.DataFrame(rows, columns=["threshold", "precision", "recall", "f1", "mean_f1", "each"])
 
 
 def as_first_contacts(frame: pd.DataFrame) -> pd.DataFrame:

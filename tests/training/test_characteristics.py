@@ -245,6 +245,7 @@ def test_a_sweep_of_thresholds_by_hand() -> None:
     assert found["precision"].tolist() == [0.5, 1, 1]  # nothing recommended is nothing wrong
     assert found["recall"].tolist() == [0.5, 0, 1]
     assert found["f1"].tolist() == [0.5, 0, 1]
+    assert found["mean_f1"].tolist() == pytest.approx([1 / 3, 0, 1])  # of the first 2/3, of the second 0
     assert found["each"].tolist() == [1, 0, 1]
 
 
