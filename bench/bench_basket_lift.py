@@ -21,7 +21,7 @@ from scipy import sparse
 from features.bought_together import TYPES
 from features.nearest import NearestConfig
 from features.product_neighbours import TOGETHER
-from training.basket_lift import Baskets, first_of, resampled, without_anchor
+from training.peers.basket_lift import Baskets, first_of, resampled, without_anchor
 from training.recommenders.frequency import personal_frequency
 from training.recommenders.history import History, history
 from training.recommenders.recommender import Recommender

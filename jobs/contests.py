@@ -66,6 +66,10 @@ class Contest:
         champion = {} if self.champion is None else {CHAMPION_METHOD: self.champion}
         return {name: each.each for name, each in (champion | dict(self.alone)).items()}
 
+    def by_itself(self, method: str) -> Judged:
+        """Return how a rival does by its own predictions."""
+        return self.alone.get(self.models[method].meta.family, self.rivals[method])
+
     def methods(self, family: str) -> dict[str, Judged]:
         """Return all by the names that the comparison shows; ``family`` is the challenger's."""
         champion = {} if self.champion is None else {CHAMPION_METHOD: self.champion}

@@ -25,7 +25,7 @@ from jobs.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake
 from jobs.stages import Stage, StageFailed, run_stage
 from scoring.foreseen import FIGURES, METRICS, names, verdict
 from scoring.outcome_gains import COLUMNS, gains, ratio_values
-from scoring.outcomes import NBO
+from scoring.outcomes import ALL, DISCOVERY, NBO, REPEAT
 from training.evaluation import Interval, bootstrap
 
 log = logging.getLogger(__name__)
@@ -115,19 +115,26 @@ def kept_promises(
 ) -> dict[tuple[str, str, str], Interval]:
     """Return realised / expected, the mean over the nights, with 95 % intervals over customers.
 
+    One figure is read at a time.
+
     Returns:
         (kind of offer, slice, figure of :data:`scoring.foreseen.FIGURES`) -> the ratio.
     """
-    ratios = {names(figure)[-1]: figure for each in FIGURES.values() for figure in each}
-    parts = _newest(lake, CUSTOMER_OUTCOMES, first, last, truth, pc.field("metric").isin(sorted(ratios)))
-    rows = pa.concat_tables(parts).to_pandas() if parts else pd.DataFrame(columns=["offer_kind", "slice", "metric"])
     found = {}
-    for (kind, part, metric), each in rows.groupby(["offer_kind", "slice", "metric"]):
+    for kind, part, figure in (
+        (k, s, f) for k, figures in FIGURES.items() for s in (ALL, REPEAT, DISCOVERY) for f in figures
+    ):
+        which = pc.field("offer_kind") == kind
+        which &= (pc.field("slice") == part) & (pc.field("metric") == names(figure)[-1])
+        parts = [rows.select(list(COLUMNS)) for rows in _newest(lake, CUSTOMER_OUTCOMES, first, last, truth, which)]
+        each = pa.concat_tables(parts).to_pandas() if parts else None
+        if each is None or each.empty:
+            continue
         customers = pd.Index(sorted(each["customer_id"].unique()), name="customer_id")
         told = bootstrap(ratio_values(each, customers), settings.models.bootstrap_rounds, settings.models.seed)
         # nothing drawn again is nothing: there is no interval to tell
         came = each["above"].any()
-        found[str(kind), str(part), ratios[str(metric)]] = told if came else Interval(told.value, math.nan, math.nan)
+        found[kind, part, figure] = told if came else Interval(told.value, math.nan, math.nan)
     return found
 
 
@@ -164,6 +171,8 @@ def _print(settings: Settings, lake: Lake, truth: date, first: date, last: date)
         )
     console.print(grid)
     promises = kept_promises(settings, lake, first, last, truth)
+    if not promises:
+        return
     means = {(kind, slice_, metric): value for kind, slice_, metric, _, value, *_ in rows}
     grid = _grid(
         f"What the listed offers were expected to bring, and brought (a night, in {settings.source.currency})",

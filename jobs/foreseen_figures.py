@@ -30,6 +30,7 @@ def foreseen_figures(lake: Lake, day: date) -> dict[date, list[dict[str, Any]]]:
             row = {"kind": kind, "slice": part, "figure": figure, "customers": expected["customers"]}
             row |= {"expected": expected["value"], "realised": realised["value"]}
             row |= {"ratio": value, "low": low, "high": high}
-            row["verdict"] = verdict(*(math.nan if end is None else end for end in (low, high)))
+            ends = (math.nan if end is None else end for end in (low, high))
+            row["verdict"] = "nothing expected" if value is None else verdict(*ends)
             found.setdefault(night, []).append(row)
     return found

@@ -36,4 +36,6 @@ def list_figures(lake: Lake, day: date) -> dict[str, list[dict[str, Any]]]:
         elif row["slice"] in COLD:
             known = {"name": name, "slice": row["slice"], "customers": row["customers"], "judged": False}
             cold.setdefault((name, row["slice"]), known)["judged"] |= value is not None
-    return {"sources": list(sources.values()), "shown": list(shown.values()), "cold": list(cold.values())}
+    # an interval's coverage is a figure too, and no list's: comparisons of an earlier version may hold it
+    lists = [row for row in shown.values() if row["novelty"] is not None]
+    return {"sources": list(sources.values()), "shown": lists, "cold": list(cold.values())}

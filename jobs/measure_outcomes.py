@@ -27,7 +27,7 @@ from pyspark.sql import DataFrame, SparkSession, functions as F
 
 from conf.canonical import COUPON_ENTITIES
 from conf.offer_tables import OFFER_OUTCOMES
-from conf.schema import Settings
+from conf.schema import Offers, Settings
 from features.affinity import affinity
 from features.coupons import coupon_affinity
 from features.labels import redemptions, scope_purchases, type_purchases
@@ -231,7 +231,9 @@ class _Night:
     def foreseen(self) -> None:
         """Hold what the published offers were expected to bring against what they brought."""
         offers = self.score("next_best_offer")
-        told = foreseen(offers, self.bought, *self.taken(offers), self.settings.offers).toPandas()
+        rules = self.scores.facts.get("offers")  # margins and costs of that night; an older one did not keep them
+        assumed = Offers.model_validate(rules) if rules else self.settings.offers
+        told = foreseen(offers, self.bought, *self.taken(offers), assumed).toPandas()
         for key, rows in told.sort_values("customer_id").groupby(["offer_kind", "slice"]):
             kind, part = (str(name) for name in key)
             for figure in FIGURES[kind]:
@@ -277,6 +279,7 @@ class _Night:
         """Keep what each customer adds to a figure: ``customer_id``, ``above``, ``below``."""
         names: dict[str, Any] = {"offers_of": self.night, "offer_kind": kind, "slice": part}
         names |= {"metric": metric, "method": method}
+        each = each.round({"above": 6, "below": 6})  # sums of doubles differ behind that with the order of rows
         self.customers.append(pa.Table.from_pandas(each.assign(**names), CUSTOMER_SCHEMA, preserve_index=False))
 
     def mean(self, values: pd.Series) -> Interval:

@@ -289,6 +289,7 @@ class _Night:
         self.draft.facts |= counted | {
             "removed": {} if coupons is None else _removed(coupons),
             "models": {name: pin["sha256"] for name, pin in sorted(self.pins.items())},
+            "offers": self.settings.offers.model_dump(mode="json"),  # what expected values rest on
         }
 
     def write(self, table: str, frame: DataFrame) -> TableVersion:
@@ -311,10 +312,21 @@ class _Night:
         return with_touches(delivered, self.clean("touches"))
 
     def feature(self, name: str) -> DataFrame:
-        """Return a table of the features layer; an empty one where the night has none."""
+        """Return a table of the features layer; an empty one where the night has none.
+
+        Raises:
+            DataError: it was made by a version that did not know all of its columns.
+        """
         if not self.lake.has(f"features/{name}", self.day):
             return self.spark.createDataFrame([], struct(FEATURES[name]))
-        return self.lake.spark(self.spark, f"features/{name}", self.day)
+        found = self.lake.spark(self.spark, f"features/{name}", self.day)
+        missing = [column.name for column in FEATURES[name].columns if column.name not in found.columns]
+        if missing:
+            raise DataError(
+                f"features/{name} of {self.day} lacks {', '.join(missing)}: an earlier version made it; "
+                f"run `nbo features --ds {self.day}` first"
+            )
+        return found
 
     def clean(self, name: str) -> DataFrame | None:
         """Return a table of the clean layer, or None where the source has none."""

@@ -126,10 +126,11 @@ def model_names(settings: Settings) -> list[str]:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A model and how it does on the gate window."""
+    """A model and how it does on the gate window: as it would serve, and by its own predictions."""
 
     model: Model
     judged: Judged
+    own: Judged
 
 
 class _Training:
@@ -242,8 +243,8 @@ class _Training:
                 run,
                 task,
                 decision,
-                _Fitted(trial.challenger.model, judged),
-                _Fitted(held.models[decision.baseline], best),
+                _Fitted(trial.challenger.model, judged, held.own),
+                _Fitted(held.models[decision.baseline], best, held.by_itself(decision.baseline)),
                 stands_in(best.each, standing, is_baseline),
             )
 
@@ -252,7 +253,7 @@ class _Training:
     ) -> None:
         """Register the challenger, and the best baseline where it has to serve; promote the one that serves."""
         for each in (challenger, baseline):
-            run.table(curve_of(artifacts.digest(each.model.to_bytes())), curve(each.judged))
+            run.table(curve_of(artifacts.digest(each.model.to_bytes())), curve(each.own))
         figures = {
             "metric": task.metric,
             "baseline": decision.baseline,
@@ -293,6 +294,9 @@ class _Training:
         from jobs.contests import Beside, contest
 
         served, _ = self._champion(task.beside) if task.beside else (None, False)
+        if served is not None and (unknown := set(served.meta.inputs) - {*task.declared, *trial.declared}):
+            log.warning("%s is judged alone: %s beside it takes %s", task.model, task.beside, sorted(unknown))
+            served = None
         beside = None if served is None else Beside(served)
         try:
             return contest(trial, champion, beside)

@@ -10,6 +10,7 @@ Reference: Nocedal (1980), "Updating quasi-Newton matrices with limited storage"
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import minimize
@@ -60,7 +61,7 @@ class _Losses:
     own: np.ndarray
     centre: np.ndarray
 
-    @property
+    @cached_property
     def penalties(self) -> tuple[np.ndarray, np.ndarray]:
         """Penalties of the inputs' weights (m, 1), none of the constant, and of those of own history (4, l)."""
         shared = np.full((self.inputs.shape[1], 1), _PENALTY)

@@ -117,7 +117,7 @@ def put_scores(lake: Lake, night: date) -> None:
     with lake.draft(Stage.SCORE, night) as draft:
         for name, rows in tables.items():
             draft.arrow(f"scores/{name}", pa.Table.from_pylist(rows))
-        draft.facts = {"characteristics": ["T1", "T7"]}
+        draft.facts = {"characteristics": ["T1", "T7"], "offers": load().offers.model_dump(mode="json")}
         draft.commit(Manifest(stage="score", ds=str(night), version=""))
 
 
@@ -126,10 +126,11 @@ def measured(spark, tmp_path_factory) -> Settings:
     """A night whose horizon is over, measured once."""
     home = str(tmp_path_factory.mktemp("measured"))
     shipped = load()
+    since = {"margin": 0.9}  # assumed since that night: what it expected, and what came of it, rest on its own margins
     offers = shipped.offers.model_copy(
         update={
-            "product_types": shipped.offers.product_types.model_copy(update={"min_buyers": 1}),
-            "coupons": shipped.offers.coupons.model_copy(update={"max_per_customer": 1}),
+            "product_types": shipped.offers.product_types.model_copy(update={"min_buyers": 1, **since}),
+            "coupons": shipped.offers.coupons.model_copy(update={"max_per_customer": 1, **since}),
         }
     )
     small = Spark(master="local[2]", driver_memory="1g", shuffle_partitions=2)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from conf.load import load
 from conf.offer_tables import CONTACTS
 from conf.published import PUBLISHED
 from conf.schema import Settings, Spark
+from conf.tables import Column
 from features.schemas import struct
 from jobs import database
 from jobs.database_schema import arrow_schema
@@ -310,6 +312,14 @@ def test_a_changed_model_is_refused_and_the_scores_before_stay(night):
     finally:
         file.write_bytes(content)
     assert lake.need(Stage.SCORE, DAY) == before
+
+
+def test_features_of_an_earlier_version_are_told_by_name(night, monkeypatch):
+    newer = FEATURES["product_types"]
+    newer = replace(newer, columns=(*newer.columns, Column("brand_new", "double", "unknown to the night's features")))
+    monkeypatch.setitem(FEATURES, "product_types", newer)
+    with pytest.raises(DataError, match=f"product_types of {DAY} lacks brand_new.*run `nbo features --ds {DAY}`"):
+        run(night, DAY, force=True)
 
 
 def test_a_model_that_has_seen_the_future_may_not_score(night):

@@ -270,6 +270,40 @@ def test_what_serves_beside_is_decided_first_and_judged_with(
     assert params["judged_beside"] == f"news:{serving['news']['sha256'][:12]}"
 
 
+def test_a_model_of_other_features_is_not_judged_beside(
+    installed: Settings, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The standing one reads what this night's rows do not have: the other is judged by its own lists, and trained."""
+    from jobs import trials
+
+    def trial_of(name: str, inputs: list[str]) -> Callable[[Any, Any], trials.Trial]:
+        def judge_alone(model: artifacts.Model, *beside: artifacts.Model) -> Judged:
+            assert not beside
+            return judge(model)
+
+        def trial(sets: Any, models: Any) -> trials.Trial:
+            made = world.trial(sets, models)
+            each = []
+            for family, value in (("plain", 0.4), ("", 0.5)):
+                model = tiny(inputs, len(known), family, name)
+                known[artifacts.digest(model.to_bytes())] = value
+                each.append(Candidate(model))
+            return replace(made, baseline=each[0], challenger=each[1], judge=judge_alone)
+
+        return trial
+
+    tasks = [
+        trials.Task("offers", "customers", "log_likelihood", tuple(INPUTS), trial_of("offers", INPUTS), beside="news"),
+        trials.Task("news", "customers", "log_likelihood", ("gone",), trial_of("news", ["gone"])),
+    ]
+    monkeypatch.setattr("jobs.tasks.TASKS", {task.name: task for task in tasks})
+    monkeypatch.setattr(train_models, "MODELS", dict.fromkeys(("offers", "news"), ()))
+    publish_clean(installed, NIGHT)
+    serving = train_models.run(installed, NIGHT).facts["pins"]
+    assert {name: pin["standing"] for name, pin in serving.items()} == {"offers": "champion", "news": "champion"}
+    assert "offers is judged alone: news beside it takes ['gone']" in caplog.text
+
+
 def test_a_baseline_that_serves_makes_way_for_a_better_one(installed: Settings, world: World) -> None:
     """It was never promoted by an interval, so none protects it: the better mean on the newest window serves."""
     world.value, world.others = 0.3, {"EASE": 0.35}
