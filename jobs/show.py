@@ -107,7 +107,8 @@ def places(settings: Settings, night: Night) -> dict[str, str]:
 def _print_models(console: Console, models: Sequence[Row]) -> None:
     table = _table("model", "standing", "metric", ">value", "baseline", ">its value", "verdict (95 %)")
     for row in models:
-        values = [_words(row["name"]), row["standing"], row["metric"], _figure(row["value"]), _words(row["baseline"])]
+        values = [_words(row[name]) for name in ("name", "standing", "metric")]
+        values += [_figure(row["value"]), _words(row["baseline"])]
         table.add_row(*map(escape, [*values, _figure(row["baseline_value"]), row["verdict"]]))
     console.print("\n[bold]Models beside their baselines[/bold], on held-out time")
     console.print(table)
