@@ -97,12 +97,8 @@ def gained(
     named = pa.concat_tables([p.filter(others).select(figure) for p in _newest(lake, OUTCOMES, first, last, truth)])
     found = {}
     for row in named.group_by(figure).aggregate([]).sort_by([(name, "ascending") for name in figure]).to_pylist():
-        of_figure = pc.equal(pc.field("offer_kind"), row["offer_kind"])
-        for name in figure[1:]:
-            of_figure &= pc.field(name) == row[name]
-        parts = _newest(lake, CUSTOMER_OUTCOMES, first, last, truth, of_figure)
-        rows = pa.concat_tables([part.select(list(COLUMNS)) for part in parts]).to_pandas() if parts else None
-        if rows is None or rows.empty:
+        rows = _added(lake, first, last, truth, **row)
+        if rows is None:
             continue
         models = settings.models
         for method, gain in gains(rows, models.bootstrap_rounds, models.seed).items():
@@ -124,11 +120,8 @@ def kept_promises(
     for kind, part, figure in (
         (k, s, f) for k, figures in FIGURES.items() for s in (ALL, REPEAT, DISCOVERY) for f in figures
     ):
-        which = pc.field("offer_kind") == kind
-        which &= (pc.field("slice") == part) & (pc.field("metric") == names(figure)[-1])
-        parts = [rows.select(list(COLUMNS)) for rows in _newest(lake, CUSTOMER_OUTCOMES, first, last, truth, which)]
-        each = pa.concat_tables(parts).to_pandas() if parts else None
-        if each is None or each.empty:
+        each = _added(lake, first, last, truth, offer_kind=kind, slice=part, metric=names(figure)[-1])
+        if each is None:
             continue
         customers = pd.Index(sorted(each["customer_id"].unique()), name="customer_id")
         told = bootstrap(ratio_values(each, customers), settings.models.bootstrap_rounds, settings.models.seed)
@@ -136,6 +129,19 @@ def kept_promises(
         came = each["above"].any()
         found[kind, part, figure] = told if came else Interval(told.value, math.nan, math.nan)
     return found
+
+
+def _added(lake: Lake, first: date, last: date, truth: date, **figure: str) -> pd.DataFrame | None:
+    """Return what customers add to one figure (:data:`scoring.outcome_gains.COLUMNS`); None where nobody does.
+
+    ``figure`` has ``offer_kind``, ``slice`` and ``metric``.
+    """
+    which = pc.scalar(True)
+    for name, value in figure.items():
+        which &= pc.field(name) == value
+    parts = _newest(lake, CUSTOMER_OUTCOMES, first, last, truth, which)
+    rows = pa.concat_tables([part.select(list(COLUMNS)) for part in parts]).to_pandas() if parts else None
+    return None if rows is None or rows.empty else rows
 
 
 def _newest(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -59,6 +60,11 @@ def kept(lake: Lake, by: date, night: date, redeemed: dict[str, int], others: di
          "customers": len(each)}
         for method, each in (("nbo", redeemed), ("popularity", others))
     ]  # fmt: skip
+    published(lake, by, figures, rows)
+
+
+def published(lake: Lake, by: date, figures: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None:
+    """What a run of ``by`` measured: figures, and what customers add to them."""
     schema = arrow_schema(OFFER_OUTCOMES)
     with lake.draft(Stage.MEASURE, by) as draft:
         draft.arrow(OUTCOMES, pa.Table.from_pylist([{n: f.get(n) for n in schema.names} for f in figures], schema))
@@ -100,11 +106,7 @@ def promised(lake: Lake, by: date, night: date, came: dict[str, float]) -> None:
     figures = [{**common, "ds": by, "metric": name, "value": value, "is_replay": True, "customers": len(came)}
                for name, value in sums.items()]  # fmt: skip
     rows = [{**common, "metric": ratio, "customer_id": who, "above": each, "below": 10.0} for who, each in came.items()]
-    schema = arrow_schema(OFFER_OUTCOMES)
-    with lake.draft(Stage.MEASURE, by) as draft:
-        draft.arrow(OUTCOMES, pa.Table.from_pylist([{n: f.get(n) for n in schema.names} for f in figures], schema))
-        draft.arrow(CUSTOMER_OUTCOMES, pa.Table.from_pylist(rows, schema=CUSTOMER_SCHEMA))
-        draft.commit(Manifest(str(Stage.MEASURE), str(by), ""))
+    published(lake, by, figures, rows)
 
 
 def test_what_was_expected_is_printed_beside_what_came(

@@ -217,6 +217,16 @@ def test_a_further_baseline_has_to_be_beaten_too(installed: Settings, world: Wor
     assert artifacts.load(pin["uri"], pin["sha256"]).meta.family == "EASE"
 
 
+def pair(name: str, inputs: list[str], worth: float) -> dict[str, Candidate]:
+    """A baseline worth 0.4 and a challenger of the model ``name``."""
+    made = {}
+    for role, family, value in (("baseline", "plain", 0.4), ("challenger", "", worth)):
+        model = tiny(inputs, len(known), family, name)
+        known[artifacts.digest(model.to_bytes())] = value
+        made[role] = Candidate(model)
+    return made
+
+
 def test_what_serves_beside_is_decided_first_and_judged_with(
     installed: Settings, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,13 +243,7 @@ def test_what_serves_beside_is_decided_first_and_judged_with(
             return judged(known[artifacts.digest(model.to_bytes())] + (0 if beside is None else 0.1))
 
         def trial(sets: Any, models: Any) -> trials.Trial:
-            made = world.trial(sets, models)
-            each = []
-            for family, value in (("plain", 0.4), ("", worth)):
-                model = tiny(INPUTS, len(known), family, name)
-                known[artifacts.digest(model.to_bytes())] = value
-                each.append(Candidate(model))
-            return replace(made, baseline=each[0], challenger=each[1], judge=with_beside)
+            return replace(world.trial(sets, models), **pair(name, INPUTS, worth), judge=with_beside)
 
         return trial
 
@@ -282,13 +286,7 @@ def test_a_model_of_other_features_is_not_judged_beside(
             return judge(model)
 
         def trial(sets: Any, models: Any) -> trials.Trial:
-            made = world.trial(sets, models)
-            each = []
-            for family, value in (("plain", 0.4), ("", 0.5)):
-                model = tiny(inputs, len(known), family, name)
-                known[artifacts.digest(model.to_bytes())] = value
-                each.append(Candidate(model))
-            return replace(made, baseline=each[0], challenger=each[1], judge=judge_alone)
+            return replace(world.trial(sets, models), **pair(name, inputs, 0.5), judge=judge_alone)
 
         return trial
 
