@@ -12,15 +12,15 @@ from dataclasses import replace
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from conf.load import load
-from conf.schema import Settings
-from jobs.compare_segments import axes, traits
-from jobs.lake import Lake
-from jobs.score_segments import wide_features
+from conf.settings.load import load
+from conf.settings.schema import Settings
+from jobs.lake.lake import Lake
+from jobs.score.score_segments import wide_features
 from jobs.stages import Stage
-from scoring.audiences import picked
-from training.look_alike import LookAlikeConfig, comparable, curve, similarity
-from training.segment_methods import MethodsConfig, compare
+from jobs.train.compare_segments import axes, traits
+from scoring.segments.audiences import picked
+from training.segments.look_alike import LookAlikeConfig, comparable, curve, similarity
+from training.segments.segment_methods import MethodsConfig, compare
 
 #: inverse penalties that are tried beside the one that serves
 STRENGTHS = (1e-4, 1e-3)

@@ -25,12 +25,12 @@ from pyspark.ml.recommendation import ALSModel
 from pyspark.sql import DataFrame, SparkSession, functions as F
 from timing import Meter
 
-from conf.load import load
+from conf.settings.load import load
 from jobs.spark import session
 from scoring.predictions import Packed
-from training.artifacts import from_bytes
-from training.classifiers import TreesConfig, trees
-from training.top_k import best_products
+from training.evaluation.top_k import best_products
+from training.models.artifacts import from_bytes
+from training.models.classifiers import TreesConfig, trees
 
 FACTORS, CANDIDATES, BEST = 64, 100, 5
 PLAIN = 30_000

@@ -23,13 +23,13 @@ from catalogue_titles import Perturbation, catalogue, quality, real_titles
 from pyspark.sql import SparkSession
 from timing import Meter, Peak
 
-from conf.load import load
-from conf.schema import Spark
+from conf.settings.load import load
+from conf.settings.schema import Spark
 from features.catalogue.build import product_clusters
 from features.catalogue.config import CatalogueConfig
-from features.catalogue.neighbours import normal
-from features.catalogue.one_source import group
-from features.catalogue.two_sources import match
+from features.matching.neighbours import normal
+from features.matching.one_source import group
+from features.matching.two_sources import match
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
 SIZES, FULL = (100_000, 1_000_000), (100_000, 1_000_000, 5_000_000, 10_000_000, 20_000_000)

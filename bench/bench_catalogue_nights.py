@@ -17,12 +17,12 @@ from catalogue_titles import quality, real_titles
 from pyspark.sql.pandas.types import to_arrow_schema
 from timing import Meter
 
-from conf.canonical import CANONICAL
-from conf.load import load
+from conf.settings.load import load
+from conf.tables.canonical import CANONICAL
 from features.schemas import struct
-from jobs.build_catalogue import CLUSTERS, JOURNAL, run
-from jobs.lake import Lake
-from jobs.manifest import Manifest
+from jobs.catalogue.build_catalogue import CLUSTERS, JOURNAL, run
+from jobs.lake.lake import Lake
+from jobs.lake.manifest import Manifest
 from jobs.spark import session
 from jobs.stages import Stage
 

@@ -21,19 +21,19 @@ import numpy as np
 import pandas as pd
 from night_windows import windows_of
 
-from conf.load import load
-from conf.schema import Models, Settings
-from jobs.lake import Lake
+from conf.settings.load import load
+from conf.settings.schema import Models, Settings
+from jobs.lake.lake import Lake
 from jobs.spark import session
-from jobs.tasks import TASKS
-from jobs.training_sets import TrainingSets, training_sets
-from training.characteristic_architectures import compared, study
-from training.characteristic_baselines import baseline, by_segment, regressions
-from training.characteristic_figures import slices_of, threshold_sweep
-from training.characteristics import NAME, CharacteristicsConfig, Lessons, lessons, truth_of
-from training.evaluation import paired_bootstrap
-from training.fitting import Judged
-from training.network import Network
+from jobs.train.tasks import TASKS
+from jobs.train.training_sets import TrainingSets, training_sets
+from training.characteristics.architectures import compared, study
+from training.characteristics.baselines import baseline, by_segment, regressions
+from training.characteristics.characteristics import NAME, CharacteristicsConfig, Lessons, lessons, truth_of
+from training.characteristics.evaluate import slices_of, threshold_sweep
+from training.characteristics.numpy_network import Network
+from training.evaluation.fitted import Judged
+from training.evaluation.metrics import paired_bootstrap
 
 PARTS, METRICS = ("all", "repeats", "discoveries"), ("hit_rate", "ndcg")
 CUTS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)

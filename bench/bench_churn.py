@@ -20,15 +20,16 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
-from features.rhythm import Series, describe
-from features.series_labels import MOST_LIMIT, Horizons, after, labels
-from training import churn, survival
-from training.blends import blend
-from training.classifiers import LogisticConfig, TreesConfig, logistic, trees
-from training.evaluation import binary_metrics, paired_bootstrap
-from training.fitting import Candidate
-from training.rhythm_networks import CONVOLUTION, FORWARD, classifier
-from training.windows import windows
+from features.customers.purchase_series import Series, describe
+from features.customers.series_labels import MOST_LIMIT, Horizons, after, labels
+from training.churn import churn
+from training.evaluation.fitted import Candidate
+from training.evaluation.metrics import binary_metrics, paired_bootstrap
+from training.evaluation.windows import windows
+from training.models.blends import blend
+from training.models.classifiers import LogisticConfig, TreesConfig, logistic, trees
+from training.networks.series_networks import CONVOLUTION, FORWARD, classifier
+from training.survival import survival
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
 ACTIVE, FIRST, HISTORY, WEEKS = 84, date(2017, 1, 1), 84, 26

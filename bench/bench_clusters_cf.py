@@ -19,14 +19,14 @@ import pyarrow as pa
 from scipy import sparse
 
 from features.catalogue.titles import CatalogueConfig, cluster
-from training.evaluation import paired_bootstrap
+from peers.frequency import popularity
+from peers.neighbours import item_neighbours
+from training.evaluation.full_ranking import list_metrics, top_lists
+from training.evaluation.metrics import paired_bootstrap
+from training.evaluation.splits import ones, stratified
 from training.recommenders.ease import ease
-from training.recommenders.frequency import popularity
 from training.recommenders.history import History, history
-from training.recommenders.neighbours import item_neighbours
 from training.recommenders.recommender import Recommender
-from training.splits import ones, stratified
-from training.top_lists import list_metrics, top_lists
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data")) / "ratings" / "ml-100k"
 K, PENALTY = 10, 300

@@ -21,17 +21,25 @@ import pandas as pd
 from night_windows import windows_of
 from pyspark.sql import SparkSession, functions as F
 
-from conf.load import load
-from conf.schema import Offers, Settings
-from jobs.lake import Lake
+from conf.settings.load import load
+from conf.settings.schema import Offers, Settings
+from jobs.lake.lake import Lake
 from jobs.spark import session
-from jobs.training_sets import training_sets
-from scoring.arbitration import value_coupons
-from scoring.coupons import COUPON_INPUTS, RESPONSE_INPUTS
-from scoring.outcome_gains import gains
-from scoring.outcomes import NBO
-from training.coupon_response import RESPONSE, SCOPE, CouponConfig, ResponseConfig, fit, fit_response, list_figures
-from training.evaluation import ranks
+from jobs.train.training_sets import training_sets
+from scoring.offers.arbitration import value_coupons
+from scoring.offers.coupons import COUPON_INPUTS, RESPONSE_INPUTS
+from scoring.outcomes.gains import gains
+from scoring.outcomes.outcomes import NBO
+from training.evaluation.metrics import ranks
+from training.rankers.coupon_response import (
+    RESPONSE,
+    SCOPE,
+    CouponConfig,
+    ResponseConfig,
+    fit,
+    fit_response,
+    list_figures,
+)
 
 SPEND = ("scope_spend_84", "scope_baskets_84", "scope_spend_per_buyer_28")
 #: what the model of redemptions learnt from before: the newest windows, the one after them to choose by
@@ -81,7 +89,7 @@ def scored(sets: Sets, day: date, settings: Settings) -> tuple[pd.DataFrame, dic
 
 
 def judged(day: date, method: str, rows: pd.DataFrame, score: np.ndarray) -> dict[str, pd.DataFrame]:
-    """Return what every customer adds to each figure (:data:`scoring.outcome_gains.COLUMNS`)."""
+    """Return what every customer adds to each figure (:data:`scoring.outcomes.gains.COLUMNS`)."""
     ranked = ranks(rows.assign(item=rows["offer_id"]), score).rename(columns={"item": "offer_id"})
     told = rows[["customer_id", "offer_id", "redeemed", "brought"]].merge(ranked, on=["customer_id", "offer_id"])
     two = told["rank"] <= PLACES

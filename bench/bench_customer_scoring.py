@@ -23,24 +23,27 @@ import pyarrow as pa
 from bench_churn import grocer
 from bench_propensity import built, splits
 
-from conf.features import RHYTHM
-from conf.labels import Amount
-from conf.load import load
-from features.hierarchical_kmeans import nearest, totals_of
-from features.segment_fit import FitConfig, choose, closeness
-from features.segments import TRAITS
-from jobs.propensity_trials import Frames
-from jobs.training_sets import TrainingSets
-from scoring.propensities import score_batch
-from scoring.rhythm_scores import scored_batch
-from training import amounts, churn, propensity, survival, value
-from training.amounts import AmountConfig
-from training.artifacts import Model, matrix
-from training.classifiers import trees
-from training.propensity import HISTORY_INPUTS, LABEL, LISTS, PROFILE_INPUTS, RHYTHM_INPUTS, LadderConfig
+from conf.settings.load import load
+from conf.settings.propensities import Amount
+from conf.tables.features import RHYTHM
+from features.segments.fit import FitConfig, choose, closeness
+from features.segments.hierarchical_kmeans import nearest, totals_of
+from features.segments.segments import TRAITS
+from jobs.train.propensity_trials import Frames
+from jobs.train.training_sets import TrainingSets
+from scoring.customers.propensities import score_batch
+from scoring.customers.series_scores import scored_batch
+from training.churn import churn
+from training.models.artifacts import Model, matrix
+from training.models.classifiers import trees
+from training.propensity import amounts, propensity
+from training.propensity.amounts import AmountConfig
+from training.propensity.propensity import HISTORY_INPUTS, LABEL, LISTS, PROFILE_INPUTS, RHYTHM_INPUTS, LadderConfig
+from training.survival import survival
+from training.value import value
 
 DAY, ACTIVE, BATCH, LEAST = date(2017, 12, 3), 84, 10_000, 20
-#: columns of ``PROFILE`` that segments are placed by, as :data:`features.segments.TRAITS` has them
+#: columns of ``PROFILE`` that segments are placed by, as :data:`features.segments.segments.TRAITS` has them
 PLACED_BY = ("recency_days", "baskets_84", "spend_84", "basket_value_84", "discount_share_84",
              "private_brand_share_84", "trend_28")  # fmt: skip
 #: model of the night -> how it is fitted on the rows of some weeks, all labels known
@@ -101,7 +104,7 @@ def propensity_works(sets: TrainingSets, frames: Frames) -> dict[str, Work]:
 
 
 def propensity_customers(sets: TrainingSets) -> pa.Table:
-    """Return the newest window's customers as :func:`scoring.propensities.propensity_inputs` lays them out."""
+    """Return the newest window's customers as ``propensity_inputs`` lays them out."""
     day = sets.windows.gate
     customers = sets.read("customers", day)
     flags = [name for name in customers.columns if name.startswith("recorded:")]

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from complete_journey import OFFERED
 
-from features.discounts import PRIOR_PURCHASES
+from features.customers.discounts import PRIOR_PURCHASES
 
 DAYS = ("2017-09-10", "2017-10-08", "2017-11-05", "2017-12-03")
 PURCHASES = """

@@ -27,11 +27,11 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession, functions as F
 from timing import Meter
 
-from conf.load import load
+from conf.settings.load import load
 from expectations.checkpoint import ROW_ID, Checkpoints, plain
 from expectations.suites import SUITES
-from features.als import AlsConfig, factorize
-from features.segments import TRAITS, SegmentConfig, fit
+from features.items.als import AlsConfig, factorize
+from features.segments.segments import TRAITS, SegmentConfig, fit
 from jobs.spark import session
 
 SIZES, WARM = (10_000, 100_000, 1_000_000, 3_000_000), 5_000

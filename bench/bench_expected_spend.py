@@ -3,7 +3,7 @@
 Reads the clean layer of one night (``NBO_HOME``). Of every window the night's own code gives the expected spend as of
 its first day, and the 28 days after it what was spent. Printed: the sum of what buyers spent over the sum expected, and
 the mean absolute error, in the currency, for the five types that each customer bought most, all repeats and all
-discoveries; by the rule of :func:`scoring.arbitration.value_product_types`, and by the one before: as many windows as
+discoveries; by the rule of ``value_product_types``, and by the one before: as many windows as
 baskets, at most three, and all buyers' mean for new buyers too. Settings windows come first; the last two are told, not
 chosen by.
 """
@@ -18,16 +18,16 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import SparkSession, functions as F
 
-from conf.load import load
-from conf.schema import Settings
-from features.affinity import affinity
-from features.labels import type_purchases
+from conf.settings.load import load
+from conf.settings.schema import Settings
+from features.customers.affinity import affinity
+from features.customers.labels import type_purchases
+from features.items.product_types import product_types
 from features.lines import basket_types
-from features.product_types import product_types
-from jobs.lake import Lake
+from jobs.lake.lake import Lake
 from jobs.spark import session
-from scoring.arbitration import value_product_types
-from scoring.candidates import offerable
+from scoring.offers.arbitration import value_product_types
+from scoring.offers.candidates import offerable
 
 TOP = 5
 #: what is known of the type

@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 from timing import compare
 
-from conf.load import load
-from jobs import ingest
+from conf.settings.load import load
+from jobs.ingest import ingest
 
 DAY = date(2017, 12, 3)
 

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from timing import Meter, Peak
 
-from features.nearest import Cells, NearestConfig, from_events, nearest_items, without_long
+from features.items.nearest import Cells, NearestConfig, from_events, nearest_items, without_long
 
 CONFIG = NearestConfig(weighting="bm25", top=20, least=2, most_items=60, most_baskets=2_000)
 PER_ITEM, SHELF = 10, 50
@@ -74,7 +74,7 @@ def kernel(basket: np.ndarray, item: np.ndarray, items: int) -> str:
 
 def through_spark(file: Path, session: object) -> str:
     """Read the events, find the neighbours with two tasks and write them."""
-    from features.item_item import neighbours
+    from features.items.item_item import neighbours
 
     spark = session
     events = spark.read.parquet(str(file)).repartition(4, "basket")  # type: ignore[attr-defined]
@@ -145,7 +145,7 @@ def one_method(name: str, items: int, folder: Path) -> None:
             print(f"  {METHODS[name]:<46} out of memory: more than {MEMORY / 1e9:.0f} GB", flush=True)
             return
     else:
-        from conf.load import load
+        from conf.settings.load import load
         from jobs.spark import session
 
         spark = session(load().model_copy(update={"home": str(folder)}), "bench")

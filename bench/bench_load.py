@@ -11,9 +11,9 @@ import pyarrow as pa
 import sqlalchemy as sa
 from timing import compare
 
-from conf.offer_tables import NEXT_BEST_OFFER
-from jobs.database import replace
-from jobs.database_schema import arrow_schema
+from conf.tables.offers import NEXT_BEST_OFFER
+from jobs.database.database import replace
+from jobs.database.schema import arrow_schema
 
 DAY = date(2017, 12, 3)
 ROWS = 1_000_000

@@ -22,15 +22,15 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from training.evaluation import paired_bootstrap
-from training.recommenders.als import FactorsConfig, als
+from peers.als import FactorsConfig, als
+from peers.frequency import popularity
+from peers.neighbours import item_neighbours, user_neighbours
+from training.evaluation.full_ranking import list_metrics, top_lists
+from training.evaluation.metrics import paired_bootstrap
+from training.evaluation.splits import ones, stratified
 from training.recommenders.ease import ease
-from training.recommenders.frequency import popularity
 from training.recommenders.history import History, history
-from training.recommenders.neighbours import item_neighbours, user_neighbours
 from training.recommenders.recommender import Recommender
-from training.splits import ones, stratified
-from training.top_lists import list_metrics, top_lists
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FILE = DATA / "ratings" / "ml-100k" / "ml-100k.inter.gz"

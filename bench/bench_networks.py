@@ -22,30 +22,30 @@ import numpy as np
 import pandas as pd
 from complete_journey import Journey, day_of, journey, people, visits as series_of_visits
 
-from conf.load import load
-from conf.schema import NetworkTraining
-from jobs.model_pins import open_registry
-from jobs.night import code_version, peak_mb
-from training.comparison import SLICES, Task, compare, gain, table, together
-from training.evaluation import paired_bootstrap
-from training.networks import next_action, visits
+from conf.settings.load import load
+from conf.settings.schema import NetworkTraining
+from jobs.lake.night import code_version, peak_mb
+from jobs.train.model_pins import open_registry
+from peers.examples import Side, Windows
+from peers.frequency import decayed_frequency, personal_frequency, popularity
+from peers.fusion import rank_fusion
+from peers.hybrid import BRANCHES, DRAWN, HybridConfig, hybrid
+from peers.neighbours import user_neighbours
+from peers.pair_features import Pairs, pair_features
+from peers.self_attention import SelfAttentionConfig, self_attention
+from peers.two_stage import RANKER, candidate_pairs, fit_ranker, labels, ranked
+from peers.two_tower import TwoTowerConfig, two_tower
+from peers.word2vec import vocabulary
+from training.evaluation.comparison import SLICES, Task, compare, gain, table, together
+from training.evaluation.metrics import paired_bootstrap
+from training.evaluation.splits import last_window
+from training.models.tracking import Registry, Run
 from training.networks.loop import key_of
-from training.networks.wide_deep import WideDeepConfig, fit_matrix
-from training.peers.examples import Side, Windows
-from training.peers.hybrid import BRANCHES, DRAWN, HybridConfig, hybrid
-from training.peers.self_attention import SelfAttentionConfig, self_attention
-from training.peers.two_tower import TwoTowerConfig, two_tower
-from training.peers.word2vec import vocabulary
+from training.next_action import next_action, visits
+from training.rankers.wide_deep import WideDeepConfig, fit_matrix
 from training.recommenders.ease import ease
-from training.recommenders.frequency import decayed_frequency, personal_frequency, popularity
-from training.recommenders.fusion import rank_fusion
 from training.recommenders.history import History
-from training.recommenders.neighbours import user_neighbours
-from training.recommenders.pair_features import Pairs, pair_features
 from training.recommenders.recommender import Recommender, only_own
-from training.recommenders.two_stage import RANKER, candidate_pairs, fit_ranker, labels, ranked
-from training.splits import last_window
-from training.tracking import Registry, Run
 
 SETTINGS, REPORTED = "2017-09-10", ("2017-10-08", "2017-11-05", "2017-12-03")
 #: windows of the ablation: their 28 days end by the first reported day
@@ -204,7 +204,7 @@ def rankers(cut: Cut, earlier: list[Cut], discoveries: bool, records: Records, a
 def _wide_deep(files: dict[str, bytes], pairs: Pairs, cut: Cut) -> Recommender:
     from scipy import sparse
 
-    from training.artifacts import from_bytes
+    from training.models.artifacts import from_bytes
 
     probability = from_bytes(files).probabilities(pairs.values.astype("float64"))  # type: ignore[attr-defined]
     cells = (probability.astype("float32"), (pairs.row, pairs.column))
@@ -341,7 +341,7 @@ def speed(rows: int = 400_000, inputs: int = 60) -> None:
     """Print rows a CPU second of wide & deep and of LightGBM on the same numbers."""
     import lightgbm
 
-    from training.artifacts import from_bytes
+    from training.models.artifacts import from_bytes
 
     generator = np.random.default_rng(1)
     x = generator.gamma(1, 2, (rows, inputs))

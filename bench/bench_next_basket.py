@@ -18,15 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from training.comparison import SLICES, Task, compare, gain, table
+from peers.frequency import decayed_frequency, popularity, repeat_frequency
+from peers.pair_features import Pairs, pair_features
+from peers.tifu import TifuConfig, tifu
+from peers.two_stage import RANKER, candidate_pairs, candidate_recall, fit_ranker, labels, ranked
+from training.evaluation.comparison import SLICES, Task, compare, gain, table
+from training.evaluation.splits import next_basket
 from training.recommenders.ease import ease
-from training.recommenders.frequency import decayed_frequency, popularity, repeat_frequency
 from training.recommenders.history import History
-from training.recommenders.pair_features import Pairs, pair_features
 from training.recommenders.recommender import Recommender
-from training.recommenders.tifu import TifuConfig, tifu
-from training.recommenders.two_stage import RANKER, candidate_pairs, candidate_recall, fit_ranker, labels, ranked
-from training.splits import next_basket
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data")) / "baskets"
 PUBLISHED = {"dunnhumby_carbo": 0.4615, "tms": 0.4693}

@@ -22,18 +22,18 @@ import pandas as pd
 import pyarrow.fs as pafs
 from night_windows import windows_of
 
-from conf.labels import Amount, Propensity, Purchase, is_recorded
-from conf.load import load
-from conf.schema import Settings
-from jobs.lake import Lake
-from jobs.propensity_trials import Frames
-from jobs.training_sets import TrainingSets, training_sets
-from training import amounts, propensity
-from training.amounts import AmountConfig
-from training.evaluation import Interval
-from training.fitting import Candidate, Judged, judge_binary
-from training.multitask import heads
-from training.propensity import LABEL, LadderConfig
+from conf.settings.load import load
+from conf.settings.propensities import Amount, Propensity, Purchase, is_recorded
+from conf.settings.schema import Settings
+from jobs.lake.lake import Lake
+from jobs.train.propensity_trials import Frames
+from jobs.train.training_sets import TrainingSets, training_sets
+from training.evaluation.fitted import Candidate, Judged, judge_binary
+from training.evaluation.metrics import Interval
+from training.propensity import amounts, propensity
+from training.propensity.amounts import AmountConfig
+from training.propensity.multitask import heads
+from training.propensity.propensity import LABEL, LadderConfig
 
 WINDOWS, ROUNDS = 3, 1000
 KEPT = "propensity_sets"

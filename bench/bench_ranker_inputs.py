@@ -25,21 +25,21 @@ import pandas as pd
 from night_windows import windows_of
 from sklearn.metrics import roc_auc_score
 
-from conf.load import load
-from conf.run_tables import COLD, SHOWN
-from conf.schema import Settings
-from jobs.lake import Lake
+from conf.settings.load import load
+from conf.settings.schema import Settings
+from conf.tables.runs import COLD, SHOWN
+from jobs.lake.lake import Lake
 from jobs.spark import session
-from jobs.training_sets import training_sets
-from scoring.candidate_blocks import SOURCES
-from scoring.candidates import RANKER_INPUTS, SOURCE_RANKS
-from training import discovery_ranker, offer_ranker
-from training.artifacts import Model
-from training.characteristics import seen_of, truth_of
-from training.evaluation import paired_bootstrap, split_truth
-from training.fitting import Judged
-from training.source_recall import source_recall
-from training.windows import Windows
+from jobs.train.training_sets import training_sets
+from scoring.offers.candidate_blocks import SOURCES
+from scoring.offers.candidates import RANKER_INPUTS, SOURCE_RANKS
+from training.characteristics.characteristics import seen_of, truth_of
+from training.evaluation.candidate_recall import source_recall
+from training.evaluation.fitted import Judged
+from training.evaluation.metrics import paired_bootstrap, split_truth
+from training.evaluation.windows import Windows
+from training.models.artifacts import Model
+from training.rankers import discovery_ranker, offer_ranker
 
 DECLARED = ("age_band", "income_band", "household_size", "home_ownership", "marital_status", "kids_count")
 NIGHT = "the night's inputs"

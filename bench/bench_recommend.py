@@ -20,18 +20,14 @@ import pandas as pd
 from complete_journey import Journey, day_of, journey
 from scipy import sparse
 
-from training.comparison import FEW, SLICES, Task, compare, gain, shown, summary, together
-from training.recommenders.als import FactorsConfig, als
-from training.recommenders.content import content_tags
-from training.recommenders.ease import ease
-from training.recommenders.frequency import decayed_frequency, personal_frequency, popularity
-from training.recommenders.fusion import rank_fusion
-from training.recommenders.history import History
-from training.recommenders.neighbours import item_neighbours, user_neighbours
-from training.recommenders.pair_features import Pairs, pair_features
-from training.recommenders.recommender import Recommender
-from training.recommenders.tifu import TifuConfig, tifu
-from training.recommenders.two_stage import (
+from peers.als import FactorsConfig, als
+from peers.content import content_tags
+from peers.frequency import decayed_frequency, personal_frequency, popularity
+from peers.fusion import rank_fusion
+from peers.neighbours import item_neighbours, user_neighbours
+from peers.pair_features import Pairs, pair_features
+from peers.tifu import TifuConfig, tifu
+from peers.two_stage import (
     NEW_RANKER,
     RANKER,
     candidate_recall,
@@ -41,7 +37,11 @@ from training.recommenders.two_stage import (
     source_pairs,
     united,
 )  # fmt: skip
-from training.splits import last_window, repeats_and_discoveries
+from training.evaluation.comparison import FEW, SLICES, Task, compare, gain, shown, summary, together
+from training.evaluation.splits import last_window, repeats_and_discoveries
+from training.recommenders.ease import ease
+from training.recommenders.history import History
+from training.recommenders.recommender import Recommender
 
 HORIZON, TRAINING = 28, 2
 REPORTED = ("2017-10-08", "2017-11-05", "2017-12-03")

@@ -13,14 +13,14 @@ from datetime import date, timedelta
 
 from pyspark.sql import DataFrame
 
-from conf.features import SEGMENTS
-from conf.load import load
+from conf.settings.load import load
+from conf.tables.features import SEGMENTS
+from features.customers.profile import profile
 from features.lines import basket_types, lines
-from features.profile import profile
 from features.schemas import struct
-from features.segment_fit import FitConfig, Fitted
-from features.segments import SegmentConfig, segments
-from jobs.lake import Lake
+from features.segments.fit import FitConfig, Fitted
+from features.segments.segments import SegmentConfig, segments
+from jobs.lake.lake import Lake
 from jobs.spark import session
 from jobs.stages import Stage
 

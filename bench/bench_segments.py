@@ -24,10 +24,10 @@ from pyspark.sql import DataFrame, SparkSession, functions as F, types as T
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from timing import Meter
 
-from conf.load import load
-from features.hierarchical_kmeans import TreeConfig, averages, centres, merges, nearest, refined
-from features.points import points
-from jobs.night import peak_mb
+from conf.settings.load import load
+from features.segments.hierarchical_kmeans import TreeConfig, averages, centres, merges, nearest, refined
+from features.segments.points import points
+from jobs.lake.night import peak_mb
 from jobs.spark import session
 
 FEATURES, CLOUDS, CLUSTERS, PART = 50, 40, 16, 250_000

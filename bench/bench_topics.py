@@ -14,9 +14,9 @@ import duckdb
 import numpy as np
 from scipy import sparse
 
-from conf.load import load
-from jobs.lake import Lake
-from training.topics import TopicsConfig, judge_topics
+from conf.settings.load import load
+from jobs.lake.lake import Lake
+from training.segments.topics import TopicsConfig, judge_topics
 
 DAYS = 84
 

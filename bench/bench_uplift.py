@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from training.uplift import (
+from training.studies.uplift import (
     LEARNERS,
     Judgement,
     best_treatment,

@@ -18,13 +18,13 @@ import numpy as np
 import pandas as pd
 from bench_churn import grocer_series
 
-from features.rhythm import describe
-from features.series_labels import Horizons, after, labels
-from training import value
-from training.artifacts import Model
-from training.evaluation import paired_bootstrap
-from training.fitting import Candidate
-from training.purchases import bg_nbd, gamma_gamma
+from features.customers.purchase_series import describe
+from features.customers.series_labels import Horizons, after, labels
+from training.evaluation.fitted import Candidate
+from training.evaluation.metrics import paired_bootstrap
+from training.models.artifacts import Model
+from training.value import value
+from training.value.bg_nbd import bg_nbd, gamma_gamma
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
 SEEN, HALF = pd.Timestamp("1997-09-30"), pd.Timestamp("1997-05-17")
@@ -160,7 +160,7 @@ def report(
 
 
 def _network(weeks: float, inputs: list[str] | tuple[str, ...]) -> Callable[[pd.DataFrame], Candidate]:
-    from training.rhythm_networks import value_network
+    from training.networks.series_networks import value_network
 
     return lambda frame: value_network(frame, weeks, inputs=inputs)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 
-from conf.schema import Settings
-from jobs.lake import Lake
-from jobs.training_sets import laid_out
-from training.windows import Windows
+from conf.settings.schema import Settings
+from jobs.lake.lake import Lake
+from jobs.train.training_sets import laid_out
+from training.evaluation.windows import Windows
 
 
 def windows_of(settings: Settings, lake: Lake, night: date, count: int | None = None) -> Windows:

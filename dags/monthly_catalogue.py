@@ -44,7 +44,7 @@ CATALOGUE = Asset("nbo_catalogue", uri="nbo://catalogue", extra={"stage": str(St
     doc_md=__doc__,
 )  # fmt: skip
 def monthly_catalogue() -> None:
-    """Wire the catalogue stage; what it does is in ``jobs/build_catalogue.py``."""
+    """Wire the catalogue stage; what it does is in ``jobs/catalogue/build_catalogue.py``."""
 
     @task(outlets=[CATALOGUE], execution_timeout=timedelta(hours=6))
     def cluster_anew() -> dict[str, Any]:

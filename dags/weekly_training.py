@@ -47,7 +47,7 @@ CHAMPIONS = Asset("nbo_champions", uri="nbo://champions")
     doc_md=__doc__,
 )  # fmt: skip
 def weekly_training() -> None:
-    """Wire the training stage; what it does is in ``jobs/train_models.py``."""
+    """Wire the training stage; what it does is in ``jobs/train/train_models.py``."""
 
     @task(outlets=[CHAMPIONS], execution_timeout=timedelta(hours=6))
     def train_challengers() -> dict[str, Any]:

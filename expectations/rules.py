@@ -14,7 +14,7 @@ from typing import Literal
 import great_expectations.expectations as gxe
 from great_expectations.expectations.row_conditions import Condition
 
-from conf.tables import Table
+from conf.tables.table import Table
 
 #: how Great Expectations shall call each kind
 SEVERITY = {"row": "warning", "table": "critical", "note": "info"}
@@ -111,7 +111,7 @@ def found_in(column: str, known: Sequence[str], where: str) -> Rule:
     )
 
 
-#: for every table: a value was there but is not of the declared type (see features.canonical)
+#: for every table: a value was there but is not of the declared type (see features.canonical.mapping)
 CAST = Rule(
     "cast",
     "every value that is there must be of the declared type",

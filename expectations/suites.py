@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from expectations import (
+from expectations.rules import CAST, Rule
+from expectations.tables import (
     campaign_targets,
     campaigns,
     characteristic_needs,
@@ -18,7 +19,6 @@ from expectations import (
     responses,
     touches,
 )
-from expectations.rules import CAST, Rule
 
 SUITES: dict[str, tuple[Rule, ...]] = {
     room.TABLE.name: (CAST, *room.EXPECTATIONS)

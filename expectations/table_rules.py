@@ -126,7 +126,7 @@ def schema(table: str, faults: Sequence[str]) -> Figure:
         None,
         0,
         "; ".join(faults) or "as declared",
-        "the columns and types that conf/canonical.py declares",
+        "the columns and types that conf/tables/canonical.py declares",
     )
 
 

@@ -6,7 +6,7 @@ import re
 
 from pyspark.sql import DataFrame, types as T
 
-from conf.tables import Table
+from conf.tables.table import Table
 
 _SIMPLE: dict[str, T.DataType] = {
     "string": T.StringType(),

@@ -16,35 +16,38 @@ from datetime import date
 from pathlib import Path
 
 from conf.errors import NboError
-from conf.load import load
+from conf.settings.load import load
 from jobs.stages import AFRESH, Stage
 
 STAGES: dict[Stage, tuple[str, str]] = {
-    Stage.INGEST: ("jobs.ingest", "pull the exports that are new into the lake's raw layer"),
-    Stage.VALIDATE: ("jobs.validate", "map to the canonical model, quarantine bad rows, stop bad exports"),
-    Stage.CATALOGUE: ("jobs.build_catalogue", "find which products are one; new ones join the clusters there are"),
-    Stage.FEATURES: ("jobs.build_features", "build customer, product and pair features in Spark"),
-    Stage.TRAIN: ("jobs.train_models", "pin the night's champions; train what has none"),
-    Stage.SCORE: ("jobs.score_offers", "score every customer and choose the offers"),
-    Stage.PUBLISH: ("jobs.publish_scores", "write the night to the database in one transaction"),
-    Stage.SEGMENTS: ("jobs.write_segments", "write the marketers' segment files"),
-    Stage.MEASURE: ("jobs.measure_outcomes", "measure what earlier nights' offers brought"),
-    Stage.REPORT: ("jobs.write_report", "write the nightly report"),
+    Stage.INGEST: ("jobs.ingest.ingest", "pull the exports that are new into the lake's raw layer"),
+    Stage.VALIDATE: ("jobs.validate.validate", "map to the canonical model, quarantine bad rows, stop bad exports"),
+    Stage.CATALOGUE: (
+        "jobs.catalogue.build_catalogue",
+        "find which products are one; new ones join the clusters there are",
+    ),
+    Stage.FEATURES: ("jobs.features.build_features", "build customer, product and pair features in Spark"),
+    Stage.TRAIN: ("jobs.train.train_models", "pin the night's champions; train what has none"),
+    Stage.SCORE: ("jobs.score.score_offers", "score every customer and choose the offers"),
+    Stage.PUBLISH: ("jobs.publish.publish_scores", "write the night to the database in one transaction"),
+    Stage.SEGMENTS: ("jobs.segments.write_segments", "write the marketers' segment files"),
+    Stage.MEASURE: ("jobs.measure.measure_outcomes", "measure what earlier nights' offers brought"),
+    Stage.REPORT: ("jobs.report.write_report", "write the nightly report"),
 }
 COMMANDS: dict[str, tuple[str, str]] = {
-    "doctor": ("jobs.doctor", "check Java, packages, folders and databases, and say the remedy"),
-    "demo": ("jobs.lay_out_demo", "lay out the demonstration CRM's exports"),
-    "show": ("jobs.show", "print where a night's results are, its key figures and some offers"),
-    "offers": ("jobs.show", "print one customer's offers with their reasons"),
-    "evaluate": ("jobs.evaluate", "measure the nights of a range against the 28 days after them, as a table"),
-    "days": ("jobs.evaluate", "print the days of a range, one a line"),
-    "match": ("jobs.match_files", "match the records of two files that are one, without labels"),
-    "dedup": ("jobs.match_files", "group the records of one file that are one, without labels"),
-    "curve": ("jobs.show_curve", "print which similarities the catalogue's bands find"),
-    "rollback": ("jobs.roll_back", "take a model's newest champion back; the one before it serves again"),
-    "approve": ("jobs.approve", "let models serve that passed the gate and were held for approval"),
-    "sweep": ("jobs.sweep", "remove old versions from the lake"),
-    "dictionary": ("jobs.write_dictionary", "write the data dictionary from the declarations"),
+    "doctor": ("jobs.commands.doctor", "check Java, packages, folders and databases, and say the remedy"),
+    "demo": ("jobs.demo.lay_out", "lay out the demonstration CRM's exports"),
+    "show": ("jobs.commands.show", "print where a night's results are, its key figures and some offers"),
+    "offers": ("jobs.commands.show", "print one customer's offers with their reasons"),
+    "evaluate": ("jobs.commands.evaluate", "measure the nights of a range against the 28 days after them, as a table"),
+    "days": ("jobs.commands.evaluate", "print the days of a range, one a line"),
+    "match": ("jobs.commands.match_files", "match the records of two files that are one, without labels"),
+    "dedup": ("jobs.commands.match_files", "group the records of one file that are one, without labels"),
+    "curve": ("jobs.commands.show_curve", "print which similarities the catalogue's bands find"),
+    "rollback": ("jobs.commands.roll_back", "take a model's newest champion back; the one before it serves again"),
+    "approve": ("jobs.commands.approve", "let models serve that passed the gate and were held for approval"),
+    "sweep": ("jobs.lake.sweep", "remove old versions from the lake"),
+    "dictionary": ("jobs.commands.write_dictionary", "write the data dictionary from the declarations"),
 }
 
 
@@ -154,7 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     settings = load(args.conf)
     if args.command == "nightly":
-        from jobs.nightly import run_night
+        from jobs.commands.nightly import run_night
 
         return run_night(args.ds, args.conf, args.force)
     if args.command in list(Stage):

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conf.schema import Settings
+from conf.settings.schema import Settings
 from jobs.java import java_home
 
 if TYPE_CHECKING:

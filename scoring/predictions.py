@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, types as T
 
-from scoring.candidate_blocks import ranks_of
-from training.artifacts import META, Meta, Model, from_bytes
+from scoring.offers.candidate_blocks import ranks_of
+from training.models.artifacts import META, Meta, Model, from_bytes
 
 Batches = Iterator[pa.RecordBatch]
 #: rows that a batch of predictions holds at most

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conf.load import load
-from conf.schema import Settings, Spark
+from conf.settings.load import load
+from conf.settings.schema import Settings, Spark
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -68,3 +68,25 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(
         f"bad exports tried: {bad}; tests with kills, lost connections, locks and full disks: {faults}"
     )
+
+
+@pytest.fixture
+def killed_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], Any]], None]:
+    """Return what does some work and breaks it off when as many epochs have left their state."""
+
+    from training.networks import loop
+
+    def killed(epochs: int, work: Callable[[], Any]) -> None:
+        saved, done = loop._save, []
+
+        def save(*arguments: Any) -> None:
+            saved(*arguments)
+            done.append(1)
+            if len(done) == epochs:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(loop, "_save", save)
+            work()
+
+    return killed

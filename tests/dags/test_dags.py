@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jobs.manifest import Manifest
+from jobs.lake.manifest import Manifest
 from jobs.stages import Stage, StageFailed
 
 DAGS = sorted((Path(__file__).parents[2] / "dags").glob("*.py"))

@@ -23,9 +23,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conf.load import DEFAULT, load
-from jobs.lake import Lake
-from jobs.manifest import Manifest
+from conf.settings.load import DEFAULT, load
+from jobs.lake.lake import Lake
+from jobs.lake.manifest import Manifest
 from jobs.stages import Stage, command
 
 pytestmark = pytest.mark.night

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
-from conf.canonical import CANONICAL
+from conf.tables.canonical import CANONICAL
 from expectations.checkpoint import Checkpoints, plain
 from expectations.rules import found_in
 from expectations.suites import SUITES

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conf.canonical import CANONICAL
+from conf.tables.canonical import CANONICAL
 from features.schemas import struct
 
 if TYPE_CHECKING:

@@ -13,17 +13,17 @@ import pyarrow.dataset as pads
 import pytest
 import sqlalchemy as sa
 
-from conf.interests import FEATURE_COVERAGE
-from conf.labels import Propensities
-from conf.published import PUBLISHED
-from conf.schema import Settings
-from jobs.database_schema import arrow_schema
-from jobs.lake import Lake
-from jobs.manifest import Manifest
-from jobs.score_needs import write_need_tables
-from jobs.score_segments import write_segment_tables
+from conf.settings.propensities import Propensities
+from conf.settings.schema import Settings
+from conf.tables.interests import FEATURE_COVERAGE
+from conf.tables.published import PUBLISHED
+from jobs.database.schema import arrow_schema
+from jobs.lake.lake import Lake
+from jobs.lake.manifest import Manifest
+from jobs.score.score_needs import write_need_tables
+from jobs.score.score_segments import write_segment_tables
 from jobs.stages import Stage
-from scoring.foreseen import names
+from scoring.outcomes.expected_and_realised import names
 
 DAY = date(2017, 12, 3)
 #: title of an offer that a spreadsheet would run

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from conf.canonical import CANONICAL
-from conf.features import FEATURES
+from conf.tables.canonical import CANONICAL
+from conf.tables.features import FEATURES
 from features.schemas import struct
 
 DEFAULTS: dict[str, dict[str, Any]] = {

@@ -7,12 +7,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from conf.schema import NetworkTraining
+from conf.settings.schema import NetworkTraining
 from scoring.predictions import Packed, label_batch, with_probabilities, with_split_probability
-from training.blends import blend
-from training.classifiers import LogisticConfig, TreesConfig, logistic, trees
-from training.networks import wide_deep
-from training.networks.wide_deep import WideDeepConfig
+from training.models.blends import blend
+from training.models.classifiers import LogisticConfig, TreesConfig, logistic, trees
+from training.rankers import wide_deep
+from training.rankers.wide_deep import WideDeepConfig
 
 
 def made(kind):

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from conf.schema import NetworkTraining
+from conf.settings.schema import NetworkTraining
 
 log = logging.getLogger(__name__)
 Batch = dict[str, np.ndarray]

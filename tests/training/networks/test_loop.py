@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 from scipy import sparse
 
-from conf.load import load
-from conf.schema import NetworkTraining
+from conf.settings.load import load
+from conf.settings.schema import NetworkTraining
 from training.networks.backend import keras_for
 from training.networks.loop import Checkpoint, choice_losses, key_of, losses_of, shuffled, train
 from training.recommenders.history import History

@@ -1,8 +1,0 @@
-"""Suite of ``need_categories``: a row is one category of needs."""
-
-from __future__ import annotations
-
-from conf.canonical import NEED_CATEGORIES as TABLE
-from expectations.rules import required
-
-EXPECTATIONS = (*required(TABLE),)

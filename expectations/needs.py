@@ -1,8 +1,0 @@
-"""Suite of ``needs``: a row is one need of customers."""
-
-from __future__ import annotations
-
-from conf.canonical import NEEDS as TABLE
-from expectations.rules import required
-
-EXPECTATIONS = (*required(TABLE),)

@@ -1,8 +1,0 @@
-"""Suite of ``offer_products``: a row is one product in the scope of one offer."""
-
-from __future__ import annotations
-
-from conf.canonical import OFFER_PRODUCTS as TABLE
-from expectations.rules import required
-
-EXPECTATIONS = (*required(TABLE),)

@@ -1,8 +1,0 @@
-"""Suite of ``organizations``: a row is one organisation that customers belong to."""
-
-from __future__ import annotations
-
-from conf.canonical import ORGANIZATIONS as TABLE
-from expectations.rules import required
-
-EXPECTATIONS = (*required(TABLE),)

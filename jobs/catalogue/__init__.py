@@ -1,0 +1,1 @@
+"""Stage ``catalogue``: reads ``clean/products``; leaves ``catalogue/``, which products are one."""

@@ -1,0 +1,4 @@
+"""The demonstration CRM, laid out as a CRM would drop its exports.
+
+Reads a public data package; leaves drop folders.
+"""

@@ -1,0 +1,1 @@
+"""Stage ``features``: reads ``clean/`` and ``catalogue/``; leaves ``features/``."""

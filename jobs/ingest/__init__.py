@@ -1,0 +1,1 @@
+"""Stage ``ingest``: reads the CRM's exports; leaves ``raw/``."""

@@ -1,0 +1,151 @@
+"""Finds the files the CRM dropped for a night, and tells which of them are missing or unfit to be opened."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from conf.errors import ConfigError, DataError, TransientError
+from conf.settings.schema import Settings
+from conf.settings.source import Export, Source
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A dropped file as it was when it was found; ``name`` is its path within the export folder."""
+
+    export: str
+    day: date
+    name: str
+    path: Path
+    bytes: int
+    mtime_ns: int
+    sha256: str
+
+
+def listed(days: list[str], day: date) -> bool:
+    """Tell whether ``day`` is among ``days``, each ``MM-DD`` of every year or ``YYYY-MM-DD``."""
+    return day.isoformat() in days or f"{day:%m-%d}" in days
+
+
+def due(export: Export, source: Source, day: date) -> bool:
+    """Tell whether the contract promises a file of ``export`` in the drop of ``day``."""
+    if listed(source.closed_days, day) or listed(export.skipped_days, day):
+        return False
+    kind, _, when = export.schedule.partition(":")
+    return {
+        "daily": True,
+        "weekly": when == WEEKDAYS[day.weekday()],
+        "monthly": when == str(day.day),
+        "optional": False,
+    }[kind]
+
+
+def days(first: date, last: date) -> Iterator[date]:
+    """Yield every day from ``first`` to ``last``."""
+    for number in range((last - first).days + 1):
+        yield first + timedelta(days=number)
+
+
+def find(settings: Settings, since: date | None, until: date) -> tuple[list[Drop], list[str]]:
+    """Look up the drops after ``since`` (None: from the first) up to and including ``until``.
+
+    Returns:
+        The files in the order of export, day and name, and the faults found, each with its remedy.
+
+    Raises:
+        ConfigError: ``until`` lies before the source's first drop.
+        DataError: there is no export folder.
+    """
+    root, source = Path(settings.exports), settings.source
+    if until < source.history_starts:
+        raise ConfigError(f"the night {until} lies before the first drop; history_starts is {source.history_starts}")
+    if not root.is_dir():
+        raise DataError(
+            f"there is no export folder {root}; mount it, mend `exports` in the settings, "
+            "or lay out the demonstration with `nbo demo`"
+        )
+    first = since + timedelta(days=1) if since else source.history_starts
+    drops: list[Drop] = []
+    faults: list[str] = []
+    for name, export in source.exports.items():
+        for day in days(first, until):
+            paths = sorted(root.glob(pattern(name, export, day)))
+            if not paths and due(export, source, day):
+                faults.append(
+                    f"{pattern(name, export, day)}: there is no such file, and {name} is due ({export.schedule}); "
+                    "ask for the file, or list the day under closed_days or skipped_days"
+                )
+            for path in paths:
+                try:
+                    drops.append(_take(name, day, path, root))
+                except DataError as fault:
+                    faults.append(str(fault))
+    return drops, faults
+
+
+def pattern(name: str, export: Export, day: date) -> str:
+    """Return the glob of the export's files of ``day``, relative to the export folder.
+
+    Raises:
+        ConfigError: the path has no ``{date}`` or is absolute.
+    """
+    if "{date}" not in export.path or export.path.startswith("/"):
+        raise ConfigError(f"exports.{name}.path must be relative and hold {{date}}; it is {export.path!r}")
+    return export.path.replace("{date}", day.isoformat())
+
+
+def open_drop(path: Path) -> int:
+    """Open a file for reading without waiting for a pipe's writer, and return its descriptor.
+
+    Raises:
+        DataError: it is no regular file.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise DataError("is no regular file (a folder, pipe or device); put the export itself there")
+    return handle
+
+
+def refuse_changed(drops: list[Drop]) -> None:
+    """Check that no file was touched since it was found.
+
+    Raises:
+        TransientError: some were; the CRM is still writing.
+    """
+    changed = []
+    for drop in drops:
+        try:
+            now = drop.path.stat()
+            same = (now.st_size, now.st_mtime_ns) == (drop.bytes, drop.mtime_ns)
+        except OSError:
+            same = False
+        if not same:
+            changed.append(drop.name)
+    if changed:
+        raise TransientError(
+            f"changed while they were read: {', '.join(changed)}; the CRM is still writing, try again later"
+        )
+
+
+def _take(export: str, day: date, path: Path, root: Path) -> Drop:
+    name = str(path.relative_to(root))
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise DataError(f"{name}: leads out of the export folder; put the file itself there, not a link")
+    try:
+        with open(open_drop(path), "rb") as stream:
+            found = os.fstat(stream.fileno())
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except DataError as fault:
+        raise DataError(f"{name}: {fault}") from None
+    except OSError as error:
+        raise DataError(f"{name}: cannot be read ({error.strerror}); mend its permissions") from None
+    return Drop(export, day, name, path, found.st_size, found.st_mtime_ns, digest)

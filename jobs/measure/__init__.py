@@ -1,0 +1,1 @@
+"""Stage ``measure``: reads earlier offers and ``clean/``; leaves ``outcomes/``."""

@@ -1,0 +1,1 @@
+"""Stage ``publish``: reads ``scores/``; leaves the night in the score database."""

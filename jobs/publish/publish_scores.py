@@ -1,0 +1,102 @@
+"""Publish: the night's scores go to the database in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+
+from conf.errors import DataError
+from conf.settings.load import config_hash
+from conf.settings.schema import Settings
+from conf.tables.runs import NIGHTLY_RUNS
+from jobs.database import database
+from jobs.database.schema import arrow_schema
+from jobs.lake.lake import Draft, Lake
+from jobs.lake.manifest import Manifest
+from jobs.lake.night import code_version, publish
+from jobs.stages import Stage
+
+log = logging.getLogger(__name__)
+#: published table -> where the lake has it; outcomes follow when they are measured
+TABLES = {
+    "next_best_offer": "scores/next_best_offer",
+    "customer_scores": "scores/customer_scores",
+    "product_clusters": "catalogue/shared_clusters",
+    "cluster_journal": "catalogue/cluster_journal",
+    "segments": "scores/segments",
+    "segment_members": "scores/segment_members",
+    "segment_affinities": "scores/segment_affinities",
+    "segment_overlaps": "scores/segment_overlaps",
+    "look_alike_curves": "scores/look_alike_curves",
+    "feature_coverage": "features/feature_coverage",
+    "similar_products": "features/similar_products",
+    "bought_together": "features/products_together",
+    "offer_lists": "features/offer_lists",
+    "store_overlaps": "features/store_overlaps",
+    "repurchase": "features/repurchase",
+    "cluster_repurchase": "features/cluster_repurchase",
+    "customer_tags": "features/customer_tags",
+    "tag_recommendations": "features/tag_recommendations",
+    "characteristic_recommendations": "scores/characteristic_recommendations",
+    "need_categories": "scores/need_categories",
+    "needs": "scores/needs",
+    "characteristics": "scores/characteristics",
+    "segment_needs": "scores/segment_needs",
+    "customer_propensities": "scores/customer_propensities",
+    "kpi_rules": "models/kpi_rules",
+    "uplift_verdicts": "models/uplift_verdicts",
+    "organization_characteristics": "scores/organization_characteristics",
+    "next_actions": "scores/next_actions",
+    "model_versions": "models/model_versions",
+    "model_comparison": "models/model_comparison",
+    "data_quality": "quality/data_quality",
+}
+
+
+def run(settings: Settings, day: date, force: bool = False) -> Manifest:
+    """Publish the night ``day``; skipped only if the database still holds these very scores.
+
+    Raises:
+        DataError: the night is not scored, or its rows do not fit their declaration.
+        TransientError: the database cannot be reached or is locked.
+    """
+    lake = Lake(settings.lake)
+    scores = lake.need(Stage.SCORE, day)
+    inputs = {"scores": scores.content} | {
+        name: lake.version(path, day).content for name, path in TABLES.items() if not path.startswith("scores/")
+    }
+
+    def build(draft: Draft) -> None:
+        data = {name: lake.dataset(path, day) for name, path in TABLES.items()}
+        loaded = database.replace(settings.database, day, data | {"nightly_runs": nightly_run(lake, settings, day)})
+        draft.facts = {"rows": loaded, "database": database.describe(settings.database)}
+        log.info("publish %s: %s rows to %s", day, f"{sum(loaded.values()):,}", draft.facts["database"])
+
+    def still_there(manifest: Manifest) -> bool:
+        try:
+            found = database.rows(settings.database, "nightly_runs", ds=day)
+        except DataError:
+            return False
+        return [row["scores_content"] for row in found] == [scores.content]
+
+    return publish(settings, Stage.PUBLISH, day, inputs, build, force, still_there)
+
+
+def nightly_run(lake: Lake, settings: Settings, day: date) -> pa.Table:
+    """Return the night's row of ``nightly_runs``."""
+    scores, clean = lake.need(Stage.SCORE, day), lake.need(Stage.VALIDATE, day)
+    row = {
+        "ds": day,
+        "published_at": datetime.now(UTC).replace(microsecond=0),
+        "scores_version": scores.version,
+        "scores_content": scores.content,
+        "code_version": code_version(),
+        "config_hash": config_hash(settings),
+        "customers": scores.tables["scores/customer_scores"].rows,
+        "offers": scores.tables["scores/next_best_offer"].rows,
+        "order_lines": clean.tables["clean/order_lines"].rows,
+        "quarantined_rows": clean.facts["quarantined_rows"],
+    }
+    return pa.Table.from_pylist([row], schema=arrow_schema(NIGHTLY_RUNS))

@@ -1,0 +1,93 @@
+"""What a marketer sees of the night's segments beyond the learnt ones: families, interests that moved, look-alikes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+from jobs.report.night_figures import Night, Row
+from jobs.stages import Stage
+
+#: segments of a family that the page shows, and categories of each
+_SHOWN, _CATEGORIES = 12, 3
+_TABLES = ("segments", "segment_affinities", "look_alike_curves", "customer_scores")
+
+
+def segment_figures(night: Night) -> dict[str, Any]:
+    """Return families of segments, counts of drift, look-alikes with their curves, and ways that were compared."""
+    lake, day = night.lake, night.day
+    training = lake.manifest(Stage.TRAIN, day)
+    figures: dict[str, Any] = {
+        "families": [], "affinities": {}, "drift": {}, "curves": {},
+        "skipped": lake.need(Stage.SCORE, day).facts.get("skipped_look_alikes") or {},
+        "methods": (training.facts.get("segment_methods") if training else None) or {},
+    }  # fmt: skip
+    if not all(lake.has(f"scores/{name}", day) for name in _TABLES):
+        return figures
+    with duckdb.connect() as engine:
+        for name in _TABLES:
+            engine.register(name, lake.dataset(f"scores/{name}", day))
+        figures["affinities"] = _affinities(engine)
+        figures["families"] = _families(engine)
+        figures["drift"] = _drift(engine)
+        for row in _ask(engine, "select * from look_alike_curves order by segment_id, reach_share"):
+            figures["curves"].setdefault(row["segment_id"], []).append(row)
+    return figures
+
+
+def map_of(night: Night) -> list[tuple[str, float, float, float]]:
+    """Return name, baskets and amount a basket in 84 days, and size of every learnt segment that is not cold."""
+    return [
+        (row["segment_name"], row["baskets_84"], row["spend_84"] / row["baskets_84"], row["customers"])
+        for row in night.segments()
+        if row.get("baskets_84") and row["segment_id"] != "cold"
+    ]
+
+
+def _families(engine: duckdb.DuckDBPyConnection) -> list[Row]:
+    """Return each family but the learnt one with its largest segments."""
+    rows = _ask(
+        engine,
+        "select family, segment_id, segment_name, customers, reach, portrait from segments where family <> 'behaviour' "
+        f"and customers > 0 qualify row_number() over (partition by family order by customers desc, segment_id) "
+        f"<= {_SHOWN} order by family, customers desc, segment_id",
+    )
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["family"], []).append(row)
+    return [{"family": family, "segments": segments} for family, segments in found.items()]
+
+
+def _affinities(engine: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return the clearest over-represented categories of each segment, with their intervals, in words."""
+    rows = _ask(
+        engine,
+        "select segment_id, category, affinity_index, low, high from segment_affinities where low > 1 "
+        f"qualify row_number() over (partition by segment_id order by rank) <= {_CATEGORIES} order by segment_id, rank",
+    )
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        told = f"{row['category']} {row['affinity_index']:.1f}x ({row['low']:.1f} to {row['high']:.1f})"
+        found.setdefault(row["segment_id"], []).append(told)
+    return {segment: ", ".join(told) for segment, told in found.items()}
+
+
+def _drift(engine: duckdb.DuckDBPyConnection) -> Row:
+    """Return how many customers' interests moved, and between which interests most often."""
+    (row,) = _ask(
+        engine,
+        "select count(*) filter (where interest_drift) as moved, count(interest_drift) as known from customer_scores",
+    )
+    lost, won = "split_part(long_interests, '; ', 1)", "split_part(short_interests, '; ', 1)"
+    pairs = _ask(
+        engine,
+        f"select {lost} as before, {won} as now, count(*) as customers from customer_scores where interest_drift "
+        f"and {lost} <> {won} group by all having count(*) > 1 order by customers desc, before, now limit 5",
+    )
+    return row | {"pairs": pairs}
+
+
+def _ask(engine: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
+    rows: list[Row] = engine.sql(query).to_arrow_table().to_pylist()
+    return rows

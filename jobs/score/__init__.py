@@ -1,0 +1,1 @@
+"""Stage ``score``: reads ``features/`` and the night's champions; leaves ``scores/``."""

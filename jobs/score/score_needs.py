@@ -1,0 +1,76 @@
+"""Reference books of needs and characteristics: the source's own, else made from its products."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+
+from conf.tables.canonical import CANONICAL
+from conf.tables.needs import CHARACTERISTICS, NEED_CATEGORIES, NEEDS, SEGMENT_NEEDS
+from conf.tables.table import Table
+from jobs.database.schema import arrow_schema
+from jobs.lake.lake import Draft, Lake
+from jobs.score.score_segments import Population, filled
+from jobs.validate.merge_clean import empty
+from scoring.customers.needs import Books, characteristics, derived_books, needs_met, source_books
+from scoring.segments.audiences import affinities
+
+log = logging.getLogger(__name__)
+#: needs told of a segment each way, so that what a contact is recommended can be looked up among them
+_TOLD = 20
+
+
+def write_need_tables(
+    lake: Lake, day: date, draft: Draft, dictionary: tuple[str, Sequence[str]], population: Population
+) -> None:
+    """Write the tables of :mod:`conf.tables.needs` under ``scores/``, and note where the books come from.
+
+    Args:
+        lake: clean layer and features of the night.
+        day: the night.
+        draft: of the stage ``score``.
+        dictionary: ``name:hash`` of the characteristics' model, empty without one, and its outputs in their order.
+        population: customers and segments.
+    """
+    model, known = dictionary
+    found = _books(lake, day)
+    origin = {"ds": day, "origin": found.origin}
+    index = pa.array(range(len(known)), pa.int32())
+    indexed = pa.table([pa.array(known, pa.string()), index], names=["characteristic", "dictionary_index"])
+    listed = characteristics(lake.dataset("clean/products", day), indexed, found)
+    _write(draft, NEED_CATEGORIES, found.categories, origin)
+    _write(draft, NEEDS, found.needs, origin)
+    _write(draft, CHARACTERISTICS, listed, {**origin, "model": model or None})
+    met = needs_met(lake.dataset("features/affinity", day), found, population.keys)
+    told = affinities(population.audiences, met, [str(need) for need in found.needs["need_id"].to_pylist()], _TOLD)
+    rows = [dict(zip(SEGMENT_NEEDS.names[1:], row, strict=True)) for row in told]
+    _write(draft, SEGMENT_NEEDS, pa.Table.from_pylist(rows, schema=arrow_schema(SEGMENT_NEEDS)), {"ds": day})
+    draft.facts["needs"] = {"origin": found.origin, "needs": found.needs.num_rows}
+    draft.facts["needs"] |= {"characteristics_without": listed["need_id"].null_count}
+    if not found.needs.num_rows:
+        why = "the source has no book of needs, and its products no category or department"
+        draft.facts.setdefault("skipped", {})["needs"] = why
+        log.warning("needs are not told: %s", why)
+
+
+def _books(lake: Lake, day: date) -> Books:
+    """Return the source's books once it has delivered needs, else those made from products."""
+    if lake.has("clean/needs", day) and lake.version("clean/needs", day).rows:
+        return source_books(
+            *(_optional(lake, day, name) for name in ("need_categories", "needs", "characteristic_needs"))
+        )
+    return derived_books(lake.dataset("clean/products", day))
+
+
+def _optional(lake: Lake, day: date, name: str) -> pads.Dataset | pa.Table:
+    """Return a book of the clean layer; an empty one where the source has none."""
+    return lake.dataset(f"clean/{name}", day) if lake.has(f"clean/{name}", day) else empty(CANONICAL[name])
+
+
+def _write(draft: Draft, table: Table, rows: pa.Table, constant: dict[str, Any]) -> None:
+    draft.arrow(f"scores/{table.name}", filled(arrow_schema(table), rows, constant))

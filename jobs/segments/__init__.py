@@ -1,0 +1,1 @@
+"""Stage ``segments``: reads published scores; leaves files for marketers in the outbox."""

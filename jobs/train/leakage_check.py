@@ -1,0 +1,113 @@
+"""The guard against leaks: whether what models learn from changes when nothing after ``as_of`` is known.
+
+The gate window is built twice, from the clean layer of the night and from that layer without any later record, as a
+night on that day would have built it. Every column that is no label has to be the same in both, and so have the rows:
+who will buy must not have a row that others have not. It finds a leak however weak it is and whatever its column is
+called. It cannot find what the source itself wrote into the past: a value without a date, such as a customer's
+attribute that was changed later, is the same in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame, functions as F
+
+from features.customers.series_labels import NUMBERS
+from training.next_action import visits
+from training.propensity.propensity import HISTORY_INPUTS
+
+if TYPE_CHECKING:
+    from jobs.train.training_sets import TrainingSets
+
+#: the day from which on a record is known; campaigns and offers are plans, products have no day
+KNOWN_ON = {
+    "customers": "registered_on",
+    "consents": "changed_at",
+    "order_lines": "ordered_on",
+    "campaign_targets": "targeted_on",
+    "touches": "touched_on",
+    "responses": "responded_on",
+}
+#: columns of the sets that are of the days after ``as_of``
+LABELS: dict[str, tuple[str, ...]] = {
+    "customers": ("returned", "bought"),
+    "pairs": ("bought",),
+    "coupons": ("redeemed", "bought", "spend"),
+    "rhythm": ("returned", *NUMBERS),
+    "labels": ("bought", "spent"),
+    "actions": ("next", "days"),
+}
+_KEYS = ["customer_id", "product_type", "offer_id", "label"]
+#: floating sums of many rows differ by their order
+_RELATIVE, _ABSOLUTE = 1e-4, 1e-6
+
+
+def known_by(clean: Mapping[str, DataFrame], as_of: date) -> dict[str, DataFrame]:
+    """Leave out of the clean layer all that was recorded after ``as_of``; what has no day stays."""
+
+    def known(name: str, table: DataFrame) -> DataFrame:
+        if name not in KNOWN_ON:
+            return table
+        day = F.col(KNOWN_ON[name]).cast("date")
+        return table.where(day.isNull() | (day <= F.lit(as_of)))
+
+    return {name: known(name, table) for name, table in clean.items()}
+
+
+def changed(sets: TrainingSets, blind: TrainingSets, names: set[str]) -> dict[str, list[str]]:
+    """Tell by set which inputs of the gate window depend on later days; sets without any are left out.
+
+    Args:
+        sets: built from the whole clean layer.
+        blind: the gate window, built from :func:`known_by` it.
+        names: sets that were built.
+    """
+    found = {name: _changed(name, *(_inputs(each, name) for each in (sets, blind))) for name in sorted(names)}
+    return {name: columns for name, columns in found.items() if columns}
+
+
+def _changed(name: str, full: pd.DataFrame, blind: pd.DataFrame) -> list[str]:
+    keys = [key for key in _KEYS if key in full.columns]
+    if not full[keys].equals(blind[keys]):
+        return [f"which rows there are ({len(full)} or {len(blind)})"]
+    others = [column for column in full.columns if column not in (*keys, "as_of", *LABELS[name])]
+    return [c for c in others if not (c in blind.columns and same(*(pa.array(f[c]) for f in (full, blind))))]
+
+
+def _inputs(sets: TrainingSets, name: str) -> pd.DataFrame:
+    gate = sets.windows.gate
+    if name == "actions":
+        return visits.windows(sets.actions(), (sets.night - gate).days, 1)
+    if name == "rhythm":
+        return sets.rhythm(gate)
+    if name == "labels":  # a row without a history is as none, see training.propensity.propensity.wide
+        rows = sets.labels(gate)
+        return rows[rows[list(HISTORY_INPUTS)].notna().any(axis=1)].reset_index(drop=True)
+    return sets.read(name, gate)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Tell whether two columns are equal, floating numbers nearly; lists are compared value by value.
+
+    >>> same(pa.array([1.0, None]), pa.array([1.0000001, None]))
+    True
+    >>> same(pa.array([[1], [2, 3]]), pa.array([[1, 2], [3]]))
+    False
+    """
+    if one.type != other.type or not one.is_null().equals(other.is_null()):
+        return False
+    if pa.types.is_list(one.type):
+        return bool(pc.list_value_length(one).equals(pc.list_value_length(other))) and same(
+            one.flatten(), other.flatten()
+        )
+    if pa.types.is_floating(one.type):
+        here, there = (each.to_numpy(zero_copy_only=False) for each in (one, other))
+        return bool(np.allclose(here, there, rtol=_RELATIVE, atol=_ABSOLUTE, equal_nan=True))
+    return bool(one.equals(other))

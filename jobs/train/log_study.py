@@ -1,0 +1,52 @@
+"""Keeps a study of architectures in MLflow, and for the nights' reports until the next study."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from jobs.lake.lake import Lake
+from jobs.stages import Stage
+
+if TYPE_CHECKING:
+    from training.characteristics.architectures import Study
+    from training.models.tracking import Registry, Run
+
+log = logging.getLogger(__name__)
+#: name of the table among the files of a run
+ARCHITECTURES = "architectures"
+
+
+def log_study(registry: Registry, run: Run, name: str, tags: Mapping[str, str], study: Study) -> None:
+    """Log parameters, curves and figures of every architecture: a run of its own each, and a table with ``run``.
+
+    Args:
+        registry: where the runs go.
+        run: the open run that trains the architecture that is chosen.
+        name: of the task.
+        tags: of that run.
+        study: what was compared.
+    """
+    run.table(ARCHITECTURES, study.table)
+    run.params({"architecture": study.chosen})
+    log.info("%s: architecture '%s' of %d is trained", name, study.chosen, len(study.fits))
+    for row in study.table.to_dict("records"):
+        one = str(row["architecture"])
+        with registry.run(f"{name} {tags['ds']}: {one}", study.configs[one].told, {**tags, "architecture": one}) as own:
+            own.curves(study.fits[one].curves)
+            own.metrics({str(key): float(value) for key, value in row.items() if key != "architecture"})
+
+
+def told(study: Study, day: date) -> dict[str, Any]:
+    """Return what a report says of a study: ``on``, and ``rows``; a gain is None where there was nothing to gain."""
+    rows = study.table.astype(object).where(study.table.notna(), None).to_dict("records")
+    return {"on": str(day), "rows": rows}
+
+
+def newest_study(lake: Lake, day: date) -> dict[str, Any]:
+    """Return what the training of ``day`` told of the newest study, or else the one before it; empty where none did."""
+    last = day if lake.manifest(Stage.TRAIN, day) else lake.newest(Stage.TRAIN, day)
+    found: dict[str, Any] = lake.need(Stage.TRAIN, last).facts.get(ARCHITECTURES, {}) if last else {}
+    return found

@@ -1,0 +1,1 @@
+"""Stage ``validate``: reads ``raw/``; leaves ``clean/``, ``quarantine/`` and ``quality/``."""

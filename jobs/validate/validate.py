@@ -1,0 +1,308 @@
+"""Validates a night: maps exports to the canonical model, quarantines bad rows, refuses bad nights.
+
+Row rules quarantine, table rules refuse; a refused night publishes nothing, and its Data Docs say why. The clean
+layer is the previous night's with this night's rows merged in, so nights have to be validated in their order.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from conf.errors import DataError
+from conf.settings.schema import Settings
+from conf.tables.canonical import CANONICAL
+from conf.tables.runs import DATA_QUALITY
+from features.canonical.mapping import check_source
+from features.schemas import struct
+from jobs.ingest.exports import due
+from jobs.lake.lake import Draft, Lake
+from jobs.lake.manifest import Manifest, TableVersion
+from jobs.lake.night import publish
+from jobs.spark import session
+from jobs.stages import Stage
+from jobs.validate import measure_tables as measure
+from jobs.validate.measure_tables import Arrived
+from jobs.validate.merge_clean import QUARANTINE, empty, write_clean, write_quarantine
+from jobs.validate.reference_rules import reference_rules
+from jobs.validate.stage_rows import JOBS, Staged, check_rows, stage_rows
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from expectations.checkpoint import Checkpoints, Outcome
+    from expectations.table_rules import Figure
+
+log = logging.getLogger(__name__)
+#: nights whose volumes are looked at
+NIGHTS = 28
+
+
+@dataclass(frozen=True)
+class Night:
+    """What the validation of one night works on."""
+
+    settings: Settings
+    lake: Lake
+    day: date
+    raw: Manifest
+    base: Manifest | None
+    draft: Draft
+
+
+def run(settings: Settings, day: date, force: bool = False) -> Manifest:
+    """Publish the night's clean, quarantine and quality tables.
+
+    Raises:
+        ConfigError: the source is not mapped rightly.
+        DataError: the night is refused, or what it builds on is not there.
+    """
+    check_source(settings.source, CANONICAL)
+    lake = Lake(settings.lake)
+    raw = lake.need(Stage.INGEST, day)
+    base = _base(lake, raw)
+    return publish(
+        settings,
+        Stage.VALIDATE,
+        day,
+        {"raw": raw.content, "base": base.content if base else "none"},
+        lambda draft: _build(Night(settings, lake, day, raw, base, draft)),
+        force,
+        still_there=lambda manifest: Path(settings.home, manifest.facts["data_docs"]).exists(),
+    )
+
+
+def docs_index(day: date) -> str:
+    """Return the path of a night's Data Docs below the home."""
+    return f"data_docs/{day}/index.html"
+
+
+def _build(night: Night) -> None:
+    spark = session(night.settings, f"validate {night.day}")
+    with ThreadPoolExecutor(1) as pool:  # Spark maps while Great Expectations takes its seconds to import
+        mapping = pool.submit(stage_rows, spark, night.settings.source, night.lake, night.raw, night.draft)
+        importlib.import_module("expectations.suites")
+        checkpoint = importlib.import_module("expectations.checkpoint")
+        staged = mapping.result()
+    log.info("validate %s: mapped %s rows", night.day, f"{sum(s.rows for s in staged.values()):,}")
+    home = Path(night.settings.home)
+    checkpoints = checkpoint.Checkpoints(home / "gx" / str(night.day), (home / docs_index(night.day)).parent)
+    try:
+        for name in sorted(staged, key=list(CANONICAL).index):  # a book after those it refers to
+            references = reference_rules(night.lake, night.base, name, staged)
+            staged[name] = check_rows(night.settings, spark, night.lake, checkpoints, staged[name], references)
+        log.info("validate %s: checked, %s rows rejected", night.day, sum(len(s.rejected) for s in staged.values()))
+        arrivals = {name: measure.arrived(night.lake, table) for name, table in staged.items() if table.rows}
+        versions = _write_tables(night, spark, staged, arrivals)
+        figures = _figures(night, staged, arrivals, versions)
+        outcomes = _hold(night, checkpoints, figures)
+    finally:
+        checkpoints.build_docs()
+    _write_quality(night, staged, arrivals, figures, outcomes)
+    night.draft.facts.update(_facts(night, staged, arrivals))
+    for table in staged:
+        _remove_scratch(night.draft, table)
+
+
+def _base(lake: Lake, raw: Manifest) -> Manifest | None:
+    """Return the clean layer that the night builds on; None where the night brings the whole history."""
+    since = raw.facts.get("since")
+    if not since:
+        return None
+    before = lake.manifest(Stage.VALIDATE, date.fromisoformat(since))
+    ingested = lake.need(Stage.INGEST, date.fromisoformat(since))
+    if before is None or before.inputs.get("raw") != ingested.content:
+        state = "not validated" if before is None else "ingested anew since it was validated"
+        raise DataError(
+            f"the night {raw.ds} builds on {since}, which is {state}; run `nbo validate --ds {since}` first"
+        )
+    return before
+
+
+def _write_tables(
+    night: Night, spark: SparkSession, staged: dict[str, Staged], arrivals: dict[str, Arrived]
+) -> dict[str, TableVersion]:
+    """Write clean and quarantine of every table of the source; one without new rows is taken over."""
+
+    def write(name: str) -> TableVersion:
+        table = f"clean/{name}"
+        before = night.base.tables[table].files if night.base and table in night.base.tables else ()
+        if name in staged:
+            write_quarantine(spark, night.lake, night.draft, night.settings.source, night.raw, staged[name])
+        else:
+            night.draft.arrow(f"quarantine/{name}", empty(QUARANTINE))
+        if name in arrivals:
+            return write_clean(spark, night.lake, night.draft, staged[name], arrivals[name], before)
+        if before:
+            night.draft.carry(table, before)
+            return TableVersion(before)
+        return night.draft.arrow(table, empty(CANONICAL[name]))
+
+    names = list(night.settings.source.tables)
+    with ThreadPoolExecutor(JOBS) as pool:
+        return dict(zip(names, pool.map(write, names), strict=True))
+
+
+def _figures(
+    night: Night, staged: dict[str, Staged], arrivals: dict[str, Arrived], versions: dict[str, TableVersion]
+) -> list[Figure]:
+    """Measure what the table rules hold against their bounds."""
+    from expectations import table_rules as rules
+
+    figures: list[Figure | None] = []
+    recent = _recent_volumes(night)
+    for name, declared in night.settings.source.tables.items():
+        table, version = CANONICAL[name], versions[name]
+        figures.append(rules.schema(name, measure.schema_faults(night.lake, table, version)))
+        if expected := _freshest_due(night, name):
+            figures.append(rules.freshness(name, measure.newest_day(night.lake, table, version), expected))
+        came = staged.get(name)
+        days = {**_due_days(night, name), **(arrivals[name].days if name in arrivals else {})}
+        figures.append(rules.volume(name, days, recent.get(name, {}), declared.max_volume_change))
+        if came is None:
+            continue
+        lost, total = len(came.rejected) + came.malformed, came.rows + came.malformed
+        figures.append(rules.rejected_share(name, lost, total, declared.max_rejected))
+        if name not in arrivals:
+            continue
+        figures.append(rules.unique_key(name, table.key, measure.keys_twice(night.lake, came, version)))
+        for column, least in declared.references.items():
+            other = next(other for other in versions if CANONICAL[other].key == (column,))
+            hits, rows = measure.found(night.lake, came, column, versions[other])
+            figures.append(rules.share_found(name, column, other, hits, rows, least))
+    return [figure for figure in figures if figure]
+
+
+def _hold(night: Night, checkpoints: Checkpoints, figures: list[Figure]) -> list[Outcome]:
+    """Hold all figures against their bounds.
+
+    Raises:
+        DataError: lists every rule that failed or could not be evaluated.
+    """
+    from expectations import table_rules
+
+    outcomes = checkpoints.check("the night", table_rules.rules(figures), table_rules.figures(figures))
+    faults = [
+        f"{figure.table}: {figure.rule}: "
+        + (
+            f"cannot be evaluated: {outcome.fault}"
+            if outcome.fault
+            else f"{figure.observed}; expected: {figure.expected}"
+        )
+        for figure, outcome in zip(figures, outcomes, strict=True)
+        if not outcome.passed
+    ]
+    if faults:
+        raise DataError(
+            "\n  ".join([f"the night {night.day} is refused by {len(faults)} table rule(s):", *faults])
+            + f"\nthe previous night stays; see {checkpoints.index}, have the exports mended, then run "
+            f"`nbo ingest --ds {night.day}` and `nbo validate --ds {night.day}`"
+        )
+    return outcomes
+
+
+def _recent_volumes(night: Night) -> dict[str, dict[date, int]]:
+    """Return table -> drop day -> new rows of the nights before."""
+    recent: dict[str, dict[date, int]] = {}
+    for day in [day for day in night.lake.days(Stage.VALIDATE) if day < night.day][-NIGHTS:]:
+        for table, days in night.lake.need(Stage.VALIDATE, day).facts.get("new_rows", {}).items():
+            recent.setdefault(table, {}).update({date.fromisoformat(drop): rows for drop, rows in days.items()})
+    return recent
+
+
+def _must_bring(night: Night, table: str, day: date) -> bool:
+    """Tell whether the drop of ``day`` must bring rows for ``table``."""
+    source = night.settings.source
+    exports = [source.exports[part.export] for part in source.tables[table].parts]
+    return any(not export.may_be_empty and due(export, source, day) for export in exports)
+
+
+def _due_days(night: Night, table: str) -> dict[date, int]:
+    """Return 0 rows for each drop day of this night that must bring rows."""
+    first = date.fromisoformat(night.raw.facts["since"]) + timedelta(days=1) if night.base else night.day
+    days = [first + timedelta(days=number) for number in range((night.day - first).days + 1)]
+    due_days = [day for day in days if _must_bring(night, table, day)]
+    if any(part.mode == "snapshot" for part in night.settings.source.tables[table].parts):
+        due_days = due_days[-1:]  # of several snapshots only the newest is taken in
+    return dict.fromkeys(due_days, 0)
+
+
+def _freshest_due(night: Night, table: str) -> date | None:
+    """Return the last day that must have brought events, for tables of events that come daily."""
+    source = night.settings.source
+    daily = any(source.exports[part.export].schedule == "daily" for part in source.tables[table].parts)
+    if not CANONICAL[table].partition or not daily:
+        return None
+    day = night.day
+    while day >= source.history_starts:
+        if _must_bring(night, table, day):
+            return day
+        day -= timedelta(days=1)
+    return None
+
+
+def _write_quality(
+    night: Night,
+    staged: dict[str, Staged],
+    arrivals: dict[str, Arrived],
+    figures: list[Figure],
+    outcomes: list[Outcome],
+) -> None:
+    """Write ``quality/data_quality``: one row a check."""
+    rows: list[dict[str, Any]] = []
+
+    def add(
+        table: str, check: str, kind: str, passed: bool, checked: int | None, failed: int | None, *texts: str
+    ) -> None:
+        values = (night.day, table, check, kind, passed, checked, failed, *texts)
+        rows.append(dict(zip(DATA_QUALITY.names, values, strict=True)))
+
+    for figure, outcome in zip(figures, outcomes, strict=True):
+        add(figure.table, figure.rule, "table", outcome.passed, None, None, figure.observed, figure.expected)
+    for name, table in staged.items():
+        for result in table.outcomes:
+            failed = len(result.failed)
+            add(name, result.rule.name, result.rule.kind, result.passed, result.rows_checked, failed,
+                f"{failed:,} rows", result.rule.about)  # fmt: skip
+        add(name, "malformed", "row", not table.malformed, table.rows + table.malformed, table.malformed,
+            f"{table.malformed:,} rows", "ingest can read every row")  # fmt: skip
+    for name, came in arrivals.items():
+        add(name, "double", "note", not came.double, came.accepted, came.double,
+            f"{came.double:,} rows repeat or correct another of this night", "one row for each key")  # fmt: skip
+        if CANONICAL[name].partition:
+            add(name, "late", "note", not came.late, came.accepted, came.late,
+                f"{came.late:,} rows tell of a day before their drop", "rows come on their day")  # fmt: skip
+    schema = to_arrow_schema(struct(DATA_QUALITY), timezone="UTC")
+    night.draft.arrow("quality/data_quality", pa.Table.from_pylist(rows, schema=schema))
+
+
+def _facts(night: Night, staged: dict[str, Staged], arrivals: dict[str, Arrived]) -> dict[str, Any]:
+    rejected: dict[str, dict[str, int]] = {}
+    for name, table in staged.items():
+        counts: dict[str, int] = {"malformed": table.malformed} if table.malformed else {}
+        for fault in table.rejected.values():
+            counts[fault.rule] = counts.get(fault.rule, 0) + 1
+        rejected[name] = dict(sorted(counts.items()))
+    return {
+        "since": night.raw.facts.get("since"),
+        "new_rows": {name: {str(day): rows for day, rows in came.days.items()} for name, came in arrivals.items()},
+        "quarantined": rejected,
+        "quarantined_rows": sum(sum(counts.values()) for counts in rejected.values()),
+        "data_docs": docs_index(night.day),
+    }
+
+
+def _remove_scratch(draft: Draft, table: str) -> None:
+    """Remove what this draft staged; another night's may be at work beside it."""
+    for layer in ("clean", "quarantine"):
+        folder = draft.folder(f"{layer}/staged-{table}")
+        if draft.lake.fs.get_file_info(folder).type.name == "Directory":
+            draft.lake.fs.delete_dir(folder)

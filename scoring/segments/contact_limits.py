@@ -1,0 +1,44 @@
+"""Contact limits within a night: who stands in several files is contacted several times."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+import pyarrow as pa
+
+from scoring.segments.segment_files import Selection
+
+OTHER_FILES = "contacted enough by other files of the night"
+
+
+def within_limit(found: dict[str, Selection], recent: pa.Table, recorded: pa.Table, limit: int) -> dict[str, Selection]:
+    """Keep each customer in as many files as the contact limit leaves room for, the first files first.
+
+    Args:
+        found: slug -> selection, in the order of the files.
+        recent: ``customer_id`` and ``recent_contacts`` (null: none), those of earlier nights.
+        recorded: ``customer_id`` and ``segment`` of the night's contacts that are on record: they are made, stay where
+            they are and take up room.
+        limit: contacts in the window of the policy.
+
+    Returns:
+        ``found`` with fewer rows; who left a file is counted among its suppressed.
+    """
+    parts = {slug: selection.rows.select(["customer_id"]).to_pandas() for slug, selection in found.items()}
+    if not parts:
+        return found
+    rows = pd.concat(parts, names=["segment", "row"]).reset_index()
+    made = pd.MultiIndex.from_frame(recorded.select(["customer_id", "segment"]).to_pandas())
+    rows["is_made"] = pd.MultiIndex.from_frame(rows[["customer_id", "segment"]]).isin(made)
+    before = recent.to_pandas().set_index("customer_id")["recent_contacts"]
+    before = before.add(recorded["customer_id"].to_pandas().value_counts(), fill_value=0)
+    place = rows.groupby(["customer_id", "is_made"]).cumcount()
+    rows["kept"] = rows["is_made"] | (place + rows["customer_id"].map(before).fillna(0) < limit)
+    return {slug: _only(one, rows.loc[rows["segment"] == slug, "kept"].tolist()) for slug, one in found.items()}
+
+
+def _only(selection: Selection, kept: list[bool]) -> Selection:
+    rows = selection.rows.filter(pa.array(kept, pa.bool_()))
+    left = selection.rows.num_rows - rows.num_rows
+    return replace(selection, rows=rows, suppressed=selection.suppressed | ({OTHER_FILES: left} if left else {}))

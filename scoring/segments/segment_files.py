@@ -1,0 +1,222 @@
+"""What a segment file holds: the customers a rule picks, and cells that no spreadsheet runs as a formula.
+
+One scan of the night's customers and offers in DuckDB for each segment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+
+from conf.errors import ConfigError
+from conf.settings.schema import Segment
+from conf.tables.table import Column
+
+#: columns of every file, by the SQL that makes them from the night's customer_scores
+CUSTOMER_COLUMNS: dict[str, Column] = {
+    "customer_id": Column("customer_id", "string", "the CRM's key of the customer"),
+    "'{slug}'": Column("segment", "string", "this file's segment"),
+    "segment_name": Column("customer_segment", "string", "group of customers with similar habits"),
+    "recency_days": Column("recency_days", "int", "days since the last basket"),
+    "spend_84": Column("spend_84", "double", "amount paid in the last 84 days"),
+    "expected_spend": Column("expected_spend", "double", "spend expected in the next 84 days"),
+    "churn_probability": Column("churn_probability", "double", "probability of no purchase within the horizon"),
+    "churn_band": Column("churn_band", "string", "high, middle or low"),
+    "case when churn_band <> 'low' then churn_reasons end": Column(
+        "churn_reasons", "string", "what drives the churn probability most; empty in band low"
+    ),
+}
+#: further columns where the segment carries an offer
+OFFER_COLUMNS: dict[str, Column] = {
+    "offer_id": Column("offer_id", "string", "the offer's key"),
+    "offer_title": Column("offer_title", "string", "what the customer would read"),
+    "reason": Column("reason", "string", "why this offer for this customer"),
+    "channel": Column("channel", "string", "channel to send it by"),
+    "valid_to": Column("valid_to", "date", "last day the offer can be taken; empty: no end"),
+    "propensity": Column("propensity", "double", "probability of a purchase in the offer's scope"),
+    "expected_value": Column(
+        "expected_value",
+        "double",
+        "expected margin of all purchases in the offer's scope, also of those made without it, less its cost (assumed)",
+    ),
+    "'crm'": Column("utm_source", "string", "tag for web analytics"),
+    "channel ": Column("utm_medium", "string", "tag for web analytics"),
+    "'{slug}_' || ds": Column("utm_campaign", "string", "tag for web analytics"),
+    r"trim(lower(regexp_replace(offer_id, '[^\pL\pN]+', '_', 'g')), '_')": Column(
+        "utm_content", "string", "tag for web analytics"
+    ),
+}
+#: what the two tables have in common; an offer's expected spend is called offer_expected_spend in order_by
+_SHARED = ("ds", "customer_id", "treatment", "contactable", "blocked_by", "expected_spend")
+#: first characters, spaces aside, that make a spreadsheet run a cell or lose it (OWASP: CSV injection)
+_FORMULA = "^[ \u00a0]*[=+\\-@\t\r\n\\x00＝＋－＠]"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows of a segment's file, and how many customers it holds back for which reason."""
+
+    rows: pa.Table
+    suppressed: dict[str, int]
+
+
+def columns(segment: Segment) -> dict[str, Column]:
+    """Return the columns of the segment's file, by the SQL that makes them."""
+    return CUSTOMER_COLUMNS | (OFFER_COLUMNS if segment.offer_where is not None else {})
+
+
+def select(segment: Segment, scores: pads.Dataset, offers: pads.Dataset) -> Selection:
+    """Return the customers of ``segment`` who may be contacted: treated, and not blocked.
+
+    Where the segment has an ``offer_where``, a customer needs such an offer and the best ranked one is taken.
+
+    Args:
+        segment: rule and order.
+        scores: ``CUSTOMER_SCORES``.
+        offers: ``NEXT_BEST_OFFER``.
+
+    Raises:
+        ConfigError: a rule is no plain condition on its table's columns.
+    """
+    with duckdb.connect() as engine:
+        try:
+            _find(engine, segment, scores, offers)
+            chosen = engine.sql("select * from found where treatment = 'treated' and contactable")
+            wanted = ", ".join(
+                f"{sql.format(slug=segment.slug)} as {column.name}" for sql, column in columns(segment).items()
+            )
+            _plain(engine, segment.order_by, chosen.columns, many=True)
+            rows = chosen.order(f"{segment.order_by}, customer_id").project(wanted).to_arrow_table()
+            suppressed = engine.execute(
+                "select case when treatment = 'control' then 'control group' "
+                "else coalesce(blocked_by, 'not contactable') end as why, count(*) from found "
+                "where treatment <> 'treated' or not contactable group by why order by why"
+            ).fetchall()
+        except (duckdb.Error, ValueError) as error:
+            raise _refused(segment.slug, error) from None
+    return Selection(rows, dict(suppressed))
+
+
+def members(segment: Segment, scores: pads.Dataset, offers: pads.Dataset) -> pa.Array:
+    """Return the keys of all customers that the rule picks, whether they may be contacted or not, in order.
+
+    Raises:
+        ConfigError: a rule is no plain condition on its table's columns.
+    """
+    with duckdb.connect() as engine:
+        try:
+            _find(engine, segment, scores, offers)
+            return engine.sql("select customer_id from found order by 1").to_arrow_table()["customer_id"]
+        except (duckdb.Error, ValueError) as error:
+            raise _refused(segment.slug, error) from None
+
+
+def values(expression: str, scores: pads.Dataset, where: str) -> pa.Table:
+    """Return ``customer_id`` and ``value`` of an expression on ``CUSTOMER_SCORES``, in the order of customers.
+
+    Args:
+        expression: plain SQL; its value becomes text.
+        scores: ``CUSTOMER_SCORES``.
+        where: what it stands in, for the error.
+
+    Raises:
+        ConfigError: it is no plain expression on the table's columns.
+    """
+    with duckdb.connect() as engine:
+        try:
+            _closed(engine)
+            _plain(engine, expression, scores.schema.names)
+            rows = engine.from_arrow(scores).project(f"customer_id, ({expression})::varchar as value")
+            return rows.order("customer_id").to_arrow_table()
+        except (duckdb.Error, ValueError) as error:
+            raise _refused(where, error) from None
+
+
+def neutralised(rows: pa.Table) -> pa.Table:
+    """Return ``rows`` with an apostrophe before every text that a spreadsheet would run; numbers stay numbers."""
+    for position, field in enumerate(rows.schema):
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            raw: Any = rows[field.name]
+            text: Any = pc.replace_substring(raw, "\x00", "")
+            risky: Any = pc.fill_null(pc.match_substring_regex(raw, _FORMULA), False)
+            marked: Any = pc.replace_substring_regex(text, "^", "'", max_replacements=1)
+            rows = rows.set_column(position, field.name, pc.if_else(risky, marked, text))
+    return rows
+
+
+def _find(engine: duckdb.DuckDBPyConnection, segment: Segment, scores: pads.Dataset, offers: pads.Dataset) -> None:
+    """Make the view ``found``: the customers that the rule picks, with their offer where it asks for one."""
+    _closed(engine)
+    _condition(engine, scores, segment.where).create_view("matched")
+    if segment.offer_where is None:
+        engine.execute("create view found as select * from matched")
+        return
+    _condition(engine, offers, segment.offer_where).create_view("proposed")
+    own = ", ".join(name for name in offers.schema.names if name not in _SHARED)
+    engine.execute(
+        f"create view found as select s.*, o.* exclude (customer_id) from matched s join ("
+        f"select customer_id, expected_spend as offer_expected_spend, {own} from proposed "
+        "qualify row_number() over (partition by customer_id order by rank) = 1) o using (customer_id)"
+    )
+
+
+def _closed(engine: duckdb.DuckDBPyConnection) -> None:
+    """Let rules see the tables they are given and nothing else."""
+    engine.execute("set python_enable_replacements = false")
+    engine.execute("set enable_external_access = false")
+
+
+def _refused(slug: str, error: Exception) -> ConfigError:
+    what = str(error).splitlines()[0]
+    return ConfigError(f"segment {slug}: its rule cannot be used: {what}; see conf/segments.yml")
+
+
+def _condition(engine: duckdb.DuckDBPyConnection, table: pads.Dataset, text: str) -> duckdb.DuckDBPyRelation:
+    """Return the rows of ``table`` for which the condition holds."""
+    _plain(engine, text, table.schema.names)
+    return engine.from_arrow(table).filter(duckdb.SQLExpression(text))
+
+
+def _plain(engine: duckdb.DuckDBPyConnection, text: str, names: list[str], many: bool = False) -> None:
+    """Refuse what is no plain expression: other tables, unknown columns, clocks and dice.
+
+    Raises:
+        ValueError: says what was found.
+    """
+    query = f"select 1 order by {text}" if many else f"select ({text})"
+    tree = json.loads(engine.execute("select json_serialize_sql(?::varchar)", [query]).fetchall()[0][0])
+    if tree.get("error"):
+        raise ValueError(f"{text!r}: {tree['error_message']}")
+    if len(tree["statements"]) != 1 or tree["statements"][0]["node"]["type"] != "SELECT_NODE":
+        raise ValueError(f"{text!r} is no plain condition")
+    known = {name.lower() for name in names}
+    for node in _nodes(tree["statements"][0]["node"]):
+        kind = node.get("class")
+        if kind in ("SUBQUERY", "WINDOW", "STAR"):
+            raise ValueError(f"{text!r} is no plain condition: it holds a {str(kind).lower()}")
+        if kind == "COLUMN_REF" and node["column_names"][-1].lower() not in known:
+            raise ValueError(f"{text!r}: there is no column {node['column_names'][-1]}; have {', '.join(names)}")
+        if kind == "FUNCTION" and not _is_repeatable(engine, node["function_name"]):
+            raise ValueError(f"{text!r}: {node['function_name']}() does not give the same result every time")
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+        for branch in tree.values():
+            yield from _nodes(branch)
+    elif isinstance(tree, list):
+        for branch in tree:
+            yield from _nodes(branch)
+
+
+def _is_repeatable(engine: duckdb.DuckDBPyConnection, function: str) -> bool:
+    query = "select bool_and(stability = 'CONSISTENT') from duckdb_functions() where function_name = ?"
+    return engine.execute(query, [function.lower()]).fetchall()[0][0] is not False

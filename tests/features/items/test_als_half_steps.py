@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from features.items.als_half_steps import row_sums, solved, solved_sums, width
+
+
+@pytest.fixture
+def cells() -> sparse.csr_matrix:
+    found = sparse.random(7, 9, density=0.4, random_state=5, format="csr", dtype="float32")
+    found.data[:] = np.round(found.data + 0.5, 2)
+    return found
+
+
+@pytest.fixture
+def other() -> np.ndarray:
+    return np.random.default_rng(5).standard_normal((9, 3)).astype("float32")
+
+
+def test_one_purchase_by_hand():
+    """Y = (1, 2), bought the second with 3 beyond 1: (1 + 4 + 3 x 4 + 2) x = 4 x 2."""
+    found = solved(sparse.csr_matrix([[0.0, 3.0]]), np.array([[1.0], [2.0]]), np.array([2.0]))
+    assert found[0, 0] == pytest.approx(8 / 19)
+
+
+def test_a_row_without_purchases_gets_zeros(other):
+    assert solved(sparse.csr_matrix((1, 9)), other, np.ones(1)).tolist() == [[0, 0, 0]]
+
+
+def test_every_row_solves_its_system(cells, other):
+    penalty = np.linspace(0.5, 3, 7)
+    found = solved(cells, other, penalty)
+    for row, extra in enumerate(cells.toarray()):
+        left = other.T @ ((1 + extra)[:, None] * other) + penalty[row] * np.eye(3)
+        np.testing.assert_allclose(found[row], np.linalg.solve(left, other.T @ ((extra > 0) * (1 + extra))), rtol=1e-4)
+
+
+def test_sums_of_parts_solve_as_the_whole_does(cells, other):
+    """What two machines know of a row adds up: its system, and how many purchases it has."""
+    parts = [row_sums(cells[:, part], other[part]) for part in (slice(0, 4), slice(4, 9))]
+    total = sum(parts)
+    assert total.shape == (7, width(3))
+    assert total[:, -1].tolist() == np.diff(cells.indptr).tolist()
+    penalty = np.full(7, 0.7)
+    found = solved_sums(total, other.T @ other, penalty)
+    np.testing.assert_allclose(found, solved(cells, other, penalty), rtol=1e-4, atol=1e-6)

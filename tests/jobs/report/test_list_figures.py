@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from datetime import date
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from jobs.report.list_figures import list_figures
+from jobs.train.model_comparison import comparison
+from training.evaluation.fitted import Judged
+
+DAY = date(2017, 12, 3)
+
+
+def row(name: str, method: str, part: str, metric: str, value: float | None, customers: int = 9) -> dict[str, Any]:
+    return {"name": name, "method": method, "slice": part, "metric": metric, "value": value, "customers": customers}
+
+
+def test_sources_lists_and_who_is_cold_are_told_apart():
+    table = pa.Table.from_pylist([
+        row("offer_ranker", "candidates: popular", "all", "candidate_recall", 0.11),
+        row("offer_ranker", "candidates: popular", "all", "candidates_each", 15.0),
+        row("offer_ranker", "trees", "all", "coverage", 0.5),
+        row("offer_ranker", "trees", "all", "novelty", 1.2),
+        row("offer_ranker", "trees", "cold items", "ndcg@5", None, 193),
+    ])  # fmt: skip
+    lake: Any = SimpleNamespace(has=lambda *_: True, arrow=lambda *_: table)
+    found = list_figures(lake, DAY)
+    assert found["sources"] == [{"source": "popular", "each": 15.0, "recall": {"all": 0.11}}]
+    assert [(each["name"], each["coverage"], each["novelty"]) for each in found["shown"]] == [
+        ("offer_ranker", 0.5, 1.2)
+    ]
+    assert found["cold"] == [{"name": "offer_ranker", "slice": "cold items", "customers": 193, "judged": False}]
+
+
+def test_the_coverage_of_an_interval_is_no_lists_coverage():
+    each = pd.Series([-1.0, -2.0], index=["a", "b"])
+    steps = Judged(each, {"coverage": 0.83}, each.to_numpy(), each.to_numpy())
+    assert set(comparison({"ordered steps": steps}, "minus_deviance", 10, 1)["metric"]) == {"minus_deviance"}
+
+
+def test_a_night_without_a_ranker_tells_nothing():
+    lake: Any = SimpleNamespace(has=lambda *_: False)
+    assert list_figures(lake, DAY) == {"sources": [], "shown": [], "cold": []}

@@ -1,0 +1,125 @@
+"""The trials of churn, value and survival on made-up customers, from labels to the gate; no Spark, no registry."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conf.settings.schema import Models
+from features.customers.purchase_series import Series, describe
+from features.customers.series_labels import Horizons, after, labels
+from jobs.train.tasks import TASKS
+from jobs.train.trials import NotEnoughData
+from scoring.offers.coupons import RESPONSE_INPUTS
+from training.evaluation.gate import decide, faults
+from training.evaluation.leakage import leaks
+from training.evaluation.windows import windows
+
+NIGHT, START, EPOCH = date(2017, 12, 3), date(2017, 1, 1), date(1970, 1, 1)
+
+
+class Sets:
+    """Customers who buy at a rate of their own until they leave, described as the set ``rhythm`` is."""
+
+    def __init__(self, customers: int) -> None:
+        rng = np.random.default_rng(8)
+        found = windows(NIGHT, 28, 4, START, 84)
+        assert found is not None
+        self.windows, rows = found, []
+        for owner in range(customers):
+            rate, leaves = rng.choice([0.05, 0.12, 0.3]), rng.exponential(400)
+            days = np.flatnonzero((rng.random(337) < rate) & (np.arange(337) < leaves))
+            rows += [(owner, int(day), int(10_000 * rng.lognormal(3 + 3 * rate, 0.3))) for day in days]
+        owner, day, amount = (np.array(column, dtype="int64") for column in zip(*rows, strict=True))
+        first = (START - EPOCH).days
+        self.series = Series(customers, owner, day + first, amount, amount * 0, amount * 0 + 1)
+
+    def rhythm(self, days: Any) -> pd.DataFrame:
+        return pd.concat([self._of(day) for day in (days if isinstance(days, tuple) else (days,))], ignore_index=True)
+
+    def _of(self, as_of: date) -> pd.DataFrame:
+        series, day = self.series, (as_of - EPOCH).days
+        known = describe(series, day)
+        later = after(series.owner, series.day, series.amount, series.customers, day)
+        frame = pd.DataFrame(known | labels(later, known, Horizons(28, 84, (NIGHT - EPOCH).days)))
+        frame = frame.assign(as_of=as_of, customer_id=[f"c{number:04d}" for number in range(series.customers)])
+        return frame[frame["baskets_total"] > 0]
+
+
+@pytest.fixture(scope="module")
+def sets() -> Sets:
+    return Sets(400)
+
+
+@pytest.mark.parametrize("name", ["own_rhythm", "survival", "value", "value_purchases"])
+def test_a_trial_goes_from_labels_to_a_decision(sets: Sets, name: str) -> None:
+    task, models = TASKS[name], Models(churn_windows=12)
+    trial = task.trial(sets, models)  # type: ignore[arg-type]
+    challenger, baseline = (trial.judge(each.model) for each in (trial.challenger, trial.baseline))
+    assert challenger.each.index.equals(baseline.each.index)
+    meta = trial.challenger.model.meta
+    assert meta.name == task.model
+    assert faults(challenger.probability, challenger.truth, meta.inputs, task.declared) == []
+    assert leaks(trial.split, NIGHT) == []
+    assert leaks(trial.split, NIGHT - timedelta(days=1)) != []  # the gate's labels end on the night itself
+    decision = decide(challenger.each, {meta.family: baseline.each}, rounds=100)
+    assert np.isfinite([decision.value, decision.low, decision.high]).all()
+    if name == "survival":
+        assert decision.promote  # rates differ sixfold, which recency alone tells badly
+
+
+def test_no_training_row_knows_anything_of_the_gate(sets: Sets) -> None:
+    gate, days = sets.windows.longer(84, 12)
+    assert max(days) + timedelta(days=84) <= gate
+    gate, days = sets.windows.surviving(12, 12)
+    assert max(days) + timedelta(days=28) <= gate
+    assert gate + timedelta(days=28 + 7 * 11) == NIGHT
+
+
+@pytest.mark.parametrize("name", ["own_rhythm", "survival", "value", "value_purchases"])
+def test_five_customers_are_too_few_to_learn_from(name: str) -> None:
+    with pytest.raises(NotEnoughData):
+        TASKS[name].trial(Sets(5), Models(churn_windows=12))  # type: ignore[arg-type]
+
+
+class Coupons:
+    """Coupons of a few windows: who buys in the scope often redeems, above all where he buys more than others do."""
+
+    def __init__(self, customers: int) -> None:
+        found = windows(NIGHT, 28, 2, START, 84)
+        assert found is not None
+        self.windows, self.customers, self.asked = found, customers, []  # type: ignore[var-annotated]
+
+    def read(self, name: str, day: date) -> pd.DataFrame:
+        assert name == "coupons"
+        self.asked.append(day)
+        rng, each = np.random.default_rng(day.toordinal()), 20
+        n = self.customers * each
+        rows = pd.DataFrame(rng.random((n, len(RESPONSE_INPUTS))), columns=list(RESPONSE_INPUTS))
+        odds = -7 + 3 * rows["scope_frequency"] + 5 * rows["scope_lift"]
+        return rows.assign(
+            as_of=day,
+            customer_id=np.repeat([f"c{number:03d}" for number in range(self.customers)], each),
+            offer_id=[f"o{number:02d}" for number in range(each)] * self.customers,
+            redeemed=rng.random(n) < 1 / (1 + np.exp(-odds)),
+        )
+
+
+def test_redemptions_are_learnt_from_all_windows_below_the_gate_and_judged_as_lists() -> None:
+    sets, task = Coupons(120), TASKS["coupon_response"]
+    trial = task.trial(sets, Models(coupon_windows=12))  # type: ignore[arg-type]
+    assert sets.asked == [sets.windows.validation, *sets.windows.back(12), sets.windows.gate]
+    assert len(sets.asked) > len(sets.windows.all)
+    judged = {each.model.meta.family: trial.judge(each.model) for each in (trial.baseline, *trial.others)}
+    challenger = trial.judge(trial.challenger.model)
+    assert faults(challenger.probability, challenger.truth, trial.challenger.model.meta.inputs, task.declared) == []
+    assert leaks(trial.split, NIGHT) == []
+    decision = decide(challenger.each, {name: each.each for name, each in judged.items()}, rounds=200)
+    assert decision.promote
+    assert decision.baseline == "personal frequency in the scope"
+    with pytest.raises(NotEnoughData, match="'redeemed' holds for training"):
+        task.trial(Coupons(1), Models())  # type: ignore[arg-type]

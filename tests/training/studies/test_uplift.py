@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.studies.uplift import (
+    LEARNERS,
+    best_treatment,
+    groups,
+    judge,
+    out_of_fold,
+    overlap,
+    policy_value,
+    qini,
+    uplift_at,
+)
+
+
+def trial(size: int = 6000, effect: float = 0.3, seed: int = 0):
+    """A randomised trial in which only customers with a positive first input are moved, by ``effect``."""
+    rng = np.random.default_rng(seed)
+    x, treated = rng.normal(size=(size, 3)), rng.integers(0, 2, size)
+    chance = 0.2 + 0.1 * (x[:, 1] > 0) + effect * treated * (x[:, 0] > 0)
+    return x, treated, (rng.random(size) < chance).astype(int)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_every_learner_finds_whom_the_offer_moves(name):
+    x, treated, outcome = trial()
+    effect = out_of_fold(LEARNERS[name], x, treated, outcome, 1)
+    assert effect[x[:, 0] > 0.5].mean() > effect[x[:, 0] < -0.5].mean() + 0.1
+    found = judge(effect, treated, outcome, rounds=50)
+    assert found.uplift.value == pytest.approx(0.3, abs=0.08)
+    assert found.verdict.startswith("target the best 30%")
+
+
+def test_a_shuffled_treatment_gives_nothing_to_target():
+    x, treated, outcome = trial()
+    shuffled = np.random.default_rng(5).permutation(treated)
+    found = judge(out_of_fold(LEARNERS["T-learner"], x, shuffled, outcome, 1), shuffled, outcome, rounds=100)
+    assert found.verdict.startswith("nothing to target here")
+
+
+def test_figures_by_hand():
+    effect = np.array([0.9, 0.8, 0.7, 0.1, 0.0, -0.1])
+    treated, outcome = np.array([1, 0, 1, 0, 1, 0]), np.array([1, 0, 1, 1, 0, 1])
+    assert uplift_at(effect, treated, outcome, 0.5) == 1.0
+    assert uplift_at(effect, treated, outcome, 1.0) == 0.0
+    assert np.isnan(uplift_at(effect, treated, outcome, 1 / 6))
+    assert qini(effect, treated, outcome) == pytest.approx(np.mean([1, 1, 2, 1, 0.5, 0]) / 6)
+
+
+def test_groups_and_treatments_follow_the_money():
+    effect, without = np.array([0.3, -0.1, 0.01, 0.01]), np.array([0.1, 0.5, 0.9, 0.1])
+    assert groups(effect, without, 10, 1).tolist() == ["persuadable", "do not disturb", "sure", "lost"]
+    effects = {"mail": np.array([0.1, 0.1, 0.0]), "call": np.array([0.15, 0.9, 0.0])}
+    assert best_treatment(effects, 10, {"mail": 0.2, "call": 3.0}).tolist() == ["mail", "call", "none"]
+
+
+def test_arms_that_were_chosen_are_told_apart():
+    x, treated, _ = trial(2000)
+    assert overlap(x, treated).is_random or overlap(x, treated).roc_auc < 0.55
+    chosen = (x[:, 0] > 0).astype(int)
+    told = overlap(x, chosen)
+    assert told.roc_auc > 0.99
+    assert not told.is_random
+    assert told.outside > 0.3
+
+
+def test_a_policy_is_worth_what_a_test_of_three_arms_says():
+    rng = np.random.default_rng(3)
+    size = 30_000
+    liking = rng.integers(0, 3, size)  # who answers to a letter, to a mail, to nothing
+    given = np.array(["none", "letter", "mail"])[rng.integers(0, 3, size)]
+    chance = 0.1 + 0.3 * ((liking == 0) & (given == "letter")) + 0.3 * ((liking == 1) & (given == "mail"))
+    outcome, costs = (rng.random(size) < chance).astype(int), {"letter": 1.0, "mail": 0.1}
+    effects = {arm: np.where(liking == place, 0.3, 0.0) for place, arm in enumerate(("letter", "mail"))}
+    chosen = best_treatment(effects, 10.0, costs)
+    assert set(chosen[liking == 0]) == {"letter"}
+    assert set(chosen[liking == 2]) == {"none"}
+    found = policy_value(chosen, given, outcome, 10.0, costs)
+    expected = (0.4 * 10 - 1 + 0.4 * 10 - 0.1 + 0.1 * 10) / 3
+    assert found.low < expected < found.high
+    everybody = policy_value(np.full(size, "mail"), given, outcome, 10.0, costs)
+    assert everybody.low < 10 * (0.1 + 0.3 / 3) - 0.1 < everybody.high
+    assert everybody.high < found.low

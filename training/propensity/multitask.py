@@ -1,0 +1,94 @@
+"""One network for all propensities with a horizon: what they have in common is learnt once, each has a head of its own.
+
+Keras trains it on the rows of all labels; a label whose question cannot be asked of a customer is left out of his loss.
+A head with the shared layers below it is a model like any other, served as ``convolution``. n = rows, l = labels.
+
+Reference: Caruana (1997), "Multitask Learning", Machine Learning 28.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from conf.settings.propensities import Propensity
+from training.evaluation.fitted import Candidate
+from training.models.classifiers import calibrated, with_calibration
+from training.networks.convolution import Stack, packed
+from training.networks.convolution_fit import Data, Shape, StackConfig, fit
+from training.networks.loop import Checkpoint, losses_of
+from training.propensity import propensity
+from training.propensity.propensity import LABEL
+
+FAMILY = "multi-task network"
+SIZES = StackConfig(hidden=(64, 32))
+
+
+def heads(
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    asked: Sequence[Propensity],
+    columns: Sequence[str],
+    config: StackConfig = SIZES,
+    checkpoint: Checkpoint | None = None,
+) -> dict[str, Candidate]:
+    """Fit the network and return the model of each label.
+
+    Args:
+        train: wide frames of the training windows, with what came of them; see ``rows``.
+        validation: the same of the validation window: epochs and calibration; the last fit learns from it too.
+        asked: labels with a horizon (l).
+        columns: inputs.
+        config: sizes, and the loss of each label.
+        checkpoint: where a killed training goes on from.
+    """
+    both = pd.concat([train, validation], ignore_index=True)
+    data = [Data(frame, targets(frame, asked)) for frame in (train, validation, both)]
+    found = fit(data, Shape(tuple(columns), len(asked)), partial(masked_loss, config), config, checkpoint)
+    made = {}
+    for place, each in enumerate(asked):
+        first, last = (
+            packed(each.model, FAMILY, "classifier", tuple(columns), _head(stack, place))
+            for stack in (found.chosen, found.last)
+        )
+        settled = calibrated(first, propensity.rows(validation, each), LABEL).meta.extra.get("calibration")
+        model = with_calibration(last, *settled) if settled else last
+        made[each.label] = Candidate(model, asdict(config), found.curves)
+    return made
+
+
+def targets(frame: pd.DataFrame, asked: Sequence[Propensity]) -> np.ndarray:
+    """Return what came of each label, and of whom it can be asked, side by side (n, 2 l)."""
+    truth, known = np.zeros((2, len(frame), len(asked)), dtype="float32")
+    position = pd.Series(np.arange(len(frame)), index=frame.index)
+    for place, each in enumerate(asked):
+        rows = propensity.rows(frame, each)[LABEL]
+        where = position[rows.index].to_numpy()
+        truth[where, place], known[where, place] = rows.to_numpy(dtype="float32"), 1
+    return np.concatenate([truth, known], axis=1)
+
+
+def masked_loss(config: StackConfig, truth: Any, outputs: Any) -> Any:
+    """Return each row's mean loss over the labels that can be asked of it; 0 where none can.
+
+    Args:
+        config: names the loss.
+        truth: result of :func:`targets`.
+        outputs: log-odds (n, l).
+    """
+    from keras import ops
+
+    size = outputs.shape[1]
+    happened, known = truth[:, :size], truth[:, size:]
+    each = known * losses_of(config.training, happened, outputs)
+    return ops.sum(each, axis=1) / ops.maximum(ops.sum(known, axis=1), 1)
+
+
+def _head(stack: Stack, place: int) -> Stack:
+    kernel, bias = stack.dense[-1]
+    return replace(stack, dense=(*stack.dense[:-1], (kernel[:, place : place + 1], bias[place : place + 1])))
