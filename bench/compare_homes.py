@@ -4,7 +4,7 @@ Prints one line a table, ``same`` or what differs. Rows are compared as a multis
 and their files do not matter. Manifests, run ids, durations, time stamps and versions are no part of it. Exit code 1
 on a difference.
 
-    python bench/compare_homes.py BEFORE AFTER [--table OLD=NEW] [--column TABLE.OLD=NEW] [--dropped TABLE] [--added TABLE]
+    python bench/compare_homes.py BEFORE AFTER [--table OLD=NEW] [--column TABLE.OLD=NEW] [--dropped TABLE] ...
 
 Tables are named ``lake/<path>``, ``database/<name>`` and ``outbox/<file>``; in ``--column`` the table is the new one.
 """
@@ -139,16 +139,18 @@ def _tables(home: Path) -> Iterator[tuple[tuple[str, str], Read]]:
     for manifest in sorted((home / "lake" / "_nights").glob("*/*.json")):
         for table, version in json.loads(manifest.read_text())["tables"].items():
             paths = [str(home / "lake" / file["path"]) for file in version["files"]]
-            yield (f"lake/{table}", manifest.stem), lambda engine, paths=paths: engine.read_parquet(
-                paths, hive_partitioning=False
+            yield (
+                (f"lake/{table}", manifest.stem),
+                lambda engine, paths=paths: engine.read_parquet(paths, hive_partitioning=False),
             )
     if (home / "nbo.db").exists():
         yield from _database(home / "nbo.db")
     for night in sorted(path for path in (home / "outbox").glob("????-??-??") if path.is_dir()):
         for file in sorted(night.glob("*.csv")):
             name = file.name.replace(f"_{night.name}", "")
-            yield (f"outbox/{name}", night.name), lambda engine, file=file: engine.read_csv(
-                str(file), header=True, all_varchar=True
+            yield (
+                (f"outbox/{name}", night.name),
+                lambda engine, file=file: engine.read_csv(str(file), header=True, all_varchar=True),
             )
 
 
