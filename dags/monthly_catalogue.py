@@ -4,59 +4,37 @@ Clusters the whole catalogue anew: which products are one. In between every nigh
 clusters there are. Ids are kept: an old id lives on in the new cluster that holds most of its products, and what was
 merged, split or moved stands in `nbo.cluster_journal`. Decisions made by hand hold.
 
-The night it runs for has been scored by then; the next night builds on the new clusters. A source without titles has
-no clusters, and the stage says so.
+It runs at `schedule.monthly` of the settings, in the source's zone, for the last day that is complete then: that night
+has been scored by then, and the next one builds on the new clusters. A source without titles has no clusters, and the
+stage says so.
 """
 
 from __future__ import annotations
 
-import os
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, get_current_context, task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import Asset, CronTriggerTimetable, dag, get_current_context, task
 
-from jobs.stages import Stage, StageFailed, night_of, run_stage, tell_failure
+from jobs.stages import Stage, installation, night_of, run_task, task_defaults
 
-CONF = os.environ.get("NBO_CONF")
-CATALOGUE = Asset("nbo_catalogue", uri="nbo://catalogue", extra={"stage": str(Stage.CATALOGUE)})
+HERE = installation()
+CATALOGUE = Asset(**HERE.asset("catalogue_anew"), extra={"stage": str(Stage.CATALOGUE)})
 
 
 @dag(
-    # the interval of one day makes the night the day before, which the nightly DAG has finished by then
-    schedule=CronTriggerTimetable("0 18 1 * *", timezone="UTC", interval=timedelta(days=1)),
-    start_date=datetime(2017, 1, 1, tzinfo=timezone.utc),  # noqa: UP017 (Airflow serialises this form)
-    catchup=False,
-    max_active_runs=1,
-    default_args={
-        "owner": "nbo",
-        "retries": 1,
-        "retry_delay": timedelta(minutes=5),
-        "on_failure_callback": tell_failure,
-    },
-    params={
-        "run_date": Param(None, type=["null", "string"], format="date", title="Night (YYYY-MM-DD)",
-                          description="Cluster the products known on this local day; empty: from the run's dates."),
-        "timezone": Param("America/New_York", type="string", title="Time zone of the business day"),
-    },
+    schedule=CronTriggerTimetable(HERE.monthly, timezone=HERE.timezone),
+    default_args=task_defaults(retries=1, delay=timedelta(minutes=5)),
     tags=["nbo", "monthly"],
     doc_md=__doc__,
-)  # fmt: skip
+    **HERE.dag_arguments(),
+)
 def monthly_catalogue() -> None:
     """Wire the catalogue stage; what it does is in ``jobs/catalogue/build_catalogue.py``."""
 
     @task(outlets=[CATALOGUE], execution_timeout=timedelta(hours=6))
     def cluster_anew() -> dict[str, Any]:
-        context = get_current_context()
-        try:
-            summary = run_stage(Stage.CATALOGUE, night_of(context), CONF, retrain=True)
-        except StageFailed as failure:
-            if failure.final:
-                raise AirflowFailException(str(failure)) from None
-            raise
-        context["outlet_events"][CATALOGUE].extra = summary
-        return summary
+        return run_task(Stage.CATALOGUE, night_of(get_current_context(), HERE), CATALOGUE, retrain=True)
 
     cluster_anew()
 

@@ -3,61 +3,70 @@
 Pulls the CRM's exports, checks them, finds which products are one, builds features, makes sure there are champions,
 scores every customer, publishes the scores and the marketers' files, measures what earlier offers brought, and reports.
 
-* **Which night:** parameter `run_date`, else the run's interval or logical date; see *Trigger* for the form.
-* **Back-fill:** by date range in the UI, or `make backfill FROM=... TO=...`; every stage replaces its own night.
+* **Which night:** each run is a partition, and its key is the night: the local day whose end starts the run. It waits
+  for `schedule.nightly` of the settings, when the CRM has delivered. By hand: *Night* in the trigger form.
+* **Back-fill:** by date range in the UI (from 00:00 to 00:00, both nights included), `airflow backfill create`, or
+  `make backfill FROM=... TO=...`; every stage replaces its own night.
 * **Retries:** lost connections and killed processes are retried; bad data and bad configuration fail at once.
 * **Run it again:** a stage whose inputs, code and configuration did not change keeps what it published.
 """
 
 from __future__ import annotations
 
-import os
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import Asset, CronDataIntervalTimetable, Param, dag, get_current_context, task, task_group
+from airflow.sdk import (
+    Asset,
+    CronPartitionTimetable,
+    Param,
+    PokeReturnValue,
+    dag,
+    get_current_context,
+    task,
+    task_group,
+)
 from airflow.sdk.exceptions import AirflowFailException
+from pendulum import timezone
 
-from jobs.stages import Stage, StageFailed, night_of, run_stage, tell_failure
+from jobs.stages import Stage, installation, night_of, run_task, task_defaults
 
-CONF = os.environ.get("NBO_CONF")
-ASSETS = {stage: Asset(f"nbo_{stage}", uri=f"nbo://{stage}", extra={"stage": str(stage)}) for stage in Stage}
+HERE = installation()
+ZONE = timezone(HERE.standard_offset or "UTC")
+ASSETS = {stage: Asset(**HERE.asset(str(stage)), extra={"stage": str(stage)}) for stage in Stage}
 PREPARE = (Stage.INGEST, Stage.VALIDATE, Stage.CATALOGUE, Stage.FEATURES)
 LONG = {Stage.TRAIN: timedelta(hours=3), Stage.INGEST: timedelta(hours=2)}
 
 
 @dag(
-    schedule=CronDataIntervalTimetable("0 9 * * *", timezone="UTC"),
-    start_date=datetime(2017, 1, 1, tzinfo=timezone.utc),  # noqa: UP017 (Airflow serialises this form)
-    catchup=False,
-    max_active_runs=1,
-    dagrun_timeout=timedelta(hours=8),
-    default_args={
-        "owner": "nbo",
-        "retries": 2,
-        "retry_delay": timedelta(minutes=1),
-        "retry_exponential_backoff": True,
-        "max_retry_delay": timedelta(minutes=15),
-        "on_failure_callback": tell_failure,
-    },
-    params={
-        "run_date": Param(None, type=["null", "string"], format="date", title="Night (YYYY-MM-DD)",
-                          description="Last local day whose data counts; empty: from the run's dates."),
-        "timezone": Param("America/New_York", type="string", title="Time zone of the business day",
-                          description="Only for runs that have no logical date."),
-        "force": Param(False, type="boolean", title="Force",
-                       description="Run every stage even when nothing changed."),
-    },
+    # a partition is a day, so that a range of dates means exactly these nights; it starts when its day is over
+    schedule=CronPartitionTimetable("0 0 * * *", timezone=ZONE, run_offset=-1, key_format="%Y-%m-%d"),
+    dagrun_timeout=timedelta(hours=8 + HERE.nightly.hour),
+    default_args=task_defaults(
+        retries=2,
+        delay=timedelta(minutes=1),
+        retry_exponential_backoff=True,
+        max_retry_delay=timedelta(minutes=15),
+    ),
     tags=["nbo", "nightly"],
     doc_md=__doc__,
-)  # fmt: skip
+    **HERE.dag_arguments(
+        force=Param(False, type="boolean", title="Force", description="Run every stage even when nothing changed.")
+    ),
+)
 def nightly_next_best_offer() -> None:
     """Wire the stages; what each one does is in ``jobs/``."""
 
-    @task(retries=0)
-    def choose_night() -> str:
-        """Resolve the night once, so that all stages agree on it."""
-        return night_of(get_current_context())
+    @task.sensor(mode="reschedule", poke_interval=300, timeout=24 * 3600, retries=0)
+    def choose_night() -> PokeReturnValue:
+        """Resolve the night once, so that all stages agree on it; a scheduled one waits for its exports."""
+        context = get_current_context()
+        try:
+            night = night_of(context, HERE)
+        except ValueError as error:
+            raise AirflowFailException(str(error)) from None
+        waits = context["dag_run"].run_type == "scheduled"
+        return PokeReturnValue(is_done=not waits or HERE.is_due(night, datetime.now(UTC)), xcom_value=night)
 
     def stage_task(stage: Stage, chosen: Any) -> Any:
         @task(
@@ -67,15 +76,8 @@ def nightly_next_best_offer() -> None:
             doc_md=f"Runs `nbo {stage} --ds <night>` in a child process; its outlet carries rows and content hashes.",
         )
         def run(night: str) -> dict[str, Any]:
-            context = get_current_context()
-            try:
-                summary = run_stage(stage, night, CONF, force=bool(context["params"]["force"]))
-            except StageFailed as failure:
-                if failure.final:
-                    raise AirflowFailException(str(failure)) from None
-                raise
-            context["outlet_events"][ASSETS[stage]].extra = summary
-            return summary
+            force = bool(get_current_context()["params"]["force"])
+            return run_task(stage, night, ASSETS[stage], force=force)
 
         return run(chosen)
 

@@ -3,6 +3,7 @@
 Trains challengers for all models on everything up to the night, compares each with its champion and its baseline
 on the same held-out window, and promotes only what wins. A refusal is recorded with its reason in MLflow and in
 `nbo.model_versions`. The nightly DAG picks the new champions up by itself; `nbo rollback MODEL` takes one back.
+It runs at `schedule.weekly` of the settings, in the source's zone, for the last day that is complete then.
 
 With the parameter `approval` what passes the gate is held until a person agrees, in Airflow's "Required Actions" or by
 `nbo approve`; who declines leaves the old champions in charge.
@@ -10,41 +11,27 @@ With the parameter `approval` what passes the gate is held until a person agrees
 
 from __future__ import annotations
 
-import os
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, get_current_context, task
-from airflow.sdk.exceptions import AirflowFailException
 
-from jobs.stages import Stage, StageFailed, approve, night_of, run_stage, tell_failure
+from jobs.stages import Stage, approve, installation, night_of, run_task, task_defaults
 
-CONF = os.environ.get("NBO_CONF")
-CHAMPIONS = Asset("nbo_champions", uri="nbo://champions")
+HERE = installation()
+CHAMPIONS = Asset(**HERE.asset("champions"))
 
 
 @dag(
-    # the interval of one day makes the night the day before, which the nightly DAG has finished by then
-    schedule=CronTriggerTimetable("0 15 * * 1", timezone="UTC", interval=timedelta(days=1)),
-    start_date=datetime(2017, 1, 1, tzinfo=timezone.utc),  # noqa: UP017 (Airflow serialises this form)
-    catchup=False,
-    max_active_runs=1,
-    default_args={
-        "owner": "nbo",
-        "retries": 1,
-        "retry_delay": timedelta(minutes=5),
-        "on_failure_callback": tell_failure,
-    },
-    params={
-        "run_date": Param(None, type=["null", "string"], format="date", title="Night (YYYY-MM-DD)",
-                          description="Train on everything up to this local day; empty: from the run's dates."),
-        "approval": Param(False, type="boolean", title="A person approves promotions",
-                          description="What passes the gate is held until somebody agrees."),
-        "timezone": Param("America/New_York", type="string", title="Time zone of the business day"),
-    },
+    schedule=CronTriggerTimetable(HERE.weekly, timezone=HERE.timezone),
+    default_args=task_defaults(retries=1, delay=timedelta(minutes=5)),
     tags=["nbo", "weekly"],
     doc_md=__doc__,
+    **HERE.dag_arguments(
+        approval=Param(False, type="boolean", title="A person approves promotions",
+                       description="What passes the gate is held until somebody agrees."),
+    ),
 )  # fmt: skip
 def weekly_training() -> None:
     """Wire the training stage; what it does is in ``jobs/train/train_models.py``."""
@@ -52,15 +39,8 @@ def weekly_training() -> None:
     @task(outlets=[CHAMPIONS], execution_timeout=timedelta(hours=6))
     def train_challengers() -> dict[str, Any]:
         context = get_current_context()
-        try:
-            hold = bool(context["params"]["approval"])
-            summary = run_stage(Stage.TRAIN, night_of(context), CONF, retrain=True, hold=hold)
-        except StageFailed as failure:
-            if failure.final:
-                raise AirflowFailException(str(failure)) from None
-            raise
-        context["outlet_events"][CHAMPIONS].extra = summary
-        return summary
+        hold = bool(context["params"]["approval"])
+        return run_task(Stage.TRAIN, night_of(context, HERE), CHAMPIONS, retrain=True, hold=hold)
 
     @task.short_circuit
     def anything_held(summary: dict[str, Any]) -> bool:
@@ -68,7 +48,7 @@ def weekly_training() -> None:
 
     @task(outlets=[CHAMPIONS])
     def promote_approved() -> None:
-        approve(CONF)
+        approve()
 
     approval = ApprovalOperator(
         task_id="approve_promotions",

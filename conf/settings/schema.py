@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from conf.settings.propensities import Propensities
+from conf.settings.schedule import Schedule
 from conf.settings.source import Source
 from conf.settings.strict import Share, Slug, Strict
 
@@ -245,6 +246,7 @@ class Settings(Strict):
     keep_versions: int = Field(default=3, gt=0, description="nights kept when nothing newer refers to them")
     gx_spark_rows: int = Field(20_000_000, gt=0, description="from so many rows on GX runs on Spark, not pandas")
     spark: Spark = Spark()
+    schedule: Schedule = Schedule()
     source: Source
     offers: Offers
     policy: Policy

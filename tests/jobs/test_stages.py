@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
+import socket
 import subprocess
 import sys
-import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from time import monotonic, sleep
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from jobs.stages import Stage, StageFailed, command, night_of, run_stage
+from conf.settings.schema import Settings
+from jobs.stages import (
+    SCHEDULE,
+    Installation,
+    Stage,
+    StageFailed,
+    command,
+    installation,
+    night_of,
+    relay,
+    run_stage,
+    tell_failure,
+)
 
 
 def test_command_line() -> None:
@@ -32,37 +47,186 @@ def test_failure_carries_the_stage_s_own_message(settings: Any) -> None:
     assert caught.value.final
 
 
-def context(run_type: str = "manual", **values: Any) -> dict[str, Any]:
-    run = SimpleNamespace(run_type=run_type, run_after=datetime(2017, 12, 5, 3, tzinfo=UTC))
-    return {"params": {"run_date": None, "timezone": "America/New_York"}, "dag_run": run, **values}
+def place(zone: str = "America/New_York", exports: Path = Path("nowhere")) -> Installation:
+    return Installation("shop", zone, date(2017, 1, 1), exports, time(4), "0 10 * * mon", "0 13 1 * *")
+
+
+def context(run_type: str = "manual", at: str = "2017-12-05T03:00", **values: Any) -> dict[str, Any]:
+    run = SimpleNamespace(run_type=run_type, run_after=datetime.fromisoformat(at).replace(tzinfo=UTC))
+    return {"params": {"run_date": values.pop("run_date", None)}, "dag_run": run, **values}
 
 
 def test_the_parameter_wins() -> None:
-    asked = context(logical_date=datetime(2017, 1, 1, tzinfo=UTC))
-    asked["params"]["run_date"] = "2017-12-03"
-    assert night_of(asked) == "2017-12-03"
+    asked = context(run_date="2017-12-03", logical_date=datetime(2017, 1, 1, tzinfo=UTC), partition_key="2017-11-30")
+    assert night_of(asked, place()) == "2017-12-03"
 
 
 def test_a_wrong_parameter_is_refused() -> None:
-    asked = context()
-    asked["params"]["run_date"] = "{{ ds }}"
     with pytest.raises(ValueError, match="Invalid isoformat"):
-        night_of(asked)
+        night_of(context(run_date="{{ ds }}"), place())
 
 
-def test_manual_run_takes_its_logical_date_and_a_scheduled_one_its_interval() -> None:
-    dates = {
-        "logical_date": datetime(2017, 12, 4, 15, tzinfo=UTC),
-        "data_interval_start": datetime(2017, 12, 3, 15, tzinfo=UTC),
-    }
-    assert night_of(context("manual", **dates)) == "2017-12-04"
-    assert night_of(context("scheduled", **dates)) == "2017-12-03"
-    assert night_of(context("backfill", **dates)) == "2017-12-03"
+def test_a_day_that_is_not_over_in_the_shop_is_refused() -> None:
+    # 03:00 UTC on the 5th is 22:00 on the 4th in New York and 16:00 on the 5th in Auckland
+    with pytest.raises(ValueError, match="2017-12-04 is not over in America/New_York; the newest that is: 2017-12-03"):
+        night_of(context(run_date="2017-12-04"), place())
+    assert night_of(context(run_date="2017-12-04"), place("Pacific/Auckland")) == "2017-12-04"
 
 
-def test_a_run_without_dates_takes_the_last_complete_local_day() -> None:
-    # 03:00 UTC on the 5th is still the 4th in New York, so the 3rd is the last complete day
-    assert night_of(context("asset_triggered", logical_date=None)) == "2017-12-03"
+ZONES = ("Pacific/Auckland", "Asia/Tokyo", "Asia/Kolkata", "Europe/Moscow", "Europe/Berlin", "UTC",
+         "America/Sao_Paulo", "America/New_York", "America/Santiago", "Pacific/Honolulu")  # fmt: skip
+#: both sides of the changes of clocks of 2025, in the south and in the north
+DAYS = ("2025-03-08", "2025-03-09", "2025-03-30", "2025-04-05", "2025-04-06", "2025-09-07", "2025-09-28", "2025-10-26",
+        "2025-11-02", "2025-11-15", "2025-12-31")  # fmt: skip
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("hour", [0, 1, 4, 9, 23])
+def test_a_schedule_in_the_shops_zone_takes_the_day_before(zone: str, hour: int) -> None:
+    for day in DAYS:
+        morning = date.fromisoformat(day) + timedelta(days=1)
+        run = datetime(morning.year, morning.month, morning.day, hour, 30, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        given = {"logical_date": run - timedelta(days=1), "data_interval_start": run - timedelta(days=1)}
+        for kind in ("scheduled", "backfill"):
+            assert night_of(context(kind, run.strftime("%Y-%m-%dT%H:%M"), **given), place(zone)) == day
+
+
+@pytest.mark.parametrize(
+    ("zone", "night"),
+    [
+        ("Pacific/Auckland", "2025-11-15"),  # 22:00 on the 16th there
+        ("Asia/Tokyo", "2025-11-15"),
+        ("America/New_York", "2025-11-15"),  # 04:00 on the 16th
+        ("Pacific/Honolulu", "2025-11-14"),  # 23:00 on the 15th: that day is not over
+    ],
+)
+def test_a_schedule_in_utc_takes_the_last_day_that_is_over_in_the_shop(zone: str, night: str) -> None:
+    assert night_of(context("scheduled", "2025-11-16T09:00"), place(zone)) == night
+
+
+def test_a_partition_is_its_night() -> None:
+    asked = context("backfill", partition_key="2017-11-28", logical_date=None)
+    assert night_of(asked, place("Pacific/Honolulu")) == "2017-11-28"
+
+
+def test_a_logical_date_is_a_date_or_a_moment_in_the_shop() -> None:
+    typed = context(logical_date=datetime(2017, 12, 3, tzinfo=UTC))
+    assert night_of(typed, place()) == "2017-12-03"
+    assert night_of(typed, place("Pacific/Auckland")) == "2017-12-03"
+    moment = context(logical_date=datetime(2017, 12, 2, 15, tzinfo=UTC))  # 04:00 on the 3rd in Auckland
+    assert night_of(moment, place("Pacific/Auckland")) == "2017-12-03"
+    assert night_of(moment, place()) == "2017-12-02"
+
+
+def test_now_as_logical_date_takes_the_last_complete_day() -> None:
+    assert night_of(context(logical_date=datetime(2017, 12, 5, 2, 59, tzinfo=UTC)), place()) == "2017-12-03"
+
+
+def test_a_run_without_dates_takes_the_newest_complete_day_that_has_exports(tmp_path: Path) -> None:
+    asked = context("asset_triggered", logical_date=None)
+    assert night_of(asked, place()) == "2017-12-03"
+    for name in ("2017-11-29", "2017-11-30", "2017-12-04", "notes"):  # the 4th is not over yet
+        (tmp_path / name).mkdir()
+    assert night_of(asked, place(exports=tmp_path)) == "2017-11-30"
+
+
+def test_the_zone_of_the_source_and_the_schedule_of_the_installation_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conf = tmp_path / "conf" / "mine.yml"
+    conf.parent.mkdir()
+    conf.write_text('home: data\nexports: "{home}/in"\nsource: shop.yml\nschedule: {nightly: "05:30"}\n')
+    (conf.parent / "shop.yml").write_text("name: shop\ntimezone: Pacific/Auckland\nhistory_starts: 2024-02-01\n")
+    monkeypatch.delenv("NBO_HOME", raising=False)
+    monkeypatch.setenv("NBO_CONF", str(conf))
+    found = installation()
+    assert found == Installation("shop", "Pacific/Auckland", date(2024, 2, 1), tmp_path / "data" / "in", time(5, 30),
+                                 SCHEDULE["weekly"], SCHEDULE["monthly"])  # fmt: skip
+    # 05:30 on the 4th in Auckland is 16:30 UTC on the 3rd
+    assert found.is_due("2025-12-03", datetime(2025, 12, 3, 16, 30, tzinfo=UTC))
+    assert not found.is_due("2025-12-03", datetime(2025, 12, 3, 16, 29, tzinfo=UTC))
+    assert night_of(context("scheduled", "2025-12-03T16:30")) == "2025-12-03"
+
+
+@pytest.mark.parametrize(
+    ("zone", "hours"),
+    [("America/New_York", -5), ("Pacific/Auckland", 12), ("America/Santiago", -4), ("Asia/Kolkata", 5.5), ("UTC", 0),
+     ("Africa/Casablanca", 0), ("Europe/Dublin", 0)],
+)  # fmt: skip
+def test_the_clock_without_summer_time(zone: str, hours: float) -> None:
+    assert place(zone).standard_offset == hours * 3600
+
+
+def test_a_wrong_zone_names_the_file(tmp_path: Path) -> None:
+    conf = tmp_path / "nbo.yml"
+    conf.write_text("exports: in\nsource: {name: shop, timezone: Europe/Lndon, history_starts: 2024-02-01}\n")
+    with pytest.raises(ValueError, match=r"nbo\.yml and its source do not say when DAGs run: .*Europe/Lndon"):
+        installation(str(conf))
+
+
+def test_the_shipped_settings_say_what_the_dags_take(settings: Settings) -> None:
+    found = installation()
+    assert (found.source, found.timezone) == (settings.source.name, settings.source.timezone)
+    assert (str(found.exports), found.history_starts) == (settings.exports, settings.source.history_starts)
+    assert {"nightly": f"{found.nightly:%H:%M}", "weekly": found.weekly, "monthly": found.monthly} == (
+        settings.schedule.model_dump()
+    )
+
+
+def test_an_alert_is_one_short_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBO_HOME", str(tmp_path))
+    task = SimpleNamespace(dag_id="d", run_id="r", task_id="ingest")
+    faults = "\n".join(f"orders of day {n} are missing" for n in range(10_320))
+    tell_failure({"task_instance": task, "exception": StageFailed("ingest", 3, faults)})
+    tell_failure({"task_instance": task, "exception": "short"})
+    first, second = (tmp_path / "alerts.log").read_text().splitlines()
+    assert len(first) < 2500
+    assert first.startswith("d r task ingest failed: stage ingest ended with exit code 3: orders of day 0 are missing")
+    assert "characters in all; the task's log has them" in first
+    assert second == "d r task ingest failed: short"
+    assert (tmp_path / "alerts.log").stat().st_mode & 0o777 == 0o600
+
+
+def test_lines_of_a_stage_keep_their_level(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    relay(
+        io.BytesIO(
+            b"03:07:33 INFO features 2017-12-03: started\n"
+            b"26/12/01 03:07:34 WARN NativeCodeLoader: Unable to load\n"
+            b"Picked up JAVA_TOOL_OPTIONS\n\n"
+            b"03:07:35 ERROR orders: 3 rows\n"
+            b"Traceback (most recent call last):\n  File x\nValueError: broken\n"
+            b"03:07:36 WARNING late\n"
+        )
+    )
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "features 2017-12-03: started"),
+        ("WARNING", "NativeCodeLoader: Unable to load"),
+        ("INFO", "Picked up JAVA_TOOL_OPTIONS"),
+        ("ERROR", "orders: 3 rows"),
+        ("ERROR", "Traceback (most recent call last):"),
+        ("ERROR", "  File x"),
+        ("ERROR", "ValueError: broken"),
+        ("WARNING", "late"),
+    ]
+
+
+def test_airflow_s_socket_gets_no_line_twice(tmp_path: Path) -> None:
+    """Where standard error is a socket, as under Airflow's supervisor, lines go through the log instead."""
+    code = f"""
+import logging, sys
+import jobs.stages as stages
+logging.basicConfig(filename={str(tmp_path / "log")!r}, level=logging.INFO, format="%(levelname)s %(message)s")
+child = "import sys; print('03:07:33 INFO started', file=sys.stderr)"
+stages.command = lambda *a, **k: [sys.executable, "-c", child]
+stages.run_stage(stages.Stage.FEATURES, "2017-12-03")
+"""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        subprocess.run([sys.executable, "-c", code], check=True, stderr=theirs, timeout=30)
+        theirs.close()
+        assert ours.recv(1000) == b""
+    assert (tmp_path / "log").read_text() == "INFO started\n"
 
 
 PARENT = """
@@ -84,23 +248,23 @@ time.sleep(60)
 def start(tmp_path: Path) -> tuple[subprocess.Popen[bytes], int]:
     pid = tmp_path / "pid"
     parent = subprocess.Popen([sys.executable, "-c", PARENT.format(child=CHILD.format(pid=str(pid)))])
-    deadline = time.monotonic() + 20
+    deadline = monotonic() + 20
     while not (pid.exists() and pid.read_text()):
-        assert time.monotonic() < deadline, "the child did not start"
-        time.sleep(0.05)
+        assert monotonic() < deadline, "the child did not start"
+        sleep(0.05)
     return parent, int(pid.read_text())
 
 
 def gone(pid: int, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    deadline = monotonic() + seconds
+    while monotonic() < deadline:
         try:
             if Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z":
                 return True
             os.kill(pid, 0)
         except (ProcessLookupError, FileNotFoundError):
             return True
-        time.sleep(0.05)
+        sleep(0.05)
     return False
 
 
