@@ -25,7 +25,7 @@ from bench_propensity import built, splits
 
 from conf.settings.load import load
 from conf.settings.propensities import Amount
-from conf.tables.features import RHYTHM
+from conf.tables.features import PURCHASE_SERIES
 from features.segments.fit import FitConfig, choose, closeness
 from features.segments.hierarchical_kmeans import nearest, totals_of
 from features.segments.segments import TRAITS
@@ -38,7 +38,7 @@ from training.models.artifacts import Model, matrix
 from training.models.classifiers import trees
 from training.propensity import amounts, propensity
 from training.propensity.amounts import AmountConfig
-from training.propensity.propensity import HISTORY_INPUTS, LABEL, LISTS, PROFILE_INPUTS, RHYTHM_INPUTS, LadderConfig
+from training.propensity.propensity import HISTORY_INPUTS, LABEL, LISTS, PROFILE_INPUTS, SERIES_INPUTS, LadderConfig
 from training.survival import survival
 from training.value import value
 
@@ -64,12 +64,12 @@ class Work:
     family: str
 
 
-def rhythm_works(names: list[str]) -> dict[str, Work]:
+def series_works(names: list[str]) -> dict[str, Work]:
     """Fit the models of churn, value and survival on four weeks whose labels are known by the day."""
     rows = grocer()
     back = [DAY - timedelta(days=84 + 7 * number) for number in range(4)]
     frame = pd.concat([rows(day, 28) for day in back], ignore_index=True)
-    told = rows(DAY, 28)[list(RHYTHM.names)].astype({"customer_id": str})
+    told = rows(DAY, 28)[list(PURCHASE_SERIES.names)].astype({"customer_id": str})
     customers, found = pa.Table.from_pandas(told, preserve_index=False), {}
     for name in names:
         model = FITS[name](frame)
@@ -109,7 +109,7 @@ def propensity_customers(sets: TrainingSets) -> pa.Table:
     customers = sets.read("customers", day)
     flags = [name for name in customers.columns if name.startswith("recorded:")]
     rows = customers[["customer_id", *PROFILE_INPUTS, *LISTS, *flags]]
-    rows = rows.merge(sets.rhythm(day)[["customer_id", *RHYTHM_INPUTS]], "left", on="customer_id")
+    rows = rows.merge(sets.purchase_series(day)[["customer_id", *SERIES_INPUTS]], "left", on="customer_id")
     history = sets.labels(day)[["customer_id", "label", *HISTORY_INPUTS]]
     parts = {key: part.drop(columns="customer_id").to_dict("records") for key, part in history.groupby("customer_id")}
     held = [parts.get(key, []) for key in rows["customer_id"]]
@@ -184,7 +184,7 @@ def main() -> None:
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     customers, settings = 1_000_000 if options.full else options.customers, load()
-    works = rhythm_works(options.models.split(","))
+    works = series_works(options.models.split(","))
     if list(Path(settings.lake).glob("clean/order_lines")):
         with built(settings, DAY, options.keep) as sets:
             works |= propensity_works(sets, Frames(settings.propensities)) | segment_works(sets)

@@ -51,7 +51,7 @@ def built(settings: Settings, day: date, keep: Path | None) -> Iterator[Training
     from jobs.spark import session
 
     spark = session(settings, "bench_propensity")
-    with training_sets(settings, lake, spark, day, laid, {"customers", "rhythm", "labels"}) as sets:
+    with training_sets(settings, lake, spark, day, laid, {"customers", "purchase_series", "labels"}) as sets:
         if keep is not None:
             here, there = f"{lake.base}/{sets.folder}", f"{Path(keep).resolve()}/{KEPT}"
             pafs.copy_files(here, there, source_filesystem=lake.fs, destination_filesystem=pafs.LocalFileSystem())

@@ -79,12 +79,12 @@ ACTIONS = Table(
 )
 
 #: windows, weeks back and half-lives (days) of the series of a customer's baskets
-RHYTHM_WINDOWS = (7, 14, 28, 56, 84, 182, 364)
+SERIES_WINDOWS = (7, 14, 28, 56, 84, 182, 364)
 WEEKS = 12
 DECAYS = (3, 7, 14, 28, 56, 112)
 
-RHYTHM = Table(
-    "rhythm",
+PURCHASE_SERIES = Table(
+    "purchase_series",
     "one customer with a basket by as_of: what the series of the baskets says; a visit is a day with a basket",
     ("customer_id",),
     (
@@ -94,8 +94,8 @@ RHYTHM = Table(
         Column("visits_total", "double", "visits ever"),
         Column("baskets_total", "double", "baskets ever"),
         Column("spend_total", "double", "amount paid in baskets ever"),
-        *(Column(f"baskets_{days}", "double", f"baskets in the last {days} days") for days in RHYTHM_WINDOWS),
-        *(Column(f"spend_{days}", "double", f"amount paid in baskets, last {days} days") for days in RHYTHM_WINDOWS),
+        *(Column(f"baskets_{days}", "double", f"baskets in the last {days} days") for days in SERIES_WINDOWS),
+        *(Column(f"spend_{days}", "double", f"amount paid in baskets, last {days} days") for days in SERIES_WINDOWS),
         Column("lines_84", "double", "order lines of baskets in the last 84 days"),
         Column("discount_share_84", "double", "discount over list value of baskets in 84 days; null without one"),
         Column("basket_value_84", "double", "mean amount of a basket; null without one"),
@@ -128,7 +128,7 @@ RHYTHM = Table(
     ),
 )
 
-#: what the purchases in a propensity's scope say, by the same definitions as ``RHYTHM``
+#: what the purchases in a propensity's scope say, by the same definitions as ``PURCHASE_SERIES``
 HISTORY = (
     Column("recency_days", "double", "days since the last visit with a purchase in the scope"),
     Column("visits_total", "double", "such visits ever"),
@@ -330,7 +330,7 @@ FEATURES: dict[str, Table] = {
     for table in (
         PROFILE,
         ACTIONS,
-        RHYTHM,
+        PURCHASE_SERIES,
         LABEL_HISTORY,
         DISCOUNTS,
         PRODUCT_TYPES,

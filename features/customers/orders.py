@@ -63,7 +63,7 @@ def habits(orders: DataFrame, as_of: date) -> DataFrame:
     baskets, baskets_84 = F.count_if(basket), F.count_if(recent)
     weekend, evening = F.dayofweek("ordered_on").isin(1, 7), F.col("hour") >= EVENING_FROM
     return placed.groupBy("customer_id").agg(
-        *_rhythm(as_of, basket, baskets),
+        *_intervals(as_of, basket, baskets),
         baskets.alias("baskets_total"),
         *(F.count_if(basket & within(as_of, days)).alias(f"baskets_{days}") for days in WINDOWS),
         *(money(_total("amount", as_of, days)).alias(f"spend_{days}") for days in WINDOWS),
@@ -95,7 +95,7 @@ def _with_store_baskets(orders: DataFrame, as_of: date) -> DataFrame:
     return orders.withColumn("store_baskets_84", F.when(F.col("store_id").isNotNull(), baskets))
 
 
-def _rhythm(as_of: date, basket: Column, baskets: Column) -> list[Column]:
+def _intervals(as_of: date, basket: Column, baskets: Column) -> list[Column]:
     """Return tenure, recency and the mean and sample standard deviation of the gaps, from exact sums."""
     day = F.when(basket, F.col("ordered_on"))
     recency, span, gaps = F.datediff(F.lit(as_of), F.max(day)), F.datediff(F.max(day), F.min(day)), baskets - 1

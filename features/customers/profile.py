@@ -1,4 +1,4 @@
-"""Who each customer is as a buyer: recency, frequency, money, discounts, rhythm, places and departments.
+"""Who each customer is as a buyer: recency, frequency, money, discounts, inter-purchase times, places and departments.
 
 Reference: Fader, Hardie and Lee (2005), "RFM and CLV: Using Iso-Value Curves for Customer Base Analysis", Journal of
 Marketing Research 42(4).

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, functions as F, types as T
 
-from conf.tables.features import DECAYS, RHYTHM, RHYTHM_WINDOWS, WEEKS
+from conf.tables.features import DECAYS, PURCHASE_SERIES, SERIES_WINDOWS, WEEKS
 from features.customers.series_labels import NUMBERS, Horizons, after, labels
 from features.lines import MONEY_UNIT
 from features.schemas import struct
@@ -69,7 +69,7 @@ def basket_series(orders: DataFrame) -> DataFrame:
     return lists.select("customer_id", *(F.col(f"b.{name}").alias(name) for name in _SERIES.names[1:]))
 
 
-def rhythm(series: DataFrame, days: Sequence[date], horizons: Horizons | None = None) -> DataFrame:
+def purchase_series(series: DataFrame, days: Sequence[date], horizons: Horizons | None = None) -> DataFrame:
     """Describe the series of every customer as of some days.
 
     Args:
@@ -78,13 +78,13 @@ def rhythm(series: DataFrame, days: Sequence[date], horizons: Horizons | None = 
         horizons: what labels look at; None: there are none.
 
     Returns:
-        ``RHYTHM`` with ``as_of`` and, with ``horizons``, ``returned`` and the labels of
+        ``PURCHASE_SERIES`` with ``as_of`` and, with ``horizons``, ``returned`` and the labels of
         :mod:`features.customers.series_labels`; one row per day and customer with a basket by then. O(baskets x days).
     """
     told = ("returned", *NUMBERS) if horizons else ()
     kinds = {"returned": T.BooleanType()}
     added = [T.StructField("as_of", T.DateType()), *(T.StructField(n, kinds.get(n, T.DoubleType())) for n in told)]
-    schema = T.StructType([*added, *struct(RHYTHM).fields])
+    schema = T.StructType([*added, *struct(PURCHASE_SERIES).fields])
 
     def apply(batches: Batches) -> Batches:
         for batch in batches:
@@ -98,7 +98,7 @@ def rhythm(series: DataFrame, days: Sequence[date], horizons: Horizons | None = 
                 known = np.flatnonzero(columns["baskets_total"] > 0)
                 keys: list[pa.Array] = [pa.array([as_of] * len(known), pa.date32())]
                 keys += [pa.array(columns[name][known], from_pandas=True) for name in told]
-                values = [pa.array(columns[name][known], from_pandas=True) for name in RHYTHM.names[1:]]
+                values = [pa.array(columns[name][known], from_pandas=True) for name in PURCHASE_SERIES.names[1:]]
                 yield pa.record_batch([*keys, batch.column(0).take(known), *values], names=schema.names)
 
     return series.mapInArrow(apply, schema)
@@ -113,7 +113,7 @@ def series_of(batch: pa.RecordBatch, keys: int = 1) -> Series:
 
 
 def describe(series: Series, as_of: int) -> dict[str, np.ndarray]:
-    """Return the columns of ``RHYTHM`` but the key, float64 (n,), NaN where unknown.
+    """Return the columns of ``PURCHASE_SERIES`` but the key, float64 (n,), NaN where unknown.
 
     Args:
         series: sorted by owner and day.
@@ -129,7 +129,7 @@ def describe(series: Series, as_of: int) -> dict[str, np.ndarray]:
 
     found = {"baskets_total": total(), "spend_total": total(units) / MONEY_UNIT}
     first_of_day = np.diff(owner * _APART - age, prepend=-_APART) != 0
-    for window in RHYTHM_WINDOWS:
+    for window in SERIES_WINDOWS:
         recent = age < window
         found[f"baskets_{window}"] = total(where=recent)
         found[f"spend_{window}"] = total(units, recent) / MONEY_UNIT

@@ -24,7 +24,7 @@ from features.customers.discounts import discounts
 from features.customers.label_history import label_history, scope_series
 from features.customers.orders import orders
 from features.customers.profile import profile
-from features.customers.purchase_series import basket_series, rhythm
+from features.customers.purchase_series import basket_series, purchase_series
 from features.customers.visits import actions
 from features.items.als import AlsConfig, factorize
 from features.items.bought_together import bought_together
@@ -127,7 +127,7 @@ def _build_customers(night: Night, order_lines: DataFrame, products: DataFrame) 
     night.write("profile", profiles)
     series = basket_series(orders(lines(order_lines, products).where(until(night.day)), night.timezone))
     night.write("actions", actions(lines(order_lines, products), night.day))
-    night.write("rhythm", rhythm(series, [night.day]).drop("as_of"))
+    night.write("purchase_series", purchase_series(series, [night.day]).drop("as_of"))
     build_interests(night, order_lines, products, customers, profiles)
     _build_segments(night, profiles)
 

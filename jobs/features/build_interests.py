@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jobs.features.build_features import Night
 
 #: tables with a row a customer whose columns are features
-CUSTOMER_TABLES = ("profile", "rhythm", "interests")
+CUSTOMER_TABLES = ("profile", "purchase_series", "interests")
 #: unit by how a column's name starts or ends
 _UNITS = (
     ("_days", "days"), ("tenure", "days"), ("recency", "days"), ("days_since", "days"), ("interval", "days"),
@@ -50,7 +50,7 @@ def build_interests(
 ) -> None:
     """Write ``interests`` and ``wide``, and ``feature_coverage`` of all that is known of customers.
 
-    ``profile`` and ``rhythm`` are written already.
+    ``profile`` and ``purchase_series`` are written already.
     """
     bought = purchase_lists(lines(order_lines, products), night.day).persist()
     everybody = base(bought, kinds(products), night.day, night.timezone)

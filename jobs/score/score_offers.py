@@ -34,7 +34,7 @@ from jobs.stages import Stage
 from scoring.customers.customer_scores import customer_scores, discount_bands
 from scoring.customers.next_actions import next_actions
 from scoring.customers.propensities import likely_labels, propensities, propensity_inputs
-from scoring.customers.series_scores import rhythm_scores
+from scoring.customers.series_scores import series_scores
 from scoring.offers.candidates import candidates, offerable
 from scoring.offers.coupons import coupon_rows
 from scoring.offers.next_best_offers import BASELINE, HASH, next_best_offers, product_type_ranking, scored_coupons
@@ -135,7 +135,7 @@ class _Night:
         table, known = settings.source.tables.get("customers"), self.clean("customers")
         if table is not None and table.complete and known is not None:
             rights = without_gone(rights, known)
-        told = rhythm_scores(self.feature("rhythm"), self.models, settings.models.churn_active_days)
+        told = series_scores(self.feature("purchase_series"), self.models, settings.models.churn_active_days)
         found = self.lake.spark_files(self.spark, asked.files)
         described = (self.feature("interests"), discount_bands(self.feature("discounts")))
         more = (*described, self.next_actions(), likely_labels(found))
@@ -256,7 +256,7 @@ class _Night:
         """Write ``scores/customer_propensities``."""
         asked = [each for each in self.settings.propensities.labels if each.model in self.models]
         rows = propensity_inputs(
-            self.profile, self.feature("rhythm"), self.feature("label_history"), self.clean("customers"), asked
+            self.profile, self.feature("purchase_series"), self.feature("label_history"), self.clean("customers"), asked
         )
         models = {each.label: (self.models[each.model], self.named(each.model)) for each in asked}
         standing = {each.label: self.pins[each.model]["standing"] for each in asked}

@@ -39,7 +39,7 @@ def _value_network(sets: TrainingSets, models: Models) -> Trial:
 
 def _churn_trial(sets: TrainingSets, models: Models, fit: Callable[..., Candidate]) -> Trial:
     def rows(days: Any) -> pd.DataFrame:
-        return churn.rows(sets.rhythm(days), models.churn_active_days)
+        return churn.rows(sets.purchase_series(days), models.churn_active_days)
 
     weekly = sets.windows.weekly(models.churn_windows)
     train, validation, gate = (
@@ -60,7 +60,7 @@ def _survival(sets: TrainingSets, models: Models) -> Trial:
     if not days:
         raise NotEnoughData(f"survival: {weeks} weeks more than the other models need")
     gate, train = (
-        survival.rows(sets.rhythm(found), models.churn_active_days, horizon, until)
+        survival.rows(sets.purchase_series(found), models.churn_active_days, horizon, until)
         for found, until in (((gate_day,), windows.until), (days, gate_day))
     )
     enough("an absence", *(rows.assign(**{"an absence": rows["leaves_in_week"] > 0}) for rows in (train, gate)))
@@ -77,7 +77,7 @@ def _own_rhythm(sets: TrainingSets, models: Models) -> Trial:
     gate_day, days = sets.windows.longer(MOST_LIMIT, models.churn_windows)
     if not days:
         raise NotEnoughData(f"own rhythm: two times {MOST_LIMIT} days after {models.min_history_days} are needed")
-    train, gate = churn.own_rows(sets.rhythm(days)), churn.own_rows(sets.rhythm(gate_day))
+    train, gate = churn.own_rows(sets.purchase_series(days)), churn.own_rows(sets.purchase_series(gate_day))
     enough(churn.OWN_LABEL, train, gate)
     fitted = churn.own_fit(train)
     return Trial(
@@ -93,7 +93,7 @@ def _value(fit: Callable[[pd.DataFrame, float], Candidate]) -> Callable[[Trainin
         gate_day, days = sets.windows.longer(models.value_days, models.churn_windows)
         if not days:
             raise NotEnoughData(f"value: two times {models.value_days} days after {models.min_history_days} are needed")
-        train, gate = sets.rhythm(days), sets.rhythm(gate_day)
+        train, gate = sets.purchase_series(days), sets.purchase_series(gate_day)
         spenders = train.loc[train[value.LABEL] > 0, "customer_id"].nunique()
         if spenders < LEAST_TRAINING or (gate[value.LABEL] > 0).sum() < LEAST_HELD_OUT:
             raise NotEnoughData(f"value: {spenders} customers who spent something are too few to learn from")
@@ -105,10 +105,10 @@ def _value(fit: Callable[[pd.DataFrame, float], Candidate]) -> Callable[[Trainin
 
 
 TASKS: tuple[Task, ...] = (
-    Task(churn.NAME, "rhythm", "log_likelihood", churn.INPUTS, _churn(churn.fit)),
+    Task(churn.NAME, "purchase_series", "log_likelihood", churn.INPUTS, _churn(churn.fit)),
     Task(
         "churn_networks",
-        "rhythm",
+        "purchase_series",
         "log_likelihood",
         churn.INPUTS,
         _churn_networks,
@@ -117,19 +117,19 @@ TASKS: tuple[Task, ...] = (
     ),
     Task(
         "value_network",
-        "rhythm",
+        "purchase_series",
         "minus_deviance",
         value.DECLARED,
         _value_network,
         weekly=True,
         challenges=value.NAME,
     ),
-    Task(churn.OWN_NAME, "rhythm", "log_likelihood", churn.INPUTS, _own_rhythm),
-    Task(survival.NAME, "rhythm", "log_likelihood", survival.INPUTS, _survival),
-    Task(value.NAME, "rhythm", "minus_deviance", value.DECLARED, _value(value.steps)),
+    Task(churn.OWN_NAME, "purchase_series", "log_likelihood", churn.INPUTS, _own_rhythm),
+    Task(survival.NAME, "purchase_series", "log_likelihood", survival.INPUTS, _survival),
+    Task(value.NAME, "purchase_series", "minus_deviance", value.DECLARED, _value(value.steps)),
     Task(
         "value_purchases",
-        "rhythm",
+        "purchase_series",
         "minus_deviance",
         value.DECLARED,
         _value(value.purchases),

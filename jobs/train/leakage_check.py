@@ -40,7 +40,7 @@ LABELS: dict[str, tuple[str, ...]] = {
     "customers": ("returned", "bought"),
     "pairs": ("bought",),
     "coupons": ("redeemed", "bought", "spend"),
-    "rhythm": ("returned", *NUMBERS),
+    "purchase_series": ("returned", *NUMBERS),
     "labels": ("bought", "spent"),
     "actions": ("next", "days"),
 }
@@ -85,8 +85,8 @@ def _inputs(sets: TrainingSets, name: str) -> pd.DataFrame:
     gate = sets.windows.gate
     if name == "actions":
         return visits.windows(sets.actions(), (sets.night - gate).days, 1)
-    if name == "rhythm":
-        return sets.rhythm(gate)
+    if name == "purchase_series":
+        return sets.purchase_series(gate)
     if name == "labels":  # a row without a history is as none, see training.propensity.propensity.wide
         rows = sets.labels(gate)
         return rows[rows[list(HISTORY_INPUTS)].notna().any(axis=1)].reset_index(drop=True)

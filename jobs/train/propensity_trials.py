@@ -18,7 +18,7 @@ from training.evaluation.leakage import Split, split
 from training.networks.loop import Checkpoint
 from training.propensity import amounts, propensity
 from training.propensity.amounts import AmountConfig
-from training.propensity.propensity import HISTORY_INPUTS, LABEL, LISTS, PROFILE_INPUTS, RHYTHM_INPUTS, LadderConfig
+from training.propensity.propensity import HISTORY_INPUTS, LABEL, LISTS, PROFILE_INPUTS, SERIES_INPUTS, LadderConfig
 
 _KEYS = ("customer_id", "label", "bought", "spent")
 
@@ -52,7 +52,7 @@ class Frames:
     def columns(self, liked: Sequence[str]) -> list[str]:
         """Return all that the network of all labels takes."""
         own = [f"{label}:{name}" for label in self.hints for name in HISTORY_INPUTS]
-        return [*RHYTHM_INPUTS, *PROFILE_INPUTS, *own, *(f"likes:{department}" for department in liked)]
+        return [*SERIES_INPUTS, *PROFILE_INPUTS, *own, *(f"likes:{department}" for department in liked)]
 
     def heads(self, sets: TrainingSets, network: NetworkTraining) -> dict[str, Candidate]:
         """Return each label's head of the network of all labels, which is fitted when first asked for."""
@@ -70,8 +70,8 @@ class Frames:
         customers = sets.read("customers", day)
         flags = [name for name in customers.columns if name.startswith("recorded:")]
         kept = customers[["customer_id", "returned", *flags, *PROFILE_INPUTS, *LISTS]]
-        rhythm = sets.rhythm(day)[["customer_id", *RHYTHM_INPUTS]]
-        base = kept.merge(rhythm, "left", on="customer_id").assign(as_of=day)
+        purchase_series = sets.purchase_series(day)[["customer_id", *SERIES_INPUTS]]
+        base = kept.merge(purchase_series, "left", on="customer_id").assign(as_of=day)
         history = sets.labels(day) if self.labels else pd.DataFrame([], columns=[*_KEYS, *HISTORY_INPUTS], dtype=object)
         row = pd.Index(base["customer_id"]).get_indexer(pd.Index(history["customer_id"]))
         frame = propensity.wide(base, row[row >= 0], history[row >= 0], self.labels, self.liked(sets))

@@ -24,7 +24,7 @@ from jobs.train.study_tables import STUDIES
 from jobs.train.training_sets import TrainingSets
 from scoring.customers.rule_sentences import sentence, subject
 from training.propensity import propensity
-from training.propensity.propensity import LABEL, PROFILE_INPUTS, RHYTHM_INPUTS
+from training.propensity.propensity import LABEL, PROFILE_INPUTS, SERIES_INPUTS
 from training.studies import uplift_study
 from training.studies.rule_tree import RuleConfig, Rules, rule_tree
 
@@ -64,7 +64,7 @@ def studies(settings: Settings, sets: TrainingSets, frames: Frames, built: set[s
     Returns:
         ``KPI_RULES`` and ``UPLIFT_VERDICTS`` by name; nothing where the sets do not give the wide frames.
     """
-    if not {"customers", "rhythm", *(["labels"] if settings.propensities.scopes else [])} <= built:
+    if not {"customers", "purchase_series", *(["labels"] if settings.propensities.scopes else [])} <= built:
         return {}
     rules = [row for kpi in _kpis(settings, sets, frames, built) for row in _rules(kpi, settings, sets, day)]
     verdicts = list(_verdicts(settings, sets, frames, day))
@@ -156,7 +156,7 @@ def _verdicts(settings: Settings, sets: TrainingSets, frames: Frames, day: date)
             reached = set(now.loc[~now["is_control"], "customer_id"]) - held_back
             arm = frame["customer_id"].isin(reached).to_numpy(dtype=int)
             rows = (arm == 1) | (frame["customer_id"].isin(held_back).to_numpy() if held_back else True)
-            x = frame[[*RHYTHM_INPUTS, *PROFILE_INPUTS]].to_numpy(dtype="float64", na_value=np.nan)
+            x = frame[[*SERIES_INPUTS, *PROFILE_INPUTS]].to_numpy(dtype="float64", na_value=np.nan)
             happened, spent = frame["returned"].to_numpy(dtype=int), frame["spend_84"].to_numpy(dtype="float64")
             for found in uplift_study.study(
                 x[rows], arm[rows], happened[rows], bool(held_back), spent[rows], settings.models.seed

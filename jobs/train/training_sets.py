@@ -3,8 +3,8 @@
 ``customers``: a row per customer with profile, own history per product type, and what was bought after. ``types``: the
 product types that are characteristics. ``pairs``: candidates, where each source ranks them, whether they were bought.
 ``items``: the product types sold up to the gate, their buyers and whether they are offered. ``coupons``: customers and
-their coupons and what came of them; redemptions in further windows too. ``rhythm``: customers and the series of their
-baskets, in windows a week apart. ``labels``: customers and the propensities in whose scopes they bought.
+their coupons and what came of them; redemptions in further windows too. ``purchase_series``: customers and their
+baskets in order, in windows a week apart. ``labels``: customers and the propensities in whose scopes they bought.
 ``actions``: customers and the whole series of their visits, from which any window can be cut.
 Rows carry their ``as_of``; their labels are the days of the horizon after it.
 
@@ -36,7 +36,7 @@ from features.customers.label_history import label_history, scope_series
 from features.customers.labels import active_after, recorded, type_purchases
 from features.customers.orders import orders
 from features.customers.profile import liked_departments, profile
-from features.customers.purchase_series import basket_series, rhythm
+from features.customers.purchase_series import basket_series, purchase_series
 from features.customers.series_labels import MOST_LIMIT, SURVIVAL_WEEKS, Horizons
 from features.customers.visits import actions
 from features.items.als import AlsConfig, factorize
@@ -55,14 +55,14 @@ log = logging.getLogger(__name__)
 NEEDS: dict[str, tuple[str, ...]] = {
     "customers": ("customers", "order_lines", "products"),
     "pairs": ("customers", "order_lines", "products"),
-    "rhythm": ("order_lines", "products"),
+    "purchase_series": ("order_lines", "products"),
     "labels": ("order_lines", "products"),
     "actions": ("order_lines", "products"),
     "coupons": ("customers", *COUPON_TABLES),
 }
 _BUCKETS = 1_000_000
 #: sets that are read together with a task's own
-WITH: dict[str, tuple[str, ...]] = {"pairs": ("customers",), "labels": ("customers", "rhythm")}
+WITH: dict[str, tuple[str, ...]] = {"pairs": ("customers",), "labels": ("customers", "purchase_series")}
 _BLIND = "blind"
 #: more visits than a customer has
 _ALL_VISITS = 1_000_000
@@ -97,9 +97,9 @@ class TrainingSets:
         parts = [self._read(name, day) for day in (days if isinstance(days, tuple) else (days,))]
         return pd.concat(parts, ignore_index=True)
 
-    def rhythm(self, days: tuple[date, ...] | date) -> pd.DataFrame:
-        """Return the rows of set ``rhythm`` in some windows, sorted by window, newest first, and customer."""
-        rows = self._of_days("rhythm", days)
+    def purchase_series(self, days: tuple[date, ...] | date) -> pd.DataFrame:
+        """Return the rows of set ``purchase_series`` in some windows, sorted by window, newest first, and customer."""
+        rows = self._of_days("purchase_series", days)
         return rows.sort_values(["as_of", "customer_id"], ascending=[False, True], ignore_index=True)
 
     def labels(self, day: date) -> pd.DataFrame:
@@ -274,8 +274,8 @@ def _moved_onto_night(source: Source, as_of: date) -> tuple[date, dict[str, Data
     return night, moved(source.clean, (night - as_of).days) if night != as_of else source.clean
 
 
-def _write_rhythm(source: Source) -> None:
-    """Write the set ``rhythm``: one pass over the orders gives all its windows."""
+def _write_purchase_series(source: Source) -> None:
+    """Write the set ``purchase_series``: one pass over the orders gives all its windows."""
     settings, models, windows = source.settings, source.settings.models, source.windows
     orders_until = source.clean["order_lines"].where(F.col("ordered_on") <= F.lit(source.day))
     baskets = orders(lines(orders_until, source.clean["products"]), settings.source.timezone)
@@ -289,7 +289,7 @@ def _write_rhythm(source: Source) -> None:
     days = {source.only} if source.only else days
     series = source.sample(basket_series(baskets), models.max_customers)
     horizons = Horizons(settings.horizon_days, models.value_days, (source.day - date(1970, 1, 1)).days)
-    rhythm(series, sorted(days, reverse=True), horizons).write.parquet(f"{source.target}/rhythm")
+    purchase_series(series, sorted(days, reverse=True), horizons).write.parquet(f"{source.target}/purchase_series")
 
 
 def _write_labels(source: Source) -> None:
@@ -356,7 +356,7 @@ def _write_pairs(
 
 #: sets of which one pass over the clean layer gives all windows
 _ONCE: dict[str, Callable[[Source], None]] = {
-    "rhythm": _write_rhythm,
+    "purchase_series": _write_purchase_series,
     "labels": _write_labels,
     "actions": _write_actions,
 }

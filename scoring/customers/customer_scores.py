@@ -38,7 +38,7 @@ def customer_scores(
         profile: ``PROFILE`` beside ``INTERESTS``, the result of :func:`discount_bands` and ``next_action``.
         segments: ``SEGMENTS``; a customer without one is in the segment ``none``.
         rights: from :func:`scoring.offers.policy.contact_rights`.
-        told: from ``rhythm_scores``; where it expects no spend of anybody, the spend of the
+        told: from ``series_scores``; where it expects no spend of anybody, the spend of the
             last 90 days stands in.
         offers: margin and share of it that offers may cost.
         ds: the night, ISO 8601.

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conf.tables.features import DECAYS, RHYTHM_WINDOWS, WEEKS
+from conf.tables.features import DECAYS, SERIES_WINDOWS, WEEKS
 
 #: what an input of a model means, in words; {} is its value
 WORDS: dict[str, tuple[str, str]] = {
@@ -31,7 +31,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "campaigns_total": ("targeted by {}", "campaign"),
     "responses_total": ("{} ever", "redemption"),
     "responses_84": ("{} in the last 84 days", "redemption"),
-    **{f"baskets_{days}": (f"{{}} in the last {days} days", "basket") for days in RHYTHM_WINDOWS},
+    **{f"baskets_{days}": (f"{{}} in the last {days} days", "basket") for days in SERIES_WINDOWS},
     "visits_total": ("{} ever", "visit"),
     **{f"visits_week_{n}": (f"{{}} in week {n} back", "visit") for n in range(1, WEEKS + 1)},
     **{f"days_since_visit_{n}": (f"visit number {n} back was {{}} ago", "day") for n in (2, 3, 5, 10)},
@@ -47,7 +47,7 @@ WORDS: dict[str, tuple[str, str]] = {
 #: inputs that are shares, amounts or ratios
 NUMBERS: dict[str, tuple[str, str]] = {
     **{f"spend_{d}": (f"spent {{}} in the last {d} days", "%.2f") for d in (28, 30, 60, 84, 90, 365)},
-    **{f"spend_{days}": (f"spent {{}} in the last {days} days", "%.2f") for days in RHYTHM_WINDOWS},
+    **{f"spend_{days}": (f"spent {{}} in the last {days} days", "%.2f") for days in SERIES_WINDOWS},
     "spend_total": ("spent {} ever", "%.2f"),
     **{f"spend_week_{n}": (f"spent {{}} in week {n} back", "%.2f") for n in range(1, WEEKS + 1)},
     **{

@@ -30,7 +30,7 @@ def phrases(name: str, values: np.ndarray, own: str, titles: dict[str, str]) -> 
     """Return a phrase per customer on the values of one input (n,).
 
     Args:
-        name: of the input: a column of rhythm or profile, ``<label>:<column>`` or ``likes:<department>``.
+        name: of the input: a column of purchase_series or profile, ``<label>:<column>`` or ``likes:<department>``.
         values: (n,) of those customers; NaN where unknown.
         own: the label that is explained.
         titles: label -> its title.

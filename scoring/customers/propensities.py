@@ -27,7 +27,7 @@ from scoring.offers.arbitration import PLACES
 from scoring.predictions import Packed
 from training.models.artifacts import Model, from_bytes
 from training.propensity.amounts import chance_of_any
-from training.propensity.propensity import HISTORY_INPUTS, LISTS, PROFILE_INPUTS, RHYTHM_INPUTS, eligible, wide
+from training.propensity.propensity import HISTORY_INPUTS, LISTS, PROFILE_INPUTS, SERIES_INPUTS, eligible, wide
 
 Batches = Iterator[pa.RecordBatch]
 #: inputs named as reasons
@@ -41,7 +41,7 @@ _NUMBERS = ("probability", "expected")
 
 def propensity_inputs(
     profile: DataFrame,
-    rhythm: DataFrame,
+    purchase_series: DataFrame,
     history: DataFrame,
     customers: DataFrame | None,
     asked: Sequence[Propensity],
@@ -50,19 +50,19 @@ def propensity_inputs(
 
     Args:
         profile: ``PROFILE``.
-        rhythm: ``RHYTHM`` of the same day.
+        purchase_series: ``PURCHASE_SERIES`` of the same day.
         history: ``LABEL_HISTORY`` of the same day.
         customers: ``CUSTOMERS``, for recorded attributes; None where the source has none.
         asked: the labels.
 
     Returns:
-        ``customer_id``, :data:`RHYTHM_INPUTS`, :data:`PROFILE_INPUTS`, :data:`LISTS`, ``history`` (structs of
+        ``customer_id``, :data:`SERIES_INPUTS`, :data:`PROFILE_INPUTS`, :data:`LISTS`, ``history`` (structs of
         ``LABEL_HISTORY``) and ``recorded:<label>`` for attributes.
     """
     lists = history.groupBy("customer_id").agg(F.collect_list(F.struct(*LABEL_HISTORY.names[1:])).alias("history"))
     rows = (
         profile.select("customer_id", *PROFILE_INPUTS)
-        .join(rhythm.select("customer_id", *RHYTHM_INPUTS), "customer_id", "left")
+        .join(purchase_series.select("customer_id", *SERIES_INPUTS), "customer_id", "left")
         .join(liked_departments(profile), "customer_id", "left")
         .join(lists, "customer_id", "left")
     )
@@ -190,7 +190,7 @@ def _frame(batch: pa.RecordBatch, models: Mapping[str, tuple[Model, str]], asked
         {name: flat.field(name).to_numpy(zero_copy_only=False) for name in ("label", *HISTORY_INPUTS)}
     )
     flags = [name for name in batch.schema.names if name.startswith("recorded:")]
-    customers = batch.select(["customer_id", *RHYTHM_INPUTS, *PROFILE_INPUTS, *LISTS, *flags]).to_pandas()
+    customers = batch.select(["customer_id", *SERIES_INPUTS, *PROFILE_INPUTS, *LISTS, *flags]).to_pandas()
     return wide(customers, row, history, labels, liked)
 
 

@@ -1,4 +1,4 @@
-"""What the models of churn, value and survival say of each customer, in one pass over ``RHYTHM``.
+"""What the models of churn, value and survival say of each customer, in one pass over ``PURCHASE_SERIES``.
 
 n = rows of an Arrow batch. Models travel to the workers as bytes; O(customers x inputs).
 """
@@ -43,11 +43,11 @@ REASONS = ("churn_reasons", "value_reasons")
 MOST = 3
 
 
-def rhythm_scores(told: DataFrame, models: Mapping[str, Packed], active_days: int) -> DataFrame:
+def series_scores(told: DataFrame, models: Mapping[str, Packed], active_days: int) -> DataFrame:
     """Score every customer with a basket.
 
     Args:
-        told: ``RHYTHM``.
+        told: ``PURCHASE_SERIES``.
         models: by their names; those that are missing score nobody.
         active_days: churn and survival are told of customers with a purchase in these days.
 
@@ -69,7 +69,7 @@ def rhythm_scores(told: DataFrame, models: Mapping[str, Packed], active_days: in
 
 
 def scored_batch(batch: pa.RecordBatch, models: Mapping[str, Model], active_days: int) -> pa.RecordBatch:
-    """Return ``customer_id``, :data:`NUMBERS` and :data:`REASONS` of a batch of ``RHYTHM``."""
+    """Return ``customer_id``, :data:`NUMBERS` and :data:`REASONS` of a batch of ``PURCHASE_SERIES``."""
     frame = batch.to_pandas()
     size = len(frame)
     active = frame["recency_days"].to_numpy() < active_days

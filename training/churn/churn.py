@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from conf.tables.features import RHYTHM
+from conf.tables.features import PURCHASE_SERIES
 from training.evaluation.fitted import Candidate, Judged, better, judge_binary
 from training.models.artifacts import Model
 from training.models.blends import Blend, blend
@@ -28,8 +28,8 @@ NAME = "churn"
 LABEL = "left"
 #: the other definition: an absence longer than 95 % of the customer's own gaps, see ``series_labels``
 OWN_NAME, OWN_LABEL = "own_rhythm", "outlasts"
-#: numeric columns of ``RHYTHM``
-INPUTS: tuple[str, ...] = RHYTHM.names[1:]
+#: numeric columns of ``PURCHASE_SERIES``
+INPUTS: tuple[str, ...] = PURCHASE_SERIES.names[1:]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def rows(customers: pd.DataFrame, active_days: int) -> pd.DataFrame:
     """Keep customers that are active, and add :data:`LABEL`.
 
     Args:
-        customers: ``RHYTHM``'s numbers, and ``returned``: bought within the horizon.
+        customers: ``PURCHASE_SERIES``'s numbers, and ``returned``: bought within the horizon.
         active_days: a customer is active with a purchase in these days.
     """
     active = customers[customers["recency_days"] < active_days]
@@ -59,7 +59,7 @@ def own_rows(customers: pd.DataFrame) -> pd.DataFrame:
     """Keep customers whose own limit is known and not yet passed, and add :data:`OWN_LABEL`.
 
     Args:
-        customers: the set ``rhythm``, with ``beyond_limit``: 1, 0, or NaN where nobody can tell.
+        customers: the set ``purchase_series``, with ``beyond_limit``: 1, 0, or NaN where nobody can tell.
     """
     known = customers[customers["beyond_limit"].notna()]
     return known.assign(**{OWN_LABEL: known["beyond_limit"] > 0}).reset_index(drop=True)

@@ -1,6 +1,6 @@
 """What a customer will do, or is: one model per configured label, the simplest that is as good as the best.
 
-One wide frame serves all labels: rhythm and profile, the history in each label's scope (``<label>:<column>``), and the
+One wide frame serves all labels: series and profile, the history in each label's scope (``<label>:<column>``), and the
 lean to departments (``likes:<department>``). n = customers, l = labels, d = departments.
 
 References: Breiman et al. (1984), "Classification and Regression Trees" (the one-standard-error rule); Bennett et al.
@@ -37,8 +37,8 @@ from training.models.classifiers import (
 LABEL = "happens"
 #: the rung that knows the history in the label's own scope alone
 OWN = "own history"
-#: columns of ``RHYTHM`` and then of ``PROFILE`` that every label's model takes
-RHYTHM_INPUTS = (
+#: columns of ``PURCHASE_SERIES`` and then of ``PROFILE`` that every label's model takes
+SERIES_INPUTS = (
     "recency_days", "tenure_days", "visits_total", "baskets_28", "baskets_84", "baskets_364", "spend_28", "spend_84",
     "spend_364", "basket_value_84", "trend_28", "visits_decay_7", "visits_decay_28", "visits_decay_112",
     "visit_rate_56", "spend_decay_28", "interval_days", "overdue_ratio", "gap_variation", "gap_max", "gap_last",
@@ -94,7 +94,7 @@ def wide(
     """Put together the inputs of all models; the same for training and for the night.
 
     Args:
-        customers: a row per customer (n): :data:`RHYTHM_INPUTS`, :data:`PROFILE_INPUTS` and :data:`LISTS`, in any
+        customers: a row per customer (n): :data:`SERIES_INPUTS`, :data:`PROFILE_INPUTS` and :data:`LISTS`, in any
             order; null where unknown. Other columns stay.
         row: position in ``customers`` that each row of ``history`` belongs to.
         history: ``LABEL_HISTORY``: ``label`` and :data:`HISTORY_INPUTS`.
@@ -128,7 +128,7 @@ def inputs(propensity: Propensity, labels: Sequence[str], liked: Sequence[str]) 
     if isinstance(propensity, Purchase) and propensity.kind == "adopts":
         own = []  # the scope's history is empty by definition
     others = [f"{label}:visits_decay_112" for label in labels if label != propensity.label]
-    return [*RHYTHM_INPUTS, *PROFILE_INPUTS, *own, *others, *(f"likes:{department}" for department in liked)]
+    return [*SERIES_INPUTS, *PROFILE_INPUTS, *own, *others, *(f"likes:{department}" for department in liked)]
 
 
 def eligible(frame: pd.DataFrame, propensity: Propensity) -> np.ndarray:

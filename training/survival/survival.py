@@ -20,14 +20,14 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from conf.tables.features import RHYTHM
+from conf.tables.features import PURCHASE_SERIES
 from features.customers.series_labels import SURVIVAL_WEEKS
 from training.evaluation.fitted import Candidate, Judged
 from training.models.artifacts import Meta, Model, matrix
 from training.models.logistic import Logits, Scaler
 
 NAME = "survival"
-INPUTS: tuple[str, ...] = RHYTHM.names[1:]
+INPUTS: tuple[str, ...] = PURCHASE_SERIES.names[1:]
 #: inputs whose say changes with the weeks
 CHANGING = ("recency_days", "visit_rate_7", "visit_rate_56", "absence_by_rate")
 WEIGHTS_FILE = "model.json"
@@ -83,7 +83,7 @@ def rows(customers: pd.DataFrame, active_days: int, horizon_days: int, until: da
     """Keep active customers, and of their weeks those that are known by ``until``.
 
     Args:
-        customers: the set ``rhythm``: ``as_of``, ``leaves_in_week`` and the inputs.
+        customers: the set ``purchase_series``: ``as_of``, ``leaves_in_week`` and the inputs.
         active_days: a customer is active with a purchase in these days.
         horizon_days: length of the absence.
         until: last day whose purchases may be known.

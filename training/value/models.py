@@ -25,7 +25,7 @@ from training.models.artifacts import Meta, Model, matrix
 from training.models.logistic import Logits
 from training.value.bg_nbd import BgNbd, GammaGamma
 
-#: inputs of ``purchases``, columns of ``RHYTHM``
+#: inputs of ``purchases``, columns of ``PURCHASE_SERIES``
 OF_PURCHASES = ("visits_total", "tenure_days", "recency_days", "spend_total")
 OF_SPEND = ("spend_84",)
 #: the least that is expected of anybody, in the source's currency: metrics of shares need it above zero

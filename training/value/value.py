@@ -4,7 +4,7 @@ The gate's metric is a customer's negative Tweedie deviance of power 1.5 (:func:
 expectation, bears the zeros of those who stay away, and lets neither the few largest customers nor the many smallest
 decide alone. Mean absolute error, correlation, total and the interval's coverage are told beside it.
 
-n = customers. Columns are those of ``RHYTHM``; ``spend_after`` is the spend that came.
+n = customers. Columns are those of ``PURCHASE_SERIES``; ``spend_after`` is the spend that came.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy.optimize import minimize
 from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 
-from conf.tables.features import RHYTHM
+from conf.tables.features import PURCHASE_SERIES
 from training.evaluation.fitted import Candidate, Judged
 from training.models.artifacts import Meta, Model, matrix
 from training.models.logistic import Logits, Scaler
@@ -39,7 +39,7 @@ from training.value.models import (
 
 NAME = "value"
 LABEL = "spend_after"
-DECLARED: tuple[str, ...] = RHYTHM.names[1:]
+DECLARED: tuple[str, ...] = PURCHASE_SERIES.names[1:]
 #: parts of names of inputs that grow with the history the source has, and not with the customer
 _OF_HISTORY = ("_total", "tenure", "_182", "_364", "_112", "absence", "gap_max", "weeks_active", "interval_deviation")
 INPUTS: tuple[str, ...] = tuple(name for name in DECLARED if not any(part in name for part in _OF_HISTORY))

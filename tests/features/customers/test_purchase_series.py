@@ -5,8 +5,8 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from conf.tables.features import RHYTHM
-from features.customers.purchase_series import Series, basket_series, describe, rhythm
+from conf.tables.features import PURCHASE_SERIES
+from features.customers.purchase_series import Series, basket_series, describe, purchase_series
 from features.customers.series_labels import Horizons
 
 DAY = 17_000
@@ -38,7 +38,7 @@ def test_a_customer_by_hand():
 def test_every_declared_column_is_there_and_the_future_is_not_seen():
     past = describe(series((0, 5, 1.0), (1, 3, 2.0)), DAY)
     later = describe(series((0, 5, 1.0), (1, 3, 2.0), (1, -1, 50.0), (0, -9, 3.0)), DAY)
-    assert set(past) == set(RHYTHM.names[1:])
+    assert set(past) == set(PURCHASE_SERIES.names[1:])
     for name, values in past.items():
         np.testing.assert_array_equal(values, later[name], err_msg=name)
 
@@ -59,7 +59,9 @@ def test_frames_carry_windows_and_labels(spark):
     rows += [("b", day - timedelta(days=31), 20_000, 0, 1, True), ("b", day, 5, 0, 1, False)]
     columns = "customer_id string, ordered_on date, amount long, discount long, lines long, is_basket boolean"
     horizons = Horizons(28, 84, (day - date(1970, 1, 1)).days)
-    found = rhythm(basket_series(spark.createDataFrame(rows, columns)), [day, day - timedelta(days=40)], horizons)
+    found = purchase_series(
+        basket_series(spark.createDataFrame(rows, columns)), [day, day - timedelta(days=40)], horizons
+    )
     told = {(row["customer_id"], row["as_of"]): row for row in found.collect()}
     assert set(told) == {("a", day), ("b", day), ("a", day - timedelta(days=40))}
     assert [told[key]["returned"] for key in sorted(told)] == [True, False, False]

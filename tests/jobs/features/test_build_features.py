@@ -99,7 +99,7 @@ def test_all_tables_are_published_and_a_second_run_gives_the_same(spark, setting
         "milk", "cream", "bun", "glue", "paint",
     }  # fmt: skip
     assert (first.facts["segments"]["ids"], first.facts["segments"]["silhouette"]) == (("segment_1",), None)
-    assert first.tables["features/rhythm"].rows == 8
+    assert first.tables["features/purchase_series"].rows == 8
     assert (first.tables["features/interests"].rows, first.tables["features/wide"].rows) == (9, 8)
     coverage = Lake(settings.lake).arrow("features/feature_coverage", DAY).to_pylist()
     known = {(row["table_name"], row["column_name"]): row for row in coverage}

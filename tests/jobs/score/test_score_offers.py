@@ -78,7 +78,7 @@ def features() -> dict[str, list[dict[str, Any]]]:
     }  # fmt: skip
     return {
         "profile": profile(),
-        "rhythm": [row for row in profile() if row["baskets_total"]],
+        "purchase_series": [row for row in profile() if row["baskets_total"]],
         "product_types": types,
         "affinity": bought,
         "actions": [{"customer_id": who, "actions": ["GROCERY"], "days_ago": [n]} for n, who in enumerate(WARM[:2])],

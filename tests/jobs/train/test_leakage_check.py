@@ -109,9 +109,9 @@ def decided(settings: Settings) -> str:
 
 
 def replaced(monkeypatch: pytest.MonkeyPatch, columns: Callable[[DataFrame], DataFrame]) -> None:
-    """Change what the set ``rhythm`` holds."""
-    honest = building.rhythm
-    monkeypatch.setattr(building, "rhythm", lambda *given: columns(honest(*given)))
+    """Change what the set ``purchase_series`` holds."""
+    honest = building.purchase_series
+    monkeypatch.setattr(building, "purchase_series", lambda *given: columns(honest(*given)))
 
 
 def test_no_input_changes_when_nothing_later_is_known(night: Settings, spark: SparkSession) -> None:
@@ -128,7 +128,7 @@ def test_no_input_changes_when_nothing_later_is_known(night: Settings, spark: Sp
     full, cut = (TrainingSets(lake, part, laid, NIGHT, Path()) for part in ("full", "blind"))
     assert changed(full, cut, names) == {}
     rows = {name: len(cut.read(name, GATE)) for name in ("customers", "coupons")}
-    assert min(*rows.values(), len(cut.rhythm(GATE)), len(cut.labels(GATE)), len(cut.actions())) > 100
+    assert min(*rows.values(), len(cut.purchase_series(GATE)), len(cut.labels(GATE)), len(cut.actions())) > 100
     assert full.read("customers", GATE)["returned"].mean() > 0.3  # the labels are of later days
     assert not cut.read("customers", GATE)["returned"].any()
     assert full.read("coupons", GATE)["redeemed"].any()
@@ -148,7 +148,9 @@ def test_the_same_model_with_a_planted_leak_is_refused(night: Settings, monkeypa
         return rows.withColumn("gap_max", F.when(told & ~F.col("returned"), 300.0).otherwise(F.col("gap_max")))
 
     replaced(monkeypatch, planted)
-    assert decided(night) == f"refused: inputs of set rhythm change when nothing after {GATE} is known: gap_max"
+    assert (
+        decided(night) == f"refused: inputs of set purchase_series change when nothing after {GATE} is known: gap_max"
+    )
 
 
 def test_a_model_that_learnt_from_shuffled_labels_is_refused(night: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

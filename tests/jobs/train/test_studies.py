@@ -25,7 +25,7 @@ from training.evaluation.gate import faults
 from training.evaluation.windows import Windows, windows
 from training.networks.convolution_fit import StackConfig
 from training.propensity import multitask
-from training.propensity.propensity import HISTORY_INPUTS, PROFILE_INPUTS, RHYTHM_INPUTS
+from training.propensity.propensity import HISTORY_INPUTS, PROFILE_INPUTS, SERIES_INPUTS
 
 NIGHT = date(2017, 12, 3)
 FISH = Purchase(kind="buys", label="fish", title="buys fish", scope=Scope(departments=["SEA"]))
@@ -35,7 +35,7 @@ SPEND = Amount(kind="amount", label="spend", title="spends on fish", scope=FISH.
 PARENT = Attribute(kind="attribute", label="parent", title="has children", attribute="kids", values=["1"])
 ASKED = Propensities(labels=[FISH, BACK, FIRST, PARENT, SPEND])
 SIZE = 600
-BUILT = {"customers", "rhythm", "labels", "coupons"}
+BUILT = {"customers", "purchase_series", "labels", "coupons"}
 
 
 @dataclass
@@ -62,10 +62,10 @@ class Sets:
         self.kept = recency, visits
         return frame.assign(customer_id=keys, likes=lists, lean=lean, **{"recorded:parent": known})
 
-    def rhythm(self, day: date) -> pd.DataFrame:
+    def purchase_series(self, day: date) -> pd.DataFrame:
         self.read("customers", day)
         rng = np.random.default_rng(1)
-        frame = pd.DataFrame(rng.random((SIZE, len(RHYTHM_INPUTS))), columns=list(RHYTHM_INPUTS))
+        frame = pd.DataFrame(rng.random((SIZE, len(SERIES_INPUTS))), columns=list(SERIES_INPUTS))
         frame["recency_days"] = self.kept[0]
         return frame.assign(customer_id=[f"{n:04d}" for n in range(SIZE)], as_of=day, visits_total=5.0)[::2]
 
@@ -172,7 +172,7 @@ def test_a_network_of_all_labels_challenges_each_every_week(
 @pytest.mark.parametrize("asked", [Propensities(), Propensities(labels=[BACK, PARENT])])
 def test_without_scopes_there_are_still_rules(settings: Settings, sets: Sets, asked: Propensities) -> None:
     given = settings.model_copy(update={"propensities": asked})
-    tables = studies(given, sets, Frames(asked), {"customers", "rhythm"}, NIGHT)  # type: ignore[arg-type]
+    tables = studies(given, sets, Frames(asked), {"customers", "purchase_series"}, NIGHT)  # type: ignore[arg-type]
     assert {"churn"} <= {row["kpi"] for row in tables["kpi_rules"].to_pylist()}
 
 

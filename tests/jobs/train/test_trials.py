@@ -23,7 +23,7 @@ NIGHT, START, EPOCH = date(2017, 12, 3), date(2017, 1, 1), date(1970, 1, 1)
 
 
 class Sets:
-    """Customers who buy at a rate of their own until they leave, described as the set ``rhythm`` is."""
+    """Customers who buy at a rate of their own until they leave, described as the set ``purchase_series`` is."""
 
     def __init__(self, customers: int) -> None:
         rng = np.random.default_rng(8)
@@ -38,7 +38,7 @@ class Sets:
         first = (START - EPOCH).days
         self.series = Series(customers, owner, day + first, amount, amount * 0, amount * 0 + 1)
 
-    def rhythm(self, days: Any) -> pd.DataFrame:
+    def purchase_series(self, days: Any) -> pd.DataFrame:
         return pd.concat([self._of(day) for day in (days if isinstance(days, tuple) else (days,))], ignore_index=True)
 
     def _of(self, as_of: date) -> pd.DataFrame:

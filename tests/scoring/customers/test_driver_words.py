@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from conf.tables.features import RHYTHM
+from conf.tables.features import PURCHASE_SERIES
 from scoring.customers.driver_words import NUMBERS, WORDS, driver_words
 from training.churn import churn
 from training.value import value
@@ -40,4 +40,4 @@ def test_faded_counts_do_not_claim_a_visit_in_their_half_life():
 
 def test_every_input_of_the_models_has_words():
     assert {*churn.INPUTS, *value.DECLARED} <= {*WORDS, *NUMBERS}
-    assert {*churn.INPUTS} == {*RHYTHM.names[1:]}
+    assert {*churn.INPUTS} == {*PURCHASE_SERIES.names[1:]}

@@ -10,7 +10,7 @@ import pytest
 
 from conf.settings.propensities import Amount, Attribute, Purchase, Scope
 from conf.tables.customers import CUSTOMER_PROPENSITIES
-from conf.tables.features import LABEL_HISTORY, PROFILE, RHYTHM
+from conf.tables.features import LABEL_HISTORY, PROFILE, PURCHASE_SERIES
 from features.schemas import struct
 from scoring.customers.phrases import phrases
 from scoring.customers.propensities import likely_labels, propensities, propensity_inputs, score_batch
@@ -18,7 +18,7 @@ from scoring.predictions import Packed
 from training.models.artifacts import Model
 from training.models.classifiers import LogisticConfig, TreesConfig, logistic, trees, with_extra
 from training.propensity.amounts import linear
-from training.propensity.propensity import HISTORY_INPUTS, PROFILE_INPUTS, RHYTHM_INPUTS
+from training.propensity.propensity import HISTORY_INPUTS, PROFILE_INPUTS, SERIES_INPUTS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -53,7 +53,7 @@ def model(column: str, label: str, kind: str = "line") -> Model:
 
 def batch(*rows: dict[str, Any]) -> pa.RecordBatch:
     """Customers with the given inputs, the rest 1."""
-    base = {**dict.fromkeys((*RHYTHM_INPUTS, *PROFILE_INPUTS), 1.0), "likes": [], "lean": [], "history": None}
+    base = {**dict.fromkeys((*SERIES_INPUTS, *PROFILE_INPUTS), 1.0), "likes": [], "lean": [], "history": None}
     table = [{**base, "recorded:parent": None, "customer_id": f"c{n}", **row} for n, row in enumerate(rows)]
     history = pa.struct([("label", pa.string()), *((name, pa.float64()) for name in HISTORY_INPUTS)])
     types = {"customer_id": pa.string(), "likes": pa.list_(pa.string()), "lean": pa.list_(pa.float64()),
@@ -151,9 +151,9 @@ def test_the_night_scores_what_the_tables_hold(spark: SparkSession):
         return spark.createDataFrame([tuple(values.get(name) for name in table.names)], struct(table))
 
     profile = one(PROFILE, customer_id="c", department_affinity={"DELI": "2.00"}, types_84=3)
-    rhythm = one(RHYTHM, customer_id="c", **dict.fromkeys(RHYTHM_INPUTS, 2.0))
+    purchase_series = one(PURCHASE_SERIES, customer_id="c", **dict.fromkeys(SERIES_INPUTS, 2.0))
     history = one(LABEL_HISTORY, customer_id="c", label="fish", **{**NOTHING, "visits_total": 12.0})
-    inputs = propensity_inputs(profile, rhythm, history, None, [FISH, PARENT])
+    inputs = propensity_inputs(profile, purchase_series, history, None, [FISH, PARENT])
     models = {"fish": (Packed(model("fish:visits_total", "fish").to_bytes()), "fish:1")}
     (found,) = propensities(inputs, models, {"fish": "champion"}, [FISH, PARENT], DAY).collect()
     assert (found["customer_id"], found["label"], found["band"]) == ("c", "fish", "high")

@@ -1,4 +1,4 @@
-"""Scores of churn and value from one pass over the rhythm."""
+"""Scores of churn and value from one pass over the purchase series."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 from pyspark.sql import functions as F
 
 from conf.settings.load import load
-from conf.tables.features import RHYTHM
+from conf.tables.features import PURCHASE_SERIES
 from scoring.customers.customer_scores import customer_scores
-from scoring.customers.series_scores import rhythm_scores, scored_batch, strongest
+from scoring.customers.series_scores import scored_batch, series_scores, strongest
 from scoring.predictions import Packed
 from training.churn import churn
 from training.value import value
 
-INPUTS = RHYTHM.names[1:]
+INPUTS = PURCHASE_SERIES.names[1:]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def models(told):
 
 
 def test_a_batch_is_scored_as_the_models_say(told, models):
-    batch = pa.RecordBatch.from_pandas(told[list(RHYTHM.names)], preserve_index=False)
+    batch = pa.RecordBatch.from_pandas(told[list(PURCHASE_SERIES.names)], preserve_index=False)
     found = scored_batch(batch, models, 84).to_pandas()
     active = told["recency_days"].to_numpy() < 84
     assert found["churn_probability"].notna().tolist() == active.tolist()
@@ -69,8 +69,8 @@ def test_drivers_speak_for_the_side_the_customer_is_on(told, models):
 @pytest.mark.spark
 def test_customers_get_classes_ceilings_and_words(spark, frame, told, models):
     settings = load()
-    rhythm = spark.createDataFrame(told[list(RHYTHM.names)])
-    scores = rhythm_scores(rhythm, {name: Packed(model.to_bytes()) for name, model in models.items()}, 84)
+    purchase_series = spark.createDataFrame(told[list(PURCHASE_SERIES.names)])
+    scores = series_scores(purchase_series, {name: Packed(model.to_bytes()) for name, model in models.items()}, 84)
     profile = frame("profile", *({"customer_id": name, "spend_90": 1.0} for name in (*told["customer_id"], "new")))
     profile = profile.join(frame("interests", {"customer_id": "c000"}), "customer_id", "left").withColumns(
         {name: F.lit(None).cast("string") for name in ("likely", "discount_band", "next_action")}
@@ -92,14 +92,16 @@ def test_customers_get_classes_ceilings_and_words(spark, frame, told, models):
     np.testing.assert_allclose(rest["offer_ceiling"], rest["expected_spend"] * 0.25 * 0.2, atol=1e-6)
     assert rest["value_reasons"].str.len().gt(0).mean() > 0.9
     assert rest.loc[told["recency_days"].to_numpy() >= 84, "churn_reasons"].isna().all()
-    without = customer_scores(profile, segments, rights, rhythm_scores(rhythm, {}, 84), settings.offers, "2017-12-03")
+    without = customer_scores(
+        profile, segments, rights, series_scores(purchase_series, {}, 84), settings.offers, "2017-12-03"
+    )
     assert {(row["expected_spend"], row["offer_ceiling"]) for row in without.collect()} == {(1.0, None)}
     assert date.fromisoformat(str(found["ds"].iloc[0])) == date(2017, 12, 3)
 
 
 def test_a_batch_without_active_customers_is_scored(told, models):
     gone = told[told["recency_days"] >= 84].head(3)
-    batch = pa.RecordBatch.from_pandas(gone[list(RHYTHM.names)], preserve_index=False)
+    batch = pa.RecordBatch.from_pandas(gone[list(PURCHASE_SERIES.names)], preserve_index=False)
     found = scored_batch(batch, models, 84).to_pandas()
     assert found["churn_probability"].isna().all()
     assert found["churn_reasons"].isna().all()

@@ -10,7 +10,7 @@ from training.models.artifacts import Model, from_bytes
 from training.models.classifiers import TreesConfig
 from training.propensity import amounts, propensity
 from training.propensity.amounts import AmountConfig
-from training.propensity.propensity import HISTORY_INPUTS, LABEL, PROFILE_INPUTS, RHYTHM_INPUTS
+from training.propensity.propensity import HISTORY_INPUTS, LABEL, PROFILE_INPUTS, SERIES_INPUTS
 
 FISH = Amount(kind="amount", label="fish", title="spend on fish", scope=Scope(departments=["SEA"]))
 INCOME = Amount(kind="amount", label="income", title="income", attribute="income")
@@ -20,7 +20,7 @@ CONFIG = AmountConfig(trees=TreesConfig(leaves=3, rounds=20, patience=5, min_row
 def window(seed: int, size: int = 1500) -> pd.DataFrame:
     """Customers whose spend grows with their visits and halves where they come at weekends; many spend nothing."""
     rng = np.random.default_rng(seed)
-    columns = [*RHYTHM_INPUTS, *PROFILE_INPUTS, *(f"fish:{name}" for name in HISTORY_INPUTS)]
+    columns = [*SERIES_INPUTS, *PROFILE_INPUTS, *(f"fish:{name}" for name in HISTORY_INPUTS)]
     frame = pd.DataFrame(rng.gamma(1, 2, (size, len(columns))), columns=columns)
     mean = 3 * (1 + frame["fish:visits_decay_56"]) * np.where(frame["weekend_share_84"] > 1.5, 0.5, 1.0)
     spent = np.where(rng.random(size) < 0.5, 2 * mean * rng.gamma(4, 1 / 4, size), 0.0)

@@ -13,7 +13,7 @@ from training.evaluation.fitted import Candidate, judge_binary
 from training.models.artifacts import from_bytes
 from training.models.classifiers import LogisticConfig, TreesConfig, logistic, naive_bayes
 from training.propensity import propensity
-from training.propensity.propensity import HISTORY_INPUTS, LABEL, PROFILE_INPUTS, RHYTHM_INPUTS
+from training.propensity.propensity import HISTORY_INPUTS, LABEL, PROFILE_INPUTS, SERIES_INPUTS
 
 FISH = Purchase(kind="buys", label="fish", title="buys fish", scope=Scope(departments=["SEA"]))
 NEW_FISH = FISH.model_copy(update={"kind": "adopts"})
@@ -25,7 +25,7 @@ CONFIG = propensity.LadderConfig(trees=TreesConfig(leaves=3, rounds=20, patience
 
 def customers(size: int, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
-    names = [*RHYTHM_INPUTS, *PROFILE_INPUTS]
+    names = [*SERIES_INPUTS, *PROFILE_INPUTS]
     frame = pd.DataFrame(rng.gamma(2, 5, (size, len(names))), columns=names)
     frame["likes"] = [["DELI", "FISH"][: n % 3] for n in range(size)]
     frame["lean"] = [[2.0, 0.5][: n % 3] for n in range(size)]
