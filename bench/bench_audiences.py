@@ -17,10 +17,10 @@ from conf.settings.schema import Settings
 from jobs.lake.lake import Lake
 from jobs.score.score_segments import wide_features
 from jobs.stages import Stage
-from jobs.train.compare_segments import axes, traits
 from scoring.segments.audiences import picked
+from segmentation.methods import MethodsConfig, compare
+from segmentation.points import axes, traits
 from training.segments.look_alike import LookAlikeConfig, comparable, curve, similarity
-from training.segments.segment_methods import MethodsConfig, compare
 
 #: inverse penalties that are tried beside the one that serves
 STRENGTHS = (1e-4, 1e-3)

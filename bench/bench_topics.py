@@ -16,7 +16,7 @@ from scipy import sparse
 
 from conf.settings.load import load
 from jobs.lake.lake import Lake
-from training.segments.topics import TopicsConfig, judge_topics
+from segmentation.topics import TopicsConfig, judge_topics
 
 DAYS = 84
 

@@ -15,13 +15,11 @@ _TABLES = ("segments", "segment_affinities", "look_alike_curves", "customer_scor
 
 
 def segment_figures(night: Night) -> dict[str, Any]:
-    """Return families of segments, counts of drift, look-alikes with their curves, and ways that were compared."""
+    """Return families of segments, counts of drift, and look-alikes with their curves."""
     lake, day = night.lake, night.day
-    training = lake.manifest(Stage.TRAIN, day)
     figures: dict[str, Any] = {
         "families": [], "affinities": {}, "drift": {}, "curves": {},
         "skipped": lake.need(Stage.SCORE, day).facts.get("skipped_look_alikes") or {},
-        "methods": (training.facts.get("segment_methods") if training else None) or {},
     }  # fmt: skip
     if not all(lake.has(f"scores/{name}", day) for name in _TABLES):
         return figures

@@ -90,7 +90,6 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
         skipped = missing | {name: each["why"] for name, each in tried.items()}
         awaiting = [name for name in wanted if registry.awaiting(name)]
         draft.facts |= {"pins": found, "skipped": skipped, "tried": tried, "awaiting": awaiting}
-        draft.facts["segment_methods"] = _segment_methods(settings, registry, draft.lake, day, retrain)
         draft.facts[ARCHITECTURES] = training.architectures or newest_study(draft.lake, day)
         draft.arrow("models/model_versions", versions(registry, wanted, day))
         draft.arrow("models/model_comparison", comparisons(registry, wanted, day))
@@ -107,16 +106,6 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
         force=force or retrain,
         still_there=lambda manifest: still_pinned(registry, manifest, day),
     )
-
-
-def _segment_methods(settings: Settings, registry: Registry, lake: Lake, day: date, retrain: bool) -> dict[str, Any]:
-    """Return the newest comparison of ways to cut segments: ``on``, and ``rows``; the weekly training makes it anew."""
-    if retrain:
-        from jobs.train.compare_segments import compare_segments
-
-        return {"on": str(day), "rows": compare_segments(settings, registry, lake, day)}
-    earlier = lake.newest(Stage.TRAIN, day)
-    return lake.need(Stage.TRAIN, earlier).facts.get("segment_methods", {}) if earlier else {}
 
 
 def model_names(settings: Settings) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the page tells of segments: families, drift, look-alikes with their curves, and ways that were compared."""
+"""What the page tells of segments: families, drift, and look-alikes with their curves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def curve(reach: float) -> dict[str, Any]:
 
 
 def with_more(lake: Lake) -> None:
-    """Put drift, affinities, a curve and a comparison beside what the night has."""
+    """Add drift, affinities and a curve to what the night has."""
     tables = lake.need(Stage.SCORE, DAY).tables
     scores = lake.arrow("scores/customer_scores", DAY).sort_by("customer_id")
     size = scores.num_rows
@@ -52,13 +52,6 @@ def with_more(lake: Lake) -> None:
         draft.arrow("scores/look_alike_curves", curves)
         draft.facts = facts
         draft.commit(Manifest("score", str(DAY), ""))
-    verdict = {"space": "traits", "method": "k-means", "k": 3, "silhouette": 0.21, "stability": 0.9,
-               "smallest_share": 0.2, "eligible": True, "chosen": True}  # fmt: skip
-    with lake.draft(Stage.TRAIN, DAY) as draft:
-        for name, version in lake.need(Stage.TRAIN, DAY).tables.items():
-            draft.carry(name, version.files)
-        draft.facts = {"segment_methods": {"on": str(DAY), "rows": [verdict]}}
-        draft.commit(Manifest("train", str(DAY), ""))
 
 
 def test_the_page_tells_of_families_drift_and_look_alikes(settings: Settings, night: Lake, monkeypatch) -> None:
@@ -84,7 +77,6 @@ def test_the_page_tells_of_families_drift_and_look_alikes(settings: Settings, ni
         "BEER to TEA (5)",
         "TEA 2.5x (1.8 to 3.2)",
         "like y: the seed has 3 member(s)",
-        "compared on 2017-12-03",
         "Nobody is scored by a model",
     )
     for words in told:

@@ -1,12 +1,8 @@
-"""The weekly comparison stands on the night's own traits and wide features, and is logged."""
+"""Methods of segmentation are compared on the night's own traits and on axes of its wide features."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,15 +15,15 @@ from jobs.database.schema import arrow_schema
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.stages import Stage
-from jobs.train.compare_segments import AXES, axes, compare_segments, traits
-from training.segments import segment_methods
+from segmentation.methods import METHODS, MethodsConfig, compare
+from segmentation.points import AXES, axes, traits
 
 DAY = date(2017, 12, 3)
 
 
 @pytest.fixture
 def lake(settings: Settings) -> Lake:
-    """Customers of three sorts: by what they spend, and by what they buy."""
+    """Customers of three sorts: by what they spend and by what they buy."""
     rng, size, width = np.random.default_rng(0), 240, 30
     kind = np.arange(size) % 3
     profile = {
@@ -60,29 +56,13 @@ def lake(settings: Settings) -> Lake:
     return made
 
 
-class Registry:
-    """Keeps what is logged."""
-
-    def __init__(self) -> None:
-        self.logged: dict[str, Any] = {}
-
-    @contextmanager
-    def run(self, name: str, params: dict[str, Any], tags: dict[str, str]) -> Iterator[SimpleNamespace]:
-        self.logged |= {"name": name, **tags}
-        yield SimpleNamespace(metrics=self.logged.update, params=self.logged.update)
-
-
-def test_every_way_is_judged_on_both_kinds_of_points_and_logged(settings, lake, monkeypatch) -> None:
-    quick = {name: way for name, way in segment_methods.METHODS.items() if not name.startswith("autoencoder")}
-    monkeypatch.setattr(segment_methods, "METHODS", quick)
-    registry = Registry()
-    rows = compare_segments(settings, registry, lake, DAY)
-    assert {(row["space"], row["method"]) for row in rows} == {(s, m) for s in ("traits", "wide") for m in quick}
-    (best,) = [row for row in rows if row["space"] == "wide" and row["chosen"]]
-    assert best["k"] == 3
-    assert registry.logged["chosen wide"] == f"{best['method']}, 3 segments"
-    assert registry.logged["wide_k_means_3/silhouette"] > 0.3
-    assert registry.logged["name"] == "segments 2017-12-03"
+def test_every_method_is_judged_on_the_axes_and_three_sorts_of_customers_are_recovered(lake) -> None:
+    quick = {name: method for name, method in METHODS.items() if not name.startswith("autoencoder")}
+    verdicts = compare(axes(lake, DAY, 1), MethodsConfig(), quick)
+    assert {one.method for one in verdicts} == set(quick)
+    (best,) = [one for one in verdicts if one.chosen]
+    assert best.k == 3
+    assert next(one for one in verdicts if (one.method, one.k) == ("k-means", 3)).silhouette > 0.3
 
 
 def test_points_are_those_that_the_nights_segments_rest_on(lake) -> None:
@@ -94,5 +74,8 @@ def test_points_are_those_that_the_nights_segments_rest_on(lake) -> None:
     assert axes(lake, DAY, 1).shape == (240, AXES)
 
 
-def test_a_night_without_features_compares_nothing(settings) -> None:
-    assert compare_segments(settings, Registry(), Lake(settings.lake), DAY) == []
+def test_a_night_without_segments_has_no_points(settings) -> None:
+    lake = Lake(settings.lake)
+    with lake.draft(Stage.FEATURES, DAY) as draft:
+        draft.commit(Manifest("features", str(DAY), ""))
+    assert traits(lake, DAY).shape == (0, len(TRAITS))

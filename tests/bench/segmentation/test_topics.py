@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from training.segments.topics import TopicsConfig, judge_topics
+from segmentation.topics import TopicsConfig, judge_topics
 
 CONFIG = TopicsConfig(topics=(3,), rounds=15)
 
