@@ -30,10 +30,10 @@ from timing import Meter
 from conf.settings.load import load
 from features.items.als import AlsConfig, factorize
 from jobs.spark import session
-from training.evaluation.comparison import Task, compare, gain
-from training.evaluation.splits import last_window
-from training.recommenders.history import History
-from training.recommenders.recommender import Recommender
+from measures.comparison import Task, compare, gain
+from measures.splits import last_window
+from peers.history import History
+from peers.recommender import Recommender
 
 CHOSEN_ON, REPORTED = "2017-09-10", "2017-12-03"
 PENALTIES = {"scaled": (0.03, 0.1, 0.3), "fixed": (3.0, 10.0, 30.0, 100.0)}

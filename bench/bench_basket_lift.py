@@ -21,11 +21,11 @@ from scipy import sparse
 from features.items.bought_together import TYPES
 from features.items.nearest import NearestConfig
 from features.items.product_neighbours import TOGETHER
+from measures.top_lists import top_lists
 from peers.basket_lift import Baskets, first_of, resampled, without_anchor
 from peers.frequency import personal_frequency
-from training.evaluation.full_ranking import top_lists
-from training.recommenders.history import History, history
-from training.recommenders.recommender import Recommender
+from peers.history import History, history
+from peers.recommender import Recommender
 
 HORIZON, LONGEST = 28, 10
 CHOSEN_ON, REPORTED = "2017-09-10", ("2017-10-08", "2017-11-05", "2017-12-03")

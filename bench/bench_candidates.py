@@ -27,8 +27,8 @@ from timing import Meter
 
 from conf.settings.load import load
 from jobs.spark import session
+from peers.best_products import best_products
 from scoring.predictions import Packed
-from training.evaluation.top_k import best_products
 from training.models.artifacts import from_bytes
 from training.models.classifiers import TreesConfig, trees
 

@@ -27,10 +27,12 @@ from jobs.lake.lake import Lake
 from jobs.spark import session
 from jobs.train.tasks import TASKS
 from jobs.train.training_sets import TrainingSets, training_sets
+from measures.tables import threshold_sweep
+from peers.characteristics import by_segment, regressions
 from training.characteristics.architectures import compared, study
-from training.characteristics.baselines import baseline, by_segment, regressions
+from training.characteristics.baselines import baseline
 from training.characteristics.characteristics import NAME, CharacteristicsConfig, Lessons, lessons, truth_of
-from training.characteristics.evaluate import slices_of, threshold_sweep
+from training.characteristics.evaluate import slices_of
 from training.characteristics.numpy_network import Network
 from training.evaluation.fitted import Judged
 from training.evaluation.metrics import paired_bootstrap

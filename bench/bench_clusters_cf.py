@@ -19,14 +19,15 @@ import pyarrow as pa
 from scipy import sparse
 
 from features.catalogue.titles import CatalogueConfig, cluster
+from measures.splits import stratified
+from measures.top_lists import top_lists
+from peers.ease import ease
 from peers.frequency import popularity
+from peers.history import History, history
 from peers.neighbours import item_neighbours
-from training.evaluation.full_ranking import list_metrics, top_lists
+from peers.recommender import Recommender
+from training.evaluation.full_ranking import list_metrics, ones
 from training.evaluation.metrics import paired_bootstrap
-from training.evaluation.splits import ones, stratified
-from training.recommenders.ease import ease
-from training.recommenders.history import History, history
-from training.recommenders.recommender import Recommender
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data")) / "ratings" / "ml-100k"
 K, PENALTY = 10, 300

@@ -22,15 +22,16 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from measures.splits import stratified
+from measures.top_lists import top_lists
 from peers.als import FactorsConfig, als
+from peers.ease import ease
 from peers.frequency import popularity
+from peers.history import History, history
 from peers.neighbours import item_neighbours, user_neighbours
-from training.evaluation.full_ranking import list_metrics, top_lists
+from peers.recommender import Recommender
+from training.evaluation.full_ranking import list_metrics, ones
 from training.evaluation.metrics import paired_bootstrap
-from training.evaluation.splits import ones, stratified
-from training.recommenders.ease import ease
-from training.recommenders.history import History, history
-from training.recommenders.recommender import Recommender
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FILE = DATA / "ratings" / "ml-100k" / "ml-100k.inter.gz"

@@ -26,26 +26,26 @@ from conf.settings.load import load
 from conf.settings.schema import NetworkTraining
 from jobs.lake.night import code_version, peak_mb
 from jobs.train.model_pins import open_registry
-from peers.examples import Side, Windows
+from measures.comparison import SLICES, Task, compare, gain, table, together
+from measures.splits import last_window
+from peer_networks.examples import Side, Windows
+from peer_networks.hybrid import BRANCHES, DRAWN, HybridConfig, hybrid
+from peer_networks.self_attention import SelfAttentionConfig, self_attention
+from peer_networks.two_tower import TwoTowerConfig, two_tower
+from peer_networks.word2vec import vocabulary
+from peers.ease import ease
 from peers.frequency import decayed_frequency, personal_frequency, popularity
 from peers.fusion import rank_fusion
-from peers.hybrid import BRANCHES, DRAWN, HybridConfig, hybrid
+from peers.history import History
 from peers.neighbours import user_neighbours
 from peers.pair_features import Pairs, pair_features
-from peers.self_attention import SelfAttentionConfig, self_attention
+from peers.recommender import Recommender, only_own
 from peers.two_stage import RANKER, candidate_pairs, fit_ranker, labels, ranked
-from peers.two_tower import TwoTowerConfig, two_tower
-from peers.word2vec import vocabulary
-from training.evaluation.comparison import SLICES, Task, compare, gain, table, together
 from training.evaluation.metrics import paired_bootstrap
-from training.evaluation.splits import last_window
 from training.models.tracking import Registry, Run
 from training.networks.loop import key_of
 from training.next_action import next_action, visits
 from training.rankers.wide_deep import WideDeepConfig, fit_matrix
-from training.recommenders.ease import ease
-from training.recommenders.history import History
-from training.recommenders.recommender import Recommender, only_own
 
 SETTINGS, REPORTED = "2017-09-10", ("2017-10-08", "2017-11-05", "2017-12-03")
 #: windows of the ablation: their 28 days end by the first reported day

@@ -18,15 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
+from measures.comparison import SLICES, Task, compare, gain, table
+from measures.splits import next_basket
+from peers.ease import ease
 from peers.frequency import decayed_frequency, popularity, repeat_frequency
+from peers.history import History
 from peers.pair_features import Pairs, pair_features
+from peers.recommender import Recommender
 from peers.tifu import TifuConfig, tifu
 from peers.two_stage import RANKER, candidate_pairs, candidate_recall, fit_ranker, labels, ranked
-from training.evaluation.comparison import SLICES, Task, compare, gain, table
-from training.evaluation.splits import next_basket
-from training.recommenders.ease import ease
-from training.recommenders.history import History
-from training.recommenders.recommender import Recommender
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data")) / "baskets"
 PUBLISHED = {"dunnhumby_carbo": 0.4615, "tms": 0.4693}

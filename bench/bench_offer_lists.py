@@ -26,11 +26,11 @@ from features.items.content import JUDGED_FROM, MOST_SHARE, stems
 from features.items.nearest import Cells, NearestConfig, from_events, nearest, nearest_items, without_long
 from features.items.offer_lists import PRIOR
 from features.items.product_neighbours import SIMILAR, TOGETHER
+from measures.comparison import Task, compare, gain, table, together
+from measures.splits import last_window
 from peers.frequency import personal_frequency, popularity
-from training.evaluation.comparison import Task, compare, gain, table, together
-from training.evaluation.splits import last_window
-from training.recommenders.history import History
-from training.recommenders.recommender import Recommender
+from peers.history import History
+from peers.recommender import Recommender
 
 HORIZON, K, BASE = 28, 10, "best-sellers"
 CHOSEN_ON, REPORTED = "2017-09-10", ("2017-10-08", "2017-11-05", "2017-12-03")

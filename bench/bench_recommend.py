@@ -20,12 +20,17 @@ import pandas as pd
 from complete_journey import Journey, day_of, journey
 from scipy import sparse
 
+from measures.comparison import FEW, SLICES, Task, compare, gain, shown, together
+from measures.splits import last_window, repeats_and_discoveries
 from peers.als import FactorsConfig, als
 from peers.content import content_tags
+from peers.ease import ease
 from peers.frequency import decayed_frequency, personal_frequency, popularity
 from peers.fusion import rank_fusion
+from peers.history import History
 from peers.neighbours import item_neighbours, user_neighbours
 from peers.pair_features import Pairs, pair_features
+from peers.recommender import Recommender
 from peers.tifu import TifuConfig, tifu
 from peers.two_stage import (
     NEW_RANKER,
@@ -37,11 +42,7 @@ from peers.two_stage import (
     source_pairs,
     united,
 )  # fmt: skip
-from training.evaluation.comparison import FEW, SLICES, Task, compare, gain, shown, summary, together
-from training.evaluation.splits import last_window, repeats_and_discoveries
-from training.recommenders.ease import ease
-from training.recommenders.history import History
-from training.recommenders.recommender import Recommender
+from training.evaluation.comparison import summary
 
 HORIZON, TRAINING = 28, 2
 REPORTED = ("2017-10-08", "2017-11-05", "2017-12-03")

@@ -14,8 +14,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 
 from features.items.repurchase import DURABLE_BELOW, LEAST_BUYERS
-from features.items.repurchase_fit import EDGES, Prior, bins_of, due, fit, learnt_under, under
-from training.evaluation.splits import last_window
+from features.items.repurchase_fit import EDGES, Prior, bins_of, fit, learnt_under, under
+from measures.splits import last_window
+from peers.repurchase import due
 
 #: repeats under which a product says little of itself
 FEW = 10

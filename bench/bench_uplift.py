@@ -15,17 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from training.studies.uplift import (
-    LEARNERS,
-    Judgement,
-    best_treatment,
-    groups,
-    judge,
-    out_of_fold,
-    overlap,
-    policy_value,
-    t_learner,
-)
+from measures.treatments import best_treatment, groups, policy_value
+from training.studies.uplift import LEARNERS, Judgement, judge, out_of_fold, overlap, t_learner
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
 SEED = 1

@@ -20,6 +20,7 @@ from bench_churn import grocer_series
 
 from features.customers.purchase_series import describe
 from features.customers.series_labels import Horizons, after, labels
+from measures.tables import deciles
 from training.evaluation.fitted import Candidate
 from training.evaluation.metrics import paired_bootstrap
 from training.models.artifacts import Model
@@ -152,7 +153,7 @@ def report(
             + "   ".join(f"{k} {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})" for k, gain in saved.items())
         )
     last = list(scores)[-3:]
-    tenths = {name: value.deciles(truth, scores[name]) for name in last}
+    tenths = {name: deciles(truth, scores[name]) for name in last}
     print("\n  tenths: expected / came\n" + pd.DataFrame(
         {name: [f"{p:.2f} / {c:.2f}" for p, c in zip(t["predicted"], t["came"], strict=True)]
          for name, t in tenths.items()}

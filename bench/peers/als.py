@@ -13,8 +13,8 @@ import numpy as np
 from scipy import sparse
 
 from features.items.als_half_steps import solved
-from training.recommenders.history import History
-from training.recommenders.recommender import Recommender
+from peers.history import History
+from peers.recommender import Recommender
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 from scipy import sparse
 
 from features.items.nearest import Cells, NearestConfig, nearest
-from training.recommenders.history import History
-from training.recommenders.recommender import Recommender
+from peers.history import History
+from peers.recommender import Recommender
 
 
 def item_neighbours(

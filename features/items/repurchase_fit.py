@@ -86,13 +86,6 @@ def bins_of(days: np.ndarray) -> np.ndarray:
     return np.minimum(np.searchsorted(_ENDS, days), len(_ENDS) - 1)
 
 
-def due(repeat: np.ndarray, mu: np.ndarray, sigma: np.ndarray, age: np.ndarray, horizon: float) -> np.ndarray:
-    """Return P(bought within ``horizon`` days | not bought in the ``age`` days since the last purchase)."""
-    before = ndtr((np.log(age + 0.5) - mu) / sigma)
-    later = ndtr((np.log(age + horizon + 0.5) - mu) / sigma)
-    return repeat * (later - before) / np.maximum(1 - repeat * before, 1e-12)
-
-
 def fit(gaps: np.ndarray, open_: np.ndarray, prior: Prior | None = None) -> Repurchase:
     """Fit all items; O(rounds x m x k).
 

@@ -91,33 +91,6 @@ def slices_of(
     }
 
 
-def threshold_sweep(
-    probability: np.ndarray, happened: np.ndarray, limits: np.ndarray, cuts: Sequence[float]
-) -> pd.DataFrame:
-    """Return what a cut from probabilities to recommended characteristics brings, over all customers together.
-
-    Args:
-        probability: (n, l).
-        happened: (n, l) whether the customer bought it.
-        limits: (l,) the threshold chosen for each characteristic.
-        cuts: one threshold for all, each in turn.
-
-    Returns:
-        ``threshold`` (text), ``precision`` (1 where nothing is recommended), ``recall``, ``f1``, ``mean_f1`` of the
-        characteristics that are recommended or bought at all, each counting once, and ``each``: how many are
-        recommended to a customer; the last row is of ``limits``.
-    """
-    rows = []
-    for name, limit in (*((f"{cut:g}", np.float64(cut)) for cut in cuts), ("one each", limits)):
-        told = probability >= limit
-        hits, sizes = (told & happened).sum(axis=0), told.sum(axis=0) + happened.sum(axis=0)
-        precision = hits.sum() / told.sum() if told.any() else 1.0
-        recall, f1 = hits.sum() / max(happened.sum(), 1), 2 * hits.sum() / max(sizes.sum(), 1)
-        mean = float((2 * hits[sizes > 0] / sizes[sizes > 0]).mean()) if sizes.any() else 0.0
-        rows.append((name, precision, recall, f1, mean, told.sum() / len(told)))
-    return pd.DataFrame(rows, columns=["threshold", "precision", "recall", "f1", "mean_f1", "each"])
-
-
 def as_first_contacts(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the examples as if nothing were known of the customers."""
     unknown = {name: np.nan for name in NUMBERS} | dict.fromkeys((*CATEGORIES, *ORGANIZATION, *LISTS))

@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from training.evaluation.full_ranking import diversity, miscalibration, variety
-from training.evaluation.splits import ones
+from training.evaluation.full_ranking import diversity, miscalibration, ones, variety
 
 
 def shown_figures(ranked: pd.DataFrame, seen: pd.DataFrame, items: pd.DataFrame, k: int) -> dict[str, float]:

@@ -15,40 +15,6 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from training.evaluation.top_k import best_columns
-from training.recommenders.recommender import Recommender, blocks
-
-
-def top_lists(
-    model: Recommender, users: np.ndarray, k: int, excluded: sparse.csr_matrix | None = None,
-    allowed: np.ndarray | None = None, only: sparse.csr_matrix | None = None,
-) -> np.ndarray:  # fmt: skip
-    """Rank all items for some users; O(u x i) with a partial sort, in blocks.
-
-    Args:
-        model: the recommender.
-        users: (u,) rows.
-        k: length of a list.
-        excluded: (all users, i) items that are not listed for a user: what he knows already, for discoveries.
-        allowed: (i,) boolean: items that may be listed at all.
-        only: (all users, i) the only items that are listed for a user: what he knows already, for repeats.
-
-    Returns:
-        (u, k); ties go to the first item.
-    """
-    found = [np.empty((0, k), dtype="int64")]
-    for part in blocks(users, model.shape[1]):
-        scores = model.scores(part)
-        if allowed is not None:
-            scores[:, ~allowed] = -np.inf
-        if excluded is not None:
-            cells = excluded[part].tocoo()
-            scores[cells.row, cells.col] = -np.inf
-        if only is not None:
-            scores[~(only[part] != 0).toarray()] = -np.inf
-        found.append(best_columns(scores, k))
-    return np.concatenate(found)
-
 
 def list_metrics(lists: np.ndarray, truth: sparse.csr_matrix) -> pd.DataFrame:
     """Judge lists (u, k) against what the same users took (u, i).
@@ -154,3 +120,11 @@ def miscalibration(lists: np.ndarray, had: sparse.csr_matrix, group: np.ndarray,
     with np.errstate(divide="ignore", invalid="ignore"):
         each = np.where(p > 0, p * np.log(p / ((1 - mixed) * q + mixed * p)), 0)
     return float(each.sum(axis=1).mean())
+
+
+def ones(user: np.ndarray, item: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
+    """Return the matrix with 1 at each pair, however often it comes."""
+    matrix = sparse.csr_matrix((np.ones(len(user), dtype="float32"), (user, item)), shape=shape)
+    matrix.sum_duplicates()
+    matrix.data[:] = 1
+    return matrix

@@ -14,8 +14,7 @@ import pandas as pd
 from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from training.evaluation.full_ranking import list_metrics
-from training.evaluation.splits import ones
+from training.evaluation.full_ranking import list_metrics, ones
 from training.evaluation.top_k import best_columns
 
 #: cells that a bootstrap draws at once, so that its memory does not grow with the customers

@@ -171,13 +171,6 @@ def value_metrics(
     return found
 
 
-def deciles(truth: np.ndarray, expected: np.ndarray) -> pd.DataFrame:
-    """Return mean expectation and mean truth by tenth of the expectation, the lowest first."""
-    parts = np.array_split(np.argsort(expected, kind="stable"), 10)
-    rows = [(len(part), float(expected[part].mean()), float(truth[part].mean())) for part in parts]
-    return pd.DataFrame(rows, columns=["customers", "predicted", "came"])
-
-
 def _truth(frame: pd.DataFrame) -> np.ndarray:
     return np.maximum(frame[LABEL].to_numpy(dtype="float64"), 0)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from peers.fusion import rank_fusion
-from training.recommenders.recommender import Recommender
+from peers.recommender import Recommender
 
 
 def ranking(*scores: float) -> Recommender:

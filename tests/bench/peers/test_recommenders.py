@@ -6,12 +6,13 @@ from scipy import sparse
 
 from peers.als import FactorsConfig, factorize
 from peers.content import content_tags
+from peers.ease import ease
 from peers.frequency import decayed_frequency, personal_frequency, popularity
+from peers.history import History, history
 from peers.neighbours import item_neighbours, user_neighbours
+from peers.recommender import blocks
 from peers.tifu import TifuConfig, personal_vectors, tifu
-from training.recommenders.ease import ease, ease_weights
-from training.recommenders.history import History, history
-from training.recommenders.recommender import blocks
+from training.recommenders.ease import ease_weights
 
 ALL = np.arange(3)
 

@@ -5,7 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from measures.comparison import Task, compare, gain, shown, table
+from measures.splits import last_window
 from peers.frequency import personal_frequency, popularity
+from peers.history import history
 from peers.pair_features import pair_features
 from peers.two_stage import (
     RANKER,
@@ -16,9 +19,7 @@ from peers.two_stage import (
     ranked,
     source_pairs,
 )
-from training.evaluation.comparison import Task, compare, gain, shown, table
-from training.evaluation.splits import last_window, ones
-from training.recommenders.history import history
+from training.evaluation.full_ranking import ones
 
 USERS, ITEMS = 60, 12
 

@@ -7,7 +7,8 @@ import pytest
 from pyspark.sql import functions as F
 
 from features.items.repurchase import cluster_repurchase, renewed, repurchase
-from features.items.repurchase_fit import EDGES, Prior, bins_of, due, fit, learnt_prior, learnt_under, under
+from features.items.repurchase_fit import EDGES, Prior, bins_of, fit, learnt_prior, learnt_under, under
+from peers.repurchase import due
 
 AS_OF = date(2017, 12, 3)
 

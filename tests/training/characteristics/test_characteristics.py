@@ -16,9 +16,10 @@ from scipy.optimize import minimize
 
 from conf.errors import DataError
 from conf.settings.schema import Activation, NetworkTraining, PriorRule
+from peers.characteristics import by_segment, regressions
 from training.characteristics import characteristics
 from training.characteristics.architectures import STANDING, changed, study
-from training.characteristics.baselines import baseline, by_segment, popularity, regressions
+from training.characteristics.baselines import baseline, popularity
 from training.characteristics.characteristics import (
     NUMBERS,
     CharacteristicsConfig,
@@ -29,7 +30,7 @@ from training.characteristics.characteristics import (
     thresholds,
     truth_of,
 )
-from training.characteristics.evaluate import as_first_contacts, judge, threshold_sweep
+from training.characteristics.evaluate import as_first_contacts, judge
 from training.characteristics.first_purchases import first_time_log_odds
 from training.characteristics.keras_training import Linear, Rows
 from training.characteristics.logistic import logistic
@@ -236,18 +237,6 @@ def test_segments_tell_what_their_members_bought() -> None:
     assert (shares[~heavy, tea] < shares[~heavy, wine]).all()
     assert shares.sum(axis=1) == pytest.approx(np.ones(40))
     assert by_segment(frame.head(3), frame, DICTIONARY, 1).shape == (40, 5)
-
-
-def test_a_sweep_of_thresholds_by_hand() -> None:
-    probability = np.array([[0.9, 0.4], [0.6, 0.1]])
-    happened = np.array([[True, True], [False, False]])
-    found = threshold_sweep(probability, happened, np.array([0.9, 0.3]), [0.5, 0.95])
-    assert found["threshold"].tolist() == ["0.5", "0.95", "one each"]
-    assert found["precision"].tolist() == [0.5, 1, 1]  # nothing recommended is nothing wrong
-    assert found["recall"].tolist() == [0.5, 0, 1]
-    assert found["f1"].tolist() == [0.5, 0, 1]
-    assert found["mean_f1"].tolist() == pytest.approx([1 / 3, 0, 1])  # of the first 2/3, of the second 0
-    assert found["each"].tolist() == [1, 0, 1]
 
 
 def test_a_study_keeps_the_configured_architecture_unless_another_is_beyond_it(given: Lessons) -> None:

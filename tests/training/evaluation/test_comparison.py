@@ -1,85 +1,32 @@
-"""Slices of a comparison, and what lists show, by hand."""
+"""Means with their intervals, by hand."""
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse
 
-from training.evaluation.comparison import FEW, SLICES, Task, compare, shown, summary, together
-from training.evaluation.full_ranking import diversity, miscalibration
-from training.recommenders.recommender import Recommender
+from training.evaluation.comparison import SUMMARY, summary
 
-#: three users, four items; the last item has no buyer yet, the last user no purchase
-SEEN = sparse.csr_matrix(np.array([[1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]], dtype="float32"))
-TRUTH = sparse.csr_matrix(np.array([[1, 0, 0, 1], [0, 1, 0, 0], [1, 0, 0, 0]], dtype="float32"))
-#: everybody is offered item 0, then 1, 2, 3
-MODEL = Recommender("first", np.ones((3, 1), "float32"), np.array([[4.0, 3.0, 2.0, 1.0]], dtype="float32"))
+FIGURES = {
+    "m/all": pd.DataFrame({"hit_rate": [1.0, 0.0, 0.0, 1.0]}),
+    "m/discoveries": pd.DataFrame({"hit_rate": [1.0, 1.0]}),
+}
 
 
-@pytest.mark.parametrize(
-    ("part", "users", "hits"),
-    [
-        ("all", [0, 1], [1.0, 0.0]),  # the third has no purchase before: he is in the slice of few items alone
-        ("repeats", [0], [1.0]),
-        ("discoveries", [0, 1], [1.0, 1.0]),  # only what is new to them is listed: item 3, and item 1
-        ("customers with few items", [1, 2], [0.0, 1.0]),  # with at most one item before
-        ("items with few buyers", [0, 1], [0.0, 1.0]),  # items 1 to 3 have at most one buyer: item 1 comes first
-    ],
-)
-def test_each_slice_counts_and_lists_its_own(part, users, hits):
-    found = compare({"m": MODEL}, Task(TRUTH, SEEN, 1, few=1), (part,))[f"m/{part}"]
-    assert found.index.tolist() == users
-    assert found["hit_rate"].tolist() == hits
+def test_each_slice_has_its_mean_its_interval_and_its_customers():
+    rows = summary(FIGURES, 200)
+    assert tuple(rows.columns) == SUMMARY
+    assert rows[["model", "slice", "metric", "customers"]].to_numpy().tolist() == [
+        ["m", "all", "hit_rate", 4],
+        ["m", "discoveries", "hit_rate", 2],
+    ]
+    assert rows["value"].tolist() == [pytest.approx(0.5), 1.0]
+    assert 0 <= rows.loc[0, "low"] < 0.5 < rows.loc[0, "high"] <= 1
+    assert (rows.loc[1, "low"], rows.loc[1, "high"]) == (1.0, 1.0)
 
 
-def test_the_summary_has_an_interval_for_every_figure():
-    judged = compare({"m": MODEL, "n": MODEL}, Task(TRUTH, SEEN, 2, few=1), (*SLICES, *FEW))
-    rows = summary(judged, 50)
-    assert set(rows["model"]) == {"m", "n"}
-    assert set(rows["slice"]) == {*SLICES, *FEW}
-    assert (rows["low"] <= rows["value"]).all()
-    assert (rows["value"] <= rows["high"]).all()
-
-
-def test_windows_together_weigh_each_case_and_count_a_customer_once():
-    first = {"m/all": pd.DataFrame({"hit_rate": [1.0, 0.0]}, index=[7, 8])}
-    second = {"m/all": pd.DataFrame({"hit_rate": [1.0]}, index=[7])}
-    found = together([first, second])["m/all"]["hit_rate"]
-    assert found.index.tolist() == [7, 8]
-    assert found.mean() == pytest.approx(2 / 3)  # the mean of the three cases
-    assert found[7] == pytest.approx(2 * 2 / 3)
-
-
-def test_a_slice_of_nobody_is_told_without_figures():
-    judged = compare({"m": MODEL}, Task(TRUTH, SEEN, 2), ("all",))
-    rows = summary({"m/all": judged["m/all"].iloc[:0]})
-    assert rows["metric"].tolist() == judged["m/all"].columns.tolist()
+def test_a_slice_of_nobody_has_its_row_without_figures():
+    rows = summary({"m/all": FIGURES["m/all"].iloc[:0]}, 20)
+    assert rows["metric"].tolist() == ["hit_rate"]
     assert (rows["customers"] == 0).all()
     assert rows[["value", "low", "high"]].isna().all(axis=None)
-
-
-def test_lists_of_items_with_the_same_owners_are_not_diverse():
-    owners = sparse.csr_matrix(np.array([[1, 1, 0, 1], [1, 1, 0, 0], [0, 0, 1, 0]], dtype="float32"))
-    assert diversity(np.array([[0, 1]]), owners) == pytest.approx(0, abs=1e-6)
-    assert diversity(np.array([[0, 2]]), owners) == pytest.approx(1, abs=1e-6)
-    # items 0 and 3 share one of two owners, 0 and 1 both, 1 and 3 one: the mean of three cosines
-    assert diversity(np.array([[0, 1, 3]]), owners) == pytest.approx(1 - (1 + 2 / np.sqrt(2)) / 3)
-    assert diversity(np.array([[0, 1], [0, -1]]), owners) == pytest.approx(0, abs=1e-6)  # one item is no list
-    assert np.isnan(diversity(np.array([[0, -1]]), owners))
-
-
-def test_lists_that_mirror_the_history_are_calibrated():
-    had = sparse.csr_matrix(np.array([[2, 0, 2]], dtype="float32"))
-    group = np.array([0, 0, 1])
-    assert miscalibration(np.array([[0, 2]]), had, group) == pytest.approx(0)
-    one_sided = 0.5 * np.log(0.5 / (0.99 + 0.005)) + 0.5 * np.log(0.5 / 0.005)
-    assert miscalibration(np.array([[0, 1]]), had, group) == pytest.approx(one_sided)
-    assert np.isnan(miscalibration(np.array([[-1, -1]]), had, group))
-
-
-def test_what_is_shown_counts_all_customers_who_buy():
-    found = shown(MODEL, Task(TRUTH, SEEN, 2), np.array([0, 0, 1, 1]))
-    assert found["coverage"] == 2 / 4
-    assert set(found) == {"coverage", "novelty", "diversity", "miscalibration"}

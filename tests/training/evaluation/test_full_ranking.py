@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from training.evaluation.full_ranking import list_metrics, top_lists, variety
-from training.evaluation.splits import ones
-from training.recommenders.recommender import Recommender
+from training.evaluation.full_ranking import diversity, list_metrics, miscalibration, ones, variety
 
 #: lists, what was taken and what was had before, drawn at random, and what RecTools says of them; ``made`` tells how
 PEER = json.loads((Path(__file__).parent / "rectools_figures.json").read_text())
@@ -42,17 +40,26 @@ def test_coverage_counts_each_listed_item_once():
     assert variety(np.array([[0, 1], [1, -1]]), np.ones(8) / 2, 2)["coverage"] == 2 / 8
 
 
-def test_lists_of_all_items_of_known_and_of_new_ones():
-    model = Recommender("m", np.ones((2, 1)), np.array([[5.0, 4.0, 3.0, 2.0]]))
-    known = ones(np.array([0, 0]), np.array([0, 2]), (2, 4))
-    users = np.arange(2)
-    assert top_lists(model, users, 2).tolist() == [[0, 1], [0, 1]]
-    assert top_lists(model, users, 3, excluded=known).tolist() == [[1, 3, -1], [0, 1, 2]]
-    assert top_lists(model, users, 3, only=known).tolist() == [[0, 2, -1], [-1, -1, -1]]
-    assert top_lists(model, users, 2, allowed=np.array([False, True, True, True])).tolist() == [[1, 2], [1, 2]]
-
-
 def test_a_user_without_truth_is_no_number():
     found = list_metrics(np.array([[0], [1]]), ones(np.array([0]), np.array([0]), (2, 3)))
     assert found["ndcg"][0] == 1
     assert found.iloc[1].isna().all()
+
+
+def test_lists_of_items_with_the_same_owners_are_not_diverse():
+    owners = sparse.csr_matrix(np.array([[1, 1, 0, 1], [1, 1, 0, 0], [0, 0, 1, 0]], dtype="float32"))
+    assert diversity(np.array([[0, 1]]), owners) == pytest.approx(0, abs=1e-6)
+    assert diversity(np.array([[0, 2]]), owners) == pytest.approx(1, abs=1e-6)
+    # items 0 and 3 share one of two owners, 0 and 1 both, 1 and 3 one: the mean of three cosines
+    assert diversity(np.array([[0, 1, 3]]), owners) == pytest.approx(1 - (1 + 2 / np.sqrt(2)) / 3)
+    assert diversity(np.array([[0, 1], [0, -1]]), owners) == pytest.approx(0, abs=1e-6)  # one item is no list
+    assert np.isnan(diversity(np.array([[0, -1]]), owners))
+
+
+def test_lists_that_mirror_the_history_are_calibrated():
+    had = sparse.csr_matrix(np.array([[2, 0, 2]], dtype="float32"))
+    group = np.array([0, 0, 1])
+    assert miscalibration(np.array([[0, 2]]), had, group) == pytest.approx(0)
+    one_sided = 0.5 * np.log(0.5 / (0.99 + 0.005)) + 0.5 * np.log(0.5 / 0.005)
+    assert miscalibration(np.array([[0, 1]]), had, group) == pytest.approx(one_sided)
+    assert np.isnan(miscalibration(np.array([[-1, -1]]), had, group))

@@ -13,9 +13,9 @@ from scipy import sparse
 
 from conf.settings.load import load
 from conf.settings.schema import NetworkTraining
+from peers.history import History
 from training.networks.backend import keras_for
 from training.networks.loop import Checkpoint, choice_losses, key_of, losses_of, shuffled, train
-from training.recommenders.history import History
 
 X = np.random.default_rng(1).normal(size=(64, 3)).astype("float32")
 Y = (X[:, 0] > 0).astype("float32")

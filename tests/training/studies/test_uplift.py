@@ -3,17 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.studies.uplift import (
-    LEARNERS,
-    best_treatment,
-    groups,
-    judge,
-    out_of_fold,
-    overlap,
-    policy_value,
-    qini,
-    uplift_at,
-)
+from training.studies.uplift import LEARNERS, judge, out_of_fold, overlap, qini, uplift_at
 
 
 def trial(size: int = 6000, effect: float = 0.3, seed: int = 0):
@@ -50,13 +40,6 @@ def test_figures_by_hand():
     assert qini(effect, treated, outcome) == pytest.approx(np.mean([1, 1, 2, 1, 0.5, 0]) / 6)
 
 
-def test_groups_and_treatments_follow_the_money():
-    effect, without = np.array([0.3, -0.1, 0.01, 0.01]), np.array([0.1, 0.5, 0.9, 0.1])
-    assert groups(effect, without, 10, 1).tolist() == ["persuadable", "do not disturb", "sure", "lost"]
-    effects = {"mail": np.array([0.1, 0.1, 0.0]), "call": np.array([0.15, 0.9, 0.0])}
-    assert best_treatment(effects, 10, {"mail": 0.2, "call": 3.0}).tolist() == ["mail", "call", "none"]
-
-
 def test_arms_that_were_chosen_are_told_apart():
     x, treated, _ = trial(2000)
     assert overlap(x, treated).is_random or overlap(x, treated).roc_auc < 0.55
@@ -65,22 +48,3 @@ def test_arms_that_were_chosen_are_told_apart():
     assert told.roc_auc > 0.99
     assert not told.is_random
     assert told.outside > 0.3
-
-
-def test_a_policy_is_worth_what_a_test_of_three_arms_says():
-    rng = np.random.default_rng(3)
-    size = 30_000
-    liking = rng.integers(0, 3, size)  # who answers to a letter, to a mail, to nothing
-    given = np.array(["none", "letter", "mail"])[rng.integers(0, 3, size)]
-    chance = 0.1 + 0.3 * ((liking == 0) & (given == "letter")) + 0.3 * ((liking == 1) & (given == "mail"))
-    outcome, costs = (rng.random(size) < chance).astype(int), {"letter": 1.0, "mail": 0.1}
-    effects = {arm: np.where(liking == place, 0.3, 0.0) for place, arm in enumerate(("letter", "mail"))}
-    chosen = best_treatment(effects, 10.0, costs)
-    assert set(chosen[liking == 0]) == {"letter"}
-    assert set(chosen[liking == 2]) == {"none"}
-    found = policy_value(chosen, given, outcome, 10.0, costs)
-    expected = (0.4 * 10 - 1 + 0.4 * 10 - 0.1 + 0.1 * 10) / 3
-    assert found.low < expected < found.high
-    everybody = policy_value(np.full(size, "mail"), given, outcome, 10.0, costs)
-    assert everybody.low < 10 * (0.1 + 0.3 / 3) - 0.1 < everybody.high
-    assert everybody.high < found.low

@@ -139,10 +139,3 @@ def test_bands_hold_the_share_they_promise():
     low, high = Bands.of(expected, expected * rng.random(5000)).around(expected)
     np.testing.assert_allclose(low / expected, 0.1, atol=0.03)
     np.testing.assert_allclose(high / expected, 0.9, atol=0.03)
-
-
-def test_deciles_hold_everybody_once():
-    told = value.deciles(np.arange(25.0), np.arange(25.0))
-    assert told["customers"].sum() == 25
-    assert told["predicted"].is_monotonic_increasing
-    np.testing.assert_allclose(told["predicted"], told["came"])

@@ -21,11 +21,11 @@ import numpy as np
 from scipy import sparse
 
 from conf.settings.schema import NetworkTraining
-from peers.examples import Side, Windows, bags_of, habits, held_out, known_users, ndcg, rewound
+from peer_networks.examples import Side, Windows, bags_of, habits, held_out, known_users, ndcg, rewound
+from peers.history import History
+from peers.recommender import Recommender
 from training.networks.backend import keras_for
 from training.networks.loop import Batch, Checkpoint, choice_losses, keyed, shuffled, train
-from training.recommenders.history import History
-from training.recommenders.recommender import Recommender
 
 _NEVER = -1e9
 

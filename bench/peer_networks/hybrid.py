@@ -23,14 +23,14 @@ from typing import Any
 import numpy as np
 
 from conf.settings.schema import NetworkTraining
-from peers.examples import Rows, Shape, Side, Windows, learnt, ndcg, rows_of
-from peers.word2vec import Word2VecConfig, word_vectors
+from peer_networks.examples import Rows, Shape, Side, Windows, learnt, ndcg, rows_of
+from peer_networks.word2vec import Word2VecConfig, word_vectors
+from peers.history import History
+from peers.recommender import Recommender
 from training.networks.backend import keras_for
 from training.networks.loop import Batch, Checkpoint, keyed, losses_of, shuffled, train
 from training.networks.numpy_layers import ACTIVATIONS
 from training.next_action.visits import AGES
-from training.recommenders.history import History
-from training.recommenders.recommender import Recommender
 
 DRAWN = ("user", "people", "sequence", "product", "text")
 BRANCHES = (*DRAWN, "trend", "own", "linear")

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from conf.settings.schema import NetworkTraining
-from peers.examples import Side, Windows, rewound
-from peers.hybrid import HybridConfig, hybrid
-from peers.self_attention import SelfAttentionConfig, self_attention
-from peers.two_tower import TwoTowerConfig, two_tower
+from peer_networks.examples import Side, Windows, rewound
+from peer_networks.hybrid import HybridConfig, hybrid
+from peer_networks.self_attention import SelfAttentionConfig, self_attention
+from peer_networks.two_tower import TwoTowerConfig, two_tower
+from peers.history import History
+from peers.recommender import Recommender
 from training.networks import loop
 from training.networks.loop import Checkpoint
-from training.recommenders.history import History
-from training.recommenders.recommender import Recommender
 
 restored = loop._restored
 WINDOWS = Windows(count=3)

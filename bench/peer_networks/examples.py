@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from peers.ease import ease
+from peers.history import History
 from peers.pair_features import item_habits, user_habits
-from training.evaluation.full_ranking import list_metrics
-from training.evaluation.splits import ones
+from training.evaluation.full_ranking import list_metrics, ones
 from training.evaluation.top_k import best_columns
 from training.next_action.visits import age_class
-from training.recommenders.ease import ease
-from training.recommenders.history import History
 
 #: days after which the freshness of a purchase has fallen to a third
 _FRESH = 14.0

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from training.recommenders.history import History, history
+from peers.history import History, history
+from training.evaluation.full_ranking import ones
 
 
 def last_window(
@@ -77,14 +78,6 @@ def stratified(user: np.ndarray, share: float, seed: int) -> np.ndarray:
     chosen = np.zeros(len(user), dtype=bool)
     chosen[order] = (np.arange(len(user)) - starts + 1) / sizes <= share
     return chosen
-
-
-def ones(user: np.ndarray, item: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
-    """Return the matrix with 1 at each pair, however often it comes."""
-    matrix = sparse.csr_matrix((np.ones(len(user), dtype="float32"), (user, item)), shape=shape)
-    matrix.sum_duplicates()
-    matrix.data[:] = 1
-    return matrix
 
 
 def repeats_and_discoveries(

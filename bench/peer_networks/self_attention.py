@@ -18,12 +18,12 @@ import numpy as np
 from scipy import sparse
 
 from conf.settings.schema import NetworkTraining
-from peers.examples import baskets_of, known_users
+from peer_networks.examples import baskets_of, known_users
+from peers.history import History
+from peers.recommender import Recommender
 from training.networks.backend import keras_for
 from training.networks.loop import Batch, Checkpoint, choice_losses, keyed, shuffled, train
 from training.next_action.visits import AGES
-from training.recommenders.history import History
-from training.recommenders.recommender import Recommender
 
 
 @dataclass(frozen=True)

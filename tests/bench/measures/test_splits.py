@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.evaluation.splits import last_window, next_basket, ones, repeats_and_discoveries, stratified
+from measures.splits import last_window, next_basket, repeats_and_discoveries, stratified
+from training.evaluation.full_ranking import ones
 
 
 def test_the_window_starts_the_day_after():
