@@ -1,0 +1,126 @@
+"""What latent factors bring to the night's offers: the night's ALS, Spark's, and none, as candidates and as an input.
+
+Reads the clean layer of one night (``NBO_HOME``) and builds the night's own training sets with the night's own code,
+once for each kind of factors; ``none`` leaves ``als_score`` out of the rankers' inputs too, and the candidates of
+similar customers then come of the linear item-to-item model alone. Rankers are trained as the night does, and lists are
+judged as they are served: all, and discoveries. Intervals are paired over customers. ``--back 1`` judges the window
+before the night's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from collections.abc import Callable
+from datetime import date
+from functools import partial
+from unittest import mock
+
+import numpy as np
+from bench_ranker_inputs import Sets, built, sources
+from pyspark.ml.recommendation import ALS
+from pyspark.sql import DataFrame, Window, functions as F
+
+from conf.settings.load import load
+from conf.tables.features import ALS_ITEMS, ALS_USERS
+from features.items.als import AlsConfig, factorize
+from features.schemas import struct
+from jobs.train import training_sets
+from scoring.offers.candidates import RANKER_INPUTS
+from training.characteristics.characteristics import seen_of, truth_of
+from training.evaluation.fitted import Judged
+from training.evaluation.metrics import paired_bootstrap, split_truth
+from training.rankers import discovery_ranker, offer_ranker
+
+Factors = Callable[[DataFrame, AlsConfig], tuple[DataFrame, DataFrame]]
+FIGURES = ("hit_rate_at_5", "ndcg_at_5")
+
+
+def by_spark(affinity: DataFrame, config: AlsConfig) -> tuple[DataFrame, DataFrame]:
+    """Factorise by ``pyspark.ml.recommendation.ALS`` at the same confidence, penalty, factors and iterations."""
+    sides = {"customer_id": "user", "product_type": "item"}
+    frame = affinity.select(*sides, F.log1p(F.least("baskets_total", F.lit(config.cap))).alias("rating"))
+    numbers = {}
+    for key, name in sides.items():
+        keys = frame.select(key).distinct()
+        numbers[key] = keys.withColumn(name, F.row_number().over(Window.orderBy(key)) - 1).persist()
+        frame = frame.join(numbers[key], key)
+    model = ALS(
+        rank=config.rank, maxIter=config.iterations, regParam=config.regularization, alpha=config.alpha,
+        implicitPrefs=True, numUserBlocks=2, numItemBlocks=2, checkpointInterval=-1, seed=config.seed,
+    ).fit(frame)  # fmt: skip
+    found = []
+    for (key, name), factors in zip(sides.items(), (model.userFactors, model.itemFactors), strict=True):
+        rows = factors.withColumnRenamed("id", name).join(numbers[key], name)
+        found.append(rows.select(key, F.col("features").cast("array<float>").alias("factors")))
+    return found[0], found[1]
+
+
+def none(affinity: DataFrame, config: AlsConfig) -> tuple[DataFrame, DataFrame]:
+    """Return no factors at all."""
+    spark = affinity.sparkSession
+    return spark.createDataFrame([], struct(ALS_USERS)), spark.createDataFrame([], struct(ALS_ITEMS))
+
+
+KINDS: dict[str, Factors] = {"the night's ALS": factorize, "Spark's ALS": by_spark, "no ALS": none}
+
+
+def timed(factors: Factors, spent: list[float], affinity: DataFrame, config: AlsConfig) -> tuple[DataFrame, DataFrame]:
+    """Return the factors, computed, and note the seconds they took."""
+    affinity = affinity.persist()
+    affinity.count()
+    started = time.monotonic()
+    found = [frame.toArrow() for frame in factors(affinity, config)]
+    spent.append(time.monotonic() - started)
+    spark = affinity.sparkSession
+    users, items = (spark.createDataFrame(table) for table in found)
+    return users, items
+
+
+def judged(sets: Sets, inputs: tuple[str, ...]) -> dict[str, Judged]:
+    """Train both rankers and judge the lists of both as they are served together, and those of discoveries."""
+    customers = sets["customers"][sets["customers"]["customer_id"].isin(sets["gate"]["customer_id"])]
+    truth, seen = truth_of(customers), seen_of(customers)
+    new_inputs = tuple(name for name in inputs if name not in discovery_ranker.LEFT_OUT)
+    rows = {name: offer_ranker.rows(sets[name]) for name in ("train", "validation", "gate")}
+    fresh = {name: discovery_ranker.rows(sets[name]) for name in rows}
+    ranker = offer_ranker.fit(rows["train"], rows["validation"], inputs, offer_ranker.OfferRankerConfig()).model
+    new = discovery_ranker.fit(
+        fresh["train"], fresh["validation"], new_inputs, discovery_ranker.DiscoveryConfig()
+    ).model
+    return {
+        "all": offer_ranker.judge(ranker, rows["gate"], truth, seen, beside=new),
+        "discoveries": discovery_ranker.judge(new, fresh["gate"], split_truth(truth, seen)[1], seen),
+    }
+
+
+def main() -> None:
+    """Print the figures of each kind of factors, and the gains of the night's over the others."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--night", type=date.fromisoformat, default=date(2017, 12, 3))
+    parser.add_argument("--back", type=int, default=0, help="windows before the night's own to judge on")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    found: dict[str, dict[str, Judged]] = {}
+    for name, factors in KINDS.items():
+        spent: list[float] = []
+        with mock.patch.object(training_sets, "factorize", partial(timed, factors, spent)):
+            sets = built(load(), arguments.night, arguments.back)
+        inputs = tuple(each for each in RANKER_INPUTS if factors is not none or each != "als_score")
+        found[name] = judged(sets, inputs)
+        recall = sources(sets).loc["similar_customers"].round(4).to_dict("index")
+        print(f"{name}: {len(sets['gate']):,} candidates of the gate, factors in {np.median(spent):.1f} s "
+              f"a window (median); recall of similar customers {recall}")  # fmt: skip
+        for part, figures in found[name].items():
+            values = "  ".join(f"{figure} {figures.metrics[figure]:.4f}" for figure in FIGURES)
+            print(f"  {part:<12} {values}", flush=True)
+    first = next(iter(found))
+    for other in list(found)[1:]:
+        for part in ("all", "discoveries"):
+            gain = paired_bootstrap(found[first][part].each, found[other][part].each, 2000, 1)
+            print(f"{first} over {other}, {part}: NDCG@5 {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]")
+
+
+if __name__ == "__main__":
+    main()
