@@ -1,4 +1,4 @@
-"""What scores must hold before anyone sees them, and what there is to count; scans of written tables in DuckDB."""
+"""Checks of a night's scores before they are published, and their counts; scans of the written tables in DuckDB."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pyarrow.dataset as pads
 
 
 def faults(ranking: pads.Dataset, offers: pads.Dataset, customers: pads.Dataset, per_customer: int) -> list[str]:
-    """Return what is wrong with the scores of a night, in words; an empty list means they may be published.
+    """Return the faults of a night's scores as messages; an empty list means that they may be published.
 
     Args:
         ranking: product types ranked for each customer, with ``propensity`` and ``offer_rank`` (null where a rule
-            removes the type): a customer with fewer of these than ``per_customer`` has a shorter list, and no fault.
+            removes the type): a customer with fewer ranked types than ``per_customer`` may have a shorter list.
         offers: ``NEXT_BEST_OFFER``.
         customers: ``CUSTOMER_SCORES``.
         per_customer: offers each customer gets where so many may be offered.
     """
-    found = []
+    messages = []
     with duckdb.connect() as engine:
         for name, rows in (("ranking", ranking), ("offers", offers), ("customers", customers)):
             engine.register(name, rows)
@@ -29,28 +29,30 @@ def faults(ranking: pads.Dataset, offers: pads.Dataset, customers: pads.Dataset,
             ("offers", "expected_value"),
             ("customers", "churn_probability"),
         ):
-            found += _probabilities(engine, table, column)
+            messages += _probabilities(engine, table, column)
         short = engine.execute(
-            "with held as (select customer_id, count(distinct offer_id) as held from offers group by 1), "
-            "may as (select customer_id, count(offer_rank) as allowed from ranking group by 1) "
-            "select count_if(allowed is null), count_if(coalesce(held, 0) < least(allowed, ?)) "
-            "from customers left join held using (customer_id) left join may using (customer_id)",
+            "with listed as (select customer_id, count(distinct offer_id) as size from offers group by 1), "
+            "ranked as (select customer_id, count(offer_rank) as allowed from ranking group by 1) "
+            "select count_if(allowed is null), count_if(coalesce(size, 0) < least(allowed, ?)) "
+            "from customers left join listed using (customer_id) left join ranked using (customer_id)",
             [per_customer],
         ).fetchone() or (0, 0)
         if short[0]:
-            found.append(f"{short[0]} customer(s) have no product types ranked")
+            messages.append(f"{short[0]} customer(s) have no product types ranked")
         if short[1]:
-            found.append(f"{short[1]} customer(s) have fewer offers than {per_customer} and than they may be offered")
+            messages.append(
+                f"{short[1]} customer(s) have fewer offers than {per_customer} and than they may be offered"
+            )
         twice = engine.execute(
             "select count(*) from (select 1 from offers group by customer_id, offer_id having count(*) > 1)"
         ).fetchone()
         if twice and twice[0]:
-            found.append(f"{twice[0]} offer(s) stand twice in a customer's list")
-    return found
+            messages.append(f"{twice[0]} offer(s) stand twice in a customer's list")
+    return messages
 
 
 def summary(offers: pads.Dataset, customers: pads.Dataset, per_customer: int) -> dict[str, Any]:
-    """Return how many customers and offers there are, by what the report asks.
+    """Count customers and offers for the report.
 
     Args:
         offers: ``NEXT_BEST_OFFER``.
@@ -87,16 +89,16 @@ def summary(offers: pads.Dataset, customers: pads.Dataset, per_customer: int) ->
 
 
 def _probabilities(engine: duckdb.DuckDBPyConnection, table: str, column: str) -> list[str]:
-    """Find values that are no number, that lie outside 0..1, and a model that says the same of everyone."""
+    """Return faults of a column: values that are no number, lie outside 0..1, or are the same for everyone."""
     rows, broken, outside, kinds = engine.execute(
         f"select count({column}), count_if(isnan({column}) or isinf({column})), "
         f"count_if({column} < 0 or {column} > 1), count(distinct {column}) from {table}"
     ).fetchone() or (0, 0, 0, 0)
-    found = [f"{table}.{column}: {broken:,} of {rows:,} values are NaN or infinite"] if broken else []
+    messages = [f"{table}.{column}: {broken:,} of {rows:,} values are NaN or infinite"] if broken else []
     if column == "expected_value":
-        return found
+        return messages
     if outside and not broken:
-        found.append(f"{table}.{column}: {outside:,} of {rows:,} values lie outside 0..1")
+        messages.append(f"{table}.{column}: {outside:,} of {rows:,} values lie outside 0..1")
     if rows > 1 and kinds == 1 and column != "response_probability":
-        found.append(f"{table}.{column}: all {rows:,} values are the same")
-    return found
+        messages.append(f"{table}.{column}: all {rows:,} values are the same")
+    return messages

@@ -32,7 +32,7 @@ class CouponOffers(Strict):
 
 
 class Offers(Strict):
-    """What can be proposed; every margin, cost and discount here is an assumption and shown as one."""
+    """What can be offered; every margin, cost and discount here is an assumption and shown as one."""
 
     per_customer: int = Field(default=5, gt=0, le=50)
     ceiling_share: Share = Field(
@@ -44,7 +44,7 @@ class Offers(Strict):
 
 
 class Fit(Strict):
-    """A hard filter: a product's attribute must be one of the customer's, or of something he bought."""
+    """A hard filter: a product's attribute must be one of the customer's, or of something they bought."""
 
     attribute: str = Field(description="attribute of the offered product; several values are separated by |")
     customer: str | None = Field(None, description="column or attribute of the customer that it must equal")
@@ -98,7 +98,7 @@ class Partition(Strict):
 
 
 class LookAlike(Strict):
-    """A segment of a seed and of those most like it."""
+    """A segment of a seed and of the customers most similar to it."""
 
     slug: Slug
     title: str
@@ -142,7 +142,7 @@ class NetworkTraining(Strict):
     weight_decay: float = Field(default=1e-4, ge=0, description="of adamw alone")
     batch: int = Field(default=4096, gt=0, description="rows of a step of the ranker; of sequences an eighth of it")
     epochs: int = Field(default=12, gt=0)
-    patience: int = Field(default=2, ge=0, description="epochs without a better score that are borne")
+    patience: int = Field(default=2, ge=0, description="epochs without a better score before training stops")
     jit: bool = Field(default=False, description="compile the step by XLA: pays on large batches only")
     seed: int = 20260101
 

@@ -1,7 +1,7 @@
 """Measures a range of past nights against what customers did after them, and prints the comparison.
 
-Beside each simpler method stands by how much the night's offers beat it, with the paired 95 % interval over customers.
-A second table holds what the offers were expected to bring against what they brought (``expected_and_realised``).
+The first table compares the night's offers with every simpler method, with the paired 95 % interval over customers. The
+second holds what the offers were expected to bring against what they brought (``expected_and_realised``).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def command(settings: Settings, args: argparse.Namespace) -> int:
 
 
 def evaluate(settings: Settings, first: date, last: date, conf: str | None = None) -> int:
-    """Pull and check the data that tells what happened, measure, and print mean figures over the nights.
+    """Ingest and validate the data after the nights, measure, and print mean figures over the nights.
 
     Raises:
         ConfigError: none of the nights is scored.
@@ -79,34 +79,34 @@ def _days(first: date, last: date) -> list[date]:
 
 
 def outcomes(lake: Lake, first: date, last: date, truth: date) -> pa.Table:
-    """Return the outcomes of all nights of the range, each as the newest run up to ``truth`` measured it."""
+    """Return the outcomes of all nights of the range, as the newest run up to ``truth`` measured them."""
     return pa.concat_tables(_newest(lake, OUTCOMES, first, last, truth))
 
 
-def gained(
+def gains_by_method(
     settings: Settings, lake: Lake, first: date, last: date, truth: date
 ) -> dict[tuple[str, str, str, str], Interval]:
-    """Return by how much the nights' offers beat each method, with paired 95 % intervals over customers.
+    """Return by how much the nights' offers beat every method, with paired 95 % intervals over customers.
 
     One figure is read at a time. Nights that were measured before customers' shares were kept do not count.
 
     Returns:
         (kind of offer, slice, metric, method) -> NBO minus the method.
     """
-    figure, others = ["offer_kind", "slice", "metric"], pc.field("method") != NBO
-    named = pa.concat_tables([p.filter(others).select(figure) for p in _newest(lake, OUTCOMES, first, last, truth)])
-    found = {}
+    figure, baselines = ["offer_kind", "slice", "metric"], pc.field("method") != NBO
+    named = pa.concat_tables([p.filter(baselines).select(figure) for p in _newest(lake, OUTCOMES, first, last, truth)])
+    gain_of = {}
     for row in named.group_by(figure).aggregate([]).sort_by([(name, "ascending") for name in figure]).to_pylist():
-        rows = _added(lake, first, last, truth, **row)
+        rows = _customer_parts(lake, first, last, truth, **row)
         if rows is None:
             continue
         models = settings.models
         for method, gain in gains(rows, models.bootstrap_rounds, models.seed).items():
-            found[row["offer_kind"], row["slice"], row["metric"], method] = gain
-    return found
+            gain_of[row["offer_kind"], row["slice"], row["metric"], method] = gain
+    return gain_of
 
 
-def kept_promises(
+def realised_ratios(
     settings: Settings, lake: Lake, first: date, last: date, truth: date
 ) -> dict[tuple[str, str, str], Interval]:
     """Return realised / expected, the mean over the nights, with 95 % intervals over customers.
@@ -116,23 +116,23 @@ def kept_promises(
     Returns:
         (kind of offer, slice, figure of :data:`scoring.outcomes.expected_and_realised.FIGURES`) -> the ratio.
     """
-    found = {}
+    ratios = {}
     for kind, part, figure in (
         (k, s, f) for k, figures in FIGURES.items() for s in (ALL, REPEAT, DISCOVERY) for f in figures
     ):
-        each = _added(lake, first, last, truth, offer_kind=kind, slice=part, metric=names(figure)[-1])
-        if each is None:
+        parts = _customer_parts(lake, first, last, truth, offer_kind=kind, slice=part, metric=names(figure)[-1])
+        if parts is None:
             continue
-        customers = pd.Index(sorted(each["customer_id"].unique()), name="customer_id")
-        told = bootstrap(ratio_values(each, customers), settings.models.bootstrap_rounds, settings.models.seed)
-        # nothing drawn again is nothing: there is no interval to tell
-        came = each["above"].any()
-        found[kind, part, figure] = told if came else Interval(told.value, math.nan, math.nan)
-    return found
+        customers = pd.Index(sorted(parts["customer_id"].unique()), name="customer_id")
+        ratio = bootstrap(ratio_values(parts, customers), settings.models.bootstrap_rounds, settings.models.seed)
+        # resamples of zeros are zeros: there is no interval
+        came = parts["above"].any()
+        ratios[kind, part, figure] = ratio if came else Interval(ratio.value, math.nan, math.nan)
+    return ratios
 
 
-def _added(lake: Lake, first: date, last: date, truth: date, **figure: str) -> pd.DataFrame | None:
-    """Return what customers add to one figure (:data:`scoring.outcomes.gains.COLUMNS`); None where nobody does.
+def _customer_parts(lake: Lake, first: date, last: date, truth: date, **figure: str) -> pd.DataFrame | None:
+    """Return customers' parts of one figure (:data:`scoring.outcomes.gains.COLUMNS`); None where there are none.
 
     ``figure`` has ``offer_kind``, ``slice`` and ``metric``.
     """
@@ -147,14 +147,14 @@ def _added(lake: Lake, first: date, last: date, truth: date, **figure: str) -> p
 def _newest(
     lake: Lake, table: str, first: date, last: date, truth: date, which: pc.Expression | None = None
 ) -> list[pa.Table]:
-    """Return the rows of each night of the range as the newest run up to ``truth`` measured it."""
-    held: set[Any] = set()
+    """Return the rows of every night of the range as the newest run up to ``truth`` measured it."""
+    taken: set[Any] = set()
     parts = []
     for by in reversed([day for day in lake.days(Stage.MEASURE) if day <= truth and lake.has(table, day)]):
         of = pc.field("offers_of")
-        wanted = (of >= first) & (of <= last) & ~of.isin(sorted(held))
+        wanted = (of >= first) & (of <= last) & ~of.isin(sorted(taken))
         rows = lake.dataset(table, by).to_table(filter=wanted if which is None else wanted & which)
-        held |= set(pc.unique(rows["offers_of"]).to_pylist())
+        taken |= set(pc.unique(rows["offers_of"]).to_pylist())
         parts.append(rows)
     return parts
 
@@ -163,7 +163,7 @@ def _print(settings: Settings, lake: Lake, truth: date, first: date, last: date)
     with duckdb.connect() as engine:
         engine.register("outcomes", outcomes(lake, first, last, truth))
         rows = engine.execute(MEAN, [first, last]).fetchall()
-    beaten, console = gained(settings, lake, first, last, truth), Console(width=WIDTH)
+    gain_of, console = gains_by_method(settings, lake, first, last, truth), Console(width=WIDTH)
     grid = _grid(
         f"Offers of {first} to {last} against the days after them (mean over the nights)",
         ("offers", "slice", "metric", "method", ">mean", ">worst", ">best", ">nights", f">{GAIN}", "beyond chance"),
@@ -173,18 +173,18 @@ def _print(settings: Settings, lake: Lake, truth: date, first: date, last: date)
             continue
         shown = ["-" if number is None else f"{number:.4f}" for number in (value, worst, best)]
         grid.add_row(
-            kind, slice_, metric, method, *shown, str(nights), *_told(beaten.get((kind, slice_, metric, method)))
+            kind, slice_, metric, method, *shown, str(nights), *_compared(gain_of.get((kind, slice_, metric, method)))
         )
     console.print(grid)
-    promises = kept_promises(settings, lake, first, last, truth)
-    if not promises:
+    ratios = realised_ratios(settings, lake, first, last, truth)
+    if not ratios:
         return
     means = {(kind, slice_, metric): value for kind, slice_, metric, _, value, *_ in rows}
     grid = _grid(
         f"What the listed offers were expected to bring, and brought (a night, in {settings.source.currency})",
-        ("offers", "slice", "figure", ">expected", ">realised", ">realised / expected (95 %)", "so came"),
+        ("offers", "slice", "figure", ">expected", ">realised", ">realised / expected (95 %)", "result"),
     )
-    for (kind, slice_, figure), ratio in promises.items():
+    for (kind, slice_, figure), ratio in ratios.items():
         sums = (f"{means[kind, slice_, name]:,.1f}" for name in names(figure)[:2])
         grid.add_row(
             kind,
@@ -210,9 +210,9 @@ def _grid(title: str, columns: tuple[str, ...]) -> Grid:
     return grid
 
 
-def _told(gain: Interval | None) -> tuple[str, str]:
-    """Return a gain and what it says: NBO is better or worse beyond chance, or nobody can tell."""
+def _compared(gain: Interval | None) -> tuple[str, str]:
+    """Return a gain and its verdict: better or worse beyond chance, or neither (``no``)."""
     if gain is None:
         return "", ""
-    told = "better" if gain.low > 0 else "worse" if gain.high < 0 else "no"
-    return f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})", told
+    verdict = "better" if gain.low > 0 else "worse" if gain.high < 0 else "no"
+    return f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})", verdict

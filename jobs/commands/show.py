@@ -18,7 +18,10 @@ from conf.errors import ConfigError, DataError
 from conf.settings.schema import Settings
 from jobs.database import database
 from jobs.lake.lake import Lake
-from jobs.report.night_figures import Night, Row
+from jobs.report.model_figures import models
+from jobs.report.night_figures import totals
+from jobs.report.night_tables import NightTables, Row
+from jobs.report.offer_figures import examples, outcomes
 from jobs.stages import Stage
 
 WIDTH = 100
@@ -41,21 +44,21 @@ def command(settings: Settings, args: argparse.Namespace) -> int:
 
 def show_night(console: Console, settings: Settings, day: date) -> None:
     """Print where the results of ``day`` are, its figures beside their baselines, and five customers' offers."""
-    night = Night(settings, Lake(settings.lake), day)
-    totals = night.totals()
+    night = NightTables(settings, Lake(settings.lake), day)
+    counts = totals(night)
     console.print(f"\n[bold]Night {day}[/bold], {escape(settings.source.title)}")
     console.print(
-        f"{totals['customers']:,} customers scored, {totals['offers']:,} offers "
-        f"({totals['coupons']:,} coupons), {totals['contactable']:,} customers may be contacted, "
-        f"{totals['control']:,} in the control group"
+        f"{counts['customers']:,} customers scored, {counts['offers']:,} offers "
+        f"({counts['coupons']:,} coupons), {counts['contactable']:,} customers may be contacted, "
+        f"{counts['control']:,} in the control group"
     )
     console.print("\n[bold]Where it is[/bold]")
     for name, place in places(settings, night).items():
         console.print(f"  {name:<14}{escape(place)}", soft_wrap=True)
-    _print_models(console, night.models())
-    _print_outcomes(console, night.outcomes())
+    _print_models(console, models(night))
+    _print_outcomes(console, outcomes(night))
     console.print("\n[bold]Some customers and their offers[/bold]  (any other: nbo offers CUSTOMER)")
-    for who in night.examples():
+    for who in examples(night):
         about = ", ".join([who["segment_name"], *([f"churn {who['churn_band']}"] if who["churn_band"] else [])])
         console.print(f"\nCustomer [bold]{escape(who['customer_id'])}[/bold]  {escape(about)}")
         console.print(_offers(who["offers"]))
@@ -91,7 +94,7 @@ def show_offers(console: Console, settings: Settings, customer: str, day: date |
     console.print(_offers(database.rows(settings.database, "next_best_offer", ds=day, customer_id=customer)))
 
 
-def places(settings: Settings, night: Night) -> dict[str, str]:
+def places(settings: Settings, night: NightTables) -> dict[str, str]:
     """Return where the night's results are; no password is among them."""
     home = Path(settings.home)
     clean = night.lake.need(Stage.VALIDATE, night.day)
@@ -104,21 +107,21 @@ def places(settings: Settings, night: Night) -> dict[str, str]:
     }
 
 
-def _print_models(console: Console, models: Sequence[Row]) -> None:
+def _print_models(console: Console, rows: Sequence[Row]) -> None:
     table = _table("model", "standing", "metric", ">value", "baseline", ">its value", "verdict (95 %)")
-    for row in models:
+    for row in rows:
         values = [_words(row[name]) for name in ("name", "standing", "metric")]
         values += [_figure(row["value"]), _words(row["baseline"])]
         table.add_row(*map(escape, [*values, _figure(row["baseline_value"]), row["verdict"]]))
-    console.print("\n[bold]Models beside their baselines[/bold], on held-out time")
+    console.print("\n[bold]Models against their baselines[/bold], on held-out time")
     console.print(table)
 
 
-def _print_outcomes(console: Console, outcomes: Sequence[dict[str, Any]]) -> None:
-    if not outcomes:
+def _print_outcomes(console: Console, nights: Sequence[dict[str, Any]]) -> None:
+    if not nights:
         console.print("\nNo published night lies far enough back to be measured.")
         return
-    newest = outcomes[0]
+    newest = nights[0]
     note = "; replay: no lift is claimed" if newest["is_replay"] else ""
     table = _table("offers", "slice", "metric", *(f">{_words(name)}" for name in newest["methods"]))
     for row in newest["rows"]:

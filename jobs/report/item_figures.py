@@ -1,4 +1,4 @@
-"""What the night knows of products, in figures for the report."""
+"""Figures of products for the report: neighbours, baskets, repurchase intervals."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ def item_figures(lake: Lake, day: date) -> dict[str, Any] | None:
 
 
 def _rows(engine: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
-    found = engine.execute(query)
-    names = [column[0] for column in found.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    cursor = engine.execute(query)
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

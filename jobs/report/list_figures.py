@@ -1,4 +1,4 @@
-"""What the report says of the rankers' lists: where candidates come from, what is shown, and who is cold."""
+"""Figures of the rankers' lists for the report: sources of candidates, beyond-accuracy metrics, cold customers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _TABLE = "models/model_comparison"
 
 
 def list_figures(lake: Lake, day: date) -> dict[str, list[dict[str, Any]]]:
-    """Return what the night's comparison of models says of lists; all is empty on a night without a ranker.
+    """Return the list figures of the night's model comparison; all empty on a night without a ranker.
 
     Returns:
-        ``sources``: ``source``, ``each`` (candidates a customer) and ``recall`` by slice; ``shown``: ``name``,
+        ``sources``: ``source``, ``per_customer`` (candidates) and ``recall`` by slice; ``shown``: ``name``,
         ``method`` and the figures of ``SHOWN``; ``cold``: ``name``, ``slice``, ``customers``, and whether they could
         be ``judged``.
     """
@@ -26,16 +26,16 @@ def list_figures(lake: Lake, day: date) -> dict[str, list[dict[str, Any]]]:
         name, method, metric, value = row["name"], row["method"], row["metric"], row["value"]
         if metric in (RECALL, CANDIDATES_EACH):
             source = method.removeprefix(CANDIDATES)
-            told = sources.setdefault(source, {"source": source, "each": None, "recall": {}})
+            figures_of = sources.setdefault(source, {"source": source, "per_customer": None, "recall": {}})
             if metric == RECALL:
-                told["recall"][row["slice"]] = value
+                figures_of["recall"][row["slice"]] = value
             else:
-                told["each"] = value
+                figures_of["per_customer"] = value
         elif metric in SHOWN:
             shown.setdefault((name, method), {"name": name, "method": method, **dict.fromkeys(SHOWN)})[metric] = value
         elif row["slice"] in COLD:
-            known = {"name": name, "slice": row["slice"], "customers": row["customers"], "judged": False}
-            cold.setdefault((name, row["slice"]), known)["judged"] |= value is not None
-    # an interval's coverage is a figure too, and no list's: comparisons of an earlier version may hold it
+            judged = {"name": name, "slice": row["slice"], "customers": row["customers"], "judged": False}
+            cold.setdefault((name, row["slice"]), judged)["judged"] |= value is not None
+    # the coverage of an interval is no figure of a list: comparisons of an earlier version may hold it
     lists = [row for row in shown.values() if row["novelty"] is not None]
     return {"sources": list(sources.values()), "shown": lists, "cold": list(cold.values())}

@@ -77,7 +77,7 @@ def intervals(rows: Sequence[tuple[str, float, float, float]], title: str) -> st
 
 
 def groups(names: Sequence[str], series: Sequence[tuple[str, Sequence[float | None]]], title: str) -> str:
-    """Draw groups of horizontal bars: for each name one bar a series, the first series ours."""
+    """Draw groups of horizontal bars: per name one bar a series, the first series ours."""
     colours = (OURS, BASELINE, OTHER, BAD)
     height = 0.8 / max(len(series), 1)
     with plt.rc_context(STYLE):
@@ -117,7 +117,7 @@ def precision_curves(curves: Mapping[str, Sequence[tuple[float, float]]]) -> str
 
 
 def share_axes(axes: Axes, across: str) -> None:
-    """Make both axes tell shares in percent; ``across`` names the horizontal one."""
+    """Show both axes in percent; ``across`` names the horizontal one."""
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set_xlabel(across)

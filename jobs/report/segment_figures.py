@@ -1,4 +1,4 @@
-"""What a marketer sees of the night's segments beyond the learnt ones: families, interests that moved, look-alikes."""
+"""Figures of the night's segments for the report: families, drift of interests, look-alikes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from typing import Any
 
 import duckdb
 
-from jobs.report.night_figures import Night, Row
+from jobs.report.customer_figures import segments
+from jobs.report.night_tables import NightTables, Row
 from jobs.stages import Stage
 
-#: segments of a family that the page shows, and categories of each
+#: segments per family and categories per segment that the page shows
 _SHOWN, _CATEGORIES = 12, 3
 _TABLES = ("segments", "segment_affinities", "look_alike_curves", "customer_scores")
 
 
-def segment_figures(night: Night) -> dict[str, Any]:
+def segment_figures(night: NightTables) -> dict[str, Any]:
     """Return families of segments, counts of drift, and look-alikes with their curves."""
     lake, day = night.lake, night.day
     figures: dict[str, Any] = {
@@ -34,41 +35,41 @@ def segment_figures(night: Night) -> dict[str, Any]:
     return figures
 
 
-def map_of(night: Night) -> list[tuple[str, float, float, float]]:
-    """Return name, baskets and amount a basket in 84 days, and size of every learnt segment that is not cold."""
+def map_of(night: NightTables) -> list[tuple[str, float, float, float]]:
+    """Return name, baskets and amount a basket in 84 days, and size of every learned segment that is not cold."""
     return [
         (row["segment_name"], row["baskets_84"], row["spend_84"] / row["baskets_84"], row["customers"])
-        for row in night.segments()
+        for row in segments(night)
         if row.get("baskets_84") and row["segment_id"] != "cold"
     ]
 
 
 def _families(engine: duckdb.DuckDBPyConnection) -> list[Row]:
-    """Return each family but the learnt one with its largest segments."""
+    """Return every family except the learned one with its largest segments."""
     rows = _ask(
         engine,
         "select family, segment_id, segment_name, customers, reach, portrait from segments where family <> 'behaviour' "
         f"and customers > 0 qualify row_number() over (partition by family order by customers desc, segment_id) "
         f"<= {_SHOWN} order by family, customers desc, segment_id",
     )
-    found: dict[str, list[Row]] = {}
+    by_family: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(row["family"], []).append(row)
-    return [{"family": family, "segments": segments} for family, segments in found.items()]
+        by_family.setdefault(row["family"], []).append(row)
+    return [{"family": family, "segments": rows} for family, rows in by_family.items()]
 
 
 def _affinities(engine: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Return the clearest over-represented categories of each segment, with their intervals, in words."""
+    """Return the clearest over-represented categories of every segment, with their intervals, in words."""
     rows = _ask(
         engine,
         "select segment_id, category, affinity_index, low, high from segment_affinities where low > 1 "
         f"qualify row_number() over (partition by segment_id order by rank) <= {_CATEGORIES} order by segment_id, rank",
     )
-    found: dict[str, list[str]] = {}
+    by_segment: dict[str, list[str]] = {}
     for row in rows:
-        told = f"{row['category']} {row['affinity_index']:.1f}x ({row['low']:.1f} to {row['high']:.1f})"
-        found.setdefault(row["segment_id"], []).append(told)
-    return {segment: ", ".join(told) for segment, told in found.items()}
+        words = f"{row['category']} {row['affinity_index']:.1f}x ({row['low']:.1f} to {row['high']:.1f})"
+        by_segment.setdefault(row["segment_id"], []).append(words)
+    return {segment: ", ".join(words) for segment, words in by_segment.items()}
 
 
 def _drift(engine: duckdb.DuckDBPyConnection) -> Row:

@@ -31,12 +31,12 @@ def bubbles(points: Sequence[tuple[str, float, float, float]], across: str, up: 
 
 
 def reach_curves(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """Draw recall against reach, a line a look-alike, beside customers drawn by lot; nothing without a curve."""
+    """Draw recall against reach, a line per look-alike, against customers drawn at random; empty without a curve."""
     if not curves:
         return ""
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(WIDTH, 3.0))
-        axes.plot([0, 0.5], [0, 0.5], color=BASELINE, linestyle="--", label="by lot")
+        axes.plot([0, 0.5], [0, 0.5], color=BASELINE, linestyle="--", label="at random")
         for number, (slug, points) in enumerate(curves.items()):
             colour = _COLOURS[number % len(_COLOURS)]
             reach = [0.0, *(point["reach_share"] for point in points)]

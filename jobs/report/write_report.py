@@ -1,4 +1,4 @@
-"""Report: one self-contained page on the night, readable on a phone and without a network."""
+"""Report: one self-contained page about the night, readable on a phone and without a network."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ from jobs.lake.lake import OUTCOMES, Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.lake.night import publish
 from jobs.report import plots, segment_plots
-from jobs.report.expectation_figures import foreseen_figures
+from jobs.report.customer_figures import churn, named, propensities, recency, segments, spend, survival, value
+from jobs.report.expectation_figures import expectation_figures
 from jobs.report.item_figures import item_figures
 from jobs.report.list_figures import list_figures
-from jobs.report.night_figures import UNCOMPARED, Night
+from jobs.report.model_figures import UNCOMPARED, compared, kpi_rules, models, reliability, treatment_effects
+from jobs.report.night_figures import checks, stages, totals
+from jobs.report.night_tables import NightTables
+from jobs.report.offer_figures import examples, offers, outcomes
 from jobs.report.segment_figures import map_of, segment_figures
 from jobs.stages import Stage
 from jobs.train.log_study import newest_study
@@ -49,7 +53,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     def build(draft: Draft) -> None:
         if lake.has(OUTCOMES, day):
             database.replace(settings.database, day, {"offer_outcomes": lake.dataset(OUTCOMES, day)})
-        page = render(settings, Night(settings, lake, day))
+        page = render(settings, NightTables(settings, lake, day))
         new_file(index, page)
         link_newest(reports)
         draft.facts = {"report": str(index), "bytes": len(page.encode())}
@@ -62,7 +66,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     return publish(settings, Stage.REPORT, day, inputs, build, force, still_there)
 
 
-def render(settings: Settings, night: Night) -> str:
+def render(settings: Settings, night: NightTables) -> str:
     """Return the page as HTML; every text from the data is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -71,28 +75,28 @@ def render(settings: Settings, night: Night) -> str:
     )
     environment.filters |= FILTERS
     figures: dict[str, Any] = {
-        "totals": night.totals(),
-        "checks": night.checks(),
-        "churn": night.churn(),
-        "named": night.named(),
-        "survival": night.survival(),
-        "value": night.value(),
+        "totals": totals(night),
+        "checks": checks(night),
+        "churn": churn(night),
+        "named": named(night),
+        "survival": survival(night),
+        "value": value(night),
         "items": item_figures(night.lake, night.day),
-        "propensities": night.propensities(),
-        "causes": night.causes(),
-        "verdicts": night.verdicts(),
-        "segments": night.segments(),
+        "propensities": propensities(night),
+        "kpi_rules": kpi_rules(night),
+        "effects": treatment_effects(night),
+        "segments": segments(night),
         "audiences": segment_figures(night),
-        "models": night.models(),
-        "compared": night.compared(),
+        "models": models(night),
+        "compared": compared(night),
         "architectures": newest_study(night.lake, night.day),
         "lists": list_figures(night.lake, night.day),
-        "reliability": night.reliability(),
-        "offers": night.offers(),
-        "examples": night.examples(),
-        "outcomes": night.outcomes(),
-        "foreseen": foreseen_figures(night.lake, night.day),
-        "stages": night.stages(),
+        "reliability": reliability(night),
+        "offers": offers(night),
+        "examples": examples(night),
+        "outcomes": outcomes(night),
+        "expectations": expectation_figures(night.lake, night.day),
+        "stages": stages(night),
     }
     return environment.get_template("index.html.j2").render(
         day=night.day,
@@ -109,7 +113,7 @@ def render(settings: Settings, night: Night) -> str:
 
 
 def assumptions(settings: Settings) -> list[str]:
-    """Return what the night takes for granted, in sentences."""
+    """Return the night's assumptions as sentences."""
     types, coupons, consent = settings.offers.product_types, settings.offers.coupons, settings.source.consent
     silence = f"The source records no consent; it is taken as {consent.assume}: {consent.why}."
     policy, currency = settings.policy, settings.source.currency
@@ -117,7 +121,7 @@ def assumptions(settings: Settings) -> list[str]:
         f"Margins are assumed: {types.margin:.0%} of the spend on product types, {coupons.margin:.0%} on coupons.",
         f"Making a product-type offer is assumed to cost {types.cost:.2f} {currency}; a coupon whose discount the "
         f"source does not know is assumed to take off {coupons.discount:.2f} {currency}.",
-        "Expected values rest on these figures and compare offers; they are no forecast of profit. How near they "
+        "Expected values rest on these figures and compare offers; they are no forecast of profit. How close they "
         "come to what customers buy afterwards is measured above, by the same figures.",
         "Consent comes from the source; silence means refused." if consent.recorded else silence,
         f"No coupon takes off more than {settings.offers.ceiling_share:.0%} of the margin assumed on what the customer "
@@ -129,7 +133,7 @@ def assumptions(settings: Settings) -> list[str]:
 
 
 def _headline(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return one row a model name: the champion where there is one."""
+    """Return one row per model name: the champion where there is one."""
     chosen: dict[str, dict[str, Any]] = {}
     for row in models:
         if row["name"] not in chosen or row["standing"] == "champion":
@@ -138,7 +142,7 @@ def _headline(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _precision_curves(propensities: list[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
-    """Return the curve of each label that has one: precision, and the share of customers that can be named at it."""
+    """Return every label's curve: precision, and the share of customers that are named at it."""
     start, found = "coverage_at_precision_", {}
     for row in propensities:
         metrics = row["metrics"]
@@ -148,7 +152,7 @@ def _precision_curves(propensities: list[dict[str, Any]]) -> dict[str, list[tupl
     return found
 
 
-def _plots(night: Night, figures: dict[str, Any]) -> dict[str, str]:
+def _plots(night: NightTables, figures: dict[str, Any]) -> dict[str, str]:
     quarantined = [
         (f"{r['table_name']}: {r['check_name']}"[:34], r["rows_failed"]) for r in figures["checks"]["quarantined"]
     ]
@@ -156,8 +160,8 @@ def _plots(night: Night, figures: dict[str, Any]) -> dict[str, str]:
     stages = figures["stages"]
     return {
         "quarantined": plots.bars(quarantined[:12], "Rows quarantined by rule") if quarantined else "",
-        "recency": plots.columns(night.recency(), "days since the last basket"),
-        "spend": plots.columns(night.spend(), f"spend in 84 days ({night.settings.source.currency})"),
+        "recency": plots.columns(recency(night), "days since the last basket"),
+        "spend": plots.columns(spend(night), f"spend in 84 days ({night.settings.source.currency})"),
         "segments": plots.bars([(r["segment_name"], r["customers"]) for r in figures["segments"]], "Customers"),
         "segment_map": segment_plots.bubbles(map_of(night), "baskets in 84 days", "spend a basket"),
         "precision": plots.precision_curves(_precision_curves(figures["propensities"])),
@@ -181,7 +185,7 @@ def _plots(night: Night, figures: dict[str, Any]) -> dict[str, str]:
 
 
 def _outcome_plot(outcomes: list[dict[str, Any]]) -> str:
-    """Draw the hit rates of the newest measured night, methods beside each other."""
+    """Draw the hit rates of the newest measured night, by method."""
     if not outcomes:
         return ""
     newest = outcomes[0]
@@ -195,7 +199,7 @@ def _outcome_plot(outcomes: list[dict[str, Any]]) -> str:
     return plots.groups([f"{words(r['kind'])}\n{r['slice']}" for r in rows], series, "Hit rate of the top 5")
 
 
-def _links(settings: Settings, night: Night) -> list[dict[str, str | None]]:
+def _links(settings: Settings, night: NightTables) -> list[dict[str, str | None]]:
     """Return the files that belong to the night, by paths relative to the page."""
     home, folder = Path(settings.home), Path(settings.home, "reports", str(night.day))
 

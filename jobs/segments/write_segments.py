@@ -1,7 +1,7 @@
 """Segments: the marketers' files of a night, delivered as one folder or not at all.
 
-Only customers who may be contacted leave: treated, with consent, within the contact limits; who is in several files
-stays in the first ones as far as the limit allows.
+Files hold only customers who may be contacted: treated, with consent, within the contact limits. A customer of several
+files stays in the first ones, as far as the limit allows.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from scoring.segments.contact_limits import within_limit
 from scoring.segments.segment_files import Selection, columns, neutralised, select
 
 log = logging.getLogger(__name__)
-#: what a file means, by whether somebody acts on it
+#: note on contacts in every file's manifest, by the standing of the night
 NOTES = {
     "fresh": "Who is in a file counts as contacted.",
     "late": "The night went out before, and is written again later: what was recorded stays, nothing is added.",
@@ -68,18 +68,18 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
         offers = lake.dataset("scores/next_best_offer", day)
         scored = lake.dataset("scores/customer_scores", day)
         alike = {one.slug for one in settings.segments.look_alikes}
-        found = {
-            one.slug: select(one, _alike(lake, day, one.slug) if one.slug in alike else scored, offers)
+        selections = {
+            one.slug: select(one, _look_alike_scores(lake, day, one.slug) if one.slug in alike else scored, offers)
             for one in delivered(settings)
         }
         recent = scored.to_table(["customer_id", "recent_contacts"])
-        found = within_limit(found, recent, earlier(settings, day), settings.policy.max_contacts)
+        selections = within_limit(selections, recent, earlier(settings, day), settings.policy.max_contacts)
         fresh = is_fresh(day, today(settings))
         standing = "fresh" if fresh else "late" if is_live(settings, day, today(settings)) else "replay"
         with new_folder(outbox, str(day)) as folder:
-            facts = write(folder, settings, day, found, scores.content, standing)
-            # before the folder is linked: files that nobody has recorded must not go out
-            recorded = record(settings, day, contacts(settings, day, found)) if fresh else 0
+            facts = write(folder, settings, day, selections, scores.content, standing)
+            # before the folder is linked: no file goes out whose contacts are not on record
+            recorded = record(settings, day, contacts(settings, day, selections)) if fresh else 0
         link_newest(outbox)
         draft.facts = {"folder": str(outbox / str(day)), "recorded": recorded, **facts}
         for file in facts["files"]:
@@ -93,22 +93,22 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
 
 
 def delivered(settings: Settings) -> list[Segment]:
-    """Return the segments that have a file: rules, and look-alikes as the rule that their members are already found."""
-    found = [segment for segment in settings.segments.segments if segment.deliver]
+    """Return the segments that have a file: rules, and look-alikes as rules over their members."""
+    segments = [segment for segment in settings.segments.segments if segment.deliver]
     for one in settings.segments.look_alikes:
         if one.deliver:
             order = "likeness desc, customer_id"
-            found.append(
+            segments.append(
                 Segment(slug=one.slug, title=one.title, about=one.about, where="true", offer_where=None, order_by=order)
             )
-    return found
+    return segments
 
 
 def write(
-    folder: Path, settings: Settings, day: date, found: dict[str, Selection], scores_content: str, standing: str
+    folder: Path, settings: Settings, day: date, selections: dict[str, Selection], scores_content: str, standing: str
 ) -> dict[str, Any]:
     """Write files, manifest and README into ``folder`` and return the manifest."""
-    files = [_write_file(folder, settings, day, s, found[s.slug]) for s in delivered(settings)]
+    files = [_write_file(folder, settings, day, s, selections[s.slug]) for s in delivered(settings)]
     manifest = {
         "ds": str(day),
         "source": settings.source.name,
@@ -128,7 +128,7 @@ def today(settings: Settings) -> date:
 
 
 def is_whole(folder: Path) -> bool:
-    """Tell whether every file in the folder's manifest is there, byte for byte."""
+    """Return whether every file in the folder's manifest is there, byte for byte."""
     try:
         files = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
         return all(_sha256(folder / file["file"]) == file["sha256"] for file in files)
@@ -136,8 +136,8 @@ def is_whole(folder: Path) -> bool:
         return False
 
 
-def _alike(lake: Lake, day: date, slug: str) -> pads.Dataset:
-    """Return the scores of those whom a look-alike adds to its seed, with their ``likeness``."""
+def _look_alike_scores(lake: Lake, day: date, slug: str) -> pads.Dataset:
+    """Return the scores of the customers that a look-alike adds to its seed, with their ``likeness``."""
     members = lake.dataset("scores/segment_members", day).to_table(
         columns=["customer_id", "likeness"],
         filter=(pads.field("segment_id") == slug) & (pads.field("band") != SEED),
@@ -170,7 +170,7 @@ def _write_file(folder: Path, settings: Settings, day: date, segment: Segment, s
 
 
 def _readme(settings: Settings, day: date, files: list[dict[str, Any]], note: str) -> str:
-    known = {c.name: c.about for segment in delivered(settings) for c in columns(segment).values()}
+    about_column = {c.name: c.about for segment in delivered(settings) for c in columns(segment).values()}
     return README.format(
         ds=day,
         title=settings.source.title,
@@ -178,7 +178,7 @@ def _readme(settings: Settings, day: date, files: list[dict[str, Any]], note: st
         note=note,
         delimiter=settings.segments.delimiter,
         segments="\n\n".join(f"{f['title']} ({f['rows']:,} customers)\n  {f['file']}\n  {f['about']}" for f in files),
-        columns="\n".join(f"  {name}: {about}" for name, about in known.items()),
+        columns="\n".join(f"  {name}: {about}" for name, about in about_column.items()),
     )
 
 

@@ -2,11 +2,11 @@
 
 1. Coupons compete with coupons: the ``offers.coupons.max_per_customer`` most likely to be redeemed are taken.
 2. Product types fill the other places, the most likely to be bought first; ``offers.product_types.discoveries`` of
-   them are kept for the likeliest types that the customer never bought: what he buys anyway would take all of them.
+   them are kept for the likeliest types that the customer never bought: what they buy anyway would take all places.
 3. The chosen offers are shown by expected value; ties by propensity, then by offer id.
 
-A coupon's redemption (one or two in a hundred) and a purchase of milk (nine in ten) are no rivals: one list ordered by
-probability would never hold a coupon, and one chosen by value would hold only the widest coupons.
+A coupon's redemption (one or two in a hundred) and a purchase of milk (nine in ten) are not compared: a list ordered
+by probability would never hold a coupon, and a list chosen by value would hold only the widest coupons.
 
 Expected value = P(buys in the scope) x expected spend in the scope x margin - cost, in the source's currency. Margin,
 cost and, where the source does not know it, the discount are assumptions of ``conf/offers.yml``.
@@ -26,9 +26,9 @@ TYPE_PREFIX = "type:"
 def value_product_types(rows: DataFrame, offers: Offers) -> DataFrame:
     """Add expected spend and value to customers' product types.
 
-    The spend expected of a buyer in 28 days is the customer's own mean over the 28-day windows in which he bought,
-    with all buyers' mean as one window more. Who bought nothing of it in 84 days spends what new buyers spend: they
-    have less of the window left, and take less at first.
+    The spend expected of a buyer in 28 days is the customer's own mean over the 28-day windows with a purchase, with
+    the mean of all buyers as one more window. A customer who bought nothing of it in 84 days is expected to spend what
+    new buyers spend: they have less of the window left, and take less at first.
 
     Args:
         rows: ``product_type``, ``propensity``, ``pair_spend_84``, ``pair_baskets_84``, ``type_spend_per_buyer_28``,
@@ -39,9 +39,9 @@ def value_product_types(rows: DataFrame, offers: Offers) -> DataFrame:
         ``rows`` with ``offer_id``, ``offer_kind``, ``expected_spend``, ``expected_value``; propensity rounded.
     """
     rules = offers.product_types
-    others = F.when(F.col("pair_baskets_84") > 0, F.col("type_spend_per_buyer_28"))
-    rows = rows.withColumn("_others", others.otherwise(F.col("type_spend_per_new_buyer_28")))
-    spend = _blend("pair_spend_84", "pair_baskets_84", "_others")
+    buyers = F.when(F.col("pair_baskets_84") > 0, F.col("type_spend_per_buyer_28"))
+    rows = rows.withColumn("_all_buyers", buyers.otherwise(F.col("type_spend_per_new_buyer_28")))
+    spend = _blend("pair_spend_84", "pair_baskets_84", "_all_buyers")
     rows = rows.withColumn("propensity", F.round("propensity", PLACES))
     rows = rows.withColumn("expected_spend", F.round(spend, PLACES))
     value = F.col("propensity") * F.col("expected_spend") * rules.margin - rules.cost
@@ -51,7 +51,7 @@ def value_product_types(rows: DataFrame, offers: Offers) -> DataFrame:
             "offer_kind": F.lit("product_type"),
             "expected_value": F.round(value, PLACES),
         }
-    ).drop("_others")
+    ).drop("_all_buyers")
 
 
 def value_coupons(rows: DataFrame, offers: Offers) -> DataFrame:
@@ -85,11 +85,11 @@ def rank_product_types(rows: DataFrame, discoveries: int = 0) -> DataFrame:
 
     Args:
         rows: valued product types with ``is_discovery`` and ``removed_by``.
-        discoveries: so many of the never bought ones come first among the offers.
+        discoveries: how many types that the customer never bought come first among the offers.
 
     Returns:
-        ``rows`` with ``rank`` (among all), ``rank_in_slice`` (among those bought before, or never bought) and
-        ``offer_rank`` (among those that no rule removes, the kept discoveries first; null for the removed).
+        ``rows`` with ``rank`` (among all), ``rank_in_slice`` (among types bought before, or never bought) and
+        ``offer_rank`` (among types that no rule removes, reserved discoveries first; null for removed types).
     """
     order = [F.desc("propensity"), F.desc("expected_value"), F.asc("offer_id")]
     removed = F.col("removed_by").isNotNull()
@@ -131,8 +131,8 @@ def choose(product_types: DataFrame, coupons: DataFrame | None, offers: Offers) 
         taken = coupons.where("removed_by is null").withColumn("offer_rank", F.row_number().over(best))
         taken = taken.where(F.col("offer_rank") <= places)
         both = types.unionByName(taken, allowMissingColumns=True)
-        held = F.count_if(F.col("offer_kind") == "coupon").over(Window.partitionBy("customer_id"))
-        both = both.withColumn("_coupons", held)
+        coupons_of_customer = F.count_if(F.col("offer_kind") == "coupon").over(Window.partitionBy("customer_id"))
+        both = both.withColumn("_coupons", coupons_of_customer)
         is_coupon = F.col("offer_kind") == "coupon"
         chosen = both.where(is_coupon | (F.col("offer_rank") + F.col("_coupons") <= offers.per_customer))
         chosen = chosen.drop("_coupons")
@@ -140,12 +140,12 @@ def choose(product_types: DataFrame, coupons: DataFrame | None, offers: Offers) 
     return chosen.withColumn("rank", F.row_number().over(final))
 
 
-def _blend(spend_84: str, baskets_84: str, others: str) -> Column:
-    """The customer's own spend per 28-day window with a purchase, with the others' mean as one window more.
+def _blend(spend_84: str, baskets_84: str, all_buyers: str) -> Column:
+    """Return the customer's own spend per 28-day window with a purchase, the mean of all buyers as one more window.
 
     Baskets that fall on three windows at random leave some of them empty: b baskets meet 3 (1 - (2/3)^b) windows.
     """
     baskets = F.coalesce(F.col(baskets_84).cast("double"), F.lit(0.0))
     windows = 3.0 * (1.0 - F.pow(F.lit(2.0 / 3.0), baskets))
     own = F.when(baskets > 0, F.coalesce(F.col(spend_84).cast("double"), F.lit(0.0))).otherwise(0.0)
-    return (own + F.coalesce(F.col(others).cast("double"), F.lit(0.0))) / (windows + 1.0)
+    return (own + F.coalesce(F.col(all_buyers).cast("double"), F.lit(0.0))) / (windows + 1.0)

@@ -17,7 +17,7 @@ from scipy import sparse
 
 from training.evaluation.top_k import best_columns
 
-#: in order of precedence where two sources rank a type alike; the popular ones count only where no other does
+#: in order of precedence where two sources give a type the same rank; the last two count only if no other picks it
 SOURCES = ("personal_frequency", "bought_together", "similar_customers", "popular_in_segment", "popular")
 PERSONAL = 3
 #: columns of the purchase history that travel with a candidate
@@ -31,7 +31,7 @@ HISTORY = (
     "interval_days",
     "faded_baskets",
 )
-#: what the block adds of the pair, the customer and the type
+#: columns that the block adds
 EXTRA = (
     "als_score",
     "ease_score",
@@ -48,7 +48,7 @@ UNRANKED = np.iinfo(np.int32).max
 
 @dataclass(frozen=True)
 class CandidateConfig:
-    """Candidates that each source gives a customer, and how much a segment is believed."""
+    """Candidates that a source gives a customer, and how far a segment's popularity is shrunk."""
 
     personal_frequency: int = 40
     bought_together: int = 20
@@ -60,7 +60,7 @@ class CandidateConfig:
     cells: int = field(default=2_000_000, metadata={"about": "customers x types of a block, at most: bounds memory"})
 
     def rows(self, types: int) -> int:
-        """Return how many customers a block has where there are so many product types."""
+        """Return the customers of a block, given the number of product types."""
         return max(1, min(self.block, self.cells // max(types, 1)))
 
 
@@ -69,11 +69,11 @@ class ItemWeights:
     """Linear item-to-item models of some product types (m of t), fitted on all customers.
 
     Attributes:
-        types: (m,) their places among all types.
+        types: (m,) their positions among all types.
         often: (m, m) weights on the logarithm of baskets, zero on the diagonal.
         ever: (m, m) weights on whether it was ever bought.
         new_share: (t,) share of the customers with a history who lacked the type 28 days ago and bought it since; NaN
-            for what is not modelled.
+            for types without a model.
     """
 
     types: np.ndarray
@@ -82,23 +82,23 @@ class ItemWeights:
     new_share: np.ndarray
 
     def scores(self, baskets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return both models' scores (b, t) from baskets (b, t); 0 for what is not modelled."""
-        known = sparse.csr_matrix(np.log1p(baskets[:, self.types]).astype("float32"))
-        found = np.zeros((2, *baskets.shape))
-        found[0][:, self.types] = np.round((known @ self.often).astype("float64"), 5)
-        found[1][:, self.types] = np.round(((known > 0).astype("float32") @ self.ever).astype("float64"), 5)
-        return found[0], found[1]
+        """Return both models' scores (b, t) from baskets (b, t); 0 for types without a model."""
+        logs = sparse.csr_matrix(np.log1p(baskets[:, self.types]).astype("float32"))
+        scores = np.zeros((2, *baskets.shape))
+        scores[0][:, self.types] = np.round((logs @ self.often).astype("float64"), 5)
+        scores[1][:, self.types] = np.round(((logs > 0).astype("float32") @ self.ever).astype("float64"), 5)
+        return scores[0], scores[1]
 
 
 @dataclass(frozen=True)
-class Catalogue:
-    """What is known of the product types (t), the same for all customers; travels to every worker.
+class TypeCatalogue:
+    """Tables of the product types (t), the same for all customers; sent to every worker.
 
     Attributes:
         names: product types, sorted.
         factors: (t, d) latent factors; zero rows where a type has none.
         weights: linear item-to-item models.
-        together: (t, t) how strongly the type of the row speaks for that of the column.
+        together: (t, t) confidence that a basket with the row's type holds the column's type.
         popularity: (t,) share of active customers who bought it in 28 days.
         by_segment: segment -> (t,) the same within the segment, shrunk towards ``popularity``.
     """
@@ -112,7 +112,7 @@ class Catalogue:
 
 
 def candidate_blocks(
-    catalogue: Catalogue, config: CandidateConfig, schema: pa.Schema
+    catalogue: TypeCatalogue, config: CandidateConfig, schema: pa.Schema
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """Return the function that Spark's ``mapInArrow`` applies to batches of customers.
 
@@ -129,7 +129,7 @@ def candidate_blocks(
     return apply
 
 
-def _block(batch: pa.RecordBatch, catalogue: Catalogue, config: CandidateConfig) -> pa.RecordBatch:
+def _block(batch: pa.RecordBatch, catalogue: TypeCatalogue, config: CandidateConfig) -> pa.RecordBatch:
     shape = (batch.num_rows, len(catalogue.names))
     history = _history(batch.column("history"), catalogue.names)
     als = np.round(_factors(batch.column("factors"), catalogue.factors.shape[1]) @ catalogue.factors.T, 6)
@@ -145,9 +145,9 @@ def _block(batch: pa.RecordBatch, catalogue: Catalogue, config: CandidateConfig)
     recency = np.where(bought, history["days_since_last"], 0) / 1e5  # breaks ties, never more than one basket
     ranks = np.full((len(SOURCES), *shape), UNRANKED, dtype=np.int32)
     ranks[0] = ranks_of(frequency - recency, bought & warm, config.personal_frequency)
-    fresh = ~bought & warm  # both next sources are for discoveries
+    fresh = ~bought & warm  # the next two sources are for discoveries
     ranks[1] = ranks_of(together, fresh & (together > 0), config.bought_together)
-    # the linear model finds discoveries better; the factors stand in where it has nothing to say
+    # the linear model ranks discoveries better; the factors are used where its score is 0
     alike = np.where(ever > 0, 1e3 + ever, als)
     ranks[2] = ranks_of(alike, fresh & (alike > 0), config.similar_customers)
     if catalogue.by_segment:
@@ -160,17 +160,17 @@ def _block(batch: pa.RecordBatch, catalogue: Catalogue, config: CandidateConfig)
 
 
 def _lead(scores: np.ndarray, fresh: np.ndarray) -> np.ndarray:
-    """Return scores (b, t) as shares of the best score of a never bought type: comparable between customers."""
+    """Return scores (b, t) divided by the customer's best score among never bought types."""
     best = np.where(fresh, scores, 0).max(axis=1, initial=0, keepdims=True)
     return np.round(scores / np.where(best > 0, best, 1), 6)
 
 
 def _rows(customers: pa.Array, names: list[str], ranks: np.ndarray, values: dict[str, np.ndarray]) -> pa.RecordBatch:
-    """Turn the cells that any source picked into rows."""
+    """Return a row for every cell that at least one source picked."""
     row, column = np.nonzero((ranks < UNRANKED).any(axis=0))
     picked = ranks[:, row, column]
-    contest = picked.astype(np.int64)
-    contest[PERSONAL:][contest[PERSONAL:] < UNRANKED] += UNRANKED // 2
+    precedence = picked.astype(np.int64)
+    precedence[PERSONAL:][precedence[PERSONAL:] < UNRANKED] += UNRANKED // 2
     ranked = [
         pa.array(picked[number], mask=picked[number] == UNRANKED, type=pa.int32()) for number in range(len(SOURCES))
     ]
@@ -178,7 +178,7 @@ def _rows(customers: pa.Array, names: list[str], ranks: np.ndarray, values: dict
     columns = {
         "customer_id": customers.take(row),
         "product_type": pa.array(names, pa.string()).take(column),
-        "source": pa.array(SOURCES, pa.string()).take(contest.argmin(axis=0)),
+        "source": pa.array(SOURCES, pa.string()).take(precedence.argmin(axis=0)),
         **{f"{source}_rank": rank for source, rank in zip(SOURCES, ranked, strict=True)},
         **{name: pa.array(cell, mask=missing, type=pa.float64()) for name, (cell, missing) in cells.items()},
     }
@@ -186,7 +186,7 @@ def _rows(customers: pa.Array, names: list[str], ranks: np.ndarray, values: dict
 
 
 def ranks_of(score: np.ndarray, allowed: np.ndarray, most: int) -> np.ndarray:
-    """Rank the ``most`` best allowed cells of each row from 1; ties go to the type that sorts first."""
+    """Rank the ``most`` best allowed cells of every row from 1; ties go to the type that sorts first."""
     ranks = np.full(score.shape, UNRANKED, dtype=np.int32)
     lists = best_columns(np.where(allowed, score, -np.inf), min(most, score.shape[1]))
     row, place = np.nonzero(lists >= 0)
@@ -206,14 +206,14 @@ def _history(lists: Any, names: list[str]) -> dict[str, np.ndarray]:
 
 
 def history_cells(lists: Any, names: list[str]) -> tuple[np.ndarray, np.ndarray, Any]:
-    """Return row, column (of sorted ``names``) and the struct of every entry of the lists whose type is known."""
+    """Return row, column (of sorted ``names``) and struct of every entry of the lists whose type is in ``names``."""
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     entries = lists.flatten()
     row = np.repeat(np.arange(len(lists)), lengths)
     where = pc.index_in(entries.field("product_type"), value_set=pa.array(names, pa.string()))
-    known = where.is_valid()
-    kept = known.to_numpy(zero_copy_only=False)
-    return row[kept], where.drop_null().to_numpy(zero_copy_only=False), entries.filter(known)
+    listed = where.is_valid()
+    kept = listed.to_numpy(zero_copy_only=False)
+    return row[kept], where.drop_null().to_numpy(zero_copy_only=False), entries.filter(listed)
 
 
 def _factors(lists: Any, size: int) -> np.ndarray:

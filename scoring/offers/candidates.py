@@ -1,7 +1,7 @@
 """Candidates for the product-type offers of every customer, with the inputs of the ranker.
 
 Five sources: what the customer buys often, what is bought together with it, what similar customers buy (a linear
-item-to-item model, and ALS where that is silent), what is popular in the segment, and what is popular at all.
+item-to-item model, and ALS where its score is 0), what is popular in the segment, and what is popular with everyone.
 Customers with fewer than two baskets get the popular ones.
 """
 
@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame, functions as F, types as T
 from scipy import sparse
 
 from conf.settings.schema import ProductTypeOffers
-from scoring.offers.candidate_blocks import EXTRA, HISTORY, SOURCES, CandidateConfig, Catalogue, candidate_blocks
+from scoring.offers.candidate_blocks import EXTRA, HISTORY, SOURCES, CandidateConfig, TypeCatalogue, candidate_blocks
 from scoring.offers.item_weights import item_weights
 
 #: of the customer and the product type together
@@ -34,7 +34,7 @@ _CUSTOMER = (
     "discount_share_84",
 )
 _TYPE = ("popularity_28", "repeat_share_84", "spend_per_buyer_28")
-#: numeric columns of :func:`candidates` that the ranker takes; null where there is nothing to know
+#: numeric columns of :func:`candidates` that the ranker takes; null where undefined
 RANKER_INPUTS: tuple[str, ...] = (
     *_PAIR,
     "pair_due_ratio",
@@ -55,14 +55,14 @@ RANKER_INPUTS: tuple[str, ...] = (
     "customer_new_types_84",
     "type_new_share_28",
 )
-#: of the product type: what its offer is worth, which the ranker is not told
+#: of the product type: needed for the value of its offer, no input of the ranker
 _WORTH = "spend_per_new_buyer_28"
-#: columns of :func:`candidates`: the place a source gave the candidate, null where it did not pick it
+#: columns of :func:`candidates`: the rank a source gave the candidate, null where it did not pick it
 SOURCE_RANKS: tuple[str, ...] = tuple(f"{source}_rank" for source in SOURCES)
 
 
 def offerable(product_types: DataFrame, rules: ProductTypeOffers) -> DataFrame:
-    """Keep the product types that the house offers.
+    """Keep the product types that may be offered.
 
     Args:
         product_types: ``PRODUCT_TYPES``.
@@ -94,8 +94,8 @@ def candidates(
 ) -> DataFrame:
     """Return the product types worth ranking for every customer, cold ones included.
 
-    Product types are a dictionary of some thousand: their tables (factors, pairs, popularity) are collected and sent to
-    the workers. Nothing that grows with customers is. O(customers x types x factors), one shuffle by customer.
+    There are some thousand product types: their tables (factors, pairs, popularity) are collected and sent to the
+    workers; no table that grows with customers is. O(customers x types x factors), one shuffle by customer.
 
     Args:
         profile: ``PROFILE``; its customers are the ones that get candidates.
@@ -109,7 +109,7 @@ def candidates(
 
     Returns:
         One row per customer and candidate: ``customer_id``, ``product_type``, ``source`` (of :data:`SOURCES`, the one
-        that ranks it best), ``<source>_rank`` (null: not picked by it), ``segment_popularity``,
+        with the best rank), ``<source>_rank`` (null: not picked by it), ``segment_popularity``,
         ``type_spend_per_new_buyer_28``, and the :data:`RANKER_INPUTS`.
     """
     history = affinity.groupBy("customer_id").agg(F.collect_list(F.struct("product_type", *HISTORY)).alias("history"))
@@ -128,7 +128,7 @@ def candidates(
 
 
 def _with_inputs(picked: DataFrame, profile: DataFrame, product_types: DataFrame) -> DataFrame:
-    """Add what the ranker wants to know of the customer and of the product type."""
+    """Add the ranker's inputs about the customer and the product type."""
     customer = profile.select(
         "customer_id",
         F.col("department_affinity").alias("_departments"),
@@ -178,13 +178,13 @@ def _catalogue(
     als_items: DataFrame,
     segments: DataFrame | None,
     config: CandidateConfig,
-) -> Catalogue:
-    """Collect what is known of the product types (some thousand rows)."""
-    known = product_types.select("product_type", "popularity_28").toArrow().to_pydict()
-    order = sorted(range(len(known["product_type"])), key=known["product_type"].__getitem__)
-    names = [known["product_type"][i] for i in order]
+) -> TypeCatalogue:
+    """Collect the tables of the product types (some thousand rows)."""
+    types = product_types.select("product_type", "popularity_28").toArrow().to_pydict()
+    order = sorted(range(len(types["product_type"])), key=types["product_type"].__getitem__)
+    names = [types["product_type"][i] for i in order]
     place = {name: i for i, name in enumerate(names)}
-    popularity = np.array([known["popularity_28"][i] or 0.0 for i in order])
+    popularity = np.array([types["popularity_28"][i] or 0.0 for i in order])
 
     items = als_items.select("product_type", "factors").toArrow().to_pydict()
     size = max((len(row) for row in items["factors"]), default=0)
@@ -204,7 +204,7 @@ def _catalogue(
     together = sparse.csr_matrix((value, (row, column)), shape=(len(names), len(names)), dtype=float)
     by_segment = {} if segments is None else _by_segment(segments, affinity, place, popularity, config)
     weights = item_weights(history, names, popularity)
-    return Catalogue(names, factors, weights, together, popularity, by_segment)
+    return TypeCatalogue(names, factors, weights, together, popularity, by_segment)
 
 
 def _by_segment(
@@ -214,7 +214,7 @@ def _by_segment(
     popularity: np.ndarray,
     config: CandidateConfig,
 ) -> dict[str, np.ndarray]:
-    """Share of each segment's members who bought a type in 28 days, shrunk towards all customers."""
+    """Return the share of a segment's members who bought a type in 28 days, shrunk towards all customers' share."""
     members: dict[str, int] = dict(segments.groupBy("segment_id").count().toArrow().to_pandas().itertuples(index=False))
     bought = affinity.where("baskets_28 > 0").join(segments.select("customer_id", "segment_id"), "customer_id")
     counts = bought.groupBy("segment_id", "product_type").count().toArrow().to_pydict()
@@ -226,7 +226,7 @@ def _by_segment(
 
 
 def _ratio(above: Column, below: Column) -> Column:
-    """Divide, with null where there is nothing to divide by."""
+    """Divide; null where the divisor is 0 or null."""
     return above.cast("double") / F.nullif(below.cast("double"), F.lit(0.0))
 
 

@@ -1,4 +1,4 @@
-"""Rows of the coupon models: a customer and a coupon that targets him, as numbers."""
+"""Inputs of the coupon models: a row for a customer and a coupon whose campaign targets the customer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CUSTOMER = (
     "campaigns_total",
     "responses_84",
 )
-#: numeric columns of :func:`coupon_rows` that the coupon models take; null where there is nothing to know
+#: numeric columns of :func:`coupon_rows` that the coupon models take; null where undefined
 COUPON_INPUTS: tuple[str, ...] = (
     *_COUPON,
     "scope_share_84",
@@ -44,8 +44,8 @@ COUPON_INPUTS: tuple[str, ...] = (
     "open_coupons",
     *(f"customer_{name}" for name in _CUSTOMER),
 )
-#: what redemptions are told by: the coupon against the customer's other coupons, and what became of coupons before; of
-#: his other habits few redemptions teach nothing that lasts
+#: inputs of the response model: the coupon against the customer's other coupons, and earlier redemptions; there are too
+#: few redemptions to learn from the customer's other habits
 RESPONSE_INPUTS: tuple[str, ...] = (
     *_COUPON,
     "scope_share_84",
@@ -62,11 +62,11 @@ RESPONSE_INPUTS: tuple[str, ...] = (
 
 
 def coupon_rows(coupon_affinity: DataFrame, profile: DataFrame) -> DataFrame:
-    """Return what the coupon models know of each customer and coupon.
+    """Return the inputs of the coupon models for every customer and coupon.
 
     Args:
-        coupon_affinity: ``COUPON_AFFINITY``; drop coupons the customer has already redeemed before training or
-            scoring, not before this call: they count among the customer's coupons.
+        coupon_affinity: ``COUPON_AFFINITY``, with coupons that the customer has already redeemed: they count among
+            the customer's coupons here, and are dropped before training or scoring.
         profile: ``PROFILE`` of the same day.
 
     Returns:
@@ -92,20 +92,20 @@ def coupon_rows(coupon_affinity: DataFrame, profile: DataFrame) -> DataFrame:
             "response_rate": _ratio("customer_responses_total", "customer_campaigns_total"),
             "campaign_coupons": F.count("*").over(by_campaign).cast("double"),
             "open_coupons": F.count("*").over(by_customer).cast("double"),
-            # among the customer's coupons of the campaign, equals at their mean place
+            # among the customer's coupons of the campaign; ties get their mean rank
             "scope_rank": before + (F.count("*").over(alike) - 1) / 2,
             "scope_lead": F.col("scope_frequency") / F.nullif(best, F.lit(0.0)),
-            # how much more the customer buys there than others do
+            # the customer's share of baskets in the scope against the number of its buyers, as logarithms
             "scope_lift": F.log(own) - F.log(F.col("scope_buyers_28") + 2),
         }
     )
 
 
 def frequency() -> F.Column:
-    """Personal frequency in the coupon's scope: twice the baskets of 84 days plus all of them."""
+    """Return personal frequency in the coupon's scope: twice the baskets of 84 days plus all baskets."""
     return 2 * F.col("scope_baskets_84") + F.col("scope_baskets_total")
 
 
 def _ratio(above: str, below: str) -> F.Column:
-    """Divide, with null where there is nothing to divide by."""
+    """Divide; null where the divisor is 0 or null."""
     return F.col(above).cast("double") / F.nullif(F.col(below).cast("double"), F.lit(0.0))

@@ -1,4 +1,4 @@
-"""Which products suit a customer at all: tyres for his car, clothes of his size (``policy.fits``).
+"""Which products suit a customer: tyres for the customer's car, clothes of their size (``policy.fits``).
 
 A product attribute may name several values, separated by ``|``. A product without the attribute suits everyone.
 """
@@ -16,27 +16,29 @@ SEPARATOR = r"\s*\|\s*"
 
 
 def wanted(rule: Fit, customers: DataFrame, order_lines: DataFrame, products: DataFrame) -> DataFrame:
-    """Return the values that suit each customer of whom one is known: ``customer_id`` and ``values``.
+    """Return the values that suit every customer with at least one on record: ``customer_id`` and ``values``.
 
     Args:
-        rule: compares with an attribute of the customer, or of products of a type that he bought.
+        rule: compares with an attribute of the customer, or of products of a type that the customer bought.
         customers: ``CUSTOMERS``.
         order_lines: ``ORDER_LINES`` up to the night.
         products: ``PRODUCTS``.
     """
     if rule.customer is not None:
         value = F.col(rule.customer) if rule.customer in customers.columns else _attribute(rule.customer)
-        known = customers.select("customer_id", value.cast("string").alias("value"))
+        recorded = customers.select("customer_id", value.cast("string").alias("value"))
     else:
         owned = products.where(F.col("product_type") == F.lit(rule.owned_type))
         owned = owned.select("product_id", _attribute(str(rule.owned)).alias("value"))
-        known = order_lines.where("not is_return").join(F.broadcast(owned), "product_id").select("customer_id", "value")
-    known = known.where("value is not null").select("customer_id", F.explode(_values("value")).alias("value"))
-    return known.groupBy("customer_id").agg(F.collect_set("value").alias("values"))
+        recorded = (
+            order_lines.where("not is_return").join(F.broadcast(owned), "product_id").select("customer_id", "value")
+        )
+    recorded = recorded.where("value is not null").select("customer_id", F.explode(_values("value")).alias("value"))
+    return recorded.groupBy("customer_id").agg(F.collect_set("value").alias("values"))
 
 
 def offered(rule: Fit, products: DataFrame, key: str) -> DataFrame:
-    """Return the values of what is offered: ``key`` and ``values``; what suits everyone is not listed.
+    """Return the attribute's values of every offer: ``key`` and ``values``; what suits everyone is left out.
 
     Args:
         rule: names the attribute.
@@ -59,7 +61,7 @@ def with_unfit(
     Args:
         rows: ``customer_id`` and ``key``.
         key: ``product_id``, ``product_type`` or ``offer_id``; the last as a column of ``products``, null where none.
-        rules: ``policy.fits``; each has to be kept.
+        rules: ``policy.fits``; an offer has to pass all of them.
         customers: ``CUSTOMERS``.
         order_lines: ``ORDER_LINES`` up to the night.
         products: ``PRODUCTS``.
@@ -72,7 +74,7 @@ def with_unfit(
         unknown = F.lit(rule.unknown == "refuse")
         differ = ~F.arrays_overlap(f"_ours{number}", f"_theirs{number}")
         broken.append(F.col(f"_ours{number}").isNotNull() & F.coalesce(differ, unknown))
-    unfit = reduce(lambda one, other: one | other, broken, F.lit(False))
+    unfit = reduce(lambda left, right: left | right, broken, F.lit(False))
     helpers = [f"_{side}{number}" for number in range(len(rules)) for side in ("ours", "theirs")]
     return rows.withColumn("unfit", unfit).drop(*helpers)
 

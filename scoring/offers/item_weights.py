@@ -1,7 +1,8 @@
-"""How strongly each product type speaks for every other: linear item-to-item models of all customers' histories.
+"""Linear item-to-item models of product types, fitted on all customers' histories.
 
-The matrices that the models are solved from are summed in whole numbers, so that neither the order of rows nor their
-partitions change anything. t = product types, b = customers of a batch.
+The Gram matrices are sums of whole numbers, so neither the order of rows nor partitions change them.
+
+t = product types, b = customers of a batch.
 
 Reference: Steck (2019), "Embarrassingly Shallow Autoencoders for Sparse Data", WWW.
 """
@@ -18,7 +19,7 @@ from scipy import sparse
 from scoring.offers.candidate_blocks import ItemWeights, history_cells
 from training.recommenders.ease import ease_weights
 
-#: L2 on the weights: for how often (which repeats live from) and for whether at all (which discoveries live from)
+#: L2 penalty of the model on how often a type was bought (used for repeats) and on whether it was (for discoveries)
 PENALTY_OFTEN, PENALTY_EVER = 300.0, 1000.0
 #: logarithms of baskets are taken in sixteenths
 _STEPS = 16
@@ -36,7 +37,7 @@ def item_weights(histories: DataFrame, names: list[str], popularity: np.ndarray)
         histories: a row per customer with ``history``: a list of structs with ``product_type``, ``baskets_total`` and
             ``days_since_first``.
         names: the product types (t), sorted.
-        popularity: (t,) share of customers; beyond :data:`MOST_TYPES` the least popular are left out of the models.
+        popularity: (t,) share of customers; beyond :data:`MOST_TYPES` the least popular types get no model.
     """
     types = np.sort(np.argsort(-popularity, kind="stable")[:MOST_TYPES])
     kept = [names[place] for place in types]
@@ -66,7 +67,7 @@ def item_weights(histories: DataFrame, names: list[str], popularity: np.ndarray)
 
 
 def counted(lists: pa.Array, names: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the gram matrices (t, t) of how often and of whether, the first-time buyers (t,) and the customers."""
+    """Return Gram matrices (t, t) of how often and of whether, first-time buyers (t,) and the number of customers."""
     row, column, entries = history_cells(lists, names)
     baskets, first = (
         entries.field(name).cast(pa.float64()).to_numpy(zero_copy_only=False)

@@ -14,7 +14,7 @@ from scoring.offers.policy import UNPROFITABLE, mark_coupons, mark_product_types
 from scoring.offers.reasons import offer_title, reason, reason_codes, with_partner
 from scoring.predictions import Packed, with_probabilities, with_split_probability
 
-#: product types kept of each customer for the offers and for measuring: overall, and of repeats and discoveries
+#: product types kept per customer for the offers and for measuring: overall, and among repeats or discoveries
 TOP, TOP_OF_SLICE = 10, 5
 #: digits of a model's SHA-256 that a row names
 HASH = 12
@@ -34,8 +34,8 @@ def product_type_ranking(
 
     Args:
         candidates: from :func:`scoring.offers.candidates.candidates`.
-        rankers: P(buys the type within the horizon) of what the customer bought before (False) and of discoveries
-            (True); without one, personal frequency serves, and popularity for what the customer never bought.
+        rankers: models of P(buys the type within the horizon) for what the customer bought before (False) and for
+            discoveries (True); without them, personal frequency and, for discoveries, popularity are used.
         contacts: as for :func:`scoring.offers.policy.contact_rights`.
         offers: margins and numbers.
         policy: the repeat rule.
@@ -43,7 +43,7 @@ def product_type_ranking(
 
     Returns:
         The best candidates with ``propensity``, ``expected_value``, ``rank``, ``rank_in_slice``, ``offer_rank``,
-        ``is_discovery`` and all that reasons need.
+        ``is_discovery`` and the columns that reasons need.
     """
     rows = candidates.withColumn("is_discovery", F.coalesce("pair_baskets_total", F.lit(0.0)) == 0)
     scored = with_split_probability(_by_frequency(rows), "propensity", "is_discovery", rankers)
@@ -65,12 +65,12 @@ def scored_coupons(
     policy: Policy,
     day: date,
 ) -> DataFrame:
-    """Score and value the customers' coupons, and say which cannot be offered.
+    """Score and value the customers' coupons, and mark which cannot be offered.
 
     Args:
         rows: from :func:`scoring.offers.coupons.coupon_rows`.
         response: P(redeems within the horizon), or None: it rises with the propensity.
-        scope: P(buys in the scope within the horizon), or None: personal frequency in the scope serves.
+        scope: P(buys in the scope within the horizon), or None: personal frequency in the scope is used.
         offers_table: ``OFFERS``.
         targets: ``CAMPAIGN_TARGETS``.
         contacts: as for :func:`scoring.offers.policy.contact_rights`.
@@ -110,7 +110,7 @@ def next_best_offers(
     policy: Policy,
     day: date,
 ) -> DataFrame:
-    """Choose every customer's offers and write them out with their reasons.
+    """Choose every customer's offers and add titles and reasons.
 
     Args:
         ranking: from :func:`product_type_ranking`.
@@ -163,10 +163,10 @@ _SOME_HAVE = {
 
 
 def _by_frequency(candidates: DataFrame) -> DataFrame:
-    """Give purchases at the customer's own rate as a Poisson process, and popularity to what is new to him."""
-    known = _frequency(F.col("pair_baskets_84"), F.col("pair_baskets_total"))
-    fresh = F.coalesce("segment_popularity", "type_popularity_28", F.lit(0.0))
-    return candidates.withColumn("propensity", F.when(F.col("is_discovery"), fresh).otherwise(known))
+    """Add P(purchase): a Poisson process at the customer's own rate; popularity for what is new to the customer."""
+    own_rate = _frequency(F.col("pair_baskets_84"), F.col("pair_baskets_total"))
+    popularity = F.coalesce("segment_popularity", "type_popularity_28", F.lit(0.0))
+    return candidates.withColumn("propensity", F.when(F.col("is_discovery"), popularity).otherwise(own_rate))
 
 
 def _frequency(baskets_84: F.Column, baskets_total: F.Column) -> F.Column:

@@ -1,6 +1,6 @@
-"""Who may be contacted tonight, and which offers are out of the question.
+"""Who may be contacted tonight, and which offers are excluded.
 
-Nothing here takes a customer out of the scores: everyone is scored, and what forbids a contact is written beside.
+Nothing here takes a customer out of the scores: everyone is scored, and what forbids a contact is a column of its own.
 Days are local days of the source; ``day`` is the night, and what is offered is for the day after.
 """
 
@@ -14,10 +14,10 @@ from conf.settings.schema import Policy
 from conf.settings.source import Consent
 
 PURPOSE = "marketing"
-#: why a coupon is removed when nothing else speaks against it
+#: why a coupon is removed if no rule below applies
 CEILING = "beyond the customer's ceiling"
 UNPROFITABLE = "expected to cost more than it brings"
-#: why an offer is removed, in the order in which the rules are asked
+#: why an offer is removed, in the order of the rules
 NOT_VALID = "not valid tonight"
 NOT_TARGETED = "campaign does not target the customer"
 REDEEMED = "already redeemed"
@@ -33,7 +33,7 @@ GONE = "not in the CRM"
 
 
 def is_control(customer_id: Column, policy: Policy) -> Column:
-    """Tell whether a customer is in the control group: by a salted SHA-256 of the id alone, so for ever."""
+    """Return whether a customer is in the control group, by a salted SHA-256 of the id alone: it never changes."""
     digest = F.sha2(F.concat(F.lit(policy.control_salt), F.lit(":"), customer_id), 256)
     share = F.conv(F.substring(digest, 1, 8), 16, 10).cast("double") / float(2**32)
     return share < F.lit(policy.control_share)
@@ -48,7 +48,7 @@ def contact_rights(
     day: date,
     timezone: str,
 ) -> DataFrame:
-    """Say of each customer whether he is in the control group and whether he may be contacted.
+    """Return for every customer whether they are in the control group and whether they may be contacted.
 
     Args:
         customers: a row per customer with ``customer_id``.
@@ -56,7 +56,7 @@ def contact_rights(
         contacts: ``customer_id``, ``offer_id`` (null: no single offer) and ``touched_on``, or None.
         consent: what the source says about consent; silence means refused unless it assumes otherwise.
         policy: shares and limits.
-        day: the night; later decisions and contacts are not seen.
+        day: the night; later decisions and contacts are ignored.
         timezone: zone in which ``day`` ends.
 
     Returns:
@@ -94,11 +94,11 @@ def contact_rights(
 
 
 def without_gone(rights: DataFrame, customers: DataFrame) -> DataFrame:
-    """Forbid contact with those whom the CRM no longer has: erased, merged or closed accounts.
+    """Forbid contact with customers who are no longer in the CRM: erased, merged or closed accounts.
 
     Args:
         rights: from :func:`contact_rights`.
-        customers: ``CUSTOMERS``; all there are.
+        customers: ``CUSTOMERS``, complete.
     """
     there = customers.select("customer_id", F.lit(True).alias("_there"))
     gone = F.when(F.col("_there").isNull(), GONE)
@@ -107,13 +107,13 @@ def without_gone(rights: DataFrame, customers: DataFrame) -> DataFrame:
 
 
 def with_touches(delivered: DataFrame, touches: DataFrame | None) -> DataFrame:
-    """Put together what was delivered and what the CRM recorded; a delivery that the CRM recorded too counts once.
+    """Unite deliveries and the CRM's touch records; a delivery that the CRM recorded too counts once.
 
     A row of the CRM is a delivery's if customer and day agree and it names the same offer or none.
 
     Args:
         delivered: ``customer_id``, ``offer_id`` (null: no single offer) and ``touched_on``.
-        touches: ``TOUCHES``, or None; customers who were held back were not reached.
+        touches: ``TOUCHES``, or None; control rows are no contacts.
 
     Returns:
         The columns of ``delivered``.
@@ -151,18 +151,18 @@ def mark_coupons(
         ``rows`` with ``removed_by``, ``offer_title``, ``offer_discount`` and ``offer_kind`` of the offer.
     """
     tomorrow = F.lit(day + timedelta(days=1))
-    known = offers.select(
+    titled = offers.select(
         "offer_id",
         F.col("campaign_id").alias("_campaign"),
         F.col("title").alias("offer_title"),
         F.col("discount").cast("double").alias("offer_discount"),
         tomorrow.between(F.col("valid_from"), F.col("valid_to")).alias("_valid"),
     )
-    chosen = targets.where(F.col("targeted_on") <= F.lit(day)).select(
+    targeted = targets.where(F.col("targeted_on") <= F.lit(day)).select(
         F.col("campaign_id").alias("_campaign"), "customer_id", F.lit(True).alias("_targeted")
     )
-    rows = rows.join(F.broadcast(known), "offer_id", "left")
-    rows = rows.join(chosen.distinct(), ["_campaign", "customer_id"], "left")
+    rows = rows.join(F.broadcast(titled), "offer_id", "left")
+    rows = rows.join(targeted.distinct(), ["_campaign", "customer_id"], "left")
     rows = _with_repeated(rows, contacts, policy, day)
     reason = (
         F.when(~F.coalesce("_valid", F.lit(False)), NOT_VALID)
@@ -178,7 +178,7 @@ def mark_coupons(
 
 
 def keep_within_ceiling(coupons: DataFrame, scores: DataFrame, assumed_discount: float) -> DataFrame:
-    """Remove coupons that take off more than all offers may cost the customer.
+    """Remove coupons whose discount is above the customer's ceiling.
 
     Args:
         coupons: from :func:`mark_coupons`.
@@ -186,7 +186,7 @@ def keep_within_ceiling(coupons: DataFrame, scores: DataFrame, assumed_discount:
         assumed_discount: where the source does not know the discount.
 
     Returns:
-        ``coupons``, further ones with ``removed_by``.
+        ``coupons``, with ``removed_by`` set for them.
     """
     rows = coupons.join(scores.select("customer_id", "offer_ceiling"), "customer_id", "left")
     costs = F.coalesce("offer_discount", F.lit(assumed_discount)) > F.col("offer_ceiling")
@@ -195,7 +195,7 @@ def keep_within_ceiling(coupons: DataFrame, scores: DataFrame, assumed_discount:
 
 
 def mark_product_types(rows: DataFrame, contacts: DataFrame | None, policy: Policy, day: date) -> DataFrame:
-    """Add ``removed_by`` to customers' product types: sent of late, of no use to him, or durable and bought.
+    """Add ``removed_by`` to customers' product types: sent recently, unsuitable, or durable and already bought.
 
     Args:
         rows: ``customer_id``, ``offer_id``, ``pair_baskets_total``; ``unfit`` and ``type_renewable`` where there are
@@ -215,7 +215,7 @@ def mark_product_types(rows: DataFrame, contacts: DataFrame | None, policy: Poli
 
 
 def _decisions(consents: DataFrame, policy: Policy, day: date, timezone: str) -> DataFrame:
-    """The newest decision of each channel and purpose that counts here; one refusal among them wins."""
+    """Return each customer's newest decision per channel and purpose that applies here; one refusal is a refusal."""
     until = F.to_utc_timestamp(F.lit(str(day + timedelta(days=1))), timezone)
     newest = Window.partitionBy("customer_id", "channel", "purpose").orderBy(
         F.col("changed_at").desc(), F.col("granted").asc()
@@ -235,7 +235,7 @@ def _nobody(customers: DataFrame) -> DataFrame:
 
 
 def _recent_contacts(contacts: DataFrame, policy: Policy, day: date) -> DataFrame:
-    """Contacts of each customer in the window that ends with ``day``."""
+    """Count a customer's contacts in the window that ends with ``day``."""
     since = day - timedelta(days=policy.contact_window_days)
     within = contacts.where((F.col("touched_on") > F.lit(since)) & (F.col("touched_on") <= F.lit(day)))
     return within.groupBy("customer_id").agg(F.count("*").alias("contacts"))

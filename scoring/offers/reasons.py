@@ -10,11 +10,11 @@ from pyspark.sql import Column, DataFrame, Window, functions as F
 
 #: baskets from which a purchase counts as a habit
 OFTEN = 3
-#: from this share of its usual interval on, a product type is due again; long overdue ones are not
+#: a product type is due again between these multiples of its usual interval
 DUE = (0.8, 3.0)
-#: share of the buyers who buy a type again within a year, from which their interval is told to who bought it seldom
+#: least share of buyers who buy a type again within a year for its interval to be a reason
 RETURNING = 0.5
-#: days from which a coupon's end is worth a word
+#: a coupon that ends within so many days says so
 ENDS_SOON = 7
 
 
@@ -24,7 +24,7 @@ def readable(text: Column) -> Column:
 
 
 def with_partner(chosen: DataFrame, bought_together: DataFrame, affinity: DataFrame) -> DataFrame:
-    """Add the customer's own product type that speaks most for an offered one.
+    """Add the customer's own product type with the highest confidence for the offered one.
 
     Args:
         chosen: chosen offers with ``customer_id``, ``product_type`` and ``source``.
@@ -86,7 +86,7 @@ def percent(name: str) -> Column:
 
 
 def _reasons() -> list[tuple[str, Column, Column]]:
-    """Code, condition and sentence of every reason."""
+    """Return code, condition and sentence of every reason."""
     is_coupon = F.coalesce(F.col("offer_kind") == "coupon", F.lit(False))
     return [*_of_the_coupon(is_coupon), *_of_the_history(is_coupon), *_of_others(~is_coupon), _novelty(is_coupon)]
 
@@ -117,15 +117,17 @@ def _of_the_history(is_coupon: Column) -> list[tuple[str, Column, Column]]:
         F.lit("."),
     )
     due = ~is_coupon & (times >= OFTEN) & F.col("pair_due_ratio").between(*DUE)
-    others = F.round("type_interval_days").cast("long")
-    like_others = ~is_coupon & times.between(1, OFTEN - 1) & (F.col("type_repeat_year") >= RETURNING)
-    like_others = like_others & (F.col("pair_days_since_last") / F.col("type_interval_days")).between(*DUE)
-    after = F.concat(F.lit("It is due again: who buys it is back after about "), count_of(others, "day"), F.lit("."))
+    type_interval = F.round("type_interval_days").cast("long")
+    due_for_type = ~is_coupon & times.between(1, OFTEN - 1) & (F.col("type_repeat_year") >= RETURNING)
+    due_for_type = due_for_type & (F.col("pair_days_since_last") / F.col("type_interval_days")).between(*DUE)
+    after = F.concat(
+        F.lit("It is due again: who buys it is back after about "), count_of(type_interval, "day"), F.lit(".")
+    )
     return [
         ("BOUGHT_OFTEN", times >= OFTEN, bought),
         ("BOUGHT_BEFORE", times.between(1, OFTEN - 1), bought),
         ("DUE_AGAIN", due, F.lit("It is due again.")),
-        ("DUE_LIKE_OTHERS", like_others, after),
+        ("DUE_LIKE_OTHERS", due_for_type, after),
     ]
 
 
@@ -166,7 +168,7 @@ def _novelty(is_coupon: Column) -> tuple[str, Column, Column]:
 
 
 def _bought(is_coupon: Column) -> Column:
-    """How often the customer bought the product type, or in the coupon's scope."""
+    """Return how often the customer bought the product type, or in the coupon's scope."""
     times = F.when(is_coupon, F.col("scope_baskets_total")).otherwise(F.col("pair_baskets_total"))
     return F.coalesce(times, F.lit(0))
 

@@ -1,4 +1,4 @@
-"""Puts beside a customer's offers when, and whether, their buyers buy them again."""
+"""Adds repurchase intervals to candidates, and finds durable products that a customer already owns."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pyspark.sql import DataFrame, functions as F
 
 from features.items.repurchase import renewed
 
-_TOLD = ("interval_days", "interval_spread", "repeat_ever", "repeat_year")
+_INTERVALS = ("interval_days", "interval_spread", "repeat_ever", "repeat_year")
 
 
 def with_repeats(
     candidates: DataFrame, repurchase: DataFrame, horizon: int, last: DataFrame | None = None
 ) -> DataFrame:
-    """Add what is known of repeats.
+    """Add repurchase intervals and probabilities.
 
     Args:
         candidates: ``product_type``, ``pair_baskets_total`` and ``pair_days_since_last``.
@@ -25,13 +25,13 @@ def with_repeats(
         ``type_repeat_year`` and, where the customer has bought it, ``renewal_probability``: P(its buyers buy it again
         within ``horizon`` days, so long after their last purchase).
     """
-    told = repurchase.select("product_type", *_TOLD, F.col("renewable").alias("type_renewable"))
-    rows = candidates.join(F.broadcast(told), "product_type", "left")
+    intervals = repurchase.select("product_type", *_INTERVALS, F.col("renewable").alias("type_renewable"))
+    rows = candidates.join(F.broadcast(intervals), "product_type", "left")
     if last is not None:
-        of_cluster = last.withColumnsRenamed({name: f"_{name}" for name in _TOLD})
+        of_cluster = last.withColumnsRenamed({name: f"_{name}" for name in _INTERVALS})
         rows = rows.join(of_cluster, ["customer_id", "product_type"], "left")
-        nearer = {name: F.coalesce(f"_{name}", name) for name in _TOLD}
-        rows = rows.withColumns(nearer).drop(*(f"_{name}" for name in _TOLD))
+        nearer = {name: F.coalesce(f"_{name}", name) for name in _INTERVALS}
+        rows = rows.withColumns(nearer).drop(*(f"_{name}" for name in _INTERVALS))
     bought = F.coalesce(F.col("pair_baskets_total"), F.lit(0)) > 0
     due = F.when(bought, renewed(F.col("pair_days_since_last").cast("double"), horizon))
     rows = rows.withColumn("renewal_probability", due)
@@ -40,7 +40,7 @@ def with_repeats(
 
 
 def last_clusters(order_lines: DataFrame, products: DataFrame, clusters: DataFrame, intervals: DataFrame) -> DataFrame:
-    """Find what each customer bought last of a product type, where that is a cluster whose interval is known.
+    """Return the cluster that a customer bought last of a product type, where the cluster has an interval.
 
     Args:
         order_lines: ``ORDER_LINES`` up to the night.
@@ -54,9 +54,12 @@ def last_clusters(order_lines: DataFrame, products: DataFrame, clusters: DataFra
     kinds = products.where("offerable").select("product_id", "product_type")
     newest = F.max(F.struct("ordered_on", "product_id")).alias("_newest")
     last = order_lines.where("not is_return").join(kinds, "product_id").groupBy("customer_id", "product_type")
-    told = clusters.select("product_id", "cluster_id").join(intervals.select("cluster_id", *_TOLD), "cluster_id")
-    found = last.agg(newest).select("customer_id", "product_type", F.col("_newest.product_id").alias("product_id"))
-    return found.join(told, "product_id").drop("product_id", "cluster_id")
+    interval_of = clusters.select("product_id", "cluster_id")
+    interval_of = interval_of.join(intervals.select("cluster_id", *_INTERVALS), "cluster_id")
+    newest_product = last.agg(newest).select(
+        "customer_id", "product_type", F.col("_newest.product_id").alias("product_id")
+    )
+    return newest_product.join(interval_of, "product_id").drop("product_id", "cluster_id")
 
 
 def durable_products(
@@ -65,7 +68,7 @@ def durable_products(
     clusters: DataFrame | None = None,
     of_clusters: DataFrame | None = None,
 ) -> DataFrame:
-    """Return the products that are bought once: who has bought one of a ``key`` needs no other of it.
+    """Return the products that are bought once: a customer who bought one of a ``key`` needs no further one.
 
     Args:
         products: ``PRODUCTS``.
@@ -77,17 +80,17 @@ def durable_products(
         ``product_id`` and ``key``: its product type, its cluster, or a row for either.
     """
     kinds = types.where("not renewable").select("product_type", F.concat(F.lit("type "), "product_type").alias("key"))
-    found = products.join(F.broadcast(kinds), "product_type").select("product_id", "key")
+    of_types = products.join(F.broadcast(kinds), "product_type").select("product_id", "key")
     if clusters is None or of_clusters is None:
-        return found
-    glued = of_clusters.where("not renewable").select(
+        return of_types
+    durable_clusters = of_clusters.where("not renewable").select(
         "cluster_id", F.concat(F.lit("cluster "), "cluster_id").alias("key")
     )
-    return found.unionByName(clusters.join(F.broadcast(glued), "cluster_id").select("product_id", "key"))
+    return of_types.unionByName(clusters.join(F.broadcast(durable_clusters), "cluster_id").select("product_id", "key"))
 
 
 def owned(order_lines: DataFrame, durable: DataFrame) -> DataFrame:
-    """Return the products that a customer has no more use for, having bought one of their key.
+    """Return the products that a customer does not need any more, having bought one of the same key.
 
     Args:
         order_lines: ``ORDER_LINES`` up to the night.
@@ -110,13 +113,15 @@ def with_owned_scope(coupons: DataFrame, scope: DataFrame, order_lines: DataFram
         durable: from :func:`durable_products`.
     """
     products = scope.select("offer_id", "product_id").distinct()
-    known = products.join(
+    marked = products.join(
         F.broadcast(durable.select("product_id", F.lit(1).alias("_is")).distinct()), "product_id", "left"
     )
-    whole = known.groupBy("offer_id").agg(F.count("*").alias("_all"), F.count("_is").alias("_durable"))
+    whole = marked.groupBy("offer_id").agg(F.count("*").alias("_all"), F.count("_is").alias("_durable"))
     whole = whole.where("_all = _durable").select("offer_id", "_all")
     of_whole = products.join(F.broadcast(whole), "offer_id")
-    had = of_whole.join(owned(order_lines, durable), "product_id").groupBy("customer_id", "offer_id", "_all")
-    spent = had.count().where("count = _all").select("customer_id", "offer_id", F.lit(True).alias("owned_scope"))
-    rows = coupons.join(spent, ["customer_id", "offer_id"], "left")
+    owned_products = of_whole.join(owned(order_lines, durable), "product_id").groupBy("customer_id", "offer_id", "_all")
+    used_up = (
+        owned_products.count().where("count = _all").select("customer_id", "offer_id", F.lit(True).alias("owned_scope"))
+    )
+    rows = coupons.join(used_up, ["customer_id", "offer_id"], "left")
     return rows.withColumn("owned_scope", F.coalesce("owned_scope", F.lit(False)))

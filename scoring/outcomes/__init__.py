@@ -1,4 +1,4 @@
-"""What offers brought, beside what was expected of them and beside simpler methods.
+"""What offers brought, against what was expected of them and against simpler methods.
 
 Reads past offers and purchases; leaves figures with intervals.
 """

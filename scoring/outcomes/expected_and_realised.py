@@ -1,10 +1,10 @@
-"""What a night's offers were expected to bring beside what they brought, both as the scores define it.
+"""Expected against realised purchases, redemptions and value of a night's offers, both as the scores define them.
 
 A purchase is one in the offer's scope within the horizon. The value of an offer is spend in the scope x margin - cost.
-``expected_value`` (``arbitration``) expects it; realised, it takes what the customer spent in the scope
-(nothing where he bought nothing there) and, of coupons, the discount of those that he redeemed. Both sums agree, but
-for chance, where probabilities are calibrated and buyers spend what buyers are expected to. Margins and costs are the
-same assumptions on both sides. A customer's purchases count for each of his offers whose scope they are in.
+``expected_value`` (``arbitration``) is its expectation; the realised value takes what the customer spent in the scope
+(0 without a purchase there) and, for coupons, the discount if it was redeemed. Both sums agree, except for chance, if
+probabilities are calibrated and buyers spend as expected. Margins and costs are the same assumptions on both sides. A
+purchase counts for every offer of the customer whose scope it is in.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scoring.offers.arbitration import TYPE_PREFIX
 from scoring.outcomes.outcomes import ALL, either_slice
 
 PURCHASES, REDEMPTIONS, VALUE = "purchases", "redemptions", "value"
-#: what is foreseen of each kind of offer
+#: figures of every kind of offer
 FIGURES: dict[str, tuple[str, ...]] = {
     "product_type": (PURCHASES, VALUE),
     "coupon": (PURCHASES, REDEMPTIONS, VALUE),
@@ -38,7 +38,7 @@ METRICS = frozenset(name for figure in (PURCHASES, REDEMPTIONS, VALUE) for name 
 
 
 def verdict(low: float, high: float) -> str:
-    """Tell by the interval of realised / expected whether ``more`` or ``less`` came than expected, beyond chance.
+    """Return, by the interval of realised / expected, whether ``more`` or ``less`` came than expected, beyond chance.
 
     >>> verdict(0.98, 1.12), verdict(math.nan, math.nan)
     ('as expected', 'too few to tell')
@@ -48,8 +48,10 @@ def verdict(low: float, high: float) -> str:
     return "more" if low > 1 else "less" if high < 1 else "as expected"
 
 
-def foreseen(offers: DataFrame, types: DataFrame, scopes: DataFrame, redeemed: DataFrame, rules: Offers) -> DataFrame:
-    """Sum up what each customer's offers were expected to bring, and what they brought.
+def expected_and_realised(
+    offers: DataFrame, types: DataFrame, scopes: DataFrame, redeemed: DataFrame, rules: Offers
+) -> DataFrame:
+    """Sum up, per customer, what offers were expected to bring and what they brought.
 
     Args:
         offers: ``NEXT_BEST_OFFER`` of the night.

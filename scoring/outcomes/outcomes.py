@@ -1,8 +1,8 @@
-"""What a night's offers brought within the horizon, beside simpler ways to choose them.
+"""What a night's offers brought within the horizon, against simpler methods to choose them.
 
 A *list* is a frame ``method, slice, customer_id, item, rank``; slices are ``all``, ``repeat`` (what the customer had
-bought before the night) and ``discovery``, each with its own ranks. Metrics come back per customer, so that they can be
-resampled: the driver gets a few numbers per customer and nothing that grows with the product types.
+bought before the night) and ``discovery``, with ranks of their own. Metrics are returned per customer, so that they can
+be resampled: the driver gets a few numbers per customer and nothing that grows with the product types.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scoring.offers.coupons import frequency
 NBO, POPULARITY, FREQUENCY = "nbo", "popularity", "personal_frequency"
 METHODS = (NBO, POPULARITY, FREQUENCY)
 ALL, REPEAT, DISCOVERY = "all", "repeat", "discovery"
-#: personal frequency has nothing to say of what a customer never bought
+#: personal frequency does not rank what a customer never bought
 COMBINATIONS = tuple(
     (method, part)
     for method in METHODS
@@ -41,7 +41,7 @@ def night_lists(ranking: DataFrame, item: str) -> DataFrame:
 
 
 def popularity_lists(customers: DataFrame, affinity: DataFrame, popularity: DataFrame, k: int) -> DataFrame:
-    """Return for every customer what most customers buy; O(customers x items).
+    """Return for every customer the most popular items; O(customers x items).
 
     Args:
         customers: ``customer_id``.
@@ -55,22 +55,22 @@ def popularity_lists(customers: DataFrame, affinity: DataFrame, popularity: Data
     names = popularity.agg(order.alias("names"))
     owned = affinity.groupBy("customer_id").agg(F.collect_set("product_type").alias("owned"))
     rows = customers.select("customer_id").join(owned, "customer_id", "left").crossJoin(F.broadcast(names))
-    had = F.coalesce("owned", F.array().cast("array<string>"))
-    parts = {
+    bought = F.coalesce("owned", F.array().cast("array<string>"))
+    items_of = {
         ALL: F.col("names"),
-        REPEAT: F.array_intersect("names", had),
-        DISCOVERY: F.array_except("names", had),
+        REPEAT: F.array_intersect("names", bought),
+        DISCOVERY: F.array_except("names", bought),
     }
-    each = F.explode(
-        F.array(*(F.struct(F.lit(p).alias("slice"), F.slice(i, 1, k).alias("items")) for p, i in parts.items()))
+    part = F.explode(
+        F.array(*(F.struct(F.lit(p).alias("slice"), F.slice(i, 1, k).alias("items")) for p, i in items_of.items()))
     )
-    listed = rows.select("customer_id", each.alias("list"))
+    listed = rows.select("customer_id", part.alias("list"))
     listed = listed.select("customer_id", "list.slice", F.posexplode("list.items").alias("place", "item"))
     return _lists(POPULARITY, listed.withColumn("rank", F.col("place") + 1))
 
 
 def frequency_lists(affinity: DataFrame, items: DataFrame, k: int) -> DataFrame:
-    """Return what each customer bought most: twice the baskets of 84 days plus all, the latest first among equals.
+    """Return what every customer bought most: twice the baskets of 84 days plus all, the latest first among equals.
 
     Args:
         affinity: ``AFFINITY`` as of the night.
@@ -86,7 +86,7 @@ def frequency_lists(affinity: DataFrame, items: DataFrame, k: int) -> DataFrame:
 
 
 def list_metrics(lists: DataFrame, truth: DataFrame, k: int) -> DataFrame:
-    """Judge the first ``k`` of every list.
+    """Evaluate the first ``k`` of every list.
 
     Args:
         lists: lists of any methods.
@@ -103,7 +103,7 @@ def list_metrics(lists: DataFrame, truth: DataFrame, k: int) -> DataFrame:
     wanted = truth.groupBy("slice", "customer_id").agg(F.count("*").cast("int").alias("wanted"))
     combinations = F.array(*(F.struct(F.lit(m).alias("method"), F.lit(s).alias("slice")) for m, s in COMBINATIONS))
     methods = F.transform(
-        F.filter(combinations, lambda each: each["slice"] == F.col("slice")), lambda each: each["method"]
+        F.filter(combinations, lambda pair: pair["slice"] == F.col("slice")), lambda pair: pair["method"]
     )
     asked = wanted.withColumn("method", F.explode(methods))
     hits = lists.where(F.col("rank") <= k).join(truth, ["slice", "customer_id", "item"])
@@ -120,7 +120,7 @@ def list_metrics(lists: DataFrame, truth: DataFrame, k: int) -> DataFrame:
 
 
 def coupon_metrics(offered: DataFrame, pool: DataFrame, redeemed: DataFrame, slots: int) -> DataFrame:
-    """Count what became of the coupons that each method would have put into the same slots.
+    """Count redemptions of the coupons that every method would have put into the same slots.
 
     Args:
         offered: ``customer_id``, ``offer_id``: the coupons among the night's offers.
@@ -129,7 +129,7 @@ def coupon_metrics(offered: DataFrame, pool: DataFrame, redeemed: DataFrame, slo
         slots: coupons that a customer gets at most.
 
     Returns:
-        ``method``, ``customer_id``, ``offered``, ``found`` (offered and redeemed) and ``wanted`` (redeemed of the
+        ``method``, ``customer_id``, ``offered``, ``redeemed`` (offered and redeemed) and ``wanted`` (redeemed of the
         pool): a row per method and customer with a coupon in the pool.
     """
     pool = pool.where("not already_redeemed")
@@ -144,7 +144,7 @@ def coupon_metrics(offered: DataFrame, pool: DataFrame, redeemed: DataFrame, slo
     counted = (
         lists.join(truth, ["customer_id", "offer_id"], "left")
         .groupBy("method", "customer_id")
-        .agg(F.count("*").alias("offered"), F.count("_redeemed").alias("found"))
+        .agg(F.count("*").alias("offered"), F.count("_redeemed").alias("redeemed"))
     )
     wanted = pool.join(truth, ["customer_id", "offer_id"], "left").groupBy("customer_id")
     everyone = wanted.agg(F.count("_redeemed").alias("wanted")).withColumn(
@@ -154,7 +154,7 @@ def coupon_metrics(offered: DataFrame, pool: DataFrame, redeemed: DataFrame, slo
         "method",
         "customer_id",
         F.coalesce("offered", F.lit(0)).cast("double").alias("offered"),
-        F.coalesce("found", F.lit(0)).cast("double").alias("found"),
+        F.coalesce("redeemed", F.lit(0)).cast("double").alias("redeemed"),
         F.col("wanted").cast("double").alias("wanted"),
     )
 

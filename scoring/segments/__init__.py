@@ -1,4 +1,4 @@
-"""Segments by rules, values and likeness, and the files made of them.
+"""Segments by rules, by values and by similarity to a seed, and the rows of their files.
 
-Reads scored customers; leaves members and rows of files.
+Reads scored customers and offers; leaves members and rows of files.
 """

@@ -1,7 +1,7 @@
-"""Segments by rules, by values and by likeness to a seed; what sets them apart, and where they overlap.
+"""Segments by rules, by values and by similarity to a seed; their portraits, affinities and overlaps.
 
-n = customers in the order of their keys, g = categories. An audience holds places of customers, so everything here is
-O(members) and NumPy; the driver holds keys, never rows.
+n = customers in the order of their keys, g = categories. An audience holds positions of customers, so everything
+here is O(members) and NumPy; the driver holds keys, never rows.
 
 References: Katz et al. (1978), "Obtaining confidence intervals for the risk ratio" (the interval of an affinity index).
 """
@@ -32,13 +32,13 @@ from training.segments.look_alike import (
 
 LOOK_ALIKE, SEED = "look_alike", "seed"
 _NORMAL = 1.96
-#: clear categories that are told of a segment, over- and under-represented, and members who have to buy there
-_TOLD, _LEAST_BUYERS = 5, 10
+#: categories per segment and direction (over- and under-represented), and the least number of members who buy there
+_MOST_CATEGORIES, _LEAST_BUYERS = 5, 10
 
 
 @dataclass(frozen=True)
 class Audience:
-    """A segment: ``places`` of its members (m,), and for look-alikes their likeness and band."""
+    """A segment: ``places`` are the positions of its members (m,); look-alikes have a likeness and band per member."""
 
     slug: str
     family: str
@@ -50,7 +50,7 @@ class Audience:
 
 @dataclass(frozen=True)
 class Extended:
-    """Look-alikes, their curves by slug, and why others could not be made."""
+    """Look-alikes and their curves by slug; ``skipped`` says why the remaining ones were not made."""
 
     audiences: list[Audience] = field(default_factory=list)
     curves: dict[str, list[CurvePoint]] = field(default_factory=dict)
@@ -69,13 +69,13 @@ def rule_audiences(config: Segments, scores: pads.Dataset, offers: pads.Dataset,
     Raises:
         ConfigError: a rule is no plain condition.
     """
-    found = [
+    audiences = [
         Audience(one.slug, one.family, one.title, np.searchsorted(keys, _array(members(one, scores, offers))))
         for one in config.segments
     ]
     for partition in config.partitions:
-        found += _parted(partition, scores, keys)
-    return found
+        audiences += _parted(partition, scores, keys)
+    return audiences
 
 
 def look_alikes(
@@ -86,7 +86,7 @@ def look_alikes(
     wide: sparse.csr_matrix,
     fit: LookAlikeConfig,
 ) -> Extended:
-    """Extend seeds by those most like them.
+    """Extend seeds by the most similar customers.
 
     Args:
         config: the look-alikes.
@@ -99,9 +99,9 @@ def look_alikes(
     Raises:
         ConfigError: a seed is neither a slug nor a plain condition.
     """
-    found = Extended()
+    extended = Extended()
     if not config or not len(keys):
-        return found
+        return extended
     compared = comparable(wide)
     by_slug = {audience.slug: audience.places for audience in rules}
     for one in config:
@@ -112,18 +112,18 @@ def look_alikes(
         try:
             likeness = similarity(compared, is_seed, known, fit)
         except ValueError as why:
-            found.skipped[one.slug] = str(why)
+            extended.skipped[one.slug] = str(why)
             continue
-        found.curves[one.slug] = curve(likeness, is_seed, known)
-        if not beats_chance(found.curves[one.slug]):
-            found.skipped[one.slug] = "hidden members of the seed are found no better than by lot"
+        extended.curves[one.slug] = curve(likeness, is_seed, known)
+        if not beats_chance(extended.curves[one.slug]):
+            extended.skipped[one.slug] = "hidden members of the seed are ranked no better than at random"
             continue
         size = (one.reach or round(one.factor * is_seed.sum())) - int(is_seed.sum())
         added, bands = extension(likeness, is_seed, max(size, 0))
         places = np.concatenate([np.flatnonzero(is_seed), added])
-        told = (*([SEED] * int(is_seed.sum())), *bands)
-        found.audiences.append(Audience(one.slug, LOOK_ALIKE, one.title, places, likeness[places], told))
-    return found
+        band_of = (*([SEED] * int(is_seed.sum())), *bands)
+        extended.audiences.append(Audience(one.slug, LOOK_ALIKE, one.title, places, likeness[places], band_of))
+    return extended
 
 
 def portraits(audiences: Sequence[Audience], traits: np.ndarray) -> dict[str, tuple[dict[str, float], str]]:
@@ -136,7 +136,7 @@ def portraits(audiences: Sequence[Audience], traits: np.ndarray) -> dict[str, tu
     if not len(traits):
         return {}
     overall, spread = _moments(traits)
-    told = {}
+    described = {}
     for one in audiences:
         if not len(one.places):
             continue
@@ -144,20 +144,20 @@ def portraits(audiences: Sequence[Audience], traits: np.ndarray) -> dict[str, tu
         far = np.divide(mean - overall, spread, out=np.zeros(len(mean)), where=spread > 0)
         margin = _NORMAL * own / np.sqrt(len(one.places))
         by_name = [dict(zip(WORDS, (float(v) for v in part), strict=True)) for part in (far, mean, overall, margin)]
-        told[one.slug] = by_name[1], portrait(*by_name)
-    return told
+        described[one.slug] = by_name[1], portrait(*by_name)
+    return described
 
 
 def affinities(
-    audiences: Sequence[Audience], bought: sparse.csr_matrix, names: Sequence[str], most: int = _TOLD
+    audiences: Sequence[Audience], bought: sparse.csr_matrix, names: Sequence[str], most: int = _MOST_CATEGORIES
 ) -> list[tuple[str, str, int, int, float, float, float]]:
-    """Tell which categories the members buy clearly more, or less, than all customers do.
+    """Return the categories that members buy clearly more, or less, than all customers do.
 
     Args:
         audiences: the segments.
         bought: 1 where a customer bought in a category (n, g).
         names: of the categories (g,).
-        most: categories told of a segment each way.
+        most: categories per segment and direction.
 
     Returns:
         Segment, category, rank, buyers, index and its 95 % interval; over-represented categories first, by how far the
@@ -202,18 +202,18 @@ def overlaps(audiences: Sequence[Audience], customers: int) -> list[tuple[str, s
 
 
 def _parted(partition: Partition, scores: pads.Dataset, keys: np.ndarray) -> list[Audience]:
-    """Return a segment for each of the commonest values."""
+    """Return a segment for every one of the most frequent values."""
     table = values(partition.by, scores, partition.family)
     value, place = _array(table["value"]), np.searchsorted(keys, _array(table["customer_id"]))
-    known = np.array([one is not None and one != "" for one in value], dtype=bool)
-    names, number, sizes = np.unique(value[known].astype(str), return_inverse=True, return_counts=True)
+    has_value = np.array([one is not None and one != "" for one in value], dtype=bool)
+    names, number, sizes = np.unique(value[has_value].astype(str), return_inverse=True, return_counts=True)
     order = [n for n in np.argsort(-sizes, kind="stable") if sizes[n] >= partition.least_members]
-    found: dict[str, Audience] = {}
+    audiences: dict[str, Audience] = {}
     for n in order[: partition.most]:
         slug = f"{partition.family}_{re.sub('[^a-z0-9]+', '_', names[n].lower()).strip('_')}"
-        slug = slug if slug not in found else f"{slug}_{len(found)}"
-        found[slug] = Audience(slug, partition.family, str(names[n]), np.sort(place[known][number == n]))
-    return list(found.values())
+        slug = slug if slug not in audiences else f"{slug}_{len(audiences)}"
+        audiences[slug] = Audience(slug, partition.family, str(names[n]), np.sort(place[has_value][number == n]))
+    return list(audiences.values())
 
 
 def picked(one: LookAlike, where: str, scores: pads.Dataset, keys: np.ndarray) -> np.ndarray:
@@ -230,7 +230,7 @@ def picked(one: LookAlike, where: str, scores: pads.Dataset, keys: np.ndarray) -
 
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return means and deviations of what is known, zeros where nothing is."""
+    """Return means and standard deviations of the finite values; zeros where there is none."""
     there = np.isfinite(values)
     count = np.maximum(there.sum(axis=0), 1)
     mean = np.where(there, values, 0).sum(axis=0) / count

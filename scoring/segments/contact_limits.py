@@ -1,4 +1,4 @@
-"""Contact limits within a night: who stands in several files is contacted several times."""
+"""Contact limits within a night: a customer in several files is contacted several times."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from scoring.segments.segment_files import Selection
 OTHER_FILES = "contacted enough by other files of the night"
 
 
-def within_limit(found: dict[str, Selection], recent: pa.Table, recorded: pa.Table, limit: int) -> dict[str, Selection]:
-    """Keep each customer in as many files as the contact limit leaves room for, the first files first.
+def within_limit(
+    selections: dict[str, Selection], recent: pa.Table, recorded: pa.Table, limit: int
+) -> dict[str, Selection]:
+    """Keep every customer in no more files than the contact limit allows, the first files first.
 
     Args:
-        found: slug -> selection, in the order of the files.
+        selections: slug -> selection, in the order of the files.
         recent: ``customer_id`` and ``recent_contacts`` (null: none), those of earlier nights.
-        recorded: ``customer_id`` and ``segment`` of the night's contacts that are on record: they are made, stay where
-            they are and take up room.
+        recorded: ``customer_id`` and ``segment`` of the night's contacts that are already on record: they
+            stay where they are and count towards the limit.
         limit: contacts in the window of the policy.
 
     Returns:
-        ``found`` with fewer rows; who left a file is counted among its suppressed.
+        ``selections`` with fewer rows; customers who left a file are counted among its suppressed.
     """
-    parts = {slug: selection.rows.select(["customer_id"]).to_pandas() for slug, selection in found.items()}
+    parts = {slug: selection.rows.select(["customer_id"]).to_pandas() for slug, selection in selections.items()}
     if not parts:
-        return found
+        return selections
     rows = pd.concat(parts, names=["segment", "row"]).reset_index()
     made = pd.MultiIndex.from_frame(recorded.select(["customer_id", "segment"]).to_pandas())
     rows["is_made"] = pd.MultiIndex.from_frame(rows[["customer_id", "segment"]]).isin(made)
@@ -35,7 +37,7 @@ def within_limit(found: dict[str, Selection], recent: pa.Table, recorded: pa.Tab
     before = before.add(recorded["customer_id"].to_pandas().value_counts(), fill_value=0)
     place = rows.groupby(["customer_id", "is_made"]).cumcount()
     rows["kept"] = rows["is_made"] | (place + rows["customer_id"].map(before).fillna(0) < limit)
-    return {slug: _only(one, rows.loc[rows["segment"] == slug, "kept"].tolist()) for slug, one in found.items()}
+    return {slug: _only(one, rows.loc[rows["segment"] == slug, "kept"].tolist()) for slug, one in selections.items()}
 
 
 def _only(selection: Selection, kept: list[bool]) -> Selection:

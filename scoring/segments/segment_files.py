@@ -1,6 +1,6 @@
-"""What a segment file holds: the customers a rule picks, and cells that no spreadsheet runs as a formula.
+"""Rows and columns of a segment file: the customers that a rule picks, with their offers.
 
-One scan of the night's customers and offers in DuckDB for each segment.
+A segment costs one scan of the night's customers and offers in DuckDB.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ OFFER_COLUMNS: dict[str, Column] = {
         "utm_content", "string", "tag for web analytics"
     ),
 }
-#: what the two tables have in common; an offer's expected spend is called offer_expected_spend in order_by
+#: columns of both tables; an offer's expected spend is called offer_expected_spend in order_by
 _SHARED = ("ds", "customer_id", "treatment", "contactable", "blocked_by", "expected_spend")
 #: first characters, spaces aside, that make a spreadsheet run a cell or lose it (OWASP: CSV injection)
 _FORMULA = "^[ \u00a0]*[=+\\-@\t\r\n\\x00＝＋－＠]"
@@ -61,7 +61,7 @@ _FORMULA = "^[ \u00a0]*[=+\\-@\t\r\n\\x00＝＋－＠]"
 
 @dataclass(frozen=True)
 class Selection:
-    """The rows of a segment's file, and how many customers it holds back for which reason."""
+    """The rows of a segment's file, and the customers held back, counted by reason."""
 
     rows: pa.Table
     suppressed: dict[str, int]
@@ -87,8 +87,8 @@ def select(segment: Segment, scores: pads.Dataset, offers: pads.Dataset) -> Sele
     """
     with duckdb.connect() as engine:
         try:
-            _find(engine, segment, scores, offers)
-            chosen = engine.sql("select * from found where treatment = 'treated' and contactable")
+            _create_members(engine, segment, scores, offers)
+            chosen = engine.sql("select * from members where treatment = 'treated' and contactable")
             wanted = ", ".join(
                 f"{sql.format(slug=segment.slug)} as {column.name}" for sql, column in columns(segment).items()
             )
@@ -96,7 +96,7 @@ def select(segment: Segment, scores: pads.Dataset, offers: pads.Dataset) -> Sele
             rows = chosen.order(f"{segment.order_by}, customer_id").project(wanted).to_arrow_table()
             suppressed = engine.execute(
                 "select case when treatment = 'control' then 'control group' "
-                "else coalesce(blocked_by, 'not contactable') end as why, count(*) from found "
+                "else coalesce(blocked_by, 'not contactable') end as why, count(*) from members "
                 "where treatment <> 'treated' or not contactable group by why order by why"
             ).fetchall()
         except (duckdb.Error, ValueError) as error:
@@ -112,8 +112,8 @@ def members(segment: Segment, scores: pads.Dataset, offers: pads.Dataset) -> pa.
     """
     with duckdb.connect() as engine:
         try:
-            _find(engine, segment, scores, offers)
-            return engine.sql("select customer_id from found order by 1").to_arrow_table()["customer_id"]
+            _create_members(engine, segment, scores, offers)
+            return engine.sql("select customer_id from members order by 1").to_arrow_table()["customer_id"]
         except (duckdb.Error, ValueError) as error:
             raise _refused(segment.slug, error) from None
 
@@ -151,24 +151,26 @@ def neutralised(rows: pa.Table) -> pa.Table:
     return rows
 
 
-def _find(engine: duckdb.DuckDBPyConnection, segment: Segment, scores: pads.Dataset, offers: pads.Dataset) -> None:
-    """Make the view ``found``: the customers that the rule picks, with their offer where it asks for one."""
+def _create_members(
+    engine: duckdb.DuckDBPyConnection, segment: Segment, scores: pads.Dataset, offers: pads.Dataset
+) -> None:
+    """Make the view ``members``: the customers that the rule picks, with their offer where it asks for one."""
     _closed(engine)
     _condition(engine, scores, segment.where).create_view("matched")
     if segment.offer_where is None:
-        engine.execute("create view found as select * from matched")
+        engine.execute("create view members as select * from matched")
         return
     _condition(engine, offers, segment.offer_where).create_view("proposed")
     own = ", ".join(name for name in offers.schema.names if name not in _SHARED)
     engine.execute(
-        f"create view found as select s.*, o.* exclude (customer_id) from matched s join ("
+        f"create view members as select s.*, o.* exclude (customer_id) from matched s join ("
         f"select customer_id, expected_spend as offer_expected_spend, {own} from proposed "
         "qualify row_number() over (partition by customer_id order by rank) = 1) o using (customer_id)"
     )
 
 
 def _closed(engine: duckdb.DuckDBPyConnection) -> None:
-    """Let rules see the tables they are given and nothing else."""
+    """Close the engine: rules see the registered tables only, no files and no Python variables."""
     engine.execute("set python_enable_replacements = false")
     engine.execute("set enable_external_access = false")
 
@@ -185,10 +187,10 @@ def _condition(engine: duckdb.DuckDBPyConnection, table: pads.Dataset, text: str
 
 
 def _plain(engine: duckdb.DuckDBPyConnection, text: str, names: list[str], many: bool = False) -> None:
-    """Refuse what is no plain expression: other tables, unknown columns, clocks and dice.
+    """Refuse an expression with other tables, unknown columns, clocks or random numbers.
 
     Raises:
-        ValueError: says what was found.
+        ValueError: names what is not allowed.
     """
     query = f"select 1 order by {text}" if many else f"select ({text})"
     tree = json.loads(engine.execute("select json_serialize_sql(?::varchar)", [query]).fetchall()[0][0])
@@ -196,12 +198,12 @@ def _plain(engine: duckdb.DuckDBPyConnection, text: str, names: list[str], many:
         raise ValueError(f"{text!r}: {tree['error_message']}")
     if len(tree["statements"]) != 1 or tree["statements"][0]["node"]["type"] != "SELECT_NODE":
         raise ValueError(f"{text!r} is no plain condition")
-    known = {name.lower() for name in names}
+    allowed = {name.lower() for name in names}
     for node in _nodes(tree["statements"][0]["node"]):
         kind = node.get("class")
         if kind in ("SUBQUERY", "WINDOW", "STAR"):
             raise ValueError(f"{text!r} is no plain condition: it holds a {str(kind).lower()}")
-        if kind == "COLUMN_REF" and node["column_names"][-1].lower() not in known:
+        if kind == "COLUMN_REF" and node["column_names"][-1].lower() not in allowed:
             raise ValueError(f"{text!r}: there is no column {node['column_names'][-1]}; have {', '.join(names)}")
         if kind == "FUNCTION" and not _is_repeatable(engine, node["function_name"]):
             raise ValueError(f"{text!r}: {node['function_name']}() does not give the same result every time")

@@ -16,7 +16,7 @@ from jobs.commands.evaluate import gained, outcomes
 from jobs.database.schema import arrow_schema
 from jobs.lake.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake
 from jobs.lake.manifest import Manifest
-from jobs.measure.measure_outcomes import CUSTOMER_SCHEMA
+from jobs.measure.night_outcomes import CUSTOMER_SCHEMA
 from jobs.stages import Stage
 from scoring.outcomes.expected_and_realised import names
 

@@ -20,7 +20,7 @@ from jobs.database.schema import arrow_schema
 from jobs.lake.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake
 from jobs.lake.manifest import Manifest
 from jobs.measure.measure_outcomes import is_replay, run
-from jobs.report.expectation_figures import foreseen_figures
+from jobs.report.expectation_figures import expectation_figures
 from jobs.stages import Stage
 from scoring.outcomes.expected_and_realised import METRICS, names
 
@@ -241,7 +241,7 @@ def figures(**sums: tuple[float, float]):
 
 
 def test_the_report_is_told_what_came_of_it(measured):
-    (rows,) = foreseen_figures(Lake(measured.lake), DAY).values()
+    (rows,) = expectation_figures(Lake(measured.lake), DAY).values()
     (row,) = (
         each for each in rows if (each["kind"], each["slice"], each["figure"]) == ("coupon", "discovery", "value")
     )

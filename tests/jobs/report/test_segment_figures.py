@@ -14,7 +14,7 @@ from jobs.database.schema import arrow_schema
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.report import segment_plots, write_report
-from jobs.report.night_figures import Night
+from jobs.report.night_tables import NightTables
 from jobs.report.segment_figures import map_of, segment_figures
 from jobs.stages import Stage
 
@@ -56,7 +56,7 @@ def with_more(lake: Lake) -> None:
 
 def test_the_page_tells_of_families_drift_and_look_alikes(settings: Settings, night: Lake, monkeypatch) -> None:
     with_more(night)
-    found = segment_figures(Night(settings, night, DAY))
+    found = segment_figures(NightTables(settings, night, DAY))
     assert found["drift"] == {"moved": 5, "known": 20, "pairs": [{"before": "BEER", "now": "TEA", "customers": 5}]}
     assert found["affinities"] == {"new_and_cold": "TEA 2.5x (1.8 to 3.2)"}
     families = {one["family"]: [row["segment_id"] for row in one["segments"]] for one in found["families"]}
@@ -71,7 +71,7 @@ def test_the_page_tells_of_families_drift_and_look_alikes(settings: Settings, ni
     plain = {"segments": "", "segment_map": "", "look_alikes": "", "precision": ""}
     names = ("quarantined", "recency", "spend", "models", "kinds", "sources", "outcomes", "seconds", "memory")
     monkeypatch.setattr(write_report, "_plots", lambda *_: plain | dict.fromkeys(names, ""))
-    html = write_report.render(settings, Night(settings, night, DAY))
+    html = write_report.render(settings, NightTables(settings, night, DAY))
     told = (
         "5 of 20 customers with eight baskets",
         "BEER to TEA (5)",
@@ -85,7 +85,7 @@ def test_the_page_tells_of_families_drift_and_look_alikes(settings: Settings, ni
 
 def test_pictures_are_drawn_and_left_out_where_there_is_nothing(settings: Settings, night: Lake) -> None:
     assert segment_plots.bubbles([], "x", "y") == segment_plots.reach_curves({}) == ""
-    points = map_of(Night(settings, night, DAY))
+    points = map_of(NightTables(settings, night, DAY))
     assert len(points) == 3
     assert segment_plots.bubbles(points, "baskets", "spend").startswith('<img alt="segments: ')
     assert "hidden members" in segment_plots.reach_curves({"like_x": [curve(0.1)]})

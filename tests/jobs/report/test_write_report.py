@@ -18,7 +18,11 @@ from jobs.database import database
 from jobs.lake.lake import Lake
 from jobs.publish import publish_scores
 from jobs.report import plots, write_report
-from jobs.report.night_figures import Night, _round_step, _verdict
+from jobs.report.customer_figures import _round_step, churn, named, recency, spend, survival, value
+from jobs.report.model_figures import verdict as verdict_of
+from jobs.report.night_figures import totals
+from jobs.report.night_tables import NightTables
+from jobs.report.offer_figures import examples, offers
 from jobs.report.write_report import _precision_curves
 from jobs.segments import write_segments
 from jobs.stages import Stage
@@ -84,7 +88,7 @@ def test_the_page_has_every_section_and_figure(settings: Settings, night: Lake) 
     write_segments.run(settings, DAY)
     text = re.sub(r"\s+", " ", page(settings).text)
     for words in (
-        "Data quality", "Customers", "Segments", "Models beside their baselines", "Offers",
+        "Data quality", "Customers", "Segments", "Models against their baselines", "Offers",
         "What earlier nights' offers brought", "Assumptions", "Run times and memory", "Files",
         "40customers scored", "200offers made", "1 / 3data checks hold", "3 rows quarantined",
         "0.871", "0.857", "0.796", "replay: no lift is claimed",
@@ -161,7 +165,7 @@ def test_the_report_is_written_again_only_when_something_changed(
 
 
 def test_equal_nights_give_equal_pages(settings: Settings, night: Lake) -> None:
-    one, two = (write_report.render(settings, Night(settings, night, DAY)) for _ in range(2))
+    one, two = (write_report.render(settings, NightTables(settings, night, DAY)) for _ in range(2))
     assert one == two
 
 
@@ -199,25 +203,25 @@ def test_a_night_without_scores_is_refused(settings: Settings) -> None:
 
 
 def test_figures_of_the_night(settings: Settings, night: Lake) -> None:
-    figures = Night(settings, night, DAY)
-    assert figures.totals() == {
+    figures = NightTables(settings, night, DAY)
+    assert totals(figures) == {
         "customers": 40, "cold": 5, "control": 4, "contactable": 32, "blocked": 5,
         "offers": 200, "coupons": 20, "discoveries": 40, "order_lines": 2, "quarantined": 3,
     }  # fmt: skip
-    assert sum(size for _, size in figures.recency()) == 40
-    assert dict(figures.recency())["never"] == 5
-    assert sum(size for _, size in figures.spend()) == 40
-    assert [(row["band"], row["customers"]) for row in figures.churn()] == [
+    assert sum(size for _, size in recency(figures)) == 40
+    assert dict(recency(figures))["never"] == 5
+    assert sum(size for _, size in spend(figures)) == 40
+    assert [(row["band"], row["customers"]) for row in churn(figures)] == [
         ("high", 4), ("middle", 7), ("low", 24), ("not scored", 5),
     ]  # fmt: skip
-    assert [(row["value_class"], row["customers"]) for row in figures.value()] == [(c, 10) for c in "ABCD"]
-    stays = figures.survival()
+    assert [(row["value_class"], row["customers"]) for row in value(figures)] == [(c, 10) for c in "ABCD"]
+    stays = survival(figures)
     assert (stays["customers"], stays["soon"], stays["four"]) == (35, 35, pytest.approx(2 * stays["twelve"]))
-    assert figures.named() == []  # the fixture's models tell no such figures
-    assert dict(figures.offers()["by_kind"]) == {"product_type": 180, "coupon": 20}
-    examples = figures.examples()
-    assert [who["what"] for who in examples] == ["with a coupon"] * 2 + ["regular"] * 2 + ["cold"]
-    assert all([offer["rank"] for offer in who["offers"]] == [1, 2, 3, 4, 5] for who in examples)
+    assert named(figures) == []  # the fixture's models tell no such figures
+    assert dict(offers(figures)["by_kind"]) == {"product_type": 180, "coupon": 20}
+    shown = examples(figures)
+    assert [who["what"] for who in shown] == ["with a coupon"] * 2 + ["regular"] * 2 + ["cold"]
+    assert all([offer["rank"] for offer in who["offers"]] == [1, 2, 3, 4, 5] for who in shown)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +238,7 @@ def test_figures_of_the_night(settings: Settings, night: Lake) -> None:
 def test_an_interval_that_touches_zero_claims_nothing(
     standing: str, low: float | None, high: float | None, verdict: str
 ) -> None:
-    assert _verdict({"standing": standing, "low": low, "high": high}) == verdict
+    assert verdict_of({"standing": standing, "low": low, "high": high}) == verdict
 
 
 @pytest.mark.parametrize(("raw", "step"), [(0, 1), (0.7, 1), (1, 1), (1.2, 2), (43, 50), (51, 100), (0.03, 0.05)])
@@ -267,7 +271,7 @@ def test_architectures_that_were_compared_are_shown(
 
 
 def test_what_is_known_of_products(settings: Settings, night: Lake, no_plots: None) -> None:
-    page = Page(write_report.render(settings, Night(settings, night, DAY)))
+    page = Page(write_report.render(settings, NightTables(settings, night, DAY)))
     assert "1 products have neighbours by common customers and 0 by their description" in page.text
     assert "0 of 1 product types are durable" in page.text
     cells = re.search(r"CHEESE\s*22\s*20\s*23\s*90.0%\s*400", page.text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conf.settings.schema import CouponOffers, Offers, ProductTypeOffers
-from scoring.outcomes.expected_and_realised import FIGURES, METRICS, foreseen, names, verdict
+from scoring.outcomes.expected_and_realised import FIGURES, METRICS, expected_and_realised, names, verdict
 
 RULES = Offers(
     per_customer=3,
@@ -34,7 +34,7 @@ def test_sums_by_hand(rows):
         ("a", "known", 0.5),
         ("b", "known", 0.5),
     )
-    found = foreseen(offers, types, scopes, redeemed, RULES).collect()
+    found = expected_and_realised(offers, types, scopes, redeemed, RULES).collect()
     told = {
         (row["customer_id"], row["offer_kind"], row["slice"]): {
             figure: tuple(row[side] for side in names(figure)[:2]) for figure in FIGURES[row["offer_kind"]]

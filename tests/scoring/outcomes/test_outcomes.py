@@ -104,7 +104,7 @@ def test_coupons_by_hand(frame, rows):
     pairs = "customer_id string, offer_id string"
     offered = rows(pairs, ("a", "y"), ("b", "x"))
     redeemed = rows(pairs, ("a", "x"), ("a", "z"), ("stranger", "x"))
-    found = as_dict(coupon_metrics(offered, pool, redeemed, 1), "offered", "found", "wanted")
+    found = as_dict(coupon_metrics(offered, pool, redeemed, 1), "offered", "redeemed", "wanted")
     assert found == {
         ("nbo", "a"): (1.0, 0.0, 1.0), ("popularity", "a"): (1.0, 1.0, 1.0),
         ("personal_frequency", "a"): (1.0, 0.0, 1.0),

@@ -108,7 +108,7 @@ def test_a_seed_is_a_slug_or_a_condition_and_grows_by_its_factor():
     assert (len(by_rule.places), len(by_slug.places)) == (60, 40)
     assert alike[by_rule.places[30:]].mean() > 0.9
     assert list(found.skipped) == ["tiny", "by_lot"]
-    assert found.skipped["by_lot"] == "hidden members of the seed are found no better than by lot"
+    assert found.skipped["by_lot"] == "hidden members of the seed are ranked no better than at random"
     assert set(found.curves) == {"by_rule", "by_slug", "by_lot"}
     with pytest.raises(ConfigError, match="a seed is a condition or the slug of a segment"):
         look_alikes([LookAlike(slug="bad", seed="unknown_slug", **base)], rules, scores, keys, wide, LookAlikeConfig())
