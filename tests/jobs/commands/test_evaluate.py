@@ -12,7 +12,7 @@ import pytest
 from conf.settings.load import load
 from conf.tables.offers import OFFER_OUTCOMES
 from jobs.commands import evaluate
-from jobs.commands.evaluate import gained, outcomes
+from jobs.commands.evaluate import gains_by_method, outcomes
 from jobs.database.schema import arrow_schema
 from jobs.lake.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake
 from jobs.lake.manifest import Manifest
@@ -84,7 +84,7 @@ def test_gains_are_printed_with_what_they_say(
     kept(lake, by + timedelta(days=1), again, dict.fromkeys(who, 1), dict.fromkeys(who, 1))
     measured(lake, by + timedelta(days=2), {again + timedelta(days=1): 0.5})  # before shares were kept
     truth = again + timedelta(days=29)
-    told = gained(settings, lake, FIRST, again + timedelta(days=1), truth)
+    told = gains_by_method(settings, lake, FIRST, again + timedelta(days=1), truth)
     gain = told["coupon", "all", "redemptions@2", "popularity"]
     assert (gain.value, gain.low, gain.high) == pytest.approx((0.25, 0.25, 0.25))
     assert len(told) == 1

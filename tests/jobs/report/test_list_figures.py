@@ -28,7 +28,7 @@ def test_sources_lists_and_who_is_cold_are_told_apart():
     ])  # fmt: skip
     lake: Any = SimpleNamespace(has=lambda *_: True, arrow=lambda *_: table)
     found = list_figures(lake, DAY)
-    assert found["sources"] == [{"source": "popular", "each": 15.0, "recall": {"all": 0.11}}]
+    assert found["sources"] == [{"source": "popular", "per_customer": 15.0, "recall": {"all": 0.11}}]
     assert [(each["name"], each["coverage"], each["novelty"]) for each in found["shown"]] == [
         ("offer_ranker", 0.5, 1.2)
     ]

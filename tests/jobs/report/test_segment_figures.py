@@ -77,7 +77,7 @@ def test_the_page_tells_of_families_drift_and_look_alikes(settings: Settings, ni
         "BEER to TEA (5)",
         "TEA 2.5x (1.8 to 3.2)",
         "like y: the seed has 3 member(s)",
-        "Nobody is scored by a model",
+        "No customer is scored by a model",
     )
     for words in told:
         assert words in html, words
