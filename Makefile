@@ -9,6 +9,11 @@ UV := uv==0.13.9
 export NBO_HOME ?= $(CURDIR)/var
 export AIRFLOW_HOME := $(NBO_HOME)/airflow
 export AIRFLOW__CORE__DAGS_FOLDER := $(CURDIR)/dags
+# airflow.cfg has absolute paths: where the home was moved, these win
+export AIRFLOW__DATABASE__SQL_ALCHEMY_CONN ?= sqlite:///$(AIRFLOW_HOME)/airflow.db
+export AIRFLOW__LOGGING__BASE_LOG_FOLDER := $(AIRFLOW_HOME)/logs
+export AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY := $(AIRFLOW_HOME)/logs/dag_processor
+export AIRFLOW__CORE__PLUGINS_FOLDER := $(AIRFLOW_HOME)/plugins
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 export AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION := False
 export AIRFLOW__CORE__PARALLELISM ?= 4
@@ -26,7 +31,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 NBO := $(BIN)/nbo
-RUN_NIGHT := AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING $(BIN)/airflow dags test \
+# $(call run_night,DAY): without a logical date, so that the run stands in the UI with the time it took
+run_night = AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING $(BIN)/airflow dags test --conf '{"run_date": "'$(1)'"}' \
   --dagfile-path $(CURDIR)/dags/nightly_next_best_offer.py nightly_next_best_offer
 
 .PHONY: help env demo airflow-db nightly backfill airflow mlflow test test-night test-fast lint fmt bench lock clean
@@ -50,29 +56,29 @@ demo: env ## lay out the demonstration CRM under var/crm (HOUSEHOLDS=300 for a s
 	@$(NBO) demo $(if $(HOUSEHOLDS),--households $(HOUSEHOLDS))
 
 airflow-db: env
-	@mkdir -p "$(AIRFLOW_HOME)"
+	@umask 077; mkdir -p "$(AIRFLOW_HOME)"
 	@test -f "$(AIRFLOW_HOME)/migrated" || { echo "making Airflow's metadata database ..."; \
 	  $(BIN)/airflow db migrate >"$(AIRFLOW_HOME)/migrate.log" 2>&1 || { cat "$(AIRFLOW_HOME)/migrate.log"; exit 1; }; \
 	  touch "$(AIRFLOW_HOME)/migrated"; }
 
 nightly: demo airflow-db ## run the night DS=YYYY-MM-DD through Airflow and show its results
 	@$(NBO) doctor --quiet
-	@$(RUN_NIGHT) $(DS)
+	@$(call run_night,$(DS))
 	@$(NBO) show --ds $(DS)
 
 backfill: demo airflow-db ## run the nights FROM=... TO=... in order, then measure them where the truth is known
 	@$(NBO) doctor --quiet
 	@for day in $$($(BIN)/nbo days $(FROM) $(TO)); do \
-	  $(RUN_NIGHT) $$day || exit 1; \
+	  $(call run_night,$$day) || exit 1; \
 	done
 	@$(NBO) evaluate --from $(FROM) --to $(TO)
 
 # the demonstration ends in 2017: nothing starts by the clock, triggers and back-fills do
-airflow: demo airflow-db ## serve Airflow's UI with the DAGs unpaused (stop with Ctrl-C)
+airflow: demo airflow-db ## serve Airflow's UI with the DAGs unpaused (stop with Ctrl-C or by its pid)
 	@AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE=$${AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE:-False} PATH="$(CURDIR)/$(BIN):$$PATH" \
 	  AIRFLOW__API_AUTH__JWT_SECRET=$${AIRFLOW__API_AUTH__JWT_SECRET:-$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(64))')} \
 	  AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS=True \
-	  $(BIN)/airflow standalone
+	  exec $(NBO) airflow
 
 mlflow: env ## serve MLflow's UI on 127.0.0.1:5000
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///$(NBO_HOME)/mlflow.db --host 127.0.0.1 --port 5000

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from conf.errors import NboError
 from conf.settings.load import load
+from jobs.moved_home import follow_home
 from jobs.stages import AFRESH, Stage
 
 STAGES: dict[Stage, tuple[str, str]] = {
@@ -35,6 +36,8 @@ STAGES: dict[Stage, tuple[str, str]] = {
     Stage.REPORT: ("jobs.report.write_report", "write the nightly report"),
 }
 COMMANDS: dict[str, tuple[str, str]] = {
+    "status": ("jobs.commands.status", "print the newest night, what runs in Airflow, and what stands still"),
+    "airflow": ("jobs.commands.serve_airflow", "serve Airflow and its UI until stopped (`make airflow` sets it up)"),
     "doctor": ("jobs.commands.doctor", "check Java, packages, folders and databases, and say the remedy"),
     "demo": ("jobs.demo.lay_out", "lay out the demonstration CRM's exports"),
     "show": ("jobs.commands.show", "print where a night's results are, its key figures and some offers"),
@@ -89,6 +92,8 @@ def parser() -> argparse.ArgumentParser:
     offers = add("offers", COMMANDS["offers"][1], shared)
     offers.add_argument("customer", metavar="CUSTOMER", help="the CRM's key of the customer")
     offers.add_argument("--ds", type=date.fromisoformat, metavar="YYYY-MM-DD", help="the night (default: the newest)")
+    add("status", COMMANDS["status"][1], shared)
+    add("airflow", COMMANDS["airflow"][1], shared)
     doctor = add("doctor", COMMANDS["doctor"][1], shared)
     doctor.add_argument("--quiet", action="store_true", help="print only what is wrong")
     evaluate = add("evaluate", COMMANDS["evaluate"][1], shared)
@@ -155,7 +160,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    os.umask(0o077)  # whatever is written holds customers' keys
     settings = load(args.conf)
+    if settings.readable_by == "group":
+        os.umask(0o027)
+    if args.command in (*Stage, "rollback", "approve"):
+        follow_home(settings)
     if args.command == "nightly":
         from jobs.commands.nightly import run_night
 

@@ -17,7 +17,7 @@ DEFAULT = Path(__file__).parents[1] / "nbo.yml"
 INCLUDED = ("source", "offers", "policy", "segments", "propensities", "models", "catalogue")
 PATHS = ("home", "lake", "exports", "database", "mlflow")
 #: what tells where and with which means a night runs, but not what comes out
-PLACE = {*PATHS, "spark", "schedule", "keep_versions", "gx_spark_rows"}
+PLACE = {*PATHS, "spark", "schedule", "readable_by", "keep_versions", "gx_spark_rows"}
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

@@ -243,6 +243,10 @@ class Settings(Strict):
     database: str = Field(description="SQLAlchemy URL of the score database")
     mlflow: str = Field(description="MLflow tracking URI")
     horizon_days: int = Field(default=28, gt=0, description="days after ds in which outcomes count")
+    readable_by: Literal["owner", "group"] = Field(
+        default="owner",
+        description="who but root may read what is written: files 0600 and folders 0700, or 0640 and 0750",
+    )
     keep_versions: int = Field(default=3, gt=0, description="nights kept when nothing newer refers to them")
     gx_spark_rows: int = Field(20_000_000, gt=0, description="from so many rows on GX runs on Spark, not pandas")
     spark: Spark = Spark()

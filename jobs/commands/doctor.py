@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from rich.markup import escape
 
 from conf.errors import NboError
 from conf.settings.schema import Settings
+from jobs.commands.status import read_airflow
 from jobs.database import database
 from jobs.java import java_home, version
 from jobs.lake.lake import Lake
@@ -28,54 +30,59 @@ HASHED_BYTES = 4 << 20
 
 
 class Unwell(Exception):
-    """A check that does not hold; its text is what was found and the remedy."""
+    """A check that does not hold, and its remedy; where it does not block, a night would run all the same."""
 
-    def __init__(self, found: str, remedy: str) -> None:
-        """Keep both parts apart."""
-        super().__init__(found)
+    def __init__(self, fault: str, remedy: str, blocks: bool = True) -> None:
+        """Keep the parts apart."""
+        super().__init__(fault)
         self.remedy = remedy
+        self.blocks = blocks
 
 
 def command(settings: Settings, args: argparse.Namespace) -> int:
-    """Run ``nbo doctor``: one line a check, and 1 as exit code when one fails; ``--quiet`` prints those alone."""
+    """Run ``nbo doctor``: one line a check, and 1 as exit code when a night would fail.
+
+    ``--quiet`` prints faults alone.
+    """
     console = Console(highlight=False, soft_wrap=True)
     failed = 0
     for name, check in CHECKS.items():
         try:
-            found = check(settings)
+            state = check(settings)
         except (Unwell, NboError, OSError) as error:
-            failed += 1
+            blocks = not isinstance(error, Unwell) or error.blocks
+            failed += blocks
             remedy = error.remedy if isinstance(error, Unwell) else "see the message"
-            console.print(f"[red]FAIL[/red] {name:<12}{escape(str(error))}")
+            console.print(f"{'[red]FAIL[/red]' if blocks else '[yellow]warn[/yellow]'} {name:<12}{escape(str(error))}")
             console.print(f"     {'':<12}remedy: {escape(remedy)}")
         else:
             if not getattr(args, "quiet", False):
-                console.print(f"[green]ok[/green]   {name:<12}{escape(found)}")
+                console.print(f"[green]ok[/green]   {name:<12}{escape(state)}")
     return 1 if failed else 0
 
 
 def check_java(settings: Settings) -> str:
     """Find the Java that Spark will use."""
     home = java_home(Path(settings.home))
-    found = version(home)
-    if found is None:
+    number = version(home)
+    if number is None:
         raise Unwell(f"{home} does not start", "install one (Debian: apt install openjdk-17-jre-headless)")
-    return f"{found} at {home}"
+    return f"{number} at {home}"
 
 
 def check_pyspark(settings: Settings) -> str:
     """Hold pyspark's files to its own record: another package may have written over them."""
     again = "pip uninstall -y pyspark-client pyspark; then install the lock file again"
-    named = {d.name.lower(): d for d in packages.distributions() if d.name.lower().startswith("pyspark")}
-    others = sorted(set(named) - {"pyspark"})
-    if "pyspark" not in named:
+    installed = {d.name.lower(): d for d in packages.distributions() if d.name.lower().startswith("pyspark")}
+    clients = sorted(set(installed) - {"pyspark"})
+    if "pyspark" not in installed:
         raise Unwell("pyspark is not installed", "make env")
-    if others:
-        raise Unwell(f"beside pyspark there is {', '.join(others)}, which writes over its files", again)
-    changed = changed_files(named["pyspark"])
+    if clients:
+        raise Unwell(f"{', '.join(clients)} is installed too and writes over files of pyspark", again)
+    changed = changed_files(installed["pyspark"])
     if changed:
         raise Unwell(f"{len(changed)} file(s) of pyspark are not as installed, e.g. {changed[0]}", again)
-    return named["pyspark"].version
+    return installed["pyspark"].version
 
 
 def check_home(settings: Settings) -> str:
@@ -84,6 +91,30 @@ def check_home(settings: Settings) -> str:
     for folder in (home, home / "outbox"):
         try_to_write(folder)
     return str(home)
+
+
+def check_privacy(settings: Settings) -> str:
+    """Look whether others on this machine can read the home: it holds customers' keys."""
+    mode = Path(settings.home).stat().st_mode & 0o777
+    allowed = 0o700 if settings.readable_by == "owner" else 0o750
+    if mode & ~allowed:
+        raise Unwell(
+            f"{settings.home} has mode {mode:o}: others on this machine can read what lies in it",
+            f"chmod -R {'go=' if settings.readable_by == 'owner' else 'o='} {settings.home}",
+            blocks=False,
+        )
+    return f"readable by its {settings.readable_by} alone"
+
+
+def check_airflow(settings: Settings) -> str:
+    """Look for runs that wait for a scheduler that is gone."""
+    airflow = read_airflow(settings)
+    if airflow is None:
+        return "not used in this home"
+    still = airflow.stands_still(datetime.now(UTC))
+    if still:
+        raise Unwell(still, "start it again (`make airflow`): the runs then go on", blocks=False)
+    return f"{len(airflow.runs)} run(s) not over"
 
 
 def check_lake(settings: Settings) -> str:
@@ -172,9 +203,11 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "Java": check_java,
     "pyspark": check_pyspark,
     "home": check_home,
+    "privacy": check_privacy,
     "lake": check_lake,
     "database": check_database,
     "exports": check_exports,
     "disk": check_disk,
     "delivery": check_delivery,
+    "Airflow": check_airflow,
 }

@@ -31,7 +31,7 @@ def command(settings: Settings, args: argparse.Namespace) -> int:
     """Run ``nbo show`` or ``nbo offers``.
 
     Raises:
-        ConfigError: the customer is not known.
+        ConfigError: there is no such customer.
         DataError: the night is not scored or not published.
     """
     console = Console(width=WIDTH, highlight=False)
@@ -43,7 +43,7 @@ def command(settings: Settings, args: argparse.Namespace) -> int:
 
 
 def show_night(console: Console, settings: Settings, day: date) -> None:
-    """Print where the results of ``day`` are, its figures beside their baselines, and five customers' offers."""
+    """Print where the results of ``day`` are, its figures next to their baselines, and five customers' offers."""
     night = NightTables(settings, Lake(settings.lake), day)
     counts = totals(night)
     console.print(f"\n[bold]Night {day}[/bold], {escape(settings.source.title)}")
@@ -68,16 +68,19 @@ def show_offers(console: Console, settings: Settings, customer: str, day: date |
     """Print the published offers of one customer.
 
     Raises:
-        ConfigError: the customer is not known on that night.
-        DataError: no night is published.
+        ConfigError: that night has no such customer.
+        DataError: no night is published, or not that one.
     """
-    day = day or database.newest(settings.database)
-    if day is None:
+    newest = database.newest(settings.database)
+    day = day or newest
+    if day is None or newest is None:
         raise DataError(f"{database.describe(settings.database)} holds no night; run `nbo nightly --ds ...` first")
-    found = database.rows(settings.database, "customer_scores", ds=day, customer_id=customer)
-    if not found:
+    scores = database.rows(settings.database, "customer_scores", ds=day, customer_id=customer)
+    if not scores and not database.count(settings.database, "nightly_runs", ds=day):
+        raise DataError(f"the night {day} is not published; the newest that is: {newest}")
+    if not scores:
         raise ConfigError(f"there is no customer {customer!r} on the night {day}; look the key up in the CRM")
-    (score,) = found
+    (score,) = scores
     console.print(f"\nCustomer [bold]{escape(customer)}[/bold] on the night {day}: {escape(score['segment_name'])}")
     if score["churn_probability"] is not None:
         reasons = f" ({score['churn_reasons']})" if score["churn_reasons"] else ""

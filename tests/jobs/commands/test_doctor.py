@@ -12,6 +12,7 @@ import pytest
 from conf.errors import ConfigError
 from conf.settings.schema import Settings
 from jobs.commands import doctor
+from jobs.commands.status import Airflow
 from jobs.database import database
 from jobs.lake.lake import Lake
 from jobs.publish import publish_scores
@@ -24,6 +25,9 @@ DAY = date(2017, 12, 3)
 def healthy(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A machine with all a night needs; the checks that read much or start Java are stood in for."""
     Path(settings.exports, "2017-12-03").mkdir(parents=True)
+    Path(settings.home).chmod(0o700)
+    for name in ("AIRFLOW_HOME", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"):
+        monkeypatch.delenv(name, raising=False)
     for name in ("Java", "pyspark"):
         monkeypatch.setitem(doctor.CHECKS, name, lambda settings: "stands")
     return settings
@@ -69,7 +73,7 @@ def test_a_home_that_cannot_be_written(settings: Settings, tmp_path: Path, capsy
         doctor.check_home(settings.model_copy(update={"home": str(tmp_path / "file" / "home")}))
 
 
-def test_a_database_that_is_down_is_told_without_its_password(
+def test_a_database_that_is_down_is_named_without_its_password(
     healthy: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     down = healthy.model_copy(update={"database": "postgresql://nbo:canary@127.0.0.1:1/crm"})
@@ -77,6 +81,24 @@ def test_a_database_that_is_down_is_told_without_its_password(
     shown = capsys.readouterr().out
     assert "PostgreSQL nbo@127.0.0.1:1/crm cannot be reached" in shown
     assert "canary" not in shown
+
+
+def test_a_home_that_everybody_can_read_is_a_warning(healthy: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(healthy.home).chmod(0o755)
+    assert run(healthy, quiet=True) == 0
+    shown = capsys.readouterr().out
+    assert f"warn privacy     {healthy.home} has mode 755" in shown
+    assert f"chmod -R go= {healthy.home}" in shown
+    Path(healthy.home).chmod(0o750)
+    assert "readable by its group alone" in doctor.check_privacy(healthy.model_copy(update={"readable_by": "group"}))
+
+
+def test_a_scheduler_that_is_gone_is_a_warning(
+    healthy: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "read_airflow", lambda settings: Airflow(["nightly 2017-12-02 (running)"], None))
+    assert run(healthy, quiet=True) == 0
+    assert "warn Airflow     Airflow's scheduler is not up, and 1 run(s) stand still" in capsys.readouterr().out
 
 
 def test_a_full_disk(healthy: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +141,7 @@ def test_a_second_spark_package_is_found(settings: Settings, tmp_path: Path, mon
     make_package(tmp_path, "pyspark-client")
     honest = packages.distributions
     monkeypatch.setattr(doctor.packages, "distributions", lambda: honest(path=[str(tmp_path)]))
-    with pytest.raises(doctor.Unwell, match="beside pyspark there is pyspark-client") as info:
+    with pytest.raises(doctor.Unwell, match="pyspark-client is installed too and writes over") as info:
         doctor.check_pyspark(settings)
     assert "pip uninstall" in info.value.remedy
 

@@ -69,13 +69,21 @@ def test_an_unknown_customer_is_a_wrong_command(
     assert database.count(settings.database, "next_best_offer") == 200
 
 
+def test_a_night_that_was_never_published_is_said_to_be_that(
+    settings: Settings, night: Lake, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish_scores.run(settings, DAY)
+    assert cli.main(["offers", "c0004", "--ds", "2017-11-01"]) == 3
+    assert "the night 2017-11-01 is not published; the newest that is: 2017-12-03" in caplog.text
+
+
 def test_before_the_first_night(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     assert cli.main(["offers", "c0001"]) == 3
     assert "holds no night" in caplog.text
     assert cli.main(["show", "--ds", "2017-12-03"]) == 3
 
 
-def test_the_newest_night_is_shown_unless_told(
+def test_the_newest_night_is_shown_by_default(
     settings: Settings, make_night: Callable[..., Lake], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for day in (DAY, DAY - timedelta(days=1)):
