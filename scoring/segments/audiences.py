@@ -8,7 +8,10 @@ References: Katz et al. (1978), "Obtaining confidence intervals for the risk rat
 
 from __future__ import annotations
 
+import hashlib
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -208,12 +211,30 @@ def _parted(partition: Partition, scores: pads.Dataset, keys: np.ndarray) -> lis
     has_value = np.array([one is not None and one != "" for one in value], dtype=bool)
     names, number, sizes = np.unique(value[has_value].astype(str), return_inverse=True, return_counts=True)
     order = [n for n in np.argsort(-sizes, kind="stable") if sizes[n] >= partition.least_members]
-    audiences: dict[str, Audience] = {}
-    for n in order[: partition.most]:
-        slug = f"{partition.family}_{re.sub('[^a-z0-9]+', '_', names[n].lower()).strip('_')}"
-        slug = slug if slug not in audiences else f"{slug}_{len(audiences)}"
-        audiences[slug] = Audience(slug, partition.family, str(names[n]), np.sort(place[has_value][number == n]))
-    return list(audiences.values())
+    slugs = value_slugs(names.tolist())
+    return [
+        Audience(
+            f"{partition.family}_{slugs[n]}", partition.family, str(names[n]), np.sort(place[has_value][number == n])
+        )
+        for n in order[: partition.most]
+    ]
+
+
+def value_slugs(values: Sequence[str]) -> list[str]:
+    """Return an id for each value: its letters and digits of any script, in lower case, joined by underscores.
+
+    An id depends on its own value and not on its place among the others, so that it lasts from night to night. Values
+    that differ only in case or punctuation, and values without a letter or digit, get a hash of the value as well.
+
+    Args:
+        values: distinct values.
+    """
+    plain = [re.sub(r"[\W_]+", "_", unicodedata.normalize("NFKC", value).casefold()).strip("_") for value in values]
+    count = Counter(plain)
+    return [
+        slug if slug and count[slug] == 1 else f"{slug}_{hashlib.sha256(value.encode()).hexdigest()[:8]}".strip("_")
+        for slug, value in zip(plain, values, strict=True)
+    ]
 
 
 def picked(one: LookAlike, where: str, scores: pads.Dataset, keys: np.ndarray) -> np.ndarray:

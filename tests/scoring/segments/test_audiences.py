@@ -12,7 +12,15 @@ from scipy import sparse
 
 from conf.errors import ConfigError
 from conf.settings.schema import LookAlike, Partition, Segments
-from scoring.segments.audiences import Audience, affinities, look_alikes, overlaps, portraits, rule_audiences
+from scoring.segments.audiences import (
+    Audience,
+    affinities,
+    look_alikes,
+    overlaps,
+    portraits,
+    rule_audiences,
+    value_slugs,
+)
 from training.segments.look_alike import LookAlikeConfig
 
 KEYS = np.array(["a", "b", "c", "d", "e"], dtype=object)
@@ -39,9 +47,9 @@ def settings(**more) -> Segments:
 def test_rules_and_partitions():
     parts = [Partition(family="stage", by="stage", least_members=1)]
     found = {one.slug: one for one in rule_audiences(settings(partitions=parts), SCORES, OFFERS, KEYS)}
+    and_free, or_free = (f"stage_{slug}" for slug in value_slugs(["Young & free", "Young/free"]))
     assert {slug: KEYS[one.places].tolist() for slug, one in found.items()} == {
-        "rich": ["c", "d", "e"], "offered": ["b"], "stage_old": ["a", "b"],
-        "stage_young_free": ["e"], "stage_young_free_2": ["c"],
+        "rich": ["c", "d", "e"], "offered": ["b"], "stage_old": ["a", "b"], and_free: ["e"], or_free: ["c"],
     }  # fmt: skip
     assert (found["rich"].family, found["stage_old"].title) == ("money", "old")
     few = [Partition(family="stage", by="stage", least_members=2)]
@@ -112,3 +120,19 @@ def test_a_seed_is_a_slug_or_a_condition_and_grows_by_its_factor():
     assert set(found.curves) == {"by_rule", "by_slug", "by_lot"}
     with pytest.raises(ConfigError, match="a seed is a condition or the slug of a segment"):
         look_alikes([LookAlike(slug="bad", seed="unknown_slug", **base)], rules, scores, keys, wide, LookAlikeConfig())
+
+
+def test_ids_of_values_keep_letters_of_any_script_and_do_not_depend_on_their_neighbours():
+    tea, bread = "Чай", "Хлеб/булка"
+    assert value_slugs([tea, bread]) == ["чай", "хлеб_булка"]
+    assert value_slugs([bread]) == ["хлеб_булка"]
+    assert value_slugs(["SOFT DRINKS", "FRZN MEAT/MEAT DINNERS"]) == ["soft_drinks", "frzn_meat_meat_dinners"]
+
+
+def test_values_that_would_share_an_id_are_told_apart_by_a_hash_of_their_own():
+    first, second, empty = value_slugs(["A/B", "a b", "+++"])
+    assert first.startswith("a_b_")
+    assert second.startswith("a_b_")
+    assert first != second
+    assert empty
+    assert value_slugs(["a b", "+++", "A/B"]) == [second, empty, first]
