@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from conf.settings.exports import ORIGIN, Day, Export as Export, Weekday
+from conf.settings.expressions import identifiers
 from conf.settings.strict import Share, Slug, Strict
-
-
-class Csv(Strict):
-    """Dialect of a CSV export."""
-
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    quote: str = Field(default='"', min_length=1, max_length=1)
-    encoding: str = Field(default="utf-8", description="name of a Python codec")
-    nulls: list[str] = Field(default=[""], description="tokens that mean: no value")
-
-
-class Export(Strict):
-    """One kind of file the CRM drops, under ``exports/<path>``; ``{date}`` is the day of the drop."""
-
-    path: str = Field(description="glob with {date}, relative to the export folder")
-    format: Literal["csv", "jsonl", "parquet"]
-    schedule: str = Field(
-        pattern=r"^(daily|weekly:(mon|tue|wed|thu|fri|sat|sun)|monthly:([1-9]|1\d|2[0-8])|optional)$",
-        description="when a file must be there; optional: whenever there is something to tell",
-    )
-    columns: list[str] = Field(min_length=1, description="the contract: exactly these columns, in any order")
-    csv: Csv = Csv()
-    skipped_days: list[str] = Field(
-        default=[], description="days without this file, by agreement: MM-DD of every year, or YYYY-MM-DD"
-    )
-    may_be_empty: bool = Field(default=False, description="a file with no row is no fault")
-    max_bytes: int = Field(default=4 << 30, gt=0, description="largest size of a file, decompressed, in bytes")
 
 
 class Part(Strict):
@@ -92,12 +68,63 @@ class Source(Strict):
     """A CRM: where its exports lie and how they become the canonical model."""
 
     name: Slug
-    title: str
+    title: str = Field(description="default: the name")
     timezone: str = Field(description="IANA zone of the business day")
-    currency: str = Field(min_length=3, max_length=3)
+    currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code")
     history_starts: date = Field(description="day of the first drop")
-    closed_days: list[str] = Field(default=[], description="days without drops: MM-DD of every year, or YYYY-MM-DD")
-    consent: Consent
+    closed_days: list[Day] = Field(default=[], description="days without drops: MM-DD of every year, or YYYY-MM-DD")
+    closed_weekdays: list[Weekday] = Field(default=[], description="weekdays without drops")
+    consent: Consent = Field(description="default: recorded where there is a table of consents, else refused")
     exports: dict[Slug, Export]
     tables: dict[str, SourceTable]
     life_stages: list[LifeStage] = Field(default=[])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, raw: Any) -> Any:
+        """Give title, consent and the columns of each export, where they are left out."""
+        if not isinstance(raw, dict):
+            return raw
+        tables, exports = raw.get("tables"), raw.get("exports")
+        raw = {"title": raw.get("name"), **raw}
+        if "consent" not in raw:
+            raw["consent"] = {"recorded": isinstance(tables, dict) and "consents" in tables}
+        if isinstance(exports, dict) and isinstance(tables, dict):
+            raw["exports"] = {name: _with_columns(name, export, tables) for name, export in exports.items()}
+        return raw
+
+    @field_validator("timezone")
+    @classmethod
+    def _a_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError, KeyError):
+            raise ValueError(f"{value!r} is no zone of the IANA list, such as Europe/London") from None
+        return value
+
+    @field_validator("currency")
+    @classmethod
+    def _no_test_code(cls, value: str) -> str:
+        if value in ("XXX", "XTS"):
+            raise ValueError(f"{value} stands for no currency; give the ISO 4217 code of the money in the exports")
+        return value
+
+
+def _with_columns(name: str, export: Any, tables: dict[Any, Any]) -> Any:
+    """Return an export with the columns that the mapping reads, where it declares none."""
+    if not isinstance(export, dict) or export.get("columns"):
+        return export
+    parts = [part for table in tables.values() if isinstance(table, dict) for part in table.get("parts") or []]
+    mine = [part for part in parts if isinstance(part, dict) and part.get("export") == name]
+    texts = [text for part in mine for text in _expressions(part)]
+    named = [*(name for text in texts for name in identifiers(text)), *(export.get("headers") or {})]
+    read = list({name.lower(): name for name in reversed(named) if name.lower() not in ORIGIN}.values())[::-1]
+    return {"other_columns": "ignore", **export, "columns": read} if read else export
+
+
+def _expressions(part: dict[Any, Any]) -> list[str]:
+    """Return every expression of a part: its columns, and conditions such as ``where``."""
+    columns = part.get("columns")
+    conditions = [value for key, value in part.items() if key == "where" or key.endswith("_when")]
+    values = [*columns.values(), *conditions] if isinstance(columns, dict) else conditions
+    return [str(value) for value in values if isinstance(value, str)]

@@ -89,3 +89,49 @@ def test_hash_changes_with_the_outcome_not_with_the_place(settings: Settings) ->
     moved = settings.model_copy(update={"lake": "s3://bucket/nbo", "database": "postgresql://x/y"})
     assert config_hash(moved) == config_hash(settings)
     assert config_hash(settings.model_copy(update={"horizon_days": 14})) != config_hash(settings)
+
+
+def test_an_installation_of_two_files_takes_the_rest_from_what_is_shipped(copy: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    shutil.copy(copy.parent / "sources" / "complete_journey.yml", mine / "shop.yml")
+    shutil.copy(copy.parent / "policy.yml", tmp_path / "policy.yml")
+    edit(tmp_path / "policy.yml", "control_share: 0.10", "control_share: 0.25")
+    places = "home: var\nlake: x\nexports: x\ndatabase: 'sqlite://'\nmlflow: x\n"
+    (mine / "nbo.yml").write_text(f"{places}source: shop.yml\npolicy: policy.yml\n")
+    settings = load(mine / "nbo.yml")
+    assert settings.policy.control_share == 0.25, "beside its own folder"
+    assert settings.offers == load().offers
+    assert not settings.propensities.labels
+    (mine / "nbo.yml").write_text(f"{places}source: none.yml\n")
+    with pytest.raises(ConfigError, match=r"source: cannot read none\.yml.*mine/none\.yml"):
+        load(mine / "nbo.yml")
+
+
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdef", "bcdefg", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BOMB, "aliases write out to more than 100,000 values"),
+        ("a: &a [*a]", "an alias stands within its own anchor"),
+        ("a: " + "[" * 5_000, "nested too deep"),
+        ("a: !!python/object/apply:os.system ['true']", "could not determine a constructor"),
+        ("a: " + "x" * (1 << 20), "larger than 1,048,576 bytes"),
+        ("a: b: c", "is not valid YAML"),
+        ("- a", "must hold a mapping"),
+    ],
+)
+def test_hostile_yaml_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "nbo.yml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path / "nbo.yml")
+
+
+def test_yaml_in_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "nbo.yml").write_bytes("title: Тверь".encode("cp1251"))
+    with pytest.raises(ConfigError, match="is not UTF-8 \\(byte 7\\)"):
+        load(tmp_path / "nbo.yml")
