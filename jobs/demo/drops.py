@@ -17,8 +17,8 @@ from typing import Any
 import duckdb
 
 from conf.settings.demo import Correction, Demo, Faults
+from conf.settings.exports import Export
 from conf.settings.schema import Settings
-from conf.settings.source import Export
 from jobs.ingest.exports import days, due, listed
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ class Drops:
     def _drop(self, root: Path, name: str, day: date) -> None:
         """Write the files of one export that belong into the drop of ``day``."""
         export, spec = self.source.exports[name], self.spec.exports[name]
-        path = export.path.replace("{date}", day.isoformat())
+        path = export.pattern(day)
         promised = due(export, self.source, day)
         for correction in self.spec.faults.get(name, Faults()).corrections:
             if correction.again_on == day:

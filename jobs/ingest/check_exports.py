@@ -2,16 +2,14 @@
 
 Nothing of a file's content gets into a message: where a header is missing, its first line is personal data.
 Cost: one streaming pass over the file in constant memory, and a second one that copies it where DuckDB could not
-read it as it is.
+read it as it is. Excel and JSON arrays are always copied, to CSV and JSON Lines.
 """
 
 from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,26 +19,36 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from conf.errors import ConfigError, DataError
-from conf.settings.source import Export
-from jobs.ingest.exports import Drop, open_drop
+from conf.errors import DataError
+from conf.settings.exports import Csv, Export, numbered
+from jobs.ingest.excel import sheet_to_csv
+from jobs.ingest.exports import Drop
+from jobs.ingest.json_arrays import array_to_lines
+from jobs.ingest.unpack import Piece, limit, new_file, pieces, texts, unpacked
 
-CHUNK = 1 << 20
 #: characters of a text file that must hold its header
 HEAD = 1 << 16
 #: longer lines are cut to this, still long enough to be refused as a row: DuckDB loses a line beyond its buffer
 LONGEST = 4_000_000
+#: names that DuckDB gives itself while it reads Parquet
+_TAKEN = frozenset({"filename", "file_row_number", "file_index", "nbo_path"})
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A file that can be read; ``path`` is the file itself or a copy in UTF-8 with one kind of line ends."""
+    """A file that can be read; ``path`` is the file itself or a copy in a form that DuckDB reads.
 
+    ``name`` is its path within the export folder, ``columns`` are those of the file, in its order; ``stored`` are
+    the names of a Parquet copy, where they are others.
+    """
+
+    name: str
     drop: Drop
     path: Path
     columns: tuple[str, ...] = ()
     lines: int = 0
     has_nul: bool = False
+    stored: tuple[str, ...] = ()
 
 
 @dataclass
@@ -57,46 +65,52 @@ class _Text:
 
     @property
     def mixed(self) -> bool:
-        """Tell whether lines end in several ways, or in the way of old Macs."""
+        """Return whether lines end in several ways, or in the way of old Macs."""
         return self.newlines.newlines not in (None, "\n", "\r\n")
 
 
-def check(drop: Drop, export: Export, scratch: Path) -> Checked | None:
-    """Check one file.
+def check(drop: Drop, export: Export, scratch: Path) -> list[Checked]:
+    """Check one file, or the members of a zip.
 
     Args:
         drop: the file.
         export: its contract.
-        scratch: folder for a copy, where one is needed.
+        scratch: folder for copies, where one is needed.
 
     Returns:
-        What to read; None when there is nothing in the file and that is no fault.
+        What to read; nothing when there is nothing in the file and that is no fault.
 
     Raises:
-        ConfigError: the contract's encoding is unknown.
         DataError: the file is not what the contract says.
     """
     if drop.bytes == 0:
-        _refuse_empty(drop, export)
-        return None
-    if export.format == "parquet":
-        return _check_parquet(drop, export)
-    found = _scan(drop, export)
-    if not found.head.strip():
-        _refuse_empty(drop, export)
-        return None
-    columns: list[str] = []
-    if export.format == "csv":
-        with suppress(csv.Error, StopIteration):
-            head = io.StringIO(found.head, newline="")
-            columns = next(csv.reader(head, delimiter=export.csv.delimiter, quotechar=export.csv.quote, strict=True))
-        compare(drop.name, columns, export)
-    path = drop.path
-    odd_path = any(sign in str(path) for sign in "*?[")  # DuckDB would take it for a pattern
-    if found.mixed or found.longest > LONGEST or odd_path or not _is_utf8(export):
-        path = scratch / f"{len(list(scratch.iterdir()))}.{export.format}"
-        _copy(drop, export, found, path)
-    return Checked(drop, path, tuple(columns), found.lines, found.nul)
+        _refuse_empty(Piece(drop), export)
+        return []
+    found = [_check_piece(piece, export, scratch) for piece in pieces(drop, export)]
+    return [checked for checked in found if checked]
+
+
+def dialect(export: Export) -> Csv:
+    """Return how the text that is read is written: an Excel file has become CSV of the plainest kind."""
+    return Csv(nulls=export.csv.nulls) if export.format == "xlsx" else export.csv
+
+
+def places(found: list[str], export: Export) -> list[int | None]:
+    """Return where each column of the contract stands among the names ``found``; None where it is missing.
+
+    Of a name that stands twice, the contract's first is the file's first.
+    """
+    standing: dict[str, list[int]] = {}
+    for place, name in enumerate(found):
+        standing.setdefault(name, []).append(place)
+    unique = {name: place for place, name in enumerate(numbered(found)[0])}
+    seen: Counter[str] = Counter()
+    result: list[int | None] = []
+    for name in export.names:
+        at, number = standing.get(name, []), seen[name]
+        seen[name] += 1
+        result.append(at[number] if number < len(at) else unique.get(name))
+    return result
 
 
 def compare(name: str, found: list[str], export: Export) -> None:
@@ -105,52 +119,132 @@ def compare(name: str, found: list[str], export: Export) -> None:
     Raises:
         DataError: some are missing, not declared, or stand there twice.
     """
-    agreed = export.columns
-    if Counter(found) == Counter(agreed):
+    agreed = export.names
+    at = places(found, export)
+    extra = sorted({found[place] for place in range(len(found)) if place not in at})
+    if None not in at and (not extra or export.other_columns == "ignore"):
         return
-    if not {column.lower() for column in found} & {column.lower() for column in agreed}:
+    if not {column.strip().lower() for column in found} & {column.strip().lower() for column in agreed}:
         raise DataError(
             f"{name}: has no header: none of the {len(found)} name(s) at its top is among the {len(agreed)} columns "
             f"of the contract ({', '.join(agreed)}); ask for the header, or mend the delimiter under `csv`"
         )
+    twice = sorted(column for column, count in Counter(found).items() if count > 1 and column in extra)
     faults = {
-        "missing": [column for column in agreed if column not in found],
-        "not declared": sorted({column for column in found if column not in agreed}),
-        "twice": sorted(column for column, count in Counter(found).items() if count > 1),
+        "missing": [column for column, place in zip(agreed, at, strict=True) if place is None],
+        "not declared": [column for column in extra if column not in twice],
+        "twice": twice,
     }
-    told = "; ".join(
+    if export.other_columns == "ignore":
+        faults = {"missing": faults["missing"]}
+    listed = "; ".join(
         f"{what}: {', '.join(repr(column[:60]) for column in columns)}" for what, columns in faults.items() if columns
     )
     raise DataError(
-        f"{name}: the columns are not those of the contract; {told}; have the export mended, or change "
+        f"{name}: the columns are not those of the contract; {listed}; have the export mended, or change "
         "the columns and their mapping in the source's YAML"
     )
 
 
-def _refuse_empty(drop: Drop, export: Export) -> None:
+def _check_piece(piece: Piece, export: Export, scratch: Path) -> Checked | None:
+    if export.format == "parquet":
+        return _check_parquet(piece, export, scratch)
+    if export.format == "json":
+        path = new_file(scratch, "jsonl")
+        rows = array_to_lines(piece.name, texts(piece, export), export.records, path, LONGEST)
+        return Checked(piece.name, piece.drop, path, (), rows, has_nul=True)
+    if export.format == "xlsx":
+        path, columns, rows = sheet_to_csv(piece, export, scratch)
+        compare(piece.name, list(columns), export)
+        return Checked(piece.name, piece.drop, path, columns, rows + 1, has_nul=False)
+    found = _scan(piece, export)
+    if not found.head.strip():
+        _refuse_empty(piece, export)
+        return None
+    columns = _header(found.head, export) if export.format == "csv" else ()
+    if export.format == "csv":
+        compare(piece.name, list(columns), export)
+    else:
+        _refuse_array(piece, found.head)
+    path, packed = piece.drop.path, piece.member is not None
+    odd_path = any(sign in str(path) for sign in "*?[")  # DuckDB would take it for a pattern
+    cut = export.csv.skip_lines > 0 or found.mixed or found.longest > LONGEST
+    if cut or packed or odd_path or not _is_utf8(export):
+        path = new_file(scratch, export.format)
+        _copy(piece, export, found, path)
+    return Checked(piece.name, piece.drop, path, tuple(columns), found.lines - export.csv.skip_lines, found.nul)
+
+
+def _header(head: str, export: Export) -> tuple[str, ...]:
+    form = export.csv
+    with suppress(csv.Error, StopIteration):
+        rows = csv.reader(
+            io.StringIO(_without_lines(head, form.skip_lines), newline=""),
+            delimiter=form.delimiter,
+            quotechar=form.quote or None,
+            quoting=csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE,
+            escapechar=form.escape if form.escape != form.quote else None,
+            strict=True,
+        )
+        return tuple(next(rows))
+    return ()
+
+
+def _refuse_array(piece: Piece, head: str) -> None:
+    if head.lstrip().startswith("["):
+        raise DataError(f"{piece.name}: is one JSON array, not an object a line; declare `format: json` for the export")
+
+
+def _refuse_empty(piece: Piece, export: Export) -> None:
     if not export.may_be_empty:
         raise DataError(
-            f"{drop.name}: is empty ({drop.bytes} bytes, no text); ask for the file, or declare may_be_empty"
+            f"{piece.name}: is empty ({piece.drop.bytes} bytes, no text); ask for the file, or declare may_be_empty"
         )
 
 
-def _check_parquet(drop: Drop, export: Export) -> Checked:
+def _check_parquet(piece: Piece, export: Export, scratch: Path) -> Checked:
+    path = unpacked(piece, export, scratch, "parquet")
     try:
-        with open(open_drop(drop.path), "rb") as stream:
+        with path.open("rb") as stream:
             file = pq.ParquetFile(stream)
             groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
             names = file.schema_arrow.names
     except (pa.ArrowException, OSError):
-        raise DataError(f"{drop.name}: is no whole Parquet file (cut off or damaged); ask for it again") from None
-    _limit(drop, export, sum(group.total_byte_size for group in groups))
-    compare(drop.name, names, export)
-    return Checked(drop, drop.path, tuple(names))
+        raise DataError(f"{piece.name}: is no whole Parquet file (cut off or damaged); ask for it again") from None
+    limit(piece.name, export, sum(group.total_byte_size for group in groups))
+    compare(piece.name, names, export)
+    lower = [name.lower() for name in names]
+    odd_path = any(sign in str(path) for sign in "*?[")
+    if odd_path or len(set(lower)) < len(lower) or _TAKEN & set(lower):
+        path = _renamed(piece, path, new_file(scratch, "parquet"))
+        return Checked(piece.name, piece.drop, path, tuple(names), stored=tuple(stand_ins(len(names))))
+    return Checked(piece.name, piece.drop, path, tuple(names))
 
 
-def _scan(drop: Drop, export: Export) -> _Text:
+def stand_ins(number: int) -> list[str]:
+    """Return names for columns by their place, where their own could mean something else to a reader."""
+    return [f"c{place}" for place in range(number)]
+
+
+def _renamed(piece: Piece, source: Path, target: Path) -> Path:
+    """Write a Parquet file again with names by place, since DuckDB gives some of its own."""
+    try:
+        with pq.ParquetFile(source) as file:
+            schema = file.schema_arrow
+            names = stand_ins(len(schema.names))
+            schema = pa.schema([kept.with_name(name) for kept, name in zip(schema, names, strict=True)])
+            with pq.ParquetWriter(target, schema) as writer:
+                for batch in file.iter_batches():
+                    writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+    except (pa.ArrowException, OSError):
+        raise DataError(f"{piece.name}: cannot be read as parquet (damaged); ask for it again") from None
+    return target
+
+
+def _scan(piece: Piece, export: Export) -> _Text:
     """Read a text file to its end."""
     found, length = _Text(), 0
-    for text in _texts(drop, export):
+    for text in texts(piece, export):
         found.head += text[: HEAD - len(found.head)]
         found.nul = found.nul or "\0" in text or (export.format == "jsonl" and "\\u0000" in text)
         found.newlines.decode(text)
@@ -162,13 +256,16 @@ def _scan(drop: Drop, export: Export) -> _Text:
     return found
 
 
-def _copy(drop: Drop, export: Export, found: _Text, target: Path) -> None:
+def _copy(piece: Piece, export: Export, found: _Text, target: Path) -> None:
     """Write a file again in UTF-8, with one kind of line ends and no line much longer than ``LONGEST``."""
     newlines = io.IncrementalNewlineDecoder(None, translate=found.mixed)
-    length = 0
+    length, skip = 0, export.csv.skip_lines
     with target.open("w", encoding="utf-8", newline="") as copy:
-        for text in (*_texts(drop, export), None):
+        for text in _then_none(texts(piece, export)):
             plain = newlines.decode(text or "", final=text is None)
+            while skip and plain:
+                _, end, plain = plain.partition("\n")
+                skip -= bool(end)
             if found.longest <= LONGEST:
                 copy.write(plain)
                 continue
@@ -180,55 +277,15 @@ def _copy(drop: Drop, export: Export, found: _Text, target: Path) -> None:
                 length = len(line)
 
 
-def _texts(drop: Drop, export: Export) -> Iterator[str]:
-    """Yield a file's text, unpacked, decoded and without byte order mark."""
-    try:
-        decoder = codecs.getincrementaldecoder(export.csv.encoding)()
-    except LookupError:
-        raise ConfigError(
-            f"exports.{drop.export}.csv.encoding: {export.csv.encoding!r} is no codec of Python; try utf-8 or cp1251"
-        ) from None
-    read, pending, marked = 0, 0, False
-    for chunk in (*_bytes(drop, export), b""):
-        try:
-            text = decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{drop.name}: is not {export.csv.encoding}: byte {read - pending + error.start} cannot be decoded; "
-                "declare the encoding the CRM writes under `csv`, or have the export mended"
-            ) from None
-        read += len(chunk)
-        pending = len(decoder.getstate()[0])
-        if not marked and text:
-            text, marked = text.removeprefix("\ufeff"), True
-        yield text
+def _then_none(items: Iterator[str]) -> Iterator[str | None]:
+    yield from items
+    yield None
 
 
-def _bytes(drop: Drop, export: Export) -> Iterator[bytes]:
-    """Yield a file's bytes, unpacked; stops at the first byte beyond the contract's limit."""
-    packed, size = drop.name.endswith(".gz"), 0
-    with open(open_drop(drop.path), "rb") as raw:
-        stream = gzip.GzipFile(fileobj=raw) if packed else raw
-        while True:
-            try:
-                chunk = stream.read(CHUNK)
-            except EOFError:
-                raise DataError(f"{drop.name}: is cut off (its gzip stream has no end); ask for it again") from None
-            except (gzip.BadGzipFile, zlib.error):
-                raise DataError(f"{drop.name}: is damaged or not gzip; ask for it again") from None
-            if not chunk:
-                return
-            size += len(chunk)
-            _limit(drop, export, size)
-            yield chunk
-
-
-def _limit(drop: Drop, export: Export, size: int) -> None:
-    if size > export.max_bytes:
-        raise DataError(
-            f"{drop.name}: holds more than {export.max_bytes:,} bytes when unpacked; "
-            "if that is right, raise max_bytes of the export"
-        )
+def _without_lines(text: str, number: int) -> str:
+    for _ in range(number):
+        text = text.partition("\n")[2]
+    return text
 
 
 def _is_utf8(export: Export) -> bool:

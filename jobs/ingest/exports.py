@@ -1,4 +1,4 @@
-"""Finds the files the CRM dropped for a night, and tells which of them are missing or unfit to be opened."""
+"""Finds the files the CRM dropped for a night, and names those that are missing or cannot be opened."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from conf.errors import ConfigError, DataError, TransientError
+from conf.settings.exports import Export
 from conf.settings.schema import Settings
-from conf.settings.source import Export, Source
+from conf.settings.source import Source
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True)
 class Drop:
-    """A dropped file as it was when it was found; ``name`` is its path within the export folder."""
+    """A dropped file as it was when it was found; ``name`` is its path within the export folder.
+
+    A file that grows or is replaced counts as dropped on the night that reads it.
+    """
 
     export: str
     day: date
@@ -31,13 +35,15 @@ class Drop:
 
 
 def listed(days: list[str], day: date) -> bool:
-    """Tell whether ``day`` is among ``days``, each ``MM-DD`` of every year or ``YYYY-MM-DD``."""
+    """Return whether ``day`` is among ``days``, each ``MM-DD`` of every year or ``YYYY-MM-DD``."""
     return day.isoformat() in days or f"{day:%m-%d}" in days
 
 
 def due(export: Export, source: Source, day: date) -> bool:
-    """Tell whether the contract promises a file of ``export`` in the drop of ``day``."""
+    """Return whether the contract promises a file of ``export`` in the drop of ``day``."""
     if listed(source.closed_days, day) or listed(export.skipped_days, day):
+        return False
+    if WEEKDAYS[day.weekday()] in (*source.closed_weekdays, *export.closed_weekdays):
         return False
     kind, _, when = export.schedule.partition(":")
     return {
@@ -76,12 +82,14 @@ def find(settings: Settings, since: date | None, until: date) -> tuple[list[Drop
     drops: list[Drop] = []
     faults: list[str] = []
     for name, export in source.exports.items():
-        for day in days(first, until):
-            paths = sorted(root.glob(pattern(name, export, day)))
+        if export.path is None:
+            continue
+        for day in days(first, until) if export.dated else [until]:
+            paths = sorted(root.glob(export.pattern(day)))
             if not paths and due(export, source, day):
                 faults.append(
-                    f"{pattern(name, export, day)}: there is no such file, and {name} is due ({export.schedule}); "
-                    "ask for the file, or list the day under closed_days or skipped_days"
+                    f"{export.pattern(day)}: there is no such file, and {name} is due ({export.schedule}); "
+                    "ask for the file, or list the day under closed_days, closed_weekdays or skipped_days"
                 )
             for path in paths:
                 try:
@@ -89,17 +97,6 @@ def find(settings: Settings, since: date | None, until: date) -> tuple[list[Drop
                 except DataError as fault:
                     faults.append(str(fault))
     return drops, faults
-
-
-def pattern(name: str, export: Export, day: date) -> str:
-    """Return the glob of the export's files of ``day``, relative to the export folder.
-
-    Raises:
-        ConfigError: the path has no ``{date}`` or is absolute.
-    """
-    if "{date}" not in export.path or export.path.startswith("/"):
-        raise ConfigError(f"exports.{name}.path must be relative and hold {{date}}; it is {export.path!r}")
-    return export.path.replace("{date}", day.isoformat())
 
 
 def open_drop(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""Ingest: pull what the CRM dropped since the previous night into the lake's raw layer.
+"""Ingest: pull what the CRM dropped or recorded since the previous night into the lake's raw layer.
 
 Publishes ``raw/<source>/<export>`` of the night, and ``raw/<source>/<export>__rejected`` where rows were malformed.
 A file that is missing, cut off, empty or not as agreed stops the stage, with all faults named together.
@@ -11,6 +11,8 @@ import hashlib
 import logging
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,10 +21,11 @@ from typing import Any
 import duckdb
 
 from conf.errors import DataError
+from conf.settings.exports import Export
 from conf.settings.schema import Settings
-from conf.settings.source import Export
 from jobs.ingest.check_exports import Checked, check
-from jobs.ingest.exports import Drop, find, refuse_changed
+from jobs.ingest.databases import extract, fingerprint, grouped, queries
+from jobs.ingest.exports import Drop, due, find, refuse_changed
 from jobs.ingest.read_exports import Count, good, load, nothing, refused
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
@@ -32,6 +35,8 @@ from jobs.stages import Stage
 log = logging.getLogger(__name__)
 #: share of a file that may be malformed before the whole file is refused
 MOST_LOST = 0.5
+#: of DuckDB; beyond it spills to disk
+MEMORY = "3GB"
 
 
 def run(settings: Settings, day: date, force: bool = False) -> Manifest:
@@ -51,10 +56,11 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     for name in settings.source.exports:
         listed = "\n".join(f"{drop.name} {drop.bytes} {drop.sha256}" for drop in drops if drop.export == name)
         inputs[name] = hashlib.sha256(listed.encode()).hexdigest()
+    inputs |= {name: fingerprint(export, since, day) for name, export in queries(settings.source).items()}
     before = lake.manifest(Stage.INGEST, since) if since else None
 
     def build(draft: Draft) -> None:
-        _Night(settings, draft, drops, list(faults)).ingest()
+        _Night(settings, draft, drops, since, list(faults)).ingest()
         draft.facts |= {"since": since and str(since), "ingested_at": datetime.now(UTC).isoformat(timespec="seconds")}
         _warn_of_repeats(settings, drops, draft.facts["files"], before)
 
@@ -68,6 +74,7 @@ class _Night:
     settings: Settings
     draft: Draft
     drops: list[Drop]
+    since: date | None = None
     faults: list[str] = field(default_factory=list)
 
     def ingest(self) -> None:
@@ -82,8 +89,11 @@ class _Night:
         for name, export in self.settings.source.exports.items():
             drops = [drop for drop in self.drops if drop.export == name]
             if drops:
-                with tempfile.TemporaryDirectory(prefix="ingest-", dir=self.settings.home) as scratch:
-                    self._export(name, export, drops, Path(scratch))
+                with self._scratch() as scratch:
+                    self._files(name, export, drops, scratch)
+        for names in grouped(self.settings.source):
+            with self._scratch() as scratch:
+                self._database(names, scratch)
         refuse_changed(self.drops)
         if self.faults:
             listed = "\n".join(f"  {line}" for fault in self.faults for line in fault.splitlines())
@@ -92,31 +102,55 @@ class _Night:
                 f"nights stay as they are:\n{listed}"
             )
 
-    def _export(self, name: str, export: Export, drops: list[Drop], scratch: Path) -> None:
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="ingest-", dir=self.settings.home) as scratch:
+            yield Path(scratch)
+
+    def _files(self, name: str, export: Export, drops: list[Drop], scratch: Path) -> None:
         """Check, read and write the files of one export."""
         started = time.monotonic()
         checked: list[Checked] = []
         for drop in drops:
             try:
-                found = check(drop, export, scratch)
+                checked += check(drop, export, scratch)
             except DataError as fault:
                 self.faults.append(str(fault))
-                continue
-            checked += [found] if found else []
-        counts: dict[str, Count] = {}
+        counts = self._load(name, export, checked, scratch)
+        self._note(name, drops, counts, time.monotonic() - started)
+
+    def _database(self, names: list[str], scratch: Path) -> None:
+        """Read and write the exports that are queries of one database."""
+        started = time.monotonic()
+        source = self.settings.source
+        try:
+            read = extract(source, names, (self.since, self.draft.day), scratch)
+        except DataError as fault:
+            self.faults.append(str(fault))
+            return
+        for name, checked in read.items():
+            export = source.exports[name]
+            if checked.lines <= 1 and not due(export, source, self.draft.day):
+                export = export.model_copy(update={"may_be_empty": True})
+            counts = self._load(name, export, [checked], scratch)
+            self._note(name, [checked.drop], counts, time.monotonic() - started)
+
+    def _load(self, name: str, export: Export, checked: list[Checked], scratch: Path) -> dict[str, Count]:
+        """Write the raw table of one export and return the counts by file."""
         table = f"raw/{self.settings.source.name}/{name}"
+        counts: dict[str, Count] = {}
         if checked:
-            with duckdb.connect(config={"temp_directory": str(scratch / "spill")}) as engine:
+            with duckdb.connect(config={"temp_directory": str(scratch / "spill"), "memory_limit": MEMORY}) as engine:
                 try:
                     counts = load(engine, export, checked)
                 except DataError as fault:
                     self.faults += str(fault).splitlines()
                 self._judge(export, counts)
                 if not self.faults:
-                    self._write(engine, table, sum(count.rejected for count in counts.values()))
+                    self._write(engine, export, table, sum(count.rejected for count in counts.values()))
         elif not self.faults:
             self.draft.arrow(table, nothing(export))
-        self._tell(name, drops, counts, time.monotonic() - started)
+        return counts
 
     def _judge(self, export: Export, counts: dict[str, Count]) -> None:
         """Refuse files without rows and files that are mostly malformed."""
@@ -129,15 +163,15 @@ class _Night:
             elif not count.rows and not count.rejected and not export.may_be_empty:
                 self.faults.append(f"{name}: is empty (no row); ask for the file, or declare may_be_empty")
 
-    def _write(self, engine: duckdb.DuckDBPyConnection, table: str, rejected: int) -> None:
-        self.draft.arrow(table, good(engine))
+    def _write(self, engine: duckdb.DuckDBPyConnection, export: Export, table: str, rejected: int) -> None:
+        self.draft.arrow(table, good(engine, export))
         if rejected:
             self.draft.arrow(f"{table}__rejected", refused(engine))
 
-    def _tell(self, name: str, drops: list[Drop], counts: dict[str, Count], seconds: float) -> None:
+    def _note(self, name: str, drops: list[Drop], counts: dict[str, Count], seconds: float) -> None:
         files: list[dict[str, Any]] = []
         for drop in drops:
-            rows = counts.get(drop.name, Count()).rows
+            rows = sum(count.rows for path, count in counts.items() if path.startswith(drop.name))
             files.append(
                 {"path": drop.name, "ds": str(drop.day), "sha256": drop.sha256, "bytes": drop.bytes, "rows": rows}
             )

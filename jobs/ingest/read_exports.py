@@ -1,12 +1,14 @@
 """Reads checked files with DuckDB: well-formed rows as they came, of the others where they stood and why.
 
-Every column of CSV and JSON Lines is a string, Parquet keeps its types. Added are ``_file`` (path within the export
+Every column is a string, but for Parquet, which keeps its types. Added are ``_file`` (path within the export
 folder), ``_row`` (number of the row in its file, from 1, refused ones counted) and ``_ds`` (day of the drop).
-All functions work on one export in a DuckDB connection of its own: ``load`` first, then the others.
+All functions work on one export in a DuckDB connection of its own: ``load`` first, then the others. Until ``good``
+columns go by their place in the contract (c0, c1, ...), so that no name of a file can mean something to DuckDB.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -15,8 +17,8 @@ import duckdb
 import pyarrow as pa
 
 from conf.errors import DataError
-from conf.settings.source import Export
-from jobs.ingest.check_exports import Checked, compare
+from conf.settings.exports import Export, numbered
+from jobs.ingest.check_exports import Checked, compare, dialect, places, stand_ins
 
 #: rows that are held as Arrow at a time
 BATCH = 1 << 20
@@ -41,26 +43,27 @@ def load(engine: duckdb.DuckDBPyConnection, export: Export, files: list[Checked]
     """
     engine.execute("create table files (path varchar, _file varchar, _ds date, lines bigint)")
     engine.execute("create table refused (path varchar, _row bigint, reason varchar)")
-    rows = [[str(file.path), file.drop.name, file.drop.day, file.lines] for file in files]
+    rows = [[str(file.path), file.name, file.drop.day, file.lines] for file in files]
     engine.executemany("insert into files values (?, ?, ?, ?)", rows)
     try:
-        {"csv": _load_csv, "jsonl": _load_jsonl, "parquet": _load_parquet}[export.format](engine, export, files)
+        _LOADERS[export.format](engine, export, files)
     except duckdb.Error:
         raise DataError(_blame(export, files)) from None  # DuckDB's own message may quote a row
-    if export.format != "parquet" and any(file.has_nul for file in files):
+    if export.format not in ("parquet", "sql") and any(file.has_nul for file in files):
         _refuse_nul(engine, export)
     return _counts(engine)
 
 
-def good(engine: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-    """Return the well-formed rows with their origin."""
+def good(engine: duckdb.DuckDBPyConnection, export: Export) -> pa.RecordBatchReader:
+    """Return the well-formed rows with the contract's names and their origin."""
+    columns = ", ".join(f"g.c{place} as {_name(column)}" for place, column in enumerate(export.columns))
     return engine.sql(
-        "select g.* exclude (path, _row), f._file, g._row, f._ds from good g join files f using (path)"
+        f"select {columns}, f._file, g._row, f._ds from good g join files f using (path)"
     ).to_arrow_reader(BATCH)
 
 
 def refused(engine: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-    """Return ``_file``, ``_row``, ``_ds`` and ``reason`` of the refused rows; what stood in them is not told."""
+    """Return ``_file``, ``_row``, ``_ds`` and ``reason`` of the refused rows, and nothing of what stood in them."""
     return engine.sql(
         "select f._file, r._row, f._ds, r.reason from refused r join files f using (path) order by all"
     ).to_arrow_reader(BATCH)
@@ -73,23 +76,34 @@ def nothing(export: Export) -> pa.Table:
 
 
 def _load_csv(engine: duckdb.DuckDBPyConnection, export: Export, files: list[Checked]) -> None:
-    names = ", ".join(_name(column) for column in export.columns)
-    engine.execute(f"create table staged (path varchar, n bigint, {names.replace(',', ' varchar,')} varchar)")
-    dialect = (
-        f"header = true, delim = {_text(export.csv.delimiter)}, quote = {_text(export.csv.quote)}, "
-        f"escape = {_text(export.csv.quote)}, nullstr = [{', '.join(_text(n) for n in export.csv.nulls or [NEVER])}]"
+    columns = stand_ins(len(export.columns))
+    engine.execute(f"create table staged (path varchar, n bigint, {', '.join(f'{c} varchar' for c in columns)})")
+    form = dialect(export)
+    options = (
+        f"header = true, delim = {_text(form.delimiter)}, quote = {_text(form.quote)}, "
+        f"escape = {_text(form.escape or form.quote)}, nullstr = [{', '.join(map(_text, form.nulls or [NEVER]))}]"
     )
-    for columns, alike in groupby(sorted(files, key=lambda file: file.columns), key=lambda file: file.columns):
-        source = _read_csv(list(alike), list(columns), dialect)
-        engine.execute(f"insert into staged select path, row_number() over (), {names} from {source}")
+    for names, alike in groupby(sorted(files, key=lambda file: file.columns), key=lambda file: file.columns):
+        unique = _unique(names)
+        source = _read_csv(list(alike), unique, options)
+        wanted = ", ".join(_name(unique[place]) for place in places(list(names), export) if place is not None)
+        engine.execute(f"insert into staged select nbo_path, row_number() over (), {wanted} from {source}")
     _number(engine, header=1)
-    engine.execute(f"create view good as select path, _row, {names} from numbered")
+    engine.execute(f"create view good as select path, _row, {', '.join(columns)} from numbered")
+
+
+def _unique(names: tuple[str, ...]) -> list[str]:
+    """Return names that DuckDB takes for a file's columns, its own as far as they go, since reasons quote them."""
+    return [
+        f"column {place + 1}" if not name.strip() or name.lower() == "nbo_path" else name
+        for place, name in enumerate(numbered(list(names))[0])
+    ]
 
 
 def _load_jsonl(engine: duckdb.DuckDBPyConnection, export: Export, files: list[Checked]) -> None:
     # a line is one text column: no delimiter can stand in it unescaped, and nothing quotes
     source = _read_csv(files, ["line"], r"header = false, delim = e'\x01', quote = '', escape = '', nullstr = ['']")
-    engine.execute(f"create table staged as select path, row_number() over () as n, line from {source}")
+    engine.execute(f"create table staged as select nbo_path as path, row_number() over () as n, line from {source}")
     _number(engine, header=0)
     engine.execute("""
         create table judged as
@@ -101,8 +115,8 @@ def _load_jsonl(engine: duckdb.DuckDBPyConnection, export: Export, files: list[C
         where reason is null and len(json_keys(line)) <> len(list_distinct(json_keys(line)))""")
     engine.execute("insert into refused select path, _row, reason from judged where reason is not null")
     _compare_keys(engine, export)
-    pointers = [_text("/" + column.replace("~", "~0").replace("/", "~1")) for column in export.columns]
-    columns = ", ".join(f"v[{place}] as {_name(column)}" for place, column in enumerate(export.columns, 1))
+    pointers = [_text("/" + column.replace("~", "~0").replace("/", "~1")) for column in export.names]
+    columns = ", ".join(f"v[{place + 1}] as c{place}" for place in range(len(export.columns)))
     engine.execute(f"""
         create view good as select path, _row, {columns} from (
             select path, _row, json_extract_string(line, [{", ".join(pointers)}]) as v
@@ -110,27 +124,37 @@ def _load_jsonl(engine: duckdb.DuckDBPyConnection, export: Export, files: list[C
 
 
 def _load_parquet(engine: duckdb.DuckDBPyConnection, export: Export, files: list[Checked]) -> None:
-    columns = ", ".join(_name(column) for column in export.columns)
-    paths = ", ".join(_text(file.path) for file in files)
-    engine.execute(f"""
-        create table good as select _path as path, file_row_number + 1 as _row, {columns}
-        from read_parquet([{paths}], filename = '_path', file_row_number = true, union_by_name = true)""")
+    selects = []
+    key = _stored_names
+    for stored, alike in groupby(sorted(files, key=key), key=key):
+        group = list(alike)
+        paths = ", ".join(_text(file.path) for file in group)
+        at = places(list(group[0].columns), export)
+        columns = ", ".join(f"{_name(stored[place])} as c{n}" for n, place in enumerate(at) if place is not None)
+        selects.append(f"""
+            select nbo_path as path, file_row_number + 1 as _row, {columns}
+            from read_parquet([{paths}], filename = 'nbo_path', file_row_number = true, union_by_name = true)""")
+    engine.execute(f"create table good as {' union all by name '.join(selects)}")
+
+
+def _stored_names(file: Checked) -> tuple[str, ...]:
+    return file.stored or file.columns
 
 
 def _read_csv(files: list[Checked], columns: list[str], dialect: str) -> str:
-    """Return the SQL of a table function that yields ``path`` and ``columns`` and keeps what it refuses apart."""
+    """Return the SQL of a table function that yields ``nbo_path`` and ``columns`` and keeps apart what it refuses."""
     paths = ", ".join(_text(file.path) for file in files)
     types = ", ".join(f"{_text(column)}: 'VARCHAR'" for column in columns)
     return (
         f"read_csv([{paths}], auto_detect = false, columns = {{{types}}}, {dialect}, "
-        "strict_mode = true, store_rejects = true, filename = 'path')"
+        "strict_mode = true, store_rejects = true, filename = 'nbo_path')"
     )
 
 
 def _number(engine: duckdb.DuckDBPyConnection, header: int) -> None:
     """Take up what the CSV reader refused, and make the view ``numbered``: ``staged`` with ``_row``.
 
-    DuckDB tells the record's number of refused rows only; the others follow from their order.
+    DuckDB gives the record's number of refused rows only; the others follow from their order.
     """
     engine.execute(f"""
         create table torn as
@@ -171,7 +195,7 @@ def _compare_keys(engine: duckdb.DuckDBPyConnection, export: Export) -> None:
 
 def _refuse_nul(engine: duckdb.DuckDBPyConnection, export: Export) -> None:
     """Refuse rows with a NUL character, which no database takes."""
-    anywhere = " or ".join(f"coalesce(contains({_name(column)}, chr(0)), false)" for column in export.columns)
+    anywhere = " or ".join(f"coalesce(contains({c}, chr(0)), false)" for c in stand_ins(len(export.columns)))
     engine.execute("alter view good rename to parsed")
     engine.execute(f"insert into refused select path, _row, 'NUL character' from parsed where {anywhere}")
     engine.execute(f"create view good as select * from parsed where not ({anywhere})")
@@ -194,7 +218,7 @@ def _counts(engine: duckdb.DuckDBPyConnection) -> dict[str, Count]:
 def _blame(export: Export, files: list[Checked]) -> str:
     """Find out which files cannot be read, by reading each alone, and return the faults."""
     if len(files) == 1:
-        return f"{files[0].drop.name}: cannot be read as {export.format} (damaged); ask for it again"
+        return f"{files[0].name}: cannot be read as {export.format} (damaged); ask for it again"
     faults = []
     for file in files:
         with duckdb.connect() as engine:
@@ -202,7 +226,7 @@ def _blame(export: Export, files: list[Checked]) -> str:
                 load(engine, export, [file])
             except DataError as fault:
                 faults.append(str(fault))
-    names = ", ".join(file.drop.name for file in files)
+    names = ", ".join(file.name for file in files)
     return "\n".join(faults) or f"{names}: columns have other types in one file than in another; have them mended"
 
 
@@ -212,3 +236,13 @@ def _name(identifier: str) -> str:
 
 def _text(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"
+
+
+_LOADERS: dict[str, Callable[[duckdb.DuckDBPyConnection, Export, list[Checked]], None]] = {
+    "csv": _load_csv,
+    "xlsx": _load_csv,
+    "jsonl": _load_jsonl,
+    "json": _load_jsonl,
+    "parquet": _load_parquet,
+    "sql": _load_parquet,
+}

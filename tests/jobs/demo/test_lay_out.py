@@ -292,8 +292,8 @@ def test_a_failed_layout_leaves_the_old_one(crm: Settings, settings: Settings, m
     def fail(*given: Any) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(lay_out.demo_drops.Drops, "_readme", fail)
-    monkeypatch.setattr(lay_out.demo_drops.Drops, "_drop", lambda *given: None)
+    monkeypatch.setattr(lay_out.drops.Drops, "_readme", fail)
+    monkeypatch.setattr(lay_out.drops.Drops, "_drop", lambda *given: None)
     with pytest.raises(OSError, match="disk full"):
         lay_out.lay_out(settings, 1)
     assert sorted(path.name for path in Path(settings.exports).iterdir()) == [lay_out.MARKER, "2017-01-01"]

@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings as hypothesis, strategies as st
 
+from conf.settings.exports import Export
 from conf.settings.load import load
 from conf.settings.schema import Settings
-from conf.settings.source import Export, Source
+from conf.settings.source import Source
 from jobs.ingest import ingest
 from jobs.ingest.exports import due, find
 from jobs.lake.lake import Lake
