@@ -24,7 +24,7 @@ from scoring.segments.audiences import Audience
 
 DAY = date(2017, 12, 3)
 KEYS = np.array([f"c{n:02d}" for n in range(40)], dtype=object)
-NETWORKS = Path(__file__).parents[3] / "docs" / "networks.md"
+PAGE = Path(__file__).parents[3] / "docs" / "models" / "characteristics.md"
 
 
 def books(lake: Lake, clean: dict[str, dict[str, list[Any]]]) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Any]]:
@@ -90,7 +90,7 @@ def test_a_night_without_any_needs_says_why(settings: Settings) -> None:
 def test_the_query_of_the_docs_tells_what_to_stress(settings: Settings, make_night: Callable[..., Lake]) -> None:
     make_night()
     publish_scores.run(settings, DAY)
-    query = re.findall(r"```sql\n(select n\.name.*?)```", NETWORKS.read_text(encoding="utf-8"), re.DOTALL)
+    query = re.findall(r"```sql\n(select n\.name.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     with database.connect(settings.database) as connection:
         rows = connection.execute(sa.text(query[0]), {"customer_id": "c0001"}).all()
     # of BANANAS .8, SOFT DRINKS .6 and CHEESE .4 the first two are above their thresholds
