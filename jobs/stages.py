@@ -143,7 +143,9 @@ def installation(conf: str | None = None) -> Installation:
     file = Path(conf or os.environ.get("NBO_CONF") or SHIPPED).resolve()
     settings = _yaml(file)
     source = settings.get("source")
-    source = source if isinstance(source, dict) else _yaml(file.parent / str(source))
+    if not isinstance(source, dict):  # looked for where ``conf.settings.load`` looks for it
+        places = [folder / str(source) for folder in (file.parent, file.parent.parent, SHIPPED.parent)]
+        source = _yaml(next((place for place in places if place.is_file()), places[0]))
     home = Path(os.environ.get("NBO_HOME") or settings.get("home") or "var")
     home = home if home.is_absolute() else file.parent.parent / home
     times = SCHEDULE | (settings.get("schedule") or {})

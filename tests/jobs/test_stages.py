@@ -157,6 +157,17 @@ def test_the_clock_without_summer_time(zone: str, hours: float) -> None:
     assert place(zone).standard_offset == hours * 3600
 
 
+def test_a_source_is_looked_for_where_the_settings_look_for_it(tmp_path: Path) -> None:
+    conf = tmp_path / "mine" / "deep" / "nbo.yml"
+    conf.parent.mkdir(parents=True)
+    conf.write_text("exports: in\nsource: sources/complete_journey.yml\n")
+    assert installation(str(conf)).source == "complete_journey"  # the shipped one
+    (tmp_path / "mine" / "sources").mkdir()
+    source = tmp_path / "mine" / "sources" / "complete_journey.yml"
+    source.write_text("name: shop\ntimezone: Asia/Tokyo\nhistory_starts: 2024-02-01\n")
+    assert installation(str(conf)).source == "shop"
+
+
 def test_a_wrong_zone_names_the_file(tmp_path: Path) -> None:
     conf = tmp_path / "nbo.yml"
     conf.write_text("exports: in\nsource: {name: shop, timezone: Europe/Lndon, history_starts: 2024-02-01}\n")
