@@ -17,7 +17,7 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, get_current_context, task
 
-from jobs.stages import Stage, approve, installation, night_of, run_task, task_defaults
+from jobs.stages import Stage, installation, night_of, run_task, task_defaults
 
 HERE = installation()
 CHAMPIONS = Asset(**HERE.asset("champions"))
@@ -48,6 +48,8 @@ def weekly_training() -> None:
 
     @task(outlets=[CHAMPIONS])
     def promote_approved() -> None:
+        from jobs.child import approve
+
         approve()
 
     approval = ApprovalOperator(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from datetime import date
 
-from jobs.stages import Stage, StageFailed, run_stage
+from jobs.child import StageFailed, run_stage
+from jobs.stages import Stage
 
 log = logging.getLogger(__name__)
 

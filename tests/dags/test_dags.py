@@ -17,9 +17,9 @@ import pytest
 from airflow.timetables.base import TimeRestriction
 from airflow.utils.types import DagRunType
 
-import jobs.stages as stages
+from jobs import child
 from jobs.lake.manifest import Manifest
-from jobs.stages import Stage, StageFailed
+from jobs.stages import Stage
 
 DAGS = sorted((Path(__file__).parents[2] / "dags").glob("*.py"))
 NIGHTLY = next(file for file in DAGS if file.stem == "nightly_next_best_offer")
@@ -166,7 +166,7 @@ def test_two_parses_serialise_alike(file: Path, airflow_db: None) -> None:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, stage: Any, **options: Any) -> tuple[Any, Any]:
-    monkeypatch.setattr(stages, "run_stage", stage)
+    monkeypatch.setattr(child, "run_stage", stage)
     dag = load(NIGHTLY).nightly_next_best_offer()
     for task in dag.tasks:  # a test does not wait for a retry
         task.retries = 0
@@ -214,7 +214,7 @@ def test_bad_data_fails_the_night_and_nothing_runs_after(monkeypatch: pytest.Mon
     def stage(name: Stage, night: str, force: bool) -> dict[str, Any]:
         seen.append(str(name))
         if name is Stage.VALIDATE:
-            raise StageFailed(name, 3, "order_lines: 3 expectation(s) failed")
+            raise child.StageFailed(name, 3, "order_lines: 3 expectation(s) failed")
         return {}
 
     _, result = run(monkeypatch, stage, logical_date=datetime(2017, 12, 4, tzinfo=UTC))
@@ -230,7 +230,7 @@ def test_the_monthly_run_clusters_from_scratch(monkeypatch: pytest.MonkeyPatch, 
         seen.append((str(name), night, retrain))
         return {}
 
-    monkeypatch.setattr(stages, "run_stage", stage)
+    monkeypatch.setattr(child, "run_stage", stage)
     result = load(DAGS[0]).monthly_catalogue().test(run_conf={"run_date": "2017-12-01"})
     assert result.state == "success"
     assert seen == [("catalogue", "2017-12-01", True)]
@@ -247,7 +247,7 @@ def test_promotions_ask_a_person_only_if_something_is_held(
         held.append(hold)
         return Manifest(stage=str(name), ds=night, version="v", facts={"awaiting": awaiting}).summary()
 
-    monkeypatch.setattr(stages, "run_stage", stage)
+    monkeypatch.setattr(child, "run_stage", stage)
     module = load(DAGS[-1])
     dag = module.weekly_training()
     gate, last = dag.get_task("approve_promotions"), dag.get_task("promote_approved")
@@ -255,7 +255,7 @@ def test_promotions_ask_a_person_only_if_something_is_held(
     assert last.upstream_task_ids == {"approve_promotions"}
     if awaiting:  # a person's answer is Airflow's own: what counts here is what comes before and after it
         monkeypatch.setattr(type(gate), "execute", lambda self, context: "Approve")
-        monkeypatch.setattr(module, "approve", lambda: held.append(True))
+        monkeypatch.setattr(child, "approve", lambda: held.append(True))
     result = dag.test(run_conf={"run_date": "2017-12-01", "approval": bool(awaiting)})
     assert result.state == "success"
     assert held == ([True, True] if awaiting else [False])

@@ -24,9 +24,10 @@ import pytest
 import yaml
 
 from conf.settings.load import DEFAULT, load
+from jobs.child import command
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
-from jobs.stages import Stage, command
+from jobs.stages import Stage
 
 pytestmark = pytest.mark.night
 NIGHT = date(2017, 12, 3)
