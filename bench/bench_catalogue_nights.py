@@ -14,12 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from bench_catalogue import DATA, written
 from catalogue_titles import quality, real_titles
-from pyspark.sql.pandas.types import to_arrow_schema
 from timing import Meter
 
 from conf.settings.load import load
 from conf.tables.canonical import CANONICAL
-from features.schemas import struct
+from conf.tables.types import arrow_schema
 from jobs.catalogue.build_catalogue import CLUSTERS, JOURNAL, run
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
@@ -77,7 +76,7 @@ def main() -> None:
 
 def publish(lake: Lake, day: date, rows: pa.Table) -> None:
     """Write the products of a night's clean layer."""
-    schema = to_arrow_schema(struct(CANONICAL["products"]), timezone="UTC")
+    schema = arrow_schema(CANONICAL["products"])
     known = {"product_id": rows["product_id"].cast(pa.string()), "title": rows["title"]}
     flags = {name: pa.repeat(True, rows.num_rows) for name in ("counted", "offerable")}
     columns = [

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from timing import compare
 
 from conf.tables.offers import NEXT_BEST_OFFER
+from conf.tables.types import arrow_schema
 from jobs.database.database import replace
-from jobs.database.schema import arrow_schema
 
 DAY = date(2017, 12, 3)
 ROWS = 1_000_000

@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from pyspark.sql import DataFrame, types as T
+from pyspark.sql.pandas.types import from_arrow_type
 
 from conf.tables.table import Table
-
-_SIMPLE: dict[str, T.DataType] = {
-    "string": T.StringType(),
-    "int": T.IntegerType(),
-    "long": T.LongType(),
-    "float": T.FloatType(),
-    "double": T.DoubleType(),
-    "boolean": T.BooleanType(),
-    "date": T.DateType(),
-    "timestamp": T.TimestampType(),
-    "array<string>": T.ArrayType(T.StringType()),
-    "array<int>": T.ArrayType(T.IntegerType()),
-    "array<float>": T.ArrayType(T.FloatType()),
-    "map<string,string>": T.MapType(T.StringType(), T.StringType()),
-}
+from conf.tables.types import arrow_type
 
 
 def spark_type(name: str) -> T.DataType:
@@ -30,12 +15,7 @@ def spark_type(name: str) -> T.DataType:
     Raises:
         ValueError: the name is no declared type.
     """
-    decimal = re.fullmatch(r"decimal\((\d+),(\d+)\)", name)
-    if decimal:
-        return T.DecimalType(int(decimal[1]), int(decimal[2]))
-    if name not in _SIMPLE:
-        raise ValueError(f"unknown column type {name}; have {sorted(_SIMPLE)} and decimal(p,s)")
-    return _SIMPLE[name]
+    return from_arrow_type(arrow_type(name))
 
 
 def struct(table: Table) -> T.StructType:

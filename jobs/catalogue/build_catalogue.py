@@ -21,12 +21,12 @@ import duckdb
 from conf.errors import ConfigError
 from conf.settings.schema import Settings
 from conf.tables.catalogue import CLUSTER_JOURNAL, PRODUCT_CLUSTERS
+from conf.tables.types import arrow_schema
 from features.catalogue.config import CatalogueConfig
 from features.catalogue.decisions import APART, SAME, Decision, Decisions, resolve
 from features.catalogue.reasons import NO_TITLE
 from jobs.catalogue import cluster_tables as tables
 from jobs.catalogue.known_products import KNOWN, add_known, find_fresh, write_known
-from jobs.database.schema import arrow_schema
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import File, Manifest, TableVersion
 from jobs.lake.night import publish

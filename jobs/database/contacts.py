@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from conf.settings.schema import Settings
 from conf.tables.offers import CONTACTS
+from conf.tables.types import arrow_schema
 from jobs.database import database
-from jobs.database.schema import arrow_schema
 from scoring.segments.segment_files import Selection
 
 #: days after which a night is a replay: nobody acts on its files, so they are no contact

@@ -27,7 +27,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from conf.errors import ConfigError, DataError, NboError, TransientError
 from conf.tables.published import PUBLISHED
-from jobs.database.schema import SCHEMA, arrow_schema, metadata, migrate
+from conf.tables.types import arrow_schema
+from jobs.database.schema import SCHEMA, metadata, migrate
 
 log = logging.getLogger(__name__)
 #: seconds to wait before the second and the third try after a lost connection

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateSchema, SetColumnComment, SetTableComment
 from sqlalchemy.types import TypeEngine
 
 from conf.tables.published import PUBLISHED
-from conf.tables.table import Table
+from conf.tables.types import sql_type
 
 SCHEMA = "nbo"
 #: further views of the newest night: name -> query; ``{prefix}`` is the schema
@@ -32,30 +31,6 @@ PARTITIONED = (
     "next_actions",
     "segment_members",
 )
-#: SQLite has neither dates nor time stamps: 'YYYY-MM-DD' and 'YYYY-MM-DD HH:MM:SS' sort and compare rightly
-_SQL: dict[str, TypeEngine[Any]] = {
-    "string": sa.Text(),
-    "int": sa.Integer(),
-    "long": sa.BigInteger(),
-    "double": sa.Double(),
-    "boolean": sa.Boolean(),
-    "date": sa.Date().with_variant(sa.Text(), "sqlite"),
-    "timestamp": sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite"),
-}
-_ARROW: dict[str, pa.DataType] = {
-    "string": pa.string(),
-    "int": pa.int32(),
-    "long": pa.int64(),
-    "double": pa.float64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us", "UTC"),
-}
-
-
-def arrow_schema(table: Table) -> pa.Schema:
-    """Return the Arrow schema of ``table``."""
-    return pa.schema([pa.field(column.name, _ARROW[column.type]) for column in table.columns])
 
 
 def metadata(schema: str | None) -> sa.MetaData:
@@ -63,7 +38,7 @@ def metadata(schema: str | None) -> sa.MetaData:
     known = sa.MetaData(schema=schema)
     for table in PUBLISHED.values():
         options: dict[str, Any] = {"postgresql_partition_by": "LIST (ds)"} if table.name in PARTITIONED else {}
-        columns = [sa.Column(c.name, _SQL[c.type], nullable=c.nullable, comment=c.about) for c in table.columns]
+        columns = [sa.Column(c.name, _column_type(c.type), nullable=c.nullable, comment=c.about) for c in table.columns]
         made = sa.Table(
             table.name, known, *columns, sa.PrimaryKeyConstraint(*table.key), comment=table.grain, **options
         )
@@ -103,6 +78,16 @@ def migrate(connection: sa.Connection, day: date) -> None:
     prefix = f"{schema}." if schema else ""
     for name in VIEWS.keys() - views:
         connection.exec_driver_sql(f"create view {prefix}{name} as {VIEWS[name].format(prefix=prefix)}")
+
+
+def _column_type(name: str) -> TypeEngine[Any]:
+    """Return the SQLAlchemy type of a declared type name.
+
+    SQLite has neither dates nor time stamps: 'YYYY-MM-DD' and 'YYYY-MM-DD HH:MM:SS' sort and compare rightly.
+    """
+    sql = sql_type(name)
+    kind: TypeEngine[Any] = sa.DateTime(timezone=True) if sql == "DateTime" else getattr(sa, sql)()
+    return kind.with_variant(sa.Text(), "sqlite") if name in ("date", "timestamp") else kind
 
 
 def _update_columns(connection: sa.Connection, table: sa.Table, inspector: sa.Inspector) -> None:

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 
 from conf.tables.features import FEATURES
 from conf.tables.interests import FEATURE_COVERAGE, WIDE
+from conf.tables.types import arrow_schema
 from features.customers.customer_features import customer_features, interest_table
 from features.customers.purchases import base, kinds, purchase_lists
 from features.customers.wide import WideColumn, wide_columns
 from features.lines import lines
 from features.schemas import conform
-from jobs.database.schema import arrow_schema
 from jobs.lake.lake import Draft
 from jobs.lake.manifest import TableVersion
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from conf.tables.items import CLUSTER_REPURCHASE
+from conf.tables.types import arrow_schema
 from features.customers.tags import customer_tags, tag_recommendations
 from features.items.content import described_alike, inverted_index, product_words, telling_words
 from features.items.offer_lists import offer_lists
@@ -27,7 +28,6 @@ from features.items.repurchase import cluster_repurchase, repurchase
 from features.items.store_overlaps import store_overlaps
 from features.lines import until
 from jobs.catalogue.build_catalogue import SHARED
-from jobs.database.schema import arrow_schema
 from jobs.features.fit_inputs import fitting
 from jobs.features.repeat_inputs import durables, shared_clusters
 from jobs.lake.lake import Lake

@@ -24,8 +24,8 @@ import pyarrow.compute as pc
 
 from conf.settings.schema import Settings
 from conf.tables.offers import OFFER_OUTCOMES
+from conf.tables.types import arrow_schema
 from jobs.database.contacts import is_live, local_day
-from jobs.database.schema import arrow_schema
 from jobs.lake.lake import CUSTOMER_OUTCOMES, OUTCOMES, Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.lake.night import publish

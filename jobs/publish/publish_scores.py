@@ -11,8 +11,8 @@ from conf.errors import DataError
 from conf.settings.load import config_hash
 from conf.settings.schema import Settings
 from conf.tables.runs import NIGHTLY_RUNS
+from conf.tables.types import arrow_schema
 from jobs.database import database
-from jobs.database.schema import arrow_schema
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.lake.night import code_version, publish

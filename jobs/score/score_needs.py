@@ -13,7 +13,7 @@ import pyarrow.dataset as pads
 from conf.tables.canonical import CANONICAL
 from conf.tables.needs import CHARACTERISTICS, NEED_CATEGORIES, NEEDS, SEGMENT_NEEDS
 from conf.tables.table import Table
-from jobs.database.schema import arrow_schema
+from conf.tables.types import arrow_schema
 from jobs.lake.lake import Draft, Lake
 from jobs.score.score_segments import Population, filled
 from jobs.validate.merge_clean import empty

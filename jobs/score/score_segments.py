@@ -17,9 +17,9 @@ from scipy import sparse
 from conf.settings.schema import Settings
 from conf.tables.segments import LOOK_ALIKE_CURVES, SEGMENT_AFFINITIES, SEGMENT_MEMBERS, SEGMENT_OVERLAPS, SEGMENTS
 from conf.tables.table import Table
+from conf.tables.types import arrow_schema
 from features.segments.names import WORDS
 from features.segments.segments import TRAITS
-from jobs.database.schema import arrow_schema
 from jobs.lake.lake import Draft, Lake
 from scoring.segments.audiences import Audience, Extended, affinities, look_alikes, overlaps, portraits, rule_audiences
 from training.segments.look_alike import CurvePoint, LookAlikeConfig, sparse_matrix

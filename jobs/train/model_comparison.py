@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from conf.tables.runs import CANDIDATES, CANDIDATES_EACH, MODEL_COMPARISON, RECALL, SHOWN
-from jobs.database.schema import arrow_schema
+from conf.tables.types import arrow_schema
 from training.evaluation.fitted import Judged
 from training.models.tracking import Registry
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from conf.settings.schema import Settings
 from conf.tables.runs import MODEL_VERSIONS
-from jobs.database.schema import arrow_schema
+from conf.tables.types import arrow_schema
 from jobs.lake.manifest import Manifest
 from training.models.tracking import CHALLENGER, CHAMPION, Registry, Version
 

@@ -18,7 +18,7 @@ import pyarrow.dataset as pads
 
 from conf.settings.propensities import Amount, Attribute, Purchase
 from conf.settings.schema import Settings
-from jobs.database.schema import arrow_schema
+from conf.tables.types import arrow_schema
 from jobs.train.propensity_trials import Frames
 from jobs.train.study_tables import STUDIES
 from jobs.train.training_sets import TrainingSets

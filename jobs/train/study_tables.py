@@ -7,7 +7,7 @@ from datetime import date
 import pyarrow as pa
 
 from conf.tables.runs import KPI_RULES, UPLIFT_VERDICTS
-from jobs.database.schema import arrow_schema
+from conf.tables.types import arrow_schema
 from jobs.lake.lake import Lake
 from jobs.stages import Stage
 

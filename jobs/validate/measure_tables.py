@@ -11,10 +11,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from conf.tables.table import Table
-from features.schemas import struct
+from conf.tables.types import arrow_schema
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import File, TableVersion
 from jobs.validate.stage_rows import Staged, dataset
@@ -101,7 +100,7 @@ def newest_day(lake: Lake, table: Table, version: TableVersion) -> date | None:
 
 def schema_faults(lake: Lake, table: Table, version: TableVersion) -> list[str]:
     """Name the columns of a table's files that are not as declared."""
-    declared = {field.name: _plain(field.type) for field in to_arrow_schema(struct(table), timezone="UTC")}
+    declared = {field.name: _plain(field.type) for field in arrow_schema(table)}
     faults = set()
     for file in version.files:
         with lake.fs.open_input_file(f"{lake.base}/{file.path}") as stream:

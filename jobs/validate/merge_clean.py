@@ -10,14 +10,14 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession, functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from conf.settings.source import Source
 from conf.tables.canonical import CANONICAL
 from conf.tables.table import Column, Table
+from conf.tables.types import arrow_schema
 from features.canonical.mapping import shown_columns
 from features.canonical.merge import MONTH, merged
-from features.schemas import conform, struct
+from features.schemas import conform
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import File, Manifest, TableVersion
 from jobs.validate.measure_tables import Arrived
@@ -124,7 +124,7 @@ def rejected_rows(session: SparkSession, lake: Lake, draft: Draft, staged: Stage
 
 def empty(table: Table) -> pa.Table:
     """Return ``table`` without rows."""
-    return to_arrow_schema(struct(table), timezone="UTC").empty_table()
+    return arrow_schema(table).empty_table()
 
 
 def _staged(session: SparkSession, lake: Lake, staged: Staged) -> DataFrame:

@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from conf.errors import DataError
 from conf.settings.schema import Settings
 from conf.tables.canonical import CANONICAL
 from conf.tables.runs import DATA_QUALITY
+from conf.tables.types import arrow_schema
 from features.canonical.mapping import check_source
-from features.schemas import struct
 from jobs.ingest.exports import due
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest, TableVersion
@@ -280,7 +279,7 @@ def _write_quality(
         if CANONICAL[name].partition:
             add(name, "late", "note", not came.late, came.accepted, came.late,
                 f"{came.late:,} rows tell of a day before their drop", "rows come on their day")  # fmt: skip
-    schema = to_arrow_schema(struct(DATA_QUALITY), timezone="UTC")
+    schema = arrow_schema(DATA_QUALITY)
     night.draft.arrow("quality/data_quality", pa.Table.from_pylist(rows, schema=schema))
 
 

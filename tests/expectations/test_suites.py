@@ -8,13 +8,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
-from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from conf.tables.canonical import CANONICAL
+from conf.tables.types import arrow_schema
 from expectations.checkpoint import Checkpoints, plain
 from expectations.rules import found_in
 from expectations.suites import SUITES
-from features.schemas import struct
 
 DROP = date(2017, 3, 5)
 MOMENT = datetime(2017, 3, 4, 12, tzinfo=UTC)
@@ -109,7 +109,7 @@ for name, table in CANONICAL.items():
 
 
 def staged(rows: list[dict[str, Any]], name: str) -> pa.Table:
-    schema = to_arrow_schema(struct(CANONICAL[name]), timezone="UTC")
+    schema = arrow_schema(CANONICAL[name])
     for column, kind in {"_ds": pa.date32(), "_fault": pa.string(), "_id": pa.int64()}.items():
         schema = schema.append(pa.field(column, kind))
     full = [{"_ds": DROP, **GOOD[name], **row, "_id": number} for number, row in enumerate(rows)]

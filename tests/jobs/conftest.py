@@ -17,7 +17,7 @@ from conf.settings.propensities import Propensities
 from conf.settings.schema import Settings
 from conf.tables.interests import FEATURE_COVERAGE
 from conf.tables.published import PUBLISHED
-from jobs.database.schema import arrow_schema
+from conf.tables.types import arrow_schema
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.score.score_needs import write_need_tables

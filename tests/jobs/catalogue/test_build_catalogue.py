@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from conf.errors import ConfigError
 from conf.settings.schema import Settings
 from conf.tables.canonical import CANONICAL
 from conf.tables.catalogue import CLUSTER_JOURNAL, PRODUCT_CLUSTERS
-from features.schemas import struct
+from conf.tables.types import arrow_schema
 from jobs.catalogue.build_catalogue import CLUSTERS, JOURNAL, SHARED, run
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
@@ -55,7 +54,7 @@ def night(settings: Settings) -> Callable[..., Manifest]:
              "offerable": True}
             for key, title in titles.items()
         ]  # fmt: skip
-        schema = to_arrow_schema(struct(CANONICAL["products"]), timezone="UTC")
+        schema = arrow_schema(CANONICAL["products"])
         with lake.draft(Stage.VALIDATE, day) as draft:
             draft.arrow("clean/products", pa.Table.from_pylist(rows, schema=schema))
             draft.commit(Manifest(stage="validate", ds=str(day), version=""))

@@ -11,9 +11,9 @@ import pytest
 
 from conf.settings.load import load
 from conf.tables.offers import OFFER_OUTCOMES
+from conf.tables.types import arrow_schema
 from jobs.commands import evaluate
 from jobs.commands.evaluate import gains_by_method, outcomes
-from jobs.database.schema import arrow_schema
 from jobs.lake.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake
 from jobs.lake.manifest import Manifest
 from jobs.measure.night_outcomes import CUSTOMER_SCHEMA

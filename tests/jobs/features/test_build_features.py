@@ -5,15 +5,13 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from conf.errors import DataError
 from conf.tables.canonical import CANONICAL
 from conf.tables.catalogue import PRODUCT_CLUSTERS
 from conf.tables.features import FEATURES
-from features.schemas import struct
+from conf.tables.types import arrow_schema
 from jobs.catalogue.build_catalogue import SHARED
-from jobs.database.schema import arrow_schema
 from jobs.features.build_features import run
 from jobs.features.item_features import SETTLED
 from jobs.lake.lake import Lake
@@ -62,7 +60,7 @@ def publish_clean(settings, tables: dict[str, list[dict]], day: date = DAY) -> N
     lake = Lake(settings.lake)
     with lake.draft(Stage.VALIDATE, day) as draft:
         for name, rows in tables.items():
-            schema = to_arrow_schema(struct(CANONICAL[name]), timezone="UTC")
+            schema = arrow_schema(CANONICAL[name])
             draft.arrow(f"clean/{name}", pa.Table.from_pylist(rows, schema=schema))
         draft.commit(Manifest(stage="validate", ds=str(day), version=""))
 

@@ -6,11 +6,10 @@ from datetime import date
 
 import pyarrow as pa
 import pytest
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from conf.settings.schema import Fit, Policy
 from conf.tables.canonical import CANONICAL
-from features.schemas import struct
+from conf.tables.types import arrow_schema
 from jobs.features.fit_inputs import fitting
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
@@ -35,7 +34,7 @@ def lake(tmp_path) -> Lake:
     found = Lake(str(tmp_path))
     with found.draft(Stage.VALIDATE, DAY) as draft:
         for name, given in {"products": PRODUCTS, "order_lines": (LINE,)}.items():
-            schema = to_arrow_schema(struct(CANONICAL[name]), timezone="UTC")
+            schema = arrow_schema(CANONICAL[name])
             rows = [{field: row.get(field) for field in schema.names} for row in given]
             draft.arrow(f"clean/{name}", pa.Table.from_pylist(rows, schema=schema))
         draft.commit(Manifest(stage=str(Stage.VALIDATE), ds=str(DAY), version=""))

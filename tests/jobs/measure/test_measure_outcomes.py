@@ -7,16 +7,14 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from pyspark.sql.pandas.types import to_arrow_schema
 
 import jobs.measure.measure_outcomes as measure_outcomes
 from conf.settings.load import load
 from conf.settings.schema import Settings, Spark
 from conf.tables.canonical import CANONICAL
 from conf.tables.offers import CONTACTS, OFFER_OUTCOMES
-from features.schemas import struct
+from conf.tables.types import arrow_schema
 from jobs.database import database
-from jobs.database.schema import arrow_schema
 from jobs.lake.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake
 from jobs.lake.manifest import Manifest
 from jobs.measure.measure_outcomes import is_replay, run
@@ -74,7 +72,7 @@ def clean() -> dict[str, list[dict[str, Any]]]:
 def put_clean(lake: Lake, day: date) -> None:
     with lake.draft(Stage.VALIDATE, day) as draft:
         for name, rows in clean().items():
-            schema = to_arrow_schema(struct(CANONICAL[name]), timezone="UTC")
+            schema = arrow_schema(CANONICAL[name])
             full = [{field: row.get(field) for field in schema.names} for row in rows]
             draft.arrow(f"clean/{name}", pa.Table.from_pylist(full, schema=schema))
         draft.commit(Manifest(stage="validate", ds=str(day), version=""))

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from conf.settings.schema import Settings
 from conf.tables.segments import LOOK_ALIKE_CURVES, SEGMENT_AFFINITIES
-from jobs.database.schema import arrow_schema
+from conf.tables.types import arrow_schema
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.report import segment_plots, write_report

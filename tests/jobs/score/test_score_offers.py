@@ -11,7 +11,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
 
 import scoring.offers.next_best_offers as next_best_offers
 from conf.errors import DataError
@@ -22,9 +21,8 @@ from conf.tables.features import FEATURES
 from conf.tables.offers import CONTACTS
 from conf.tables.published import PUBLISHED
 from conf.tables.table import Column
-from features.schemas import struct
+from conf.tables.types import arrow_schema
 from jobs.database import database
-from jobs.database.schema import arrow_schema
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.score.score_inputs import deliveries, load_models, scoring_pins
@@ -135,7 +133,7 @@ def put(lake: Lake, stage: Stage, tables: dict[str, list[dict[str, Any]]], facts
     layer, declared = ("features", FEATURES) if stage is Stage.FEATURES else ("clean", CANONICAL)
     with lake.draft(stage, DAY) as draft:
         for name, rows in tables.items():
-            schema = to_arrow_schema(struct(declared[name]), timezone="UTC")
+            schema = arrow_schema(declared[name])
             full = [{field: row.get(field) for field in schema.names} for row in rows]
             draft.arrow(f"{layer}/{name}", pa.Table.from_pylist(full, schema=schema))
         draft.facts = facts or {}

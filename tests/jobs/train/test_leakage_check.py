@@ -19,7 +19,6 @@ import pytest
 from conf.settings.propensities import Propensities
 from conf.settings.schema import Settings
 from conf.tables.canonical import CANONICAL
-from features.schemas import struct
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.stages import Stage
@@ -82,9 +81,9 @@ def clean_layer(lake: Lake) -> None:
 
 
 def table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
-    from pyspark.sql.pandas.types import to_arrow_schema
+    from conf.tables.types import arrow_schema
 
-    schema = to_arrow_schema(struct(CANONICAL[name]), timezone="UTC")
+    schema = arrow_schema(CANONICAL[name])
     return pa.table({each: [row.get(each) for row in rows] for each in schema.names}, schema=schema)
 
 
