@@ -27,15 +27,13 @@ from features.catalogue.decisions import APART, SAME, Decision, Decisions, resol
 from features.catalogue.reasons import NO_TITLE
 from jobs.catalogue import cluster_tables as tables
 from jobs.catalogue.known_products import KNOWN, add_known, find_fresh, write_known
-from jobs.lake.lake import Draft, Lake
+from jobs.lake.lake import SHARED_CLUSTERS, Draft, Lake
 from jobs.lake.manifest import File, Manifest, TableVersion
 from jobs.lake.night import publish
 from jobs.stages import Stage
 
 log = logging.getLogger(__name__)
 CLUSTERS, JOURNAL = "catalogue/product_clusters", "catalogue/cluster_journal"
-#: the products that the database gets: those that share a cluster
-SHARED = "catalogue/shared_clusters"
 _FIELDS = ("product_id", "other_product_id", "decision")
 
 
@@ -231,7 +229,7 @@ def _write(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, first
     tables.name_clusters(engine, night.day)
     ((clusters,),) = engine.execute("select count(distinct cluster_id) from named").fetchall()
     _copy(engine, draft, CLUSTERS, "select * from named order by product_id")
-    shared = _copy(engine, draft, SHARED, f"{tables.shared_clusters()} order by cluster_id, product_id")
+    shared = _copy(engine, draft, SHARED_CLUSTERS, f"{tables.shared_clusters()} order by cluster_id, product_id")
     _copy(engine, draft, JOURNAL, tables.journal() + (" limit 0" if first else ""))
     draft.facts |= {"clusters": clusters, "sharing": shared.rows}
 
@@ -239,11 +237,11 @@ def _write(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, first
 def _append(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, before: Manifest) -> None:
     """Add new products to the tables of the night before, whose files are taken over as they are."""
     tables.name_additions(engine, night.day)
-    for name in (CLUSTERS, SHARED, KNOWN):
+    for name in (CLUSTERS, SHARED_CLUSTERS, KNOWN):
         draft.carry(name, before.tables[name].files)
     ((new,),) = engine.execute("select count(*) from ids where not old").fetchall()
     _copy(engine, draft, CLUSTERS, "select * from named order by product_id")
-    shared = _copy(engine, draft, SHARED, f"{tables.added_to_shared()} order by cluster_id, product_id")
+    shared = _copy(engine, draft, SHARED_CLUSTERS, f"{tables.added_to_shared()} order by cluster_id, product_id")
     _copy(engine, draft, JOURNAL, tables.journal_of_additions())
     add_known(engine, draft)
     draft.facts |= {"clusters": before.facts["clusters"] + new, "sharing": shared.rows}

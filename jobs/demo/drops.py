@@ -19,7 +19,7 @@ import duckdb
 from conf.settings.demo import Correction, Demo, Faults
 from conf.settings.exports import Export
 from conf.settings.schema import Settings
-from jobs.ingest.exports import days, due, listed
+from jobs.inputs.export_calendar import days, due, listed
 
 log = logging.getLogger(__name__)
 

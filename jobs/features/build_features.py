@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
 from conf.settings.schema import Settings
 from conf.tables.canonical import CANONICAL, COUPON_ENTITIES
-from conf.tables.features import FEATURES
 from features.customers.affinity import affinity
 from features.customers.discounts import discounts
 from features.customers.label_history import label_history, scope_series
@@ -36,17 +34,16 @@ from features.segments.fit import FitConfig, Fitted
 from features.segments.hierarchical_kmeans import TreeConfig
 from features.segments.segments import SegmentConfig, segments
 from jobs.features.build_interests import build_interests
+from jobs.features.feature_night import FeatureNight
 from jobs.features.item_features import build_lists, build_products, causes
 from jobs.lake.lake import Draft, Lake
-from jobs.lake.manifest import Manifest, TableVersion
+from jobs.lake.manifest import Manifest
 from jobs.lake.night import publish
 from jobs.spark import session
 from jobs.stages import Stage
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
-
-log = logging.getLogger(__name__)
+    from pyspark.sql import DataFrame
 
 
 def run(settings: Settings, day: date, force: bool = False) -> Manifest:
@@ -66,49 +63,15 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     return publish(settings, Stage.FEATURES, day, inputs, partial(_build, settings, lake, day), force)
 
 
-@dataclass(frozen=True)
-class Night:
-    """The clean layer of one night, and where its features go."""
-
-    lake: Lake
-    spark: SparkSession
-    day: date
-    draft: Draft
-    settings: Settings
-
-    @property
-    def timezone(self) -> str:
-        """Zone of the business day."""
-        return self.settings.source.timezone
-
-    def clean(self, name: str) -> DataFrame:
-        """Read a table of the clean layer."""
-        return self.lake.spark(self.spark, f"clean/{name}", self.day)
-
-    def optional(self, name: str) -> DataFrame | None:
-        """Read a table of the clean layer that the source may lack."""
-        return self.clean(name) if self.lake.has(f"clean/{name}", self.day) else None
-
-    def write(self, name: str, frame: DataFrame) -> TableVersion:
-        """Write a feature table sorted by its key; Spark makes as many files as its size asks for."""
-        key = FEATURES[name].key
-        return self.draft.spark(f"features/{name}", frame.repartition(key[0]).sortWithinPartitions(*key))
-
-    def skip(self, name: str, why: str) -> None:
-        """Note that a table cannot be built from this source."""
-        log.warning("%s is not built: %s", name, why)
-        self.draft.facts.setdefault("skipped", {})[name] = why
-
-
 def _build(settings: Settings, lake: Lake, day: date, draft: Draft) -> None:
     spark = session(settings, "build_features")
-    night = Night(lake, spark, day, draft, settings)
+    night = FeatureNight(lake, spark, day, draft, settings)
     order_lines, products = night.clean("order_lines"), night.clean("products")
     draft.facts["skipped"] = {}
     lines(order_lines, products).persist()
     basket_types(order_lines, products).persist().count()  # fills both before anything runs side by side
     with ThreadPoolExecutor(3) as pool:
-        work: list[Callable[[Night, DataFrame, DataFrame], None]] = [
+        work: list[Callable[[FeatureNight, DataFrame, DataFrame], None]] = [
             _build_customers, build_products, _build_factors, _build_types, _build_labels, _build_coupons,
         ]  # fmt: skip
         for branch in [pool.submit(each, night, order_lines, products) for each in work]:
@@ -117,7 +80,7 @@ def _build(settings: Settings, lake: Lake, day: date, draft: Draft) -> None:
     spark.catalog.clearCache()
 
 
-def _build_customers(night: Night, order_lines: DataFrame, products: DataFrame) -> None:
+def _build_customers(night: FeatureNight, order_lines: DataFrame, products: DataFrame) -> None:
     """Profiles, and the segments made of them."""
     customers = night.optional("customers")
     if customers is None:  # whoever has an order line is a customer
@@ -132,7 +95,7 @@ def _build_customers(night: Night, order_lines: DataFrame, products: DataFrame) 
     _build_segments(night, profiles)
 
 
-def _build_segments(night: Night, profiles: DataFrame) -> None:
+def _build_segments(night: FeatureNight, profiles: DataFrame) -> None:
     """Segments as the night before had them, or fitted anew when they are old."""
     config = SegmentConfig(FitConfig(tree=TreeConfig(seed=night.settings.models.seed)))
     earlier = night.lake.newest(Stage.FEATURES, night.day)
@@ -148,7 +111,7 @@ def _build_segments(night: Night, profiles: DataFrame) -> None:
     night.draft.facts["segments"] = found.fitted.to_dict()
 
 
-def _build_factors(night: Night, order_lines: DataFrame, products: DataFrame) -> None:
+def _build_factors(night: FeatureNight, order_lines: DataFrame, products: DataFrame) -> None:
     """What customers like, and factors of it."""
     liked = affinity(order_lines, products, night.day).persist()
     if not night.write("affinity", liked).rows:
@@ -162,14 +125,14 @@ def _build_factors(night: Night, order_lines: DataFrame, products: DataFrame) ->
     night.draft.facts["als"] = asdict(config)
 
 
-def _build_types(night: Night, order_lines: DataFrame, products: DataFrame) -> None:
+def _build_types(night: FeatureNight, order_lines: DataFrame, products: DataFrame) -> None:
     """Product types, what is bought with them, and who buys them at a discount."""
     night.write("bought_together", bought_together(order_lines, products, night.day))
     night.write("product_types", product_types(order_lines, products, night.day))
     night.write("discounts", discounts(order_lines, products, night.day))
 
 
-def _build_labels(night: Night, order_lines: DataFrame, products: DataFrame) -> None:
+def _build_labels(night: FeatureNight, order_lines: DataFrame, products: DataFrame) -> None:
     """What customers bought in the scopes of the propensities."""
     scopes = night.settings.propensities.scopes
     if not scopes:
@@ -179,7 +142,7 @@ def _build_labels(night: Night, order_lines: DataFrame, products: DataFrame) -> 
     night.write("label_history", label_history(series, [night.day], 0).drop("as_of", "bought"))
 
 
-def _build_coupons(night: Night, order_lines: DataFrame, products: DataFrame) -> None:
+def _build_coupons(night: FeatureNight, order_lines: DataFrame, products: DataFrame) -> None:
     """Coupons, where the source has them."""
     given = {name: night.optional(name) for name in COUPON_ENTITIES}
     missing = sorted(name for name, frame in given.items() if frame is None)

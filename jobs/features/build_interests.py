@@ -17,13 +17,12 @@ from features.customers.purchases import base, kinds, purchase_lists
 from features.customers.wide import WideColumn, wide_columns
 from features.lines import lines
 from features.schemas import conform
+from jobs.features.feature_night import FeatureNight
 from jobs.lake.lake import Draft
 from jobs.lake.manifest import TableVersion
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-    from jobs.features.build_features import Night
 
 #: tables with a row a customer whose columns are features
 CUSTOMER_TABLES = ("profile", "purchase_series", "interests")
@@ -42,7 +41,7 @@ _UNITS = (
 
 
 def build_interests(
-    night: Night,
+    night: FeatureNight,
     order_lines: DataFrame,
     products: DataFrame,
     customers: DataFrame,

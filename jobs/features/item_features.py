@@ -27,18 +27,16 @@ from features.items.product_neighbours import (
 from features.items.repurchase import cluster_repurchase, repurchase
 from features.items.store_overlaps import store_overlaps
 from features.lines import until
-from jobs.catalogue.build_catalogue import SHARED
-from jobs.features.fit_inputs import fitting
-from jobs.features.repeat_inputs import durables, shared_clusters
-from jobs.lake.lake import Lake
+from jobs.features.feature_night import FeatureNight
+from jobs.inputs.repeats import durables, shared_clusters
+from jobs.inputs.suitability import mark_unfit
+from jobs.lake.lake import SHARED_CLUSTERS, Lake
 from jobs.lake.manifest import TableVersion
 from jobs.stages import Stage
 from scoring.offers.repeats import owned
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-    from jobs.features.build_features import Night
 
 log = logging.getLogger(__name__)
 #: days for which what is said of products serves
@@ -66,10 +64,12 @@ def causes(lake: Lake, day: date) -> dict[str, str]:
     """Return the content of what is taken over and of the clusters, for the night's fingerprint."""
     found = settled(lake, day)
     read = {} if found is None else {name: table.content for name, table in found[1].items()}
-    return read | ({SHARED: lake.version(SHARED, day).content} if lake.has(SHARED, day) else {})
+    return read | (
+        {SHARED_CLUSTERS: lake.version(SHARED_CLUSTERS, day).content} if lake.has(SHARED_CLUSTERS, day) else {}
+    )
 
 
-def build_products(night: Night, order_lines: DataFrame, products: DataFrame) -> None:
+def build_products(night: FeatureNight, order_lines: DataFrame, products: DataFrame) -> None:
     """Write what is said of products, or take it over from an earlier night.
 
     All but the lists of places, which need the night's segments: :func:`build_lists` writes them.
@@ -100,7 +100,7 @@ def build_products(night: Night, order_lines: DataFrame, products: DataFrame) ->
     night.write("similar_products", alike.unionByName(described_alike(words, telling, products, cold)))
 
 
-def build_lists(night: Night, order_lines: DataFrame, products: DataFrame) -> None:
+def build_lists(night: FeatureNight, order_lines: DataFrame, products: DataFrame) -> None:
     """Write the lists of places where they are not taken over, and the words of customers with what they speak for."""
     sales = product_sales(order_lines, products, night.day)
     clusters = shared_clusters(night.lake, night.spark, night.day)
@@ -115,7 +115,7 @@ def build_lists(night: Night, order_lines: DataFrame, products: DataFrame) -> No
     night.write("tag_recommendations", tag_recommendations(tags, index, sales, suits=suits, shown=shown))
 
 
-def _suiting(night: Night, order_lines: DataFrame, rows: DataFrame) -> DataFrame:
+def _suiting(night: FeatureNight, order_lines: DataFrame, rows: DataFrame) -> DataFrame:
     """Keep the customers' products that the policy's hard filters allow and that are no durables they have."""
     durable = durables(night.lake, night.spark, night.day, night.draft.tables)
     if durable is not None:
@@ -124,10 +124,10 @@ def _suiting(night: Night, order_lines: DataFrame, rows: DataFrame) -> DataFrame
         )
     if not night.settings.policy.fits:
         return rows
-    marked = fitting(night.lake, night.spark, night.day, night.settings.policy, rows, "product_id")
+    marked = mark_unfit(night.lake, night.spark, night.day, night.settings.policy, rows, "product_id")
     return marked.where("not unfit").drop("unfit")
 
 
-def _written(night: Night, name: str) -> DataFrame:
+def _written(night: FeatureNight, name: str) -> DataFrame:
     """Read a table that the draft has."""
     return night.lake.spark_files(night.spark, night.draft.tables[f"features/{name}"].files)

@@ -5,17 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 from conf.errors import ConfigError, DataError, TransientError
-from conf.settings.exports import Export
 from conf.settings.schema import Settings
-from conf.settings.source import Source
-
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+from jobs.inputs.export_calendar import days, due
 
 
 @dataclass(frozen=True)
@@ -32,32 +28,6 @@ class Drop:
     bytes: int
     mtime_ns: int
     sha256: str
-
-
-def listed(days: list[str], day: date) -> bool:
-    """Return whether ``day`` is among ``days``, each ``MM-DD`` of every year or ``YYYY-MM-DD``."""
-    return day.isoformat() in days or f"{day:%m-%d}" in days
-
-
-def due(export: Export, source: Source, day: date) -> bool:
-    """Return whether the contract promises a file of ``export`` in the drop of ``day``."""
-    if listed(source.closed_days, day) or listed(export.skipped_days, day):
-        return False
-    if WEEKDAYS[day.weekday()] in (*source.closed_weekdays, *export.closed_weekdays):
-        return False
-    kind, _, when = export.schedule.partition(":")
-    return {
-        "daily": True,
-        "weekly": when == WEEKDAYS[day.weekday()],
-        "monthly": when == str(day.day),
-        "optional": False,
-    }[kind]
-
-
-def days(first: date, last: date) -> Iterator[date]:
-    """Yield every day from ``first`` to ``last``."""
-    for number in range((last - first).days + 1):
-        yield first + timedelta(days=number)
 
 
 def find(settings: Settings, since: date | None, until: date) -> tuple[list[Drop], list[str]]:

@@ -25,8 +25,9 @@ from conf.settings.exports import Export
 from conf.settings.schema import Settings
 from jobs.ingest.check_exports import Checked, check
 from jobs.ingest.databases import extract, fingerprint, grouped, queries
-from jobs.ingest.exports import Drop, due, find, refuse_changed
+from jobs.ingest.exports import Drop, find, refuse_changed
 from jobs.ingest.read_exports import Count, good, load, nothing, refused
+from jobs.inputs.export_calendar import due
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.lake.night import publish

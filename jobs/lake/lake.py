@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 OUTCOMES = "outcomes/offer_outcomes"
 #: what each customer adds to these figures
 CUSTOMER_OUTCOMES = "outcomes/customer_outcomes"
+#: the products that share a cluster, which is what the database gets of the catalogue
+SHARED_CLUSTERS = "catalogue/shared_clusters"
 #: which stage publishes a layer
 LAYERS = {
     "raw": Stage.INGEST,

@@ -13,6 +13,7 @@ import jinja2
 
 from conf.settings.schema import Settings
 from jobs.database import database
+from jobs.inputs.newest_study import newest_study
 from jobs.lake.delivery import link_newest, new_file
 from jobs.lake.lake import OUTCOMES, Draft, Lake
 from jobs.lake.manifest import Manifest
@@ -28,7 +29,6 @@ from jobs.report.night_tables import NightTables
 from jobs.report.offer_figures import examples, offers, outcomes
 from jobs.report.segment_figures import map_of, segment_figures
 from jobs.stages import Stage
-from jobs.train.log_study import newest_study
 
 log = logging.getLogger(__name__)
 #: what the night's page is made from

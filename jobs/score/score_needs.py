@@ -16,7 +16,6 @@ from conf.tables.table import Table
 from conf.tables.types import arrow_schema
 from jobs.lake.lake import Draft, Lake
 from jobs.score.score_segments import Population, filled
-from jobs.validate.merge_clean import empty
 from scoring.customers.needs import Books, characteristics, derived_books, needs_met, source_books
 from scoring.segments.audiences import affinities
 
@@ -69,7 +68,11 @@ def _books(lake: Lake, day: date) -> Books:
 
 def _optional(lake: Lake, day: date, name: str) -> pads.Dataset | pa.Table:
     """Return a book of the clean layer; an empty one where the source has none."""
-    return lake.dataset(f"clean/{name}", day) if lake.has(f"clean/{name}", day) else empty(CANONICAL[name])
+    return (
+        lake.dataset(f"clean/{name}", day)
+        if lake.has(f"clean/{name}", day)
+        else arrow_schema(CANONICAL[name]).empty_table()
+    )
 
 
 def _write(draft: Draft, table: Table, rows: pa.Table, constant: dict[str, Any]) -> None:

@@ -20,10 +20,9 @@ from conf.tables.customers import NEXT_ACTIONS
 from conf.tables.features import FEATURES
 from conf.tables.offers import CHARACTERISTIC_RECOMMENDATIONS, ORGANIZATION_CHARACTERISTICS
 from features.schemas import conform, struct
-from jobs.catalogue.build_catalogue import SHARED
-from jobs.features.fit_inputs import fitting
-from jobs.features.repeat_inputs import bought_last, with_owned
-from jobs.lake.lake import Draft, Lake
+from jobs.inputs.repeats import bought_last, with_owned
+from jobs.inputs.suitability import mark_unfit
+from jobs.lake.lake import SHARED_CLUSTERS, Draft, Lake
 from jobs.lake.manifest import Manifest, TableVersion
 from jobs.lake.night import publish
 from jobs.score.score_inputs import deliveries, load_models, scoring_pins
@@ -71,7 +70,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     pins = scoring_pins(training.facts.get("pins", {}))
     sent = deliveries(settings, day)
     inputs = {"features": features.content, "clean": clean.content}
-    inputs |= {"clusters": lake.version(SHARED, day).content} if lake.has(SHARED, day) else {}
+    inputs |= {"clusters": lake.version(SHARED_CLUSTERS, day).content} if lake.has(SHARED_CLUSTERS, day) else {}
     inputs |= {"contacts": hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()}
     inputs |= {f"model {name}": f"{pin['sha256']} {pin['standing']}" for name, pin in sorted(pins.items())}
 
@@ -169,7 +168,7 @@ class _Night:
         )
         last = bought_last(self.lake, self.spark, self.day)
         found = with_repeats(found, self.feature("repurchase"), settings.horizon_days, last)
-        found = fitting(self.lake, self.spark, self.day, settings.policy, found, "product_type")
+        found = mark_unfit(self.lake, self.spark, self.day, settings.policy, found, "product_type")
         repeats, discoveries = self.models.get("offer_ranker"), self.models.get("discovery_ranker")
         chosen = {False: repeats, True: discoveries or repeats}
         rankers = {flag: model for flag, model in chosen.items() if model is not None}
@@ -187,7 +186,7 @@ class _Night:
             return None
         rows = coupon_rows(self.feature("coupon_affinity"), self.profile)
         settings = self.settings
-        rows = fitting(self.lake, self.spark, self.day, settings.policy, rows, "offer_id")
+        rows = mark_unfit(self.lake, self.spark, self.day, settings.policy, rows, "offer_id")
         rows = with_owned(self.lake, self.spark, self.day, rows)
         response, scope = self.models.get("coupon_response"), self.models.get("coupon_scope")
         return scored_coupons(

@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from jobs.lake.lake import Lake
-from jobs.stages import Stage
+from jobs.inputs.newest_study import ARCHITECTURES
 
 if TYPE_CHECKING:
     from training.characteristics.architectures import Study
     from training.models.tracking import Registry, Run
 
 log = logging.getLogger(__name__)
-#: name of the table among the files of a run
-ARCHITECTURES = "architectures"
 
 
 def log_study(registry: Registry, run: Run, name: str, tags: Mapping[str, str], study: Study) -> None:
@@ -43,10 +40,3 @@ def told(study: Study, day: date) -> dict[str, Any]:
     """Return what a report says of a study: ``on``, and ``rows``; a gain is None where there was nothing to gain."""
     rows = study.table.astype(object).where(study.table.notna(), None).to_dict("records")
     return {"on": str(day), "rows": rows}
-
-
-def newest_study(lake: Lake, day: date) -> dict[str, Any]:
-    """Return what the training of ``day`` told of the newest study, or else the one before it; empty where none did."""
-    last = day if lake.manifest(Stage.TRAIN, day) else lake.newest(Stage.TRAIN, day)
-    found: dict[str, Any] = lake.need(Stage.TRAIN, last).facts.get(ARCHITECTURES, {}) if last else {}
-    return found

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from conf.errors import ConfigError, DataError
 from conf.settings.load import config_hash
 from conf.settings.schema import Settings
+from jobs.inputs.newest_study import ARCHITECTURES, newest_study
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.lake.night import code_version, peak_mb, publish
 from jobs.stages import Stage
-from jobs.train.log_study import ARCHITECTURES, log_study, newest_study, told
+from jobs.train.log_study import log_study, told
 from jobs.train.model_comparison import TABLE, comparison, comparisons, curve, curve_of, curves
 from jobs.train.model_pins import folder_of, local_folder, open_registry, pins, still_pinned, versions
 from jobs.train.study_tables import carried

@@ -22,7 +22,7 @@ from conf.tables.canonical import CANONICAL
 from conf.tables.runs import DATA_QUALITY
 from conf.tables.types import arrow_schema
 from features.canonical.mapping import check_source
-from jobs.ingest.exports import due
+from jobs.inputs.export_calendar import due
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest, TableVersion
 from jobs.lake.night import publish

@@ -15,7 +15,7 @@ from conf.settings.schema import Settings
 from conf.tables.canonical import CANONICAL
 from conf.tables.catalogue import CLUSTER_JOURNAL, PRODUCT_CLUSTERS
 from conf.tables.types import arrow_schema
-from jobs.catalogue.build_catalogue import CLUSTERS, JOURNAL, SHARED, run
+from jobs.catalogue.build_catalogue import CLUSTERS, JOURNAL, SHARED_CLUSTERS, run
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.stages import Stage
@@ -89,7 +89,7 @@ def test_a_source_without_titles_has_a_cluster_a_product_and_says_so(settings, n
     assert "has no titles" in caplog.text
     assert ids(settings, 0) == {"a": "a", "b": "b", "c": "c"}
     assert all(row["is_clusteroid"] and row["confidence"] == 1.0 and row["title"] is None for row in read(settings, 0))
-    assert read(settings, 0, SHARED) == []
+    assert read(settings, 0, SHARED_CLUSTERS) == []
     night(1, {"a": None, "b": "", "c": " "})
     assert made.tables[CLUSTERS].content == Lake(settings.lake).version(CLUSTERS, FIRST + timedelta(days=1)).content
     night(2, {"b": None, "d": None})
@@ -108,7 +108,7 @@ def test_ids_last_and_the_journal_tells_what_changed(settings, spark, night):
     assert {row["cluster_id"] for row in rows if row["is_clusteroid"]} == {
         row["product_id"] for row in rows if row["is_clusteroid"]
     }
-    assert {row["product_id"] for row in read(settings, 0, SHARED)} == {"m1", "m2", "h1", "h2"}
+    assert {row["product_id"] for row in read(settings, 0, SHARED_CLUSTERS)} == {"m1", "m2", "h1", "h2"}
     assert {row["reason"] for row in rows} == {"stands for its cluster", "the same words, numbers and codes"}
     assert set(rows[0]) == set(PRODUCT_CLUSTERS.names)
     assert (first.facts["clusters"], first.facts["sharing"]) == (len(TITLES) - 2, 4)
@@ -152,7 +152,7 @@ def test_new_products_join_the_clusters_there_are_as_a_full_clustering_would_hav
     old = Lake(settings.lake).version(CLUSTERS, FIRST)
     assert set(old.files) < set(made.tables[CLUSTERS].files)  # nothing old is written again
     sizes = Counter(after.values())
-    assert sorted(row["product_id"] for row in read(settings, 1, SHARED)) == sorted(
+    assert sorted(row["product_id"] for row in read(settings, 1, SHARED_CLUSTERS)) == sorted(
         product for product, cluster in after.items() if sizes[cluster] > 1
     )
 
@@ -177,7 +177,7 @@ def test_new_products_join_the_clusters_there_are_as_a_full_clustering_would_hav
     assert events(settings, 3) == {("new", taken, taken)}
     assert made.facts["clusters"] == len(set(fourth.values()))
     sizes = Counter(fourth.values())
-    assert {row["product_id"] for row in read(settings, 3, SHARED)} == {
+    assert {row["product_id"] for row in read(settings, 3, SHARED_CLUSTERS)} == {
         product for product, cluster in fourth.items() if sizes[cluster] > 1 or cluster != product
     }
     night(4, changed, recluster=True)

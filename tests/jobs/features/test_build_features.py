@@ -11,10 +11,9 @@ from conf.tables.canonical import CANONICAL
 from conf.tables.catalogue import PRODUCT_CLUSTERS
 from conf.tables.features import FEATURES
 from conf.tables.types import arrow_schema
-from jobs.catalogue.build_catalogue import SHARED
 from jobs.features.build_features import run
 from jobs.features.item_features import SETTLED
-from jobs.lake.lake import Lake
+from jobs.lake.lake import SHARED_CLUSTERS, Lake
 from jobs.lake.manifest import Manifest
 from jobs.stages import Stage
 
@@ -73,7 +72,7 @@ def glue(settings, *products: str) -> None:
         for name in products
     ]  # fmt: skip
     with Lake(settings.lake).draft(Stage.CATALOGUE, DAY) as draft:
-        draft.arrow(SHARED, pa.Table.from_pylist(rows, schema=arrow_schema(PRODUCT_CLUSTERS)))
+        draft.arrow(SHARED_CLUSTERS, pa.Table.from_pylist(rows, schema=arrow_schema(PRODUCT_CLUSTERS)))
         draft.commit(Manifest(stage="catalogue", ds=str(DAY), version=""))
 
 

@@ -7,9 +7,8 @@ from datetime import date
 import pyarrow as pa
 import pytest
 
-from jobs.catalogue.build_catalogue import SHARED
 from jobs.features.item_features import SETTLED, causes, settled
-from jobs.lake.lake import Lake
+from jobs.lake.lake import SHARED_CLUSTERS, Lake
 from jobs.lake.manifest import Manifest
 from jobs.stages import Stage
 
@@ -46,5 +45,5 @@ def test_a_night_that_lacks_one_of_them_is_no_source(lake):
 
 
 def test_clusters_are_a_cause(lake):
-    publish(lake, Stage.CATALOGUE, date(2017, 12, 3), [SHARED])
-    assert set(causes(lake, date(2017, 12, 3))) == {SHARED}
+    publish(lake, Stage.CATALOGUE, date(2017, 12, 3), [SHARED_CLUSTERS])
+    assert set(causes(lake, date(2017, 12, 3))) == {SHARED_CLUSTERS}

@@ -20,7 +20,8 @@ from conf.settings.load import load
 from conf.settings.schema import Settings
 from conf.settings.source import Source
 from jobs.ingest import ingest
-from jobs.ingest.exports import due, find
+from jobs.ingest.exports import find
+from jobs.inputs.export_calendar import due
 from jobs.lake.lake import Lake
 from jobs.stages import Stage
 

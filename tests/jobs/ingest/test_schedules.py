@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conf.errors import DataError
-from jobs.ingest.exports import days, due
+from jobs.inputs.export_calendar import days, due
 
 MONDAY = date(2026, 3, 2)
 

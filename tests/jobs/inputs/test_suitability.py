@@ -10,7 +10,7 @@ import pytest
 from conf.settings.schema import Fit, Policy
 from conf.tables.canonical import CANONICAL
 from conf.tables.types import arrow_schema
-from jobs.features.fit_inputs import fitting
+from jobs.inputs.suitability import mark_unfit
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.stages import Stage
@@ -48,7 +48,7 @@ def policy(*rules: Fit) -> Policy:
 def unfit(lake, spark, key: str, *rules: Fit, offers=("SHOES", "LACES", "TYRES")) -> set[tuple[str, str]]:
     pairs = [(who, offer) for who in ("ann", "bob") for offer in offers]
     rows = spark.createDataFrame(pairs, f"customer_id string, {key} string")
-    return {(row["customer_id"], row[key]) for row in fitting(lake, spark, DAY, policy(*rules), rows, key).collect()
+    return {(row["customer_id"], row[key]) for row in mark_unfit(lake, spark, DAY, policy(*rules), rows, key).collect()
             if row["unfit"]}  # fmt: skip
 
 
@@ -67,4 +67,4 @@ def test_a_coupon_of_unknown_scope_is_refused(lake, spark):
 
 def test_without_filters_nothing_is_marked(lake, spark):
     rows = spark.createDataFrame([("ann", "SHOES")], "customer_id string, product_type string")
-    assert fitting(lake, spark, DAY, policy(), rows, "product_type") is rows
+    assert mark_unfit(lake, spark, DAY, policy(), rows, "product_type") is rows

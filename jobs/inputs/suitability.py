@@ -1,4 +1,7 @@
-"""The tables that the hard filters of the policy ask; what the source lacks is empty, so that nothing is known."""
+"""Which products and offers suit which customers, by the hard filters of the policy.
+
+A table that the source lacks counts as empty: the filter then decides as for customers without the attribute.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ from scoring.offers.fitness import with_unfit
 log = logging.getLogger(__name__)
 
 
-def fitting(lake: Lake, spark: SparkSession, day: date, policy: Policy, rows: DataFrame, key: str) -> DataFrame:
-    """Add ``unfit`` where the policy has hard filters; a filter that cannot be asked decides as of unknown customers.
+def mark_unfit(lake: Lake, spark: SparkSession, day: date, policy: Policy, rows: DataFrame, key: str) -> DataFrame:
+    """Add ``unfit`` where the policy has hard filters.
 
     Args:
         lake: of the night.
@@ -31,17 +34,17 @@ def fitting(lake: Lake, spark: SparkSession, day: date, policy: Policy, rows: Da
     if not policy.fits:
         return rows
 
-    def known(name: str) -> DataFrame:
+    def clean(name: str) -> DataFrame:
         if lake.has(f"clean/{name}", day):
             return lake.spark(spark, f"clean/{name}", day)
-        log.warning("the source has no %s: for the filters of policy.fits nothing of them is known", name)
+        log.warning("the source has no %s: the filters of policy.fits treat their attributes as missing", name)
         return spark.createDataFrame([], struct(CANONICAL[name]))
 
-    customers, lines, products = (known(name) for name in ("customers", "order_lines", "products"))
+    customers, lines, products = (clean(name) for name in ("customers", "order_lines", "products"))
     if key == "offer_id":
         if not lake.has("clean/offer_products", day):
-            log.warning("the source has no offer_products: the filters of policy.fits cannot tell what a coupon is for")
+            log.warning("the source has no offer_products: policy.fits decides by `unknown` for every coupon")
             return rows.withColumn("unfit", F.lit(any(rule.unknown == "refuse" for rule in policy.fits)))
-        scope = known("offer_products").select("offer_id", "product_id")
+        scope = clean("offer_products").select("offer_id", "product_id")
         products = products.join(scope, "product_id", "left")
     return with_unfit(rows, key, policy.fits, customers, lines.where(until(day)), products)

@@ -1,6 +1,6 @@
-"""What the night knows of repeats beside intervals: products that share a cluster, durables, clusters bought last.
+"""What decides on repeats besides intervals: products that share a cluster, durables, clusters bought last.
 
-Each is None where there is nothing of the kind, so that such a night does not wait for Spark to find that out.
+Each function returns None where there is nothing of the kind, which spares the night a Spark query.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow.dataset as pads
 
 from features.lines import until
-from jobs.catalogue.build_catalogue import SHARED
-from jobs.lake.lake import Lake
+from jobs.lake.lake import SHARED_CLUSTERS, Lake
 from jobs.lake.manifest import TableVersion
 from jobs.stages import Stage
 from scoring.offers.repeats import durable_products, last_clusters, with_owned_scope
@@ -25,10 +24,10 @@ _TYPES, _OF_CLUSTERS, _SCOPES = "features/repurchase", "features/cluster_repurch
 
 
 def shared_clusters(lake: Lake, spark: SparkSession, day: date) -> DataFrame | None:
-    """Return which products are one; None where each is its own."""
-    if not lake.has(SHARED, day) or not lake.version(SHARED, day).rows:
+    """Return the products that share a cluster; None where no two do."""
+    if not lake.has(SHARED_CLUSTERS, day) or not lake.version(SHARED_CLUSTERS, day).rows:
         return None
-    return lake.spark(spark, SHARED, day)
+    return lake.spark(spark, SHARED_CLUSTERS, day)
 
 
 def durables(
