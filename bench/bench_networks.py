@@ -24,7 +24,8 @@ from complete_journey import Journey, day_of, journey, people, visits as series_
 
 from conf.settings.load import load
 from conf.settings.schema import NetworkTraining
-from jobs.lake.night import code_version, peak_mb
+from jobs.lake.fingerprint import code_version
+from jobs.lake.night import peak_mb
 from jobs.train.model_pins import open_registry
 from measures.comparison import SLICES, Task, compare, gain, table, together
 from measures.splits import last_window

@@ -17,23 +17,21 @@ from pathlib import Path
 
 from conf.errors import NboError
 from conf.settings.load import load
+from jobs.lake.reads import READS
 from jobs.moved_home import follow_home
 from jobs.stages import AFRESH, Stage
 
-STAGES: dict[Stage, tuple[str, str]] = {
-    Stage.INGEST: ("jobs.ingest.ingest", "pull the exports that are new into the lake's raw layer"),
-    Stage.VALIDATE: ("jobs.validate.validate", "map to the canonical model, quarantine bad rows, stop bad exports"),
-    Stage.CATALOGUE: (
-        "jobs.catalogue.build_catalogue",
-        "find which products are one; new ones join the clusters there are",
-    ),
-    Stage.FEATURES: ("jobs.features.build_features", "build customer, product and pair features in Spark"),
-    Stage.TRAIN: ("jobs.train.train_models", "pin the night's champions; train what has none"),
-    Stage.SCORE: ("jobs.score.score_offers", "score every customer and choose the offers"),
-    Stage.PUBLISH: ("jobs.publish.publish_scores", "write the night to the database in one transaction"),
-    Stage.SEGMENTS: ("jobs.segments.write_segments", "write the marketers' segment files"),
-    Stage.MEASURE: ("jobs.measure.measure_outcomes", "measure what earlier nights' offers brought"),
-    Stage.REPORT: ("jobs.report.write_report", "write the nightly report"),
+STAGES: dict[Stage, str] = {
+    Stage.INGEST: "pull the exports that are new into the lake's raw layer",
+    Stage.VALIDATE: "map to the canonical model, quarantine bad rows, stop bad exports",
+    Stage.CATALOGUE: "find which products are one; new ones join the clusters there are",
+    Stage.FEATURES: "build customer, product and pair features in Spark",
+    Stage.TRAIN: "pin the night's champions; train what has none",
+    Stage.SCORE: "score every customer and choose the offers",
+    Stage.PUBLISH: "write the night to the database in one transaction",
+    Stage.SEGMENTS: "write the marketers' segment files",
+    Stage.MEASURE: "measure what earlier nights' offers brought",
+    Stage.REPORT: "write the nightly report",
 }
 COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("jobs.commands.status", "print the newest night, what runs in Airflow, and what stands still"),
@@ -80,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
     def add(name: str, about: str, parent: argparse.ArgumentParser) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".", parents=[parent])
 
-    for name, (_, about) in STAGES.items():
+    for name, about in STAGES.items():
         command = add(str(name), about, stage)
         if name is Stage.TRAIN:
             command.add_argument("--retrain", action="store_true", help="train challengers for all models")
@@ -175,7 +173,7 @@ def _run(args: argparse.Namespace) -> int:
         afresh = AFRESH.get(stage, "").removeprefix("--")
         options = {afresh: getattr(args, afresh)} if afresh else {}
         options |= {"hold": args.hold} if stage is Stage.TRAIN else {}
-        manifest = importlib.import_module(STAGES[stage][0]).run(settings, args.ds, force=args.force, **options)
+        manifest = importlib.import_module(READS[stage].module).run(settings, args.ds, force=args.force, **options)
         _result(manifest.summary())
         return 0
     return int(importlib.import_module(COMMANDS[args.command][0]).command(settings, args) or 0)

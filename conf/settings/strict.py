@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -10,10 +10,25 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
+class UndeclaredSetting(Exception):
+    """A stage reads a setting that it does not declare; a change of it would not run the stage again."""
+
+
 class Strict(BaseModel):
     """Base of all settings: frozen, and nothing undeclared gets in."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    if not TYPE_CHECKING:  # a type checker would take every misspelt name for a setting
+
+        def __getattr__(self, name: str) -> Any:
+            """Refuse a setting that was left out by :func:`conf.settings.sections.narrowed`."""
+            if name in type(self).model_fields:
+                raise UndeclaredSetting(
+                    f"{type(self).__name__}.{name} is read, and the stage does not declare it; "
+                    "add it to the stage's settings in jobs/lake/reads.py"
+                )
+            return super().__getattr__(name)
 
     @field_validator("*", mode="before")
     @classmethod

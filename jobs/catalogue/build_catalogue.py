@@ -30,6 +30,7 @@ from jobs.catalogue.known_products import KNOWN, add_known, find_fresh, write_kn
 from jobs.lake.lake import SHARED_CLUSTERS, Draft, Lake
 from jobs.lake.manifest import File, Manifest, TableVersion
 from jobs.lake.night import publish
+from jobs.lake.reads import settings_of
 from jobs.stages import Stage
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ def run(settings: Settings, day: date, force: bool = False, recluster: bool = Fa
         ConfigError: the decisions made by hand cannot be read.
         DataError: the night has no clean layer, or that has no products.
     """
+    settings = settings_of(Stage.CATALOGUE, settings)
     lake = Lake(settings.lake)
     current, earlier = lake.manifest(Stage.CATALOGUE, day), lake.newest(Stage.CATALOGUE, day)
     recluster = recluster or bool(current and current.facts.get("reclustered"))

@@ -6,7 +6,7 @@ What is recorded once stays: the mail is out, whatever a later run of the night 
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -15,7 +15,9 @@ from conf.settings.schema import Settings
 from conf.tables.offers import CONTACTS
 from conf.tables.types import arrow_schema
 from jobs.database import database
-from scoring.segments.segment_files import Selection
+
+if TYPE_CHECKING:
+    from scoring.segments.segment_files import Selection
 
 #: days after which a night is a replay: nobody acts on its files, so they are no contact
 LIVE_DAYS = 3
@@ -44,18 +46,18 @@ def local_day(settings: Settings, moment: datetime) -> date:
     return moment.astimezone(ZoneInfo(settings.source.timezone)).date()
 
 
-def contacts(settings: Settings, day: date, found: dict[str, Selection]) -> pa.Table:
-    """Return the contacts that delivering the files means, as of the day after ``day``."""
+def contacts(day: date, channel: str, selections: dict[str, Selection]) -> pa.Table:
+    """Return the contacts by ``channel`` that delivering the files means, as of the day after ``day``."""
     schema = arrow_schema(CONTACTS)
     parts = []
-    for slug, selection in found.items():
+    for slug, selection in selections.items():
         size = selection.rows.num_rows
         given: dict[str, Any] = {
             "ds": pa.repeat(day, size),
             "customer_id": selection.rows["customer_id"],
             "segment": pa.repeat(slug, size),
             "offer_id": selection.rows["offer_id"] if "offer_id" in selection.rows.schema.names else pa.nulls(size),
-            "channel": pa.repeat(settings.policy.channel, size),
+            "channel": pa.repeat(channel, size),
             "contacted_on": pa.repeat(day + timedelta(days=1), size),
         }
         parts.append(pa.table([given[field.name].cast(field.type) for field in schema], schema=schema))

@@ -39,6 +39,7 @@ from jobs.features.item_features import build_lists, build_products, causes
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.lake.night import publish
+from jobs.lake.reads import settings_of
 from jobs.spark import session
 from jobs.stages import Stage
 
@@ -52,6 +53,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     Raises:
         DataError: the night has no clean layer, or it lacks order lines or products.
     """
+    settings = settings_of(Stage.FEATURES, settings)
     lake = Lake(settings.lake)
     inputs = {"validate": lake.need(Stage.VALIDATE, day).content}
     if earlier := lake.newest(Stage.FEATURES, day):

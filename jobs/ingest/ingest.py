@@ -31,6 +31,7 @@ from jobs.inputs.export_calendar import due
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.lake.night import publish
+from jobs.lake.reads import settings_of
 from jobs.stages import Stage
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
         DataError: files are missing or not as agreed; all are named, and the previous night stays readable.
         TransientError: a file changed while it was read.
     """
+    settings = settings_of(Stage.INGEST, settings)
     lake = Lake(settings.lake)
     since = lake.newest(Stage.INGEST, before=day)
     drops, faults = find(settings, since, day)

@@ -1,4 +1,4 @@
-"""What a stage published for a night: its tables, their files, and the causes that they come from."""
+"""What a stage published for a night: its tables, their files, and what they were made from."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ class TableVersion:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a stage published for one night: tables, facts and where they came from."""
+    """What a stage published for one night: tables, facts and what they were made from.
+
+    ``code_version`` and ``config_hash`` are of the code and the settings that the stage itself reads.
+    """
 
     stage: str
     ds: str

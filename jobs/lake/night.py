@@ -1,30 +1,27 @@
-"""One stage of one night: lock, freshness, timing, and the manifest that ties result to causes."""
+"""Runs one stage of one night: lock, freshness, timing, and the manifest of what was published and from what."""
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import json
 import logging
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from functools import cache
 from pathlib import Path
 
 import psutil
 
 from conf.errors import LockedError
-from conf.settings.load import config_hash
 from conf.settings.schema import Settings
+from jobs.lake.fingerprint import code_of, fingerprint, settings_hash
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
+from jobs.lake.reads import settings_of
 from jobs.stages import Stage
 
 log = logging.getLogger(__name__)
-ROOMS = ("conf", "expectations", "features", "jobs", "scoring", "training")
 #: seconds a lock is waited for: a killed task's child needs a moment to die
 LOCK_WAIT = 15.0
 
@@ -38,10 +35,10 @@ def publish(
     force: bool = False,
     still_there: Callable[[Manifest], bool] = lambda manifest: True,
 ) -> Manifest:
-    """Run ``build`` and publish what it drafts, unless the published version has the same causes.
+    """Run ``build`` and publish what it drafts, unless the published version has the same fingerprint.
 
     Args:
-        settings: the installation.
+        settings: what :func:`jobs.lake.reads.settings_of` leaves of the installation's.
         stage: the stage that publishes.
         day: the night.
         inputs: name -> content hash of everything the stage reads.
@@ -51,12 +48,15 @@ def publish(
 
     Raises:
         LockedError: another process works on the same night.
+        ValueError: the settings hold more than the stage declares.
     """
+    if settings != settings_of(stage, settings):
+        raise ValueError(f"stage {stage} must run on settings_of(Stage.{stage.name}, settings), not on all settings")
     lake = Lake(settings.lake)
     with lock(settings, day):
-        fingerprint = _fingerprint(settings, stage, day, inputs)
+        wanted = fingerprint(settings, stage, day, inputs)
         current = lake.manifest(stage, day)
-        if current and not force and current.fingerprint == fingerprint and still_there(current):
+        if current and not force and current.fingerprint == wanted and still_there(current):
             log.info("%s %s: nothing changed, the published version stays", stage, day)
             return current
         log.info("%s %s: started", stage, day)
@@ -68,9 +68,9 @@ def publish(
                     stage=str(stage),
                     ds=str(day),
                     version="",
-                    fingerprint=fingerprint,
-                    code_version=code_version(),
-                    config_hash=config_hash(settings),
+                    fingerprint=wanted,
+                    code_version=code_of(stage),
+                    config_hash=settings_hash(settings, stage),
                     inputs=inputs,
                     seconds=time.monotonic() - started,
                     cpu_seconds=cpu_seconds(),
@@ -110,16 +110,6 @@ def lock(settings: Settings, day: date) -> Iterator[None]:
         yield
 
 
-@cache
-def code_version() -> str:
-    """Return a hash of the project's own code and templates, so that a result names the code that made it."""
-    total = hashlib.sha256()
-    root = Path(__file__).parents[2]
-    for file in sorted(file for room in ROOMS for end in ("py", "j2") for file in (root / room).rglob(f"*.{end}")):
-        total.update(str(file.relative_to(root)).encode() + file.read_bytes())
-    return total.hexdigest()[:16]
-
-
 def peak_mb() -> float:
     """Return the peak resident memory of this process and its living children (the JVM), in MB."""
     total = 0.0
@@ -136,8 +126,3 @@ def cpu_seconds() -> float:
     """Return the CPU seconds that this process and its children (the JVM) have used, start-up included."""
     times = [process.cpu_times() for process in (psutil.Process(), *psutil.Process().children(recursive=True))]
     return sum(time.user + time.system + time.children_user + time.children_system for time in times)
-
-
-def _fingerprint(settings: Settings, stage: Stage, day: date, inputs: dict[str, str]) -> str:
-    causes = [str(stage), str(day), code_version(), config_hash(settings), inputs]
-    return hashlib.sha256(json.dumps(causes, sort_keys=True).encode()).hexdigest()

@@ -29,6 +29,7 @@ from jobs.database.contacts import is_live, local_day
 from jobs.lake.lake import CUSTOMER_OUTCOMES, OUTCOMES, Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.lake.night import publish
+from jobs.lake.reads import settings_of
 from jobs.measure.night_outcomes import CUSTOMER_SCHEMA, NightOutcomes
 from jobs.spark import session
 from jobs.stages import Stage
@@ -42,6 +43,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     Raises:
         DataError: the night has no clean layer.
     """
+    settings = settings_of(Stage.MEASURE, settings)
     lake = Lake(settings.lake)
     clean = lake.need(Stage.VALIDATE, day)
     closed = {

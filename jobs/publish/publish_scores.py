@@ -13,9 +13,11 @@ from conf.settings.schema import Settings
 from conf.tables.runs import NIGHTLY_RUNS
 from conf.tables.types import arrow_schema
 from jobs.database import database
+from jobs.lake.fingerprint import code_version
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
-from jobs.lake.night import code_version, publish
+from jobs.lake.night import publish
+from jobs.lake.reads import settings_of
 from jobs.stages import Stage
 
 log = logging.getLogger(__name__)
@@ -62,6 +64,8 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
         DataError: the night is not scored, or its rows do not fit their declaration.
         TransientError: the database cannot be reached or is locked.
     """
+    configuration = config_hash(settings)
+    settings = settings_of(Stage.PUBLISH, settings)
     lake = Lake(settings.lake)
     scores = lake.need(Stage.SCORE, day)
     inputs = {"scores": scores.content} | {
@@ -70,7 +74,9 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
 
     def build(draft: Draft) -> None:
         data = {name: lake.dataset(path, day) for name, path in TABLES.items()}
-        loaded = database.replace(settings.database, day, data | {"nightly_runs": nightly_run(lake, settings, day)})
+        loaded = database.replace(
+            settings.database, day, data | {"nightly_runs": nightly_run(lake, day, configuration)}
+        )
         draft.facts = {"rows": loaded, "database": database.describe(settings.database)}
         log.info("publish %s: %s rows to %s", day, f"{sum(loaded.values()):,}", draft.facts["database"])
 
@@ -84,8 +90,8 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     return publish(settings, Stage.PUBLISH, day, inputs, build, force, still_there)
 
 
-def nightly_run(lake: Lake, settings: Settings, day: date) -> pa.Table:
-    """Return the night's row of ``nightly_runs``."""
+def nightly_run(lake: Lake, day: date, configuration: str) -> pa.Table:
+    """Return the night's row of ``nightly_runs``; ``configuration`` is the hash of all settings."""
     scores, clean = lake.need(Stage.SCORE, day), lake.need(Stage.VALIDATE, day)
     row = {
         "ds": day,
@@ -93,7 +99,7 @@ def nightly_run(lake: Lake, settings: Settings, day: date) -> pa.Table:
         "scores_version": scores.version,
         "scores_content": scores.content,
         "code_version": code_version(),
-        "config_hash": config_hash(settings),
+        "config_hash": configuration,
         "customers": scores.tables["scores/customer_scores"].rows,
         "offers": scores.tables["scores/next_best_offer"].rows,
         "order_lines": clean.tables["clean/order_lines"].rows,

@@ -18,6 +18,7 @@ from jobs.lake.delivery import link_newest, new_file
 from jobs.lake.lake import OUTCOMES, Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.lake.night import publish
+from jobs.lake.reads import settings_of
 from jobs.report import plots, segment_plots
 from jobs.report.customer_figures import churn, named, propensities, recency, segments, spend, survival, value
 from jobs.report.expectation_figures import expectation_figures
@@ -43,6 +44,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
         TransientError: the database cannot be reached or is locked.
         NboError: the disk refuses to write.
     """
+    settings = settings_of(Stage.REPORT, settings)
     lake = Lake(settings.lake)
     lake.need(Stage.SCORE, day)
     manifests = {stage: lake.manifest(stage, day) for stage in SOURCES}

@@ -25,6 +25,7 @@ from jobs.inputs.suitability import mark_unfit
 from jobs.lake.lake import SHARED_CLUSTERS, Draft, Lake
 from jobs.lake.manifest import Manifest, TableVersion
 from jobs.lake.night import publish
+from jobs.lake.reads import settings_of
 from jobs.score.score_inputs import deliveries, load_models, scoring_pins
 from jobs.score.score_needs import write_need_tables
 from jobs.score.score_segments import write_segment_tables
@@ -65,6 +66,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     Raises:
         DataError: features or models are missing or not the ones that were registered, or the scores make no sense.
     """
+    settings = settings_of(Stage.SCORE, settings)
     lake = Lake(settings.lake)
     features, clean, training = (lake.need(s, day) for s in (Stage.FEATURES, Stage.VALIDATE, Stage.TRAIN))
     pins = scoring_pins(training.facts.get("pins", {}))

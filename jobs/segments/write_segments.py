@@ -24,6 +24,7 @@ from jobs.lake.delivery import link_newest, new_folder
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.lake.night import publish
+from jobs.lake.reads import settings_of
 from jobs.stages import Stage
 from scoring.segments.audiences import SEED
 from scoring.segments.contact_limits import within_limit
@@ -60,6 +61,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
         DataError: the night is not scored.
         NboError: the disk refuses to write.
     """
+    settings = settings_of(Stage.SEGMENTS, settings)
     lake = Lake(settings.lake)
     scores = lake.need(Stage.SCORE, day)
     outbox = Path(settings.home, "outbox")
@@ -79,7 +81,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
         with new_folder(outbox, str(day)) as folder:
             facts = write(folder, settings, day, selections, scores.content, standing)
             # before the folder is linked: no file goes out whose contacts are not on record
-            recorded = record(settings, day, contacts(settings, day, selections)) if fresh else 0
+            recorded = record(settings, day, contacts(day, settings.policy.channel, selections)) if fresh else 0
         link_newest(outbox)
         draft.facts = {"folder": str(outbox / str(day)), "recorded": recorded, **facts}
         for file in facts["files"]:

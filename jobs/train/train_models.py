@@ -15,12 +15,13 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from conf.errors import ConfigError, DataError
-from conf.settings.load import config_hash
 from conf.settings.schema import Settings
 from jobs.inputs.newest_study import ARCHITECTURES, newest_study
+from jobs.lake.fingerprint import code_of, code_version, settings_hash
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
-from jobs.lake.night import code_version, peak_mb, publish
+from jobs.lake.night import peak_mb, publish
+from jobs.lake.reads import settings_of
 from jobs.stages import Stage
 from jobs.train.log_study import log_study, told
 from jobs.train.model_comparison import TABLE, comparison, comparisons, curve, curve_of, curves
@@ -73,6 +74,7 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
     Raises:
         DataError: the clean layer of ``day`` is not published, or the files of a champion are gone.
     """
+    settings = settings_of(Stage.TRAIN, settings)
     clean = Lake(settings.lake).need(Stage.VALIDATE, day)
     registry = open_registry(settings)
 
@@ -320,7 +322,7 @@ def _tried(settings: Settings, lake: Lake, day: date) -> dict[str, dict[str, str
     if last is None:
         return {}
     manifest = lake.need(Stage.TRAIN, last)
-    if (manifest.code_version, manifest.config_hash) != (code_version(), config_hash(settings)):
+    if (manifest.code_version, manifest.config_hash) != (code_of(Stage.TRAIN), settings_hash(settings, Stage.TRAIN)):
         return {}
     tried: dict[str, dict[str, str]] = manifest.facts.get("tried", {})
     return {name: each for name, each in tried.items() if (day - date.fromisoformat(each["on"])).days < RETRY_DAYS}

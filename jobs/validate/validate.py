@@ -26,6 +26,7 @@ from jobs.inputs.export_calendar import due
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest, TableVersion
 from jobs.lake.night import publish
+from jobs.lake.reads import settings_of
 from jobs.spark import session
 from jobs.stages import Stage
 from jobs.validate import measure_tables as measure
@@ -64,6 +65,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
         ConfigError: the source is not mapped rightly.
         DataError: the night is refused, or what it builds on is not there.
     """
+    settings = settings_of(Stage.VALIDATE, settings)
     check_source(settings.source, CANONICAL)
     lake = Lake(settings.lake)
     raw = lake.need(Stage.INGEST, day)

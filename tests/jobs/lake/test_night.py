@@ -10,10 +10,12 @@ import pyarrow as pa
 import pytest
 
 from conf.errors import LockedError
+from conf.settings.load import load
 from conf.settings.schema import Settings
 from jobs.lake import night
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.night import publish
+from jobs.lake.reads import settings_of
 from jobs.stages import Stage
 
 DAY = date(2017, 12, 3)
@@ -31,7 +33,17 @@ class Build:
         draft.facts["run"] = self.runs
 
 
-def test_the_same_causes_run_once(settings: Settings) -> None:
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings_of(Stage.FEATURES, settings)
+
+
+def test_all_settings_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"features must run on settings_of\(Stage.FEATURES, settings\)"):
+        publish(load(), Stage.FEATURES, DAY, {}, Build())
+
+
+def test_the_same_fingerprint_runs_once(settings: Settings) -> None:
     build = Build()
     first = publish(settings, Stage.FEATURES, DAY, {"clean": "a"}, build)
     again = publish(settings, Stage.FEATURES, DAY, {"clean": "a"}, build)
@@ -46,7 +58,7 @@ def test_other_input_other_configuration_force_or_a_lost_result_run_again(settin
     publish(settings, Stage.FEATURES, DAY, {"clean": "a"}, build)
     publish(settings, Stage.FEATURES, DAY, {"clean": "b"}, build)
     assert build.runs == 2
-    other = settings.model_copy(update={"horizon_days": 14})
+    other = settings.model_copy(update={"models": settings.models.model_copy(update={"seed": 14})})
     publish(other, Stage.FEATURES, DAY, {"clean": "b"}, build)
     assert build.runs == 3
     publish(other, Stage.FEATURES, DAY, {"clean": "b"}, build, force=True)
@@ -55,7 +67,7 @@ def test_other_input_other_configuration_force_or_a_lost_result_run_again(settin
     assert build.runs == 5
 
 
-def test_where_it_runs_is_no_cause(settings: Settings) -> None:
+def test_where_it_runs_does_not_count(settings: Settings) -> None:
     build = Build()
     publish(settings, Stage.FEATURES, DAY, {}, build)
     moved = settings.model_copy(update={"spark": settings.spark.model_copy(update={"master": "local[1]"})})
