@@ -31,6 +31,8 @@ OF_A_RUN = {
 #: tables and columns that were renamed on purpose; more can be given on the command line
 RENAMED_TABLES: dict[str, str] = {}
 RENAMED_COLUMNS: dict[str, dict[str, str]] = {}
+#: columns of texts for people that were reworded on purpose, by the table's last part; they are left out
+REWORDED = {"data_quality": {"expected"}}
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Intended:
     columns: dict[str, dict[str, str]] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
+    reworded: dict[str, set[str]] = field(default_factory=dict)
 
 
 #: reads a table into the engine
@@ -56,14 +59,19 @@ def main() -> int:
     parser.add_argument("--column", action="append", default=[], metavar="TABLE.OLD=NEW", help="renamed on purpose")
     parser.add_argument("--dropped", action="append", default=[], metavar="TABLE", help="gone on purpose; * allowed")
     parser.add_argument("--added", action="append", default=[], metavar="TABLE", help="new on purpose; * allowed")
+    parser.add_argument("--reworded", action="append", default=[], metavar="TABLE.COLUMN", help="left out")
     arguments = parser.parse_args()
     columns = {table: dict(names) for table, names in RENAMED_COLUMNS.items()}
     for text in arguments.column:
         old, new = text.split("=")
         table, column = old.rsplit(".", 1)
         columns.setdefault(table, {})[column] = new
+    reworded = {table: set(names) for table, names in REWORDED.items()}
+    for text in arguments.reworded:
+        table, column = text.rsplit(".", 1)
+        reworded.setdefault(table, set()).add(column)
     tables = RENAMED_TABLES | dict(text.split("=") for text in arguments.table)
-    intended = Intended(tables, columns, tuple(arguments.dropped), tuple(arguments.added))
+    intended = Intended(tables, columns, tuple(arguments.dropped), tuple(arguments.added), reworded)
     different = compare(arguments.before, arguments.after, intended)
     print(f"{len(different)} table(s) differ" + (f": {', '.join(different)}" if different else ""))
     return 1 if different else 0
@@ -100,19 +108,22 @@ def _verdict(table: str, left: Read | None, right: Read | None, intended: Intend
         new_names = intended.columns.get(table, {})
         old, new = left(engine), right(engine)
         old = old.project(", ".join(f'"{name}" as "{new_names.get(name, name)}"' for name in old.columns))
-        return _difference(engine, table, old, new)
+        part = table.rsplit("/", 1)[-1]
+        reworded = sorted(intended.reworded.get(part, set()) & set(new.columns))
+        verdict = _difference(engine, old, new, {*reworded, *OF_A_RUN.get(part, ())})
+        return f"{verdict}; left out, reworded: {', '.join(reworded)}" if reworded else verdict
 
 
 def _difference(
-    engine: duckdb.DuckDBPyConnection, table: str, old: duckdb.DuckDBPyRelation, new: duckdb.DuckDBPyRelation
+    engine: duckdb.DuckDBPyConnection, old: duckdb.DuckDBPyRelation, new: duckdb.DuckDBPyRelation, left_out: set[str]
 ) -> str:
     """Return "same" with the number of rows, or what differs: columns, types, rows, and in which columns."""
     if missing := sorted(set(old.columns) ^ set(new.columns)):
         return f"columns of one side only: {', '.join(missing)}"
-    names = [name for name in old.columns if name not in OF_A_RUN.get(table.rsplit("/", 1)[-1], ())]
+    names = [name for name in old.columns if name not in left_out]
     kinds, new_kinds = (dict(zip(side.columns, map(str, side.types), strict=True)) for side in (old, new))
     retyped = [f"{name} ({kinds[name]}, now {new_kinds[name]})" for name in names if kinds[name] != new_kinds[name]]
-    if retyped and not table.startswith("database/"):  # SQLite's types are those of the values
+    if retyped:
         return f"other types: {', '.join(retyped)}"
     old.create("old")
     new.create("new")

@@ -84,6 +84,13 @@ def test_what_is_renamed_or_dropped_on_purpose_is_no_difference(before, tmp_path
     assert compare(before, after, Intended(dropped=("lake/features/*e",), added=("lake/features/profiles",))) == []
 
 
+def test_a_reworded_text_is_left_out(before, tmp_path, capsys):
+    after = home(tmp_path / "after", PROFILE | {"spend": [1.5, None, 7.0]})
+
+    assert compare(before, after, Intended(reworded={"profile": {"spend"}})) == []
+    assert "profile: same (3 rows); left out, reworded: spend" in capsys.readouterr().out
+
+
 def test_an_empty_home_is_an_error(before, tmp_path):
     with pytest.raises(SystemExit, match="holds no published night"):
         compare(before, tmp_path, Intended())

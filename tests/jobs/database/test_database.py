@@ -20,7 +20,8 @@ import sqlalchemy as sa
 
 from conf.errors import ConfigError, DataError, NboError, TransientError
 from conf.tables.published import PUBLISHED
-from jobs.database import database, schema
+from conf.tables.types import arrow_schema
+from jobs.database import database
 
 DAY, EARLIER = date(2017, 12, 3), date(2017, 12, 2)
 PASSWORD = "canary p@ss/word"
@@ -57,7 +58,7 @@ def night(day: date, customers: int, mark: str) -> dict[str, pa.Table]:
 
 
 def _table(name: str, day: date, columns: dict[str, object]) -> pa.Table:
-    declared = schema.arrow_schema(PUBLISHED[name])
+    declared = arrow_schema(PUBLISHED[name])
     size = next(len(value) for value in columns.values() if isinstance(value, list))
     values = {**dict.fromkeys(declared.names), **columns, "ds": day}
     return pa.table({k: v if isinstance(v, list) else [v] * size for k, v in values.items()}, schema=declared)

@@ -39,7 +39,9 @@ EDITS = {
         "scoring/segments/segment_files.py", "def columns(", "def columns_(): return 1\n\n\ndef columns(",
         {Stage.SCORE, Stage.SEGMENTS},
     ),
-    "feature": ("features/customers/visits.py", "\ndef actions", "\nMORE = 1\n\n\ndef actions", {Stage.FEATURES, Stage.TRAIN}),
+    "feature": (
+        "features/customers/visits.py", "\ndef actions", "\nN = 1\n\n\ndef actions", {Stage.FEATURES, Stage.TRAIN},
+    ),
     "segment title": (
         "conf/segments.yml", "title: Ready for a coupon", "title: Coupons", {Stage.SCORE, Stage.SEGMENTS},
     ),
