@@ -6,6 +6,8 @@ code and champions give the same rows. Those stand in ``nightly_runs`` and ``mod
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from conf.tables.catalogue import CLUSTER_JOURNAL as JOURNAL, PRODUCT_CLUSTERS as CLUSTERS
 from conf.tables.customers import CUSTOMER_PROPENSITIES, CUSTOMER_SCORES, NEXT_ACTIONS
 from conf.tables.interests import FEATURE_COVERAGE as FEATURES_KNOWN
@@ -29,6 +31,8 @@ from conf.tables.segments import (
 )
 from conf.tables.table import Table
 
+#: published tables of items that have another name in the lake
+IN_LAKE = {"bought_together": "products_together"}
 #: the dictionary of the night's features
 FEATURE_COVERAGE = Table(
     "feature_coverage",
@@ -49,32 +53,44 @@ CLUSTER_JOURNAL = Table(
     "cluster_journal", JOURNAL.grain, ("ds", "event", "cluster_id", "subject"), (DS, *JOURNAL.columns)
 )
 
-PUBLISHED: dict[str, Table] = {
-    table.name: table
-    for table in (
-        NEXT_BEST_OFFER,
-        CUSTOMER_SCORES,
-        SEGMENTS,
-        SEGMENT_MEMBERS,
-        PRODUCT_CLUSTERS,
-        CLUSTER_JOURNAL,
-        SEGMENT_AFFINITIES,
-        SEGMENT_OVERLAPS,
-        LOOK_ALIKE_CURVES,
-        FEATURE_COVERAGE,
-        *ITEMS_PUBLISHED,
-        CHARACTERISTIC_RECOMMENDATIONS,
-        *NEED_TABLES,
-        CUSTOMER_PROPENSITIES,
-        KPI_RULES,
-        UPLIFT_VERDICTS,
-        ORGANIZATION_CHARACTERISTICS,
-        NEXT_ACTIONS,
-        OFFER_OUTCOMES,
-        MODEL_VERSIONS,
-        MODEL_COMPARISON,
-        DATA_QUALITY,
-        NIGHTLY_RUNS,
-        CONTACTS,
-    )
-}
+
+@dataclass(frozen=True)
+class Publication:
+    """A table of the score database.
+
+    ``lake``: table of the lake that the stage ``publish`` loads; None: it is written at another moment.
+    ``large``: it grows with the customers; PostgreSQL keeps each of its nights in a partition.
+    """
+
+    table: Table
+    lake: str | None = None
+    large: bool = False
+
+
+PUBLICATIONS = (
+    Publication(NEXT_BEST_OFFER, "scores/next_best_offer", large=True),
+    Publication(CUSTOMER_SCORES, "scores/customer_scores", large=True),
+    Publication(SEGMENTS, "scores/segments"),
+    Publication(SEGMENT_MEMBERS, "scores/segment_members", large=True),
+    Publication(PRODUCT_CLUSTERS, "catalogue/shared_clusters"),
+    Publication(CLUSTER_JOURNAL, "catalogue/cluster_journal"),
+    Publication(SEGMENT_AFFINITIES, "scores/segment_affinities"),
+    Publication(SEGMENT_OVERLAPS, "scores/segment_overlaps"),
+    Publication(LOOK_ALIKE_CURVES, "scores/look_alike_curves"),
+    Publication(FEATURE_COVERAGE, "features/feature_coverage"),
+    *(Publication(table, f"features/{IN_LAKE.get(table.name, table.name)}") for table in ITEMS_PUBLISHED),
+    Publication(CHARACTERISTIC_RECOMMENDATIONS, "scores/characteristic_recommendations", large=True),
+    *(Publication(table, f"scores/{table.name}") for table in NEED_TABLES),
+    Publication(CUSTOMER_PROPENSITIES, "scores/customer_propensities", large=True),
+    Publication(KPI_RULES, "models/kpi_rules"),
+    Publication(UPLIFT_VERDICTS, "models/uplift_verdicts"),
+    Publication(ORGANIZATION_CHARACTERISTICS, "scores/organization_characteristics"),
+    Publication(NEXT_ACTIONS, "scores/next_actions", large=True),
+    Publication(OFFER_OUTCOMES),
+    Publication(MODEL_VERSIONS, "models/model_versions"),
+    Publication(MODEL_COMPARISON, "models/model_comparison"),
+    Publication(DATA_QUALITY, "quality/data_quality"),
+    Publication(NIGHTLY_RUNS),
+    Publication(CONTACTS),
+)
+PUBLISHED: dict[str, Table] = {one.table.name: one.table for one in PUBLICATIONS}

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateSchema, SetColumnComment, SetTableComment
 from sqlalchemy.types import TypeEngine
 
-from conf.tables.published import PUBLISHED
+from conf.tables.published import PUBLICATIONS, PUBLISHED
 from conf.tables.types import sql_type
 
 SCHEMA = "nbo"
@@ -22,15 +22,7 @@ VIEWS = {
         "from {prefix}current_next_best_offer"
     ),
 }
-#: tables that grow with the customers; PostgreSQL keeps each of their nights in a partition
-PARTITIONED = (
-    "next_best_offer",
-    "customer_scores",
-    "characteristic_recommendations",
-    "customer_propensities",
-    "next_actions",
-    "segment_members",
-)
+PARTITIONED = tuple(one.table.name for one in PUBLICATIONS if one.large)
 
 
 def metadata(schema: str | None) -> sa.MetaData:

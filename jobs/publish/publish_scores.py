@@ -10,6 +10,7 @@ import pyarrow as pa
 from conf.errors import DataError
 from conf.settings.load import config_hash
 from conf.settings.schema import Settings
+from conf.tables.published import PUBLICATIONS
 from conf.tables.runs import NIGHTLY_RUNS
 from conf.tables.types import arrow_schema
 from jobs.database import database
@@ -22,39 +23,7 @@ from jobs.stages import Stage
 
 log = logging.getLogger(__name__)
 #: published table -> where the lake has it; outcomes follow when they are measured
-TABLES = {
-    "next_best_offer": "scores/next_best_offer",
-    "customer_scores": "scores/customer_scores",
-    "product_clusters": "catalogue/shared_clusters",
-    "cluster_journal": "catalogue/cluster_journal",
-    "segments": "scores/segments",
-    "segment_members": "scores/segment_members",
-    "segment_affinities": "scores/segment_affinities",
-    "segment_overlaps": "scores/segment_overlaps",
-    "look_alike_curves": "scores/look_alike_curves",
-    "feature_coverage": "features/feature_coverage",
-    "similar_products": "features/similar_products",
-    "bought_together": "features/products_together",
-    "offer_lists": "features/offer_lists",
-    "store_overlaps": "features/store_overlaps",
-    "repurchase": "features/repurchase",
-    "cluster_repurchase": "features/cluster_repurchase",
-    "customer_tags": "features/customer_tags",
-    "tag_recommendations": "features/tag_recommendations",
-    "characteristic_recommendations": "scores/characteristic_recommendations",
-    "need_categories": "scores/need_categories",
-    "needs": "scores/needs",
-    "characteristics": "scores/characteristics",
-    "segment_needs": "scores/segment_needs",
-    "customer_propensities": "scores/customer_propensities",
-    "kpi_rules": "models/kpi_rules",
-    "uplift_verdicts": "models/uplift_verdicts",
-    "organization_characteristics": "scores/organization_characteristics",
-    "next_actions": "scores/next_actions",
-    "model_versions": "models/model_versions",
-    "model_comparison": "models/model_comparison",
-    "data_quality": "quality/data_quality",
-}
+TABLES = {one.table.name: one.lake for one in PUBLICATIONS if one.lake is not None}
 
 
 def run(settings: Settings, day: date, force: bool = False) -> Manifest:
