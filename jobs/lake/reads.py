@@ -54,7 +54,10 @@ READS = {
     ),
     Stage.REPORT: StageReads(
         "jobs.report.write_report",
-        ("offers", "policy", "propensities", "source.consent", "source.currency", "source.name", "source.title"),
+        (
+            "horizon_days", "models.churn_active_days", "models.value_days", "offers", "policy", "propensities",
+            "source.consent", "source.currency", "source.name", "source.timezone", "source.title",
+        ),
     ),
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 from datetime import date
 from pathlib import Path
@@ -110,7 +111,11 @@ def test_stages_declare_the_settings_that_their_code_names(stage):
 
 
 def settings_read(file: Path) -> set[str]:
+    """Paths after ``settings.`` in a module, and in the templates beside it, where ``source`` is a part of them."""
     found = set()
+    for template in file.parent.glob("templates/*.j2"):
+        text = re.sub(r"\bsource\.", "settings.source.", template.read_text(encoding="utf-8"))
+        found |= set(re.findall(r"\bsettings\.(\w+(?:\.\w+)?)", text))
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         parts: list[str] = []
         while isinstance(node, ast.Attribute) and node.attr != "settings":
