@@ -27,6 +27,7 @@ from features.catalogue.decisions import APART, SAME, Decision, Decisions, resol
 from features.catalogue.reasons import NO_TITLE
 from jobs.catalogue import cluster_tables as tables
 from jobs.catalogue.known_products import KNOWN, add_known, find_fresh, write_known
+from jobs.lake.facts import CatalogueFacts
 from jobs.lake.lake import SHARED_CLUSTERS, Draft, Lake
 from jobs.lake.manifest import File, Manifest, TableVersion
 from jobs.lake.night import publish
@@ -48,7 +49,7 @@ def run(settings: Settings, day: date, force: bool = False, recluster: bool = Fa
     settings = settings_of(Stage.CATALOGUE, settings)
     lake = Lake(settings.lake)
     current, earlier = lake.manifest(Stage.CATALOGUE, day), lake.newest(Stage.CATALOGUE, day)
-    recluster = recluster or bool(current and current.facts.get("reclustered"))
+    recluster = recluster or CatalogueFacts.of(current).reclustered
     decisions, read = read_decisions(Path(settings.home, settings.catalogue.decisions))
     inputs = {
         "products": lake.version("clean/products", day).content,
@@ -114,12 +115,12 @@ def _build(night: _Night, inputs: dict[str, str], recluster: bool, draft: Draft)
     draft.facts = {"skipped": {}, "reclustered": recluster, "refused": night.decisions.refused, "method": method}
     for line in night.decisions.refused:
         log.warning("catalogue: a decision by hand is refused: %s", line)
-    same = before is not None and before.facts.get("method") == method and not recluster
+    same = before is not None and CatalogueFacts.of(before).method == method and not recluster
     if before and same and all(before.inputs[name] == inputs[name] for name in ("products", "decisions")):
         _carry(draft, before)
         return
     with _engine(night) as engine:
-        if before and same and before.facts.get("index"):
+        if before and same and CatalogueFacts.of(before).index:
             decided_so = before.inputs["decisions"] == inputs["decisions"]
             if _join(night, engine, draft, before, config, decided_so):
                 return
@@ -246,7 +247,7 @@ def _append(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, befo
     shared = _copy(engine, draft, SHARED_CLUSTERS, f"{tables.added_to_shared()} order by cluster_id, product_id")
     _copy(engine, draft, JOURNAL, tables.journal_of_additions())
     add_known(engine, draft)
-    draft.facts |= {"clusters": before.facts["clusters"] + new, "sharing": shared.rows}
+    draft.facts |= {"clusters": CatalogueFacts.of(before).clusters + new, "sharing": shared.rows}
 
 
 def _copy(engine: duckdb.DuckDBPyConnection, draft: Draft, name: str, query: str) -> TableVersion:

@@ -17,6 +17,7 @@ from rich.table import Table
 from conf.errors import ConfigError, DataError
 from conf.settings.schema import Settings
 from jobs.database import database
+from jobs.lake.facts import ValidateFacts
 from jobs.lake.lake import Lake
 from jobs.report.model_figures import models
 from jobs.report.night_figures import totals
@@ -105,7 +106,7 @@ def places(settings: Settings, night: NightTables) -> dict[str, str]:
         "Scores": f"{database.describe(settings.database)}, views current_next_best_offer, ...",
         "Segment files": f"{home / 'outbox' / str(night.day)}/",
         "Report": str(home / "reports" / str(night.day) / "index.html"),
-        "Data Docs": str(home / clean.facts["data_docs"]),
+        "Data Docs": str(home / ValidateFacts.of(clean).data_docs),
         "MLflow": f"{_masked(settings.mlflow)} (make mlflow)",
     }
 

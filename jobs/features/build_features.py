@@ -36,6 +36,7 @@ from features.segments.segments import SegmentConfig, segments
 from jobs.features.build_interests import build_interests
 from jobs.features.feature_night import FeatureNight
 from jobs.features.item_features import build_lists, build_products, causes
+from jobs.lake.facts import FeatureFacts
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.lake.night import publish
@@ -57,7 +58,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     lake = Lake(settings.lake)
     inputs = {"validate": lake.need(Stage.VALIDATE, day).content}
     if earlier := lake.newest(Stage.FEATURES, day):
-        fitted = lake.need(Stage.FEATURES, earlier).facts.get("segments")
+        fitted = FeatureFacts.of(lake.need(Stage.FEATURES, earlier)).segments
         inputs["segments"] = hashlib.sha256(json.dumps(fitted, sort_keys=True).encode()).hexdigest()
         if lake.has("features/segments", earlier):
             inputs["members"] = lake.version("features/segments", earlier).content
@@ -103,7 +104,7 @@ def _build_segments(night: FeatureNight, profiles: DataFrame) -> None:
     earlier = night.lake.newest(Stage.FEATURES, night.day)
     before, members = None, None
     if earlier is not None and night.lake.has("features/segments", earlier):
-        fitted = night.lake.need(Stage.FEATURES, earlier).facts.get("segments", {})
+        fitted = FeatureFacts.of(night.lake.need(Stage.FEATURES, earlier)).segments
         if "centres" in fitted:
             before = Fitted.from_dict(fitted)
             members = night.lake.spark(night.spark, "features/segments", earlier)

@@ -30,6 +30,7 @@ from features.lines import until
 from jobs.features.feature_night import FeatureNight
 from jobs.inputs.repeats import durables, shared_clusters
 from jobs.inputs.suitability import mark_unfit
+from jobs.lake.facts import FeatureFacts
 from jobs.lake.lake import SHARED_CLUSTERS, Lake
 from jobs.lake.manifest import TableVersion
 from jobs.stages import Stage
@@ -53,7 +54,7 @@ def settled(lake: Lake, day: date) -> tuple[date, dict[str, TableVersion]] | Non
     if earlier is None:
         return None
     manifest = lake.need(Stage.FEATURES, earlier)
-    made = date.fromisoformat(manifest.facts.get("items", {}).get("made_on", "0001-01-01"))
+    made = date.fromisoformat(FeatureFacts.of(manifest).items.get("made_on", "0001-01-01"))
     names = [f"features/{name}" for name in SETTLED]
     if (day - made).days >= FRESH_DAYS or any(name not in manifest.tables for name in names):
         return None

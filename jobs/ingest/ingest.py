@@ -28,6 +28,7 @@ from jobs.ingest.databases import extract, fingerprint, grouped, queries
 from jobs.ingest.exports import Drop, find, refuse_changed
 from jobs.ingest.read_exports import Count, good, load, nothing, refused
 from jobs.inputs.export_calendar import due
+from jobs.lake.facts import IngestFacts
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.lake.night import publish
@@ -190,7 +191,7 @@ def _warn_of_repeats(
 ) -> None:
     """Warn where a daily export brings the very file of the day before: the CRM may be stuck."""
     for name, export in settings.source.exports.items():
-        earlier = before.facts.get("files", {}).get(name, []) if before else []
+        earlier = IngestFacts.of(before).files.get(name, [])
         seen = {(file["ds"], file["sha256"]) for file in [*earlier, *files.get(name, [])] if file["rows"]}
         for drop in drops:
             yesterday = str(drop.day - timedelta(days=1))

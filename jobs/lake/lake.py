@@ -24,6 +24,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from conf.errors import DataError
+from jobs.lake.facts import check_names
 from jobs.lake.manifest import File, Manifest, TableVersion
 from jobs.stages import Stage
 
@@ -257,7 +258,12 @@ class Draft:
         return self._tables[table]
 
     def commit(self, manifest: Manifest) -> Manifest:
-        """Make this version the current one, by one atomic write."""
+        """Make this version the current one, by one atomic write.
+
+        Raises:
+            ValueError: a fact is not declared in :mod:`jobs.lake.facts`.
+        """
+        check_names(self.stage, self.facts)
         manifest = replace(
             manifest,
             version=self.version,

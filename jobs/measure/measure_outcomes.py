@@ -26,6 +26,7 @@ from conf.settings.schema import Settings
 from conf.tables.offers import OFFER_OUTCOMES
 from conf.tables.types import arrow_schema
 from jobs.database.contacts import is_live, local_day
+from jobs.lake.facts import MeasureFacts
 from jobs.lake.lake import CUSTOMER_OUTCOMES, OUTCOMES, Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.lake.night import publish
@@ -88,7 +89,7 @@ def _measured(lake: Lake, day: date, closed: dict[date, Manifest]) -> dict[date,
             continue
         if len(newest) == len(closed):
             break
-        measured = lake.need(Stage.MEASURE, by).facts.get("measured", {})
+        measured = MeasureFacts.of(lake.need(Stage.MEASURE, by)).measured
         held = set(pc.unique(lake.arrow(OUTCOMES, by, ["offers_of"])["offers_of"]).to_pylist())
         for night, scores in closed.items():
             if night in held and measured.get(str(night)) == scores.content:

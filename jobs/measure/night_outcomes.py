@@ -18,6 +18,7 @@ from features.customers.labels import redemptions, scope_purchases, type_purchas
 from features.items.coupons import coupon_affinity
 from features.items.product_types import product_types
 from features.lines import after, basket_types, until
+from jobs.lake.facts import ScoreFacts
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from scoring.offers.candidates import offerable
@@ -87,7 +88,7 @@ class NightOutcomes:
     def characteristics(self) -> None:
         """Compare the characteristics in the same way, over the network's own dictionary."""
         if "scores/characteristic_ranking" in self.scores.tables:
-            listed = self.scores.facts["characteristics"]
+            listed = ScoreFacts.of(self.scores).characteristics
             items = self.types.where(F.col("product_type").isin(listed))
             self.lists("characteristic", self.score("characteristic_ranking"), "characteristic", items)
 
@@ -145,7 +146,7 @@ class NightOutcomes:
     def expectations(self) -> None:
         """Add what the published offers were expected to bring, and what they brought."""
         offers = self.score("next_best_offer")
-        rules = self.scores.facts.get("offers")  # margins and costs of that night; an older one did not keep them
+        rules = ScoreFacts.of(self.scores).offers  # margins and costs of that night; an older one did not keep them
         assumed = Offers.model_validate(rules) if rules else self.settings.offers
         sums = expected_and_realised(offers, self.bought, *self.taken(offers), assumed).toPandas()
         for key, rows in sums.sort_values("customer_id").groupby(["offer_kind", "slice"]):

@@ -14,6 +14,7 @@ from conf.tables.published import PUBLICATIONS
 from conf.tables.runs import NIGHTLY_RUNS
 from conf.tables.types import arrow_schema
 from jobs.database import database
+from jobs.lake.facts import ValidateFacts
 from jobs.lake.fingerprint import code_version
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
@@ -72,6 +73,6 @@ def nightly_run(lake: Lake, day: date, configuration: str) -> pa.Table:
         "customers": scores.tables["scores/customer_scores"].rows,
         "offers": scores.tables["scores/next_best_offer"].rows,
         "order_lines": clean.tables["clean/order_lines"].rows,
-        "quarantined_rows": clean.facts["quarantined_rows"],
+        "quarantined_rows": ValidateFacts.of(clean).quarantined_rows,
     }
     return pa.Table.from_pylist([row], schema=arrow_schema(NIGHTLY_RUNS))

@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from jobs.lake.facts import FeatureFacts
 from jobs.lake.lake import Lake
 from jobs.stages import Stage
 
@@ -37,7 +38,7 @@ def item_figures(lake: Lake, day: date) -> dict[str, Any] | None:
         for name in _TABLES:
             engine.register(name, lake.dataset(f"features/{name}", day))
         counts, soonest = (_rows(engine, query) for query in (_COUNTS, _SOONEST))
-    made_on = lake.need(Stage.FEATURES, day).facts.get("items", {}).get("made_on")
+    made_on = FeatureFacts.of(lake.need(Stage.FEATURES, day)).items.get("made_on")
     return counts[0] | {"made_on": made_on, "soonest": soonest}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.lake.facts import ValidateFacts
 from jobs.report.night_tables import NightTables, Row
 from jobs.stages import Stage
 
@@ -20,7 +21,7 @@ def totals(night: NightTables) -> Row:
     )
     clean = night.lake.need(Stage.VALIDATE, night.day)
     lines = clean.tables["clean/order_lines"].rows
-    return row | more | {"order_lines": lines, "quarantined": clean.facts.get("quarantined_rows", 0)}
+    return row | more | {"order_lines": lines, "quarantined": ValidateFacts.of(clean).quarantined_rows}
 
 
 def checks(night: NightTables) -> Row:

@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from jobs.lake.facts import ScoreFacts
 from jobs.report.customer_figures import segments
 from jobs.report.night_tables import NightTables, Row
 from jobs.stages import Stage
@@ -20,7 +21,7 @@ def segment_figures(night: NightTables) -> dict[str, Any]:
     lake, day = night.lake, night.day
     figures: dict[str, Any] = {
         "families": [], "affinities": {}, "drift": {}, "curves": {},
-        "skipped": lake.need(Stage.SCORE, day).facts.get("skipped_look_alikes") or {},
+        "skipped": ScoreFacts.of(lake.need(Stage.SCORE, day)).skipped_look_alikes,
     }  # fmt: skip
     if not all(lake.has(f"scores/{name}", day) for name in _TABLES):
         return figures

@@ -15,6 +15,7 @@ from conf.settings.schema import Settings
 from jobs.database import database
 from jobs.inputs.newest_study import newest_study
 from jobs.lake.delivery import link_newest, new_file
+from jobs.lake.facts import SegmentsFacts, ValidateFacts
 from jobs.lake.lake import OUTCOMES, Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.lake.night import publish
@@ -209,9 +210,9 @@ def _links(settings: Settings, night: NightTables) -> list[dict[str, str | None]
         return {"text": text, "href": os.path.relpath(path, folder) if path.exists() else None, "more": more}
 
     clean = night.lake.need(Stage.VALIDATE, night.day)
-    found = [link("Data Docs: every check", home / clean.facts["data_docs"])]
+    found = [link("Data Docs: every check", home / ValidateFacts.of(clean).data_docs)]
     segments = night.lake.manifest(Stage.SEGMENTS, night.day)
-    for file in segments.facts["files"] if segments else []:
+    for file in SegmentsFacts.of(segments).files:
         held = "; ".join(f"{size:,} held back: {why}" for why, size in file["suppressed"].items())
         path = home / "outbox" / str(night.day) / file["file"]
         found.append(

@@ -21,6 +21,7 @@ from conf.settings.schema import Segment, Settings
 from jobs.database import database
 from jobs.database.contacts import contacts, earlier, is_fresh, is_live, local_day, record
 from jobs.lake.delivery import link_newest, new_folder
+from jobs.lake.facts import SegmentsFacts
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.lake.night import publish
@@ -88,7 +89,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
             log.info("segments %s: %s, %s rows", day, file["file"], f"{file['rows']:,}")
 
     def still_there(manifest: Manifest) -> bool:
-        recorded = manifest.facts.get("recorded", 0) if is_fresh(day, today(settings)) else 0
+        recorded = SegmentsFacts.of(manifest).recorded if is_fresh(day, today(settings)) else 0
         return is_whole(outbox / str(day)) and database.count(settings.database, "contacts", ds=day) >= recorded
 
     return publish(settings, Stage.SEGMENTS, day, {"scores": scores.content}, build, force, still_there)

@@ -23,6 +23,7 @@ from conf.tables.runs import DATA_QUALITY
 from conf.tables.types import arrow_schema
 from features.canonical.mapping import check_source
 from jobs.inputs.export_calendar import due
+from jobs.lake.facts import IngestFacts, ValidateFacts
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest, TableVersion
 from jobs.lake.night import publish
@@ -77,7 +78,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
         {"raw": raw.content, "base": base.content if base else "none"},
         lambda draft: _build(Night(settings, lake, day, raw, base, draft)),
         force,
-        still_there=lambda manifest: Path(settings.home, manifest.facts["data_docs"]).exists(),
+        still_there=lambda manifest: Path(settings.home, ValidateFacts.of(manifest).data_docs).exists(),
     )
 
 
@@ -115,7 +116,7 @@ def _build(night: Night) -> None:
 
 def _base(lake: Lake, raw: Manifest) -> Manifest | None:
     """Return the clean layer that the night builds on; None where the night brings the whole history."""
-    since = raw.facts.get("since")
+    since = IngestFacts.of(raw).since
     if not since:
         return None
     before = lake.manifest(Stage.VALIDATE, date.fromisoformat(since))
@@ -214,7 +215,7 @@ def _recent_volumes(night: Night) -> dict[str, dict[date, int]]:
     """Return table -> drop day -> new rows of the nights before."""
     recent: dict[str, dict[date, int]] = {}
     for day in [day for day in night.lake.days(Stage.VALIDATE) if day < night.day][-NIGHTS:]:
-        for table, days in night.lake.need(Stage.VALIDATE, day).facts.get("new_rows", {}).items():
+        for table, days in ValidateFacts.of(night.lake.need(Stage.VALIDATE, day)).new_rows.items():
             recent.setdefault(table, {}).update({date.fromisoformat(drop): rows for drop, rows in days.items()})
     return recent
 
@@ -293,7 +294,7 @@ def _facts(night: Night, staged: dict[str, Staged], arrivals: dict[str, Arrived]
             counts[fault.rule] = counts.get(fault.rule, 0) + 1
         rejected[name] = dict(sorted(counts.items()))
     return {
-        "since": night.raw.facts.get("since"),
+        "since": IngestFacts.of(night.raw).since,
         "new_rows": {name: {str(day): rows for day, rows in came.days.items()} for name, came in arrivals.items()},
         "quarantined": rejected,
         "quarantined_rows": sum(sum(counts.values()) for counts in rejected.values()),

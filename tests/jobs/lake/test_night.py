@@ -30,7 +30,7 @@ class Build:
     def __call__(self, draft: Draft) -> None:
         self.runs += 1
         draft.arrow("features/profile", pa.table({"x": [self.runs]}))
-        draft.facts["run"] = self.runs
+        draft.facts["items"] = {"run": self.runs}
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_the_same_fingerprint_runs_once(settings: Settings) -> None:
     again = publish(settings, Stage.FEATURES, DAY, {"clean": "a"}, build)
     assert build.runs == 1
     assert again == first
-    assert first.facts == {"run": 1}
+    assert first.facts == {"items": {"run": 1}}
     assert first.peak_mb > 10
 
 
@@ -110,4 +110,6 @@ def test_a_second_process_is_told_who_holds_the_night(settings: Settings, monkey
     finally:
         holder.kill()
         holder.wait()
-    assert publish(settings, Stage.FEATURES, DAY, {}, Build()).facts == {"run": 1}  # a dead holder holds nothing
+    assert publish(settings, Stage.FEATURES, DAY, {}, Build()).facts == {
+        "items": {"run": 1}
+    }  # a dead holder holds nothing
