@@ -28,7 +28,7 @@ from features.items.als import AlsConfig, factorize
 from features.schemas import struct
 from jobs.train import training_sets
 from scoring.offers.candidates import RANKER_INPUTS
-from training.characteristics.characteristics import seen_of, truth_of
+from training.characteristics.fit import seen_of, truth_of
 from training.evaluation.fitted import Judged
 from training.evaluation.metrics import paired_bootstrap, split_truth
 from training.rankers import discovery_ranker, offer_ranker

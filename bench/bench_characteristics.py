@@ -26,16 +26,17 @@ from conf.settings.schema import Models, Settings
 from jobs.lake.lake import Lake
 from jobs.spark import session
 from jobs.train.tasks import TASKS
-from jobs.train.training_sets import TrainingSets, training_sets
+from jobs.train.training_sets import training_sets
 from measures.tables import threshold_sweep
 from peers.characteristics import by_segment, regressions
 from training.characteristics.architectures import compared, study
 from training.characteristics.baselines import baseline
-from training.characteristics.characteristics import NAME, CharacteristicsConfig, Lessons, lessons, truth_of
 from training.characteristics.evaluate import slices_of
+from training.characteristics.fit import NAME, CharacteristicsConfig, Lessons, lessons, truth_of
 from training.characteristics.numpy_network import Network
 from training.evaluation.fitted import Judged
 from training.evaluation.metrics import paired_bootstrap
+from training.sets import TrainingSets
 
 PARTS, METRICS = ("all", "repeats", "discoveries"), ("hit_rate", "ndcg")
 CUTS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)

@@ -22,14 +22,17 @@ from sklearn.model_selection import StratifiedKFold
 
 from features.customers.purchase_series import Series, describe
 from features.customers.series_labels import MOST_LIMIT, Horizons, after, labels
-from training.churn import churn
+from training.churn import evaluate as churn_evaluate, fit as churn_fit, inputs as churn_inputs, spec as churn_spec
+from training.churn.networks import classifier
+from training.evaluation import coverage
 from training.evaluation.fitted import Candidate
 from training.evaluation.metrics import binary_metrics, paired_bootstrap
 from training.evaluation.windows import windows
 from training.models.blends import blend
 from training.models.classifiers import LogisticConfig, TreesConfig, logistic, trees
-from training.networks.series_networks import CONVOLUTION, FORWARD, classifier
-from training.survival import survival
+from training.networks.series import CONVOLUTION, FORWARD
+from training.overdue import inputs as overdue_inputs
+from training.survival import evaluate as survival_evaluate, fit as survival_fit, inputs as survival_inputs
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
 ACTIVE, FIRST, HISTORY, WEEKS = 84, date(2017, 1, 1), 84, 26
@@ -96,15 +99,15 @@ class Definition:
     labelled: Callable[[pd.DataFrame], pd.DataFrame]
 
 
-FIXED = Definition("active in 84 days, none in 28", DAYS, 28, lambda frame: churn.rows(frame, 84))
+FIXED = Definition("active in 84 days, none in 28", DAYS, 28, lambda frame: churn_inputs.rows(frame, 84))
 OTHERS = (
     Definition(
         "active in 90 days, none in 60", (date(2017, 9, 3), date(2017, 10, 1), date(2017, 10, 29)), 60,
-        lambda frame: churn.rows(frame, 90),
+        lambda frame: churn_inputs.rows(frame, 90),
     ),
     Definition(
         "absence outlasts 95 % of the own gaps", (date(2017, 9, 10), date(2017, 10, 8), date(2017, 11, 5)), MOST_LIMIT,
-        lambda frame: churn.own_rows(frame).rename(columns={churn.OWN_LABEL: churn.LABEL}),
+        lambda frame: overdue_inputs.rows(frame).rename(columns={overdue_inputs.LABEL: churn_inputs.LABEL}),
     ),
 )  # fmt: skip
 
@@ -125,19 +128,22 @@ def compare(rows: Frame, definition: Definition, rounds: int, full: bool) -> Non
         sets = of(laid.before_validation(weekly)), of((laid.validation,)), of((laid.validation, *weekly))
         gate, monthly = of((day,)), of((laid.validation, *laid.training))
         scores = scored(sets, monthly, gate, full)
-        print(f"\n{day}: {len(gate):,} customers, {gate[churn.LABEL].mean():.1%} leave")
-        _table(gate[churn.LABEL].to_numpy(), scores)
-        found.append(gate[["customer_id", churn.LABEL]].assign(**scores, window=str(day)))
+        print(f"\n{day}: {len(gate):,} customers, {gate[churn_inputs.LABEL].mean():.1%} leave")
+        _table(gate[churn_inputs.LABEL].to_numpy(), scores)
+        found.append(gate[["customer_id", churn_inputs.LABEL]].assign(**scores, window=str(day)))
     everything = pd.concat(found)
-    models = [name for name in everything.columns if name not in ("customer_id", churn.LABEL, "window")]
+    models = [name for name in everything.columns if name not in ("customer_id", churn_inputs.LABEL, "window")]
     print("\nall windows: mean ROC AUC of the windows, and its difference to logistic on plain features (95 %)")
     for name in models:
         value, low, high = paired_auc(everything, name, "logistic, plain features", rounds)
-        mean = np.mean([roc_auc_score(part[churn.LABEL], part[name]) for _, part in everything.groupby("window")])
+        mean = np.mean(
+            [roc_auc_score(part[churn_inputs.LABEL], part[name]) for _, part in everything.groupby("window")]
+        )
         print(f"  {name:<38} {mean:.4f}   {value:+.4f} ({low:+.4f} to {high:+.4f})")
     print("\nhow many can be named at a precision (all windows)")
     for name in ("nbo, every night", "logistic, plain features"):
-        print(f" {name}\n{churn.coverage(everything[churn.LABEL].to_numpy(), everything[name].to_numpy()).round(4)}")
+        truth, scores = everything[churn_inputs.LABEL].to_numpy(), everything[name].to_numpy()
+        print(f" {name}\n{coverage.coverage(truth, scores).round(4)}")
 
 
 def scored(
@@ -145,32 +151,32 @@ def scored(
 ) -> dict[str, np.ndarray]:
     """Fit all models on (training, validation, recent), the plain ones on ``monthly`` too, and score the gate."""
     train, validation, recent = sets
-    config, plain = churn.ChurnConfig(), LogisticConfig(strength=0.1)
-    fitted = churn.members(train, validation, config)
-    last = {each.model.meta.family: churn.again(each.model, recent, config) for each in fitted}
+    config, plain = churn_fit.ChurnConfig(), LogisticConfig(strength=0.1)
+    fitted = churn_fit.members(train, validation, config)
+    last = {each.model.meta.family: churn_fit.again(each.model, recent, config) for each in fitted}
     scores = {
-        "recency alone": churn.baseline(monthly).model.predict(gate),
-        "logistic, plain features": logistic("plain", monthly, PLAIN, churn.LABEL, plain).predict(gate),
-        "logistic, plain, weekly windows": logistic("plain", recent, PLAIN, churn.LABEL, plain).predict(gate),
+        "recency alone": churn_evaluate.baseline(monthly).model.predict(gate),
+        "logistic, plain features": logistic("plain", monthly, PLAIN, churn_inputs.LABEL, plain).predict(gate),
+        "logistic, plain, weekly windows": logistic("plain", recent, PLAIN, churn_inputs.LABEL, plain).predict(gate),
         **{f"series: {family}": model.predict(gate) for family, model in last.items()},
         "series: mean of both": blend("churn", list(last.values())).predict(gate),
     }
-    chosen = churn.settle(fitted, validation, recent, config, last).model
+    chosen = churn_fit.settle(fitted, validation, recent, config, last).model
     scores["nbo, every night"] = chosen.predict(gate)
     told = {"every night": chosen.meta.family}
     if full:
         for family, sizes in (("feed-forward network", FORWARD), ("1-D convolution network", CONVOLUTION)):
-            first, second = classifier(family, sets, churn.INPUTS, churn.LABEL, sizes)
+            first, second = classifier(family, sets, churn_spec.INPUTS, churn_inputs.LABEL, sizes)
             fitted, last = [*fitted, first], {**last, family: second.model}
             scores[f"series: {family}"] = second.model.predict(gate)
-        chosen = churn.settle(fitted, validation, recent, config, last).model
+        chosen = churn_fit.settle(fitted, validation, recent, config, last).model
         scores["nbo, weekly training"] = chosen.predict(gate)
         scores["series: mean of all four"] = blend("churn", list(last.values())).predict(gate)
         told["weekly"] = chosen.meta.family
-        inputs, how = [*churn.INPUTS, "recorded"], replace(config.trees, rounds=_rounds(fitted))
+        inputs, how = [*churn_spec.INPUTS, "recorded"], replace(config.trees, rounds=_rounds(fitted))
         both = (
-            logistic("churn", recent, inputs, churn.LABEL, config.logistic),
-            trees("churn", recent, None, inputs, churn.LABEL, how),
+            logistic("churn", recent, inputs, churn_inputs.LABEL, config.logistic),
+            trees("churn", recent, None, inputs, churn_inputs.LABEL, how),
         )
         scores["mean of both, and whether recorded"] = blend("churn", both).predict(gate)
     print("\nchosen on the validation window: " + "; ".join(f"{when}: {what}" for when, what in told.items()))
@@ -187,9 +193,11 @@ def survive(rows: Frame, rounds: int) -> None:
         until = day + timedelta(days=28 + 77)
         back = [day - timedelta(days=28 + 14 * number) for number in range(WEEKS // 2)]
         seen = [d for d in back if (d - FIRST).days >= HISTORY - 1]
-        train = pd.concat([survival.rows(rows(d, 28), ACTIVE, 28, day) for d in seen])
-        gate = survival.rows(rows(day, 28), ACTIVE, 28, until)
-        judged = [survival.judge(fit(train).model, gate) for fit in (survival.baseline, survival.fit)]
+        train = pd.concat([survival_inputs.rows(rows(d, 28), ACTIVE, 28, day) for d in seen])
+        gate = survival_inputs.rows(rows(day, 28), ACTIVE, 28, until)
+        judged = [
+            survival_evaluate.evaluate(fit(train).model, gate) for fit in (survival_evaluate.baseline, survival_fit.fit)
+        ]
         gain = paired_bootstrap(judged[1].each, judged[0].each, rounds, 1)
         print(f"\nsurvival, {day}, {len(gate):,} customers: log-likelihood {judged[1].each.mean():.4f}, over hazards "
               f"by recency alone {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})")  # fmt: skip
@@ -206,7 +214,7 @@ def paired_auc(frame: pd.DataFrame, better: str, worse: str, rounds: int) -> tup
     """Return the mean difference of ROC AUC over windows with its 95 % interval over resampled customers."""
     ids, who = np.unique(frame["customer_id"], return_inverse=True)
     parts = [(frame["window"] == window).to_numpy() for window in sorted(set(frame["window"]))]
-    truth, rng = frame[churn.LABEL].to_numpy(dtype=bool), np.random.default_rng(1)
+    truth, rng = frame[churn_inputs.LABEL].to_numpy(dtype=bool), np.random.default_rng(1)
     values = {name: frame[name].to_numpy() for name in (better, worse)}
 
     def difference(weight: np.ndarray) -> float:
@@ -257,7 +265,7 @@ def telco(rounds: int) -> None:
             scores[name][held] = 1 / (1 + np.exp(-value))
     print(f"\nTelco, {len(frame):,} customers, {truth.mean():.1%} leave; five folds (published: ROC AUC 0.848)")
     _table(truth.to_numpy(), scores)
-    print(f" nbo (blend)\n{churn.coverage(truth.to_numpy(), scores['nbo (blend)']).round(4)}")
+    print(f" nbo (blend)\n{coverage.coverage(truth.to_numpy(), scores['nbo (blend)']).round(4)}")
 
 
 def _table(truth: np.ndarray, scores: dict[str, np.ndarray]) -> None:

@@ -27,7 +27,6 @@ from jobs.lake.lake import Lake
 from jobs.spark import session
 from jobs.train.training_sets import training_sets
 from scoring.offers.arbitration import value_coupons
-from scoring.offers.coupons import COUPON_INPUTS, RESPONSE_INPUTS
 from scoring.outcomes.gains import gains
 from scoring.outcomes.outcomes import NBO
 from training.evaluation.metrics import ranks
@@ -40,6 +39,7 @@ from training.rankers.coupon_response import (
     fit_response,
     list_figures,
 )
+from training.rankers.inputs import COUPON_INPUTS, RESPONSE_INPUTS
 
 SPEND = ("scope_spend_84", "scope_baskets_84", "scope_spend_per_buyer_28")
 #: what the model of redemptions learnt from before: the newest windows, the one after them to choose by

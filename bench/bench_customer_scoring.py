@@ -29,18 +29,20 @@ from conf.tables.features import PURCHASE_SERIES
 from features.segments.fit import FitConfig, choose, closeness
 from features.segments.hierarchical_kmeans import nearest, totals_of
 from features.segments.segments import TRAITS
-from jobs.train.propensity_trials import Frames
-from jobs.train.training_sets import TrainingSets
 from scoring.customers.propensities import score_batch
 from scoring.customers.series_scores import scored_batch
-from training.churn import churn
+from training.churn import fit as churn_fit, inputs as churn_inputs, spec as churn_spec
 from training.models.artifacts import Model, matrix
 from training.models.classifiers import trees
-from training.propensity import amounts, propensity
+from training.overdue import fit as overdue_fit, inputs as overdue_inputs, spec as overdue_spec
+from training.propensity import amounts, fit as propensity_fit, inputs as propensity_inputs
 from training.propensity.amounts import AmountConfig
-from training.propensity.propensity import HISTORY_INPUTS, LABEL, LISTS, PROFILE_INPUTS, SERIES_INPUTS, LadderConfig
-from training.survival import survival
-from training.value import value
+from training.propensity.fit import LadderConfig
+from training.propensity.frames import WideFrames
+from training.propensity.inputs import HISTORY_INPUTS, LABEL, LISTS, PROFILE_INPUTS, SERIES_INPUTS
+from training.sets import TrainingSets
+from training.survival import fit as survival_fit, inputs as survival_inputs, spec as survival_spec
+from training.value import fit as value_fit, spec as value_spec
 
 DAY, ACTIVE, BATCH, LEAST = date(2017, 12, 3), 84, 10_000, 20
 #: columns of ``PROFILE`` that segments are placed by, as :data:`features.segments.segments.TRAITS` has them
@@ -48,10 +50,10 @@ PLACED_BY = ("recency_days", "baskets_84", "spend_84", "basket_value_84", "disco
              "private_brand_share_84", "trend_28")  # fmt: skip
 #: model of the night -> how it is fitted on the rows of some weeks, all labels known
 FITS: dict[str, Callable[[pd.DataFrame], Model]] = {
-    churn.NAME: lambda frame: churn.fit(*_parted(churn.rows(frame, ACTIVE))).model,
-    churn.OWN_NAME: lambda frame: churn.own_fit(churn.own_rows(frame)).model,
-    value.NAME: lambda frame: value.steps(frame, 12).model,
-    survival.NAME: lambda frame: survival.fit(survival.rows(frame, ACTIVE, 28, DAY)).model,
+    churn_spec.NAME: lambda frame: churn_fit.fit(*_parted(churn_inputs.rows(frame, ACTIVE))).model,
+    overdue_spec.NAME: lambda frame: overdue_fit.fit(overdue_inputs.rows(frame)).model,
+    value_spec.NAME: lambda frame: value_fit.fit_steps(frame, 12).model,
+    survival_spec.NAME: lambda frame: survival_fit.fit(survival_inputs.rows(frame, ACTIVE, 28, DAY)).model,
 }
 
 
@@ -80,7 +82,7 @@ def series_works(names: list[str]) -> dict[str, Work]:
     return found
 
 
-def propensity_works(sets: TrainingSets, frames: Frames) -> dict[str, Work]:
+def propensity_works(sets: TrainingSets, frames: WideFrames) -> dict[str, Work]:
     """Fit the models of all labels that have enough customers; one work scores them all."""
     models: dict[str, tuple[Model, str]] = {}
     for asked in load().propensities.labels:
@@ -88,12 +90,12 @@ def propensity_works(sets: TrainingSets, frames: Frames) -> dict[str, Work]:
         happened = [part[LABEL] > 0 for part in (train, validation)]
         if min(min(part.sum(), (~part).sum()) for part in happened) < LEAST:
             continue
-        columns = propensity.inputs(asked, frames.hints, frames.liked(sets))
+        columns = propensity_inputs.inputs(asked, frames.hints, frames.liked(sets))
         if isinstance(asked, Amount):
             found = amounts.fit(asked.model, train, validation, columns, AmountConfig())
         else:
-            found = propensity.fit(asked.model, train, validation, columns, LadderConfig())
-        fitted = propensity.with_bands(found, validation)
+            found = propensity_fit.fit(asked.model, train, validation, columns, LadderConfig())
+        fitted = propensity_fit.with_bands(found, validation)
         models[asked.label] = fitted.model, fitted.model.meta.family
     asked_of = [each for each in load().propensities.labels if each.label in models]
     standing = dict.fromkeys(models, "champion")
@@ -143,10 +145,12 @@ def reasons() -> None:
     """Print what the reasons of churn's trees cost by table, and by LightGBM's own TreeSHAP."""
     rows = grocer()
     back = [DAY - timedelta(days=84 + 7 * number) for number in range(4)]
-    labelled = churn.rows(pd.concat([rows(day, 28) for day in back], ignore_index=True), ACTIVE)
-    model: Any = trees(churn.NAME, *_parted(labelled), churn.INPUTS, churn.LABEL, churn.ChurnConfig().trees)
+    labelled = churn_inputs.rows(pd.concat([rows(day, 28) for day in back], ignore_index=True), ACTIVE)
+    model: Any = trees(
+        churn_spec.NAME, *_parted(labelled), churn_spec.INPUTS, churn_inputs.LABEL, churn_fit.ChurnConfig().trees
+    )
     frame = rows(DAY, 28).sample(BATCH, replace=True, random_state=1)
-    x = matrix(frame, churn.INPUTS, churn.NAME)
+    x = matrix(frame, churn_spec.INPUTS, churn_spec.NAME)
     model.contributions(frame[:10])  # makes the tables
 
     def cost(work: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
@@ -187,7 +191,7 @@ def main() -> None:
     works = series_works(options.models.split(","))
     if list(Path(settings.lake).glob("clean/order_lines")):
         with built(settings, DAY, options.keep) as sets:
-            works |= propensity_works(sets, Frames(settings.propensities)) | segment_works(sets)
+            works |= propensity_works(sets, WideFrames(settings.propensities)) | segment_works(sets)
     else:
         print("propensities and segments are left out: no clean layer in NBO_HOME")
     print(f"{customers:,} customers in batches of {BATCH:,}, reasons in words included")

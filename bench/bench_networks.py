@@ -45,7 +45,7 @@ from peers.two_stage import RANKER, candidate_pairs, fit_ranker, labels, ranked
 from training.evaluation.metrics import paired_bootstrap
 from training.models.tracking import Registry, Run
 from training.networks.loop import key_of
-from training.next_action import next_action, visits
+from training.next_action import evaluate as next_action_evaluate, fit as next_action_fit, inputs as next_action_inputs
 from training.rankers.wide_deep import WideDeepConfig, fit_matrix
 
 SETTINGS, REPORTED = "2017-09-10", ("2017-10-08", "2017-11-05", "2017-12-03")
@@ -312,19 +312,19 @@ def ablation(data: Journey, days: list[str], records: Records) -> None:
 def next_actions(as_of: str) -> None:
     """Print how the next action is foretold: accuracy, and perplexity (how many actions it could as well be)."""
     day = day_of(as_of)
-    series, config = series_of_visits(day + HORIZON), next_action.NextActionConfig()
-    cut = {back: visits.windows(series, back, HORIZON) for back in (28, 56, *range(84, 84 + 7 * 12, 7))}
+    series, config = series_of_visits(day + HORIZON), next_action_fit.NextActionConfig()
+    cut = {back: next_action_inputs.windows(series, back, HORIZON) for back in (28, 56, *range(84, 84 + 7 * 12, 7))}
     gate, validation, learnt = cut.pop(28), cut.pop(56), pd.concat(cut.values(), ignore_index=True)
     started = time.process_time()
-    bank = next_action.baselines(learnt, config)
+    bank = next_action_evaluate.baselines(learnt, config)
     chain = bank[0]
-    network = next_action.fit(learnt, validation, chain, config)
+    network = next_action_fit.fit(learnt, validation, chain, config)
     _told("recurrent network", started, dict(network.curves))
     outputs = chain.model.meta.outputs
-    right = visits.labels(gate, outputs[:-1])
-    last = visits.labels(gate.assign(next=[actions[0] for actions in gate["actions"]]), outputs[:-1])
+    right = next_action_inputs.labels(gate, outputs[:-1])
+    last = next_action_inputs.labels(gate.assign(next=[actions[0] for actions in gate["actions"]]), outputs[:-1])
     models = [each.model for each in (*bank, network)]
-    found = {model.meta.family: next_action.judge(gate, outputs, model.predict(gate)) for model in models}
+    found = {model.meta.family: next_action_evaluate.evaluate(gate, outputs, model.predict(gate)) for model in models}
     print(f"  {len(outputs)} actions, {len(gate):,} customers; as the last time: accuracy {np.mean(last == right):.4f}")
     for name, judged in found.items():
         told = {key: round(judged.metrics[key], 4) for key in ("accuracy", "perplexity", "ece")}

@@ -26,14 +26,22 @@ from conf.settings.load import load
 from conf.settings.propensities import Amount, Propensity, Purchase, is_recorded
 from conf.settings.schema import Settings
 from jobs.lake.lake import Lake
-from jobs.train.propensity_trials import Frames
-from jobs.train.training_sets import TrainingSets, training_sets
+from jobs.train.stored_sets import StoredSets
+from jobs.train.training_sets import training_sets
 from training.evaluation.fitted import Candidate, Judged, judge_binary
 from training.evaluation.metrics import Interval
-from training.propensity import amounts, propensity
+from training.propensity import (
+    amounts,
+    evaluate as propensity_evaluate,
+    fit as propensity_fit,
+    inputs as propensity_inputs,
+)
 from training.propensity.amounts import AmountConfig
+from training.propensity.fit import LadderConfig
+from training.propensity.frames import WideFrames
+from training.propensity.inputs import LABEL
 from training.propensity.multitask import heads
-from training.propensity.propensity import LABEL, LadderConfig
+from training.sets import TrainingSets
 
 WINDOWS, ROUNDS = 3, 1000
 KEPT = "propensity_sets"
@@ -46,7 +54,7 @@ def built(settings: Settings, day: date, keep: Path | None) -> Iterator[Training
     laid = windows_of(settings, lake, day, 4)
     if keep is not None and (keep / KEPT).is_dir():
         kept = Lake(str(keep))
-        yield TrainingSets(kept, KEPT, laid, day, keep)
+        yield StoredSets(kept, KEPT, laid, day, keep)
         return
     from jobs.spark import session
 
@@ -59,15 +67,18 @@ def built(settings: Settings, day: date, keep: Path | None) -> Iterator[Training
 
 
 def splits(
-    frames: Frames, sets: TrainingSets, asked: Propensity, count: int
+    frames: WideFrames, sets: TrainingSets, asked: Propensity, count: int
 ) -> Iterator[tuple[date, pd.DataFrame, pd.DataFrame, pd.DataFrame]]:
     """Yield each gate day with the rows to train on, to choose on and to judge on."""
     if is_recorded(asked):
-        yield sets.windows.gate, *propensity.folds(propensity.rows(frames.of(sets, sets.windows.gate), asked))
+        yield (
+            sets.windows.gate,
+            *propensity_inputs.folds(propensity_inputs.rows(frames.of(sets, sets.windows.gate), asked)),
+        )
         return
     days = sets.windows.all
     for number in range(count):
-        gate, validation, *training = (propensity.rows(frames.of(sets, day), asked) for day in days[number:])
+        gate, validation, *training = (propensity_inputs.rows(frames.of(sets, day), asked) for day in days[number:])
         yield days[number], pd.concat(training, ignore_index=True), validation, gate
 
 
@@ -75,13 +86,13 @@ def fitted(
     asked: Propensity, train: pd.DataFrame, validation: pd.DataFrame, columns: list[str]
 ) -> dict[str, Candidate]:
     """Fit the baseline, every rung, and what the ladder keeps."""
-    found = {"baseline": propensity.baseline(asked, train)}
-    rungs = propensity.ladder(asked.model, train, validation, columns, LadderConfig())
-    chosen = propensity.fit(asked.model, train, validation, columns, LadderConfig())
+    found = {"baseline": propensity_evaluate.baseline(asked, train)}
+    rungs = propensity_fit.ladder(asked.model, train, validation, columns, LadderConfig())
+    chosen = propensity_fit.fit(asked.model, train, validation, columns, LadderConfig())
     return found | rungs | {f"kept: {chosen.params['rung']}": chosen}
 
 
-def networks(frames: Frames, sets: TrainingSets, count: int) -> dict[date, dict[str, Candidate]]:
+def networks(frames: WideFrames, sets: TrainingSets, count: int) -> dict[date, dict[str, Candidate]]:
     """Fit the network of all labels for each gate day, on the windows before it."""
     days, columns, found = sets.windows.all, frames.columns(frames.liked(sets)), {}
     for number in range(count):
@@ -102,11 +113,11 @@ def gain(parts: list[tuple[Judged, Judged]]) -> Interval:
 
 
 def show(
-    asked: Propensity, frames: Frames, sets: TrainingSets, count: int, network: dict[date, dict[str, Candidate]]
+    asked: Propensity, frames: WideFrames, sets: TrainingSets, count: int, network: dict[date, dict[str, Candidate]]
 ) -> None:
     """Print a label's table: means over the windows, and the gain over the baseline."""
     parts: dict[str, list[tuple[Judged, Judged]]] = defaultdict(list)
-    columns = propensity.inputs(asked, frames.hints, frames.liked(sets))
+    columns = propensity_inputs.inputs(asked, frames.hints, frames.liked(sets))
     started = time.process_time()
     for day, train, validation, gate in splits(frames, sets, asked, count):
         if min(min(part[LABEL].sum(), (~part[LABEL]).sum()) for part in (train, validation, gate)) < 3:
@@ -129,15 +140,15 @@ def show(
             f"  {name:<20} {mean['roc_auc']:.4f}   {mean['average_precision']:.4f}    {mean['log_loss']:.4f}    "
             f"{mean['ece']:.4f}      {found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
         )
-    newest = propensity.figures(parts["kept"][0][0]).metrics
+    newest = propensity_evaluate.figures(parts["kept"][0][0]).metrics
     shares = [f"{newest[f'coverage_at_precision_{p:g}']:.1%} at {p:.0%}" for p in (0.5, 0.7, 0.9)]
     print(f"  can be named on the newest window: {', '.join(shares)} precision")
 
 
-def show_amount(asked: Amount, frames: Frames, sets: TrainingSets, count: int) -> None:
+def show_amount(asked: Amount, frames: WideFrames, sets: TrainingSets, count: int) -> None:
     """Print an amount's table: means over the windows, and the deviance saved against the baseline."""
     parts: dict[str, list[tuple[Judged, Judged]]] = defaultdict(list)
-    columns, config = propensity.inputs(asked, frames.hints, frames.liked(sets)), AmountConfig()
+    columns, config = propensity_inputs.inputs(asked, frames.hints, frames.liked(sets)), AmountConfig()
     started = time.process_time()
     for day, train, validation, gate in splits(frames, sets, asked, count):
         chosen = amounts.fit(asked.model, train, validation, columns, config)
@@ -160,16 +171,16 @@ def show_amount(asked: Amount, frames: Frames, sets: TrainingSets, count: int) -
         )
 
 
-def curves(asked: Propensity, frames: Frames, sets: TrainingSets) -> None:
+def curves(asked: Propensity, frames: WideFrames, sets: TrainingSets) -> None:
     """Print the log loss of every rung on the newest gate window by the share of customers that it was fitted on."""
     _, train, validation, gate = next(iter(splits(frames, sets, asked, 1)))
-    columns = propensity.inputs(asked, frames.hints, frames.liked(sets))
+    columns = propensity_inputs.inputs(asked, frames.hints, frames.liked(sets))
     place = pd.util.hash_array(train["customer_id"].to_numpy(dtype=object)) % 16
     for count in (1, 4, 16):
         part = train[place < count]
         if min(part[LABEL].sum(), (~part[LABEL]).sum()) < 3:
             continue
-        rungs = propensity.ladder(asked.model, part, validation, columns, LadderConfig())
+        rungs = propensity_fit.ladder(asked.model, part, validation, columns, LadderConfig())
         told = [f"{name} {-judge_binary(r.model, gate, LABEL).each.mean():.4f}" for name, r in rungs.items()]
         print(f"  {part['customer_id'].nunique():>6,} customers: {', '.join(told)}")
 
@@ -187,7 +198,7 @@ def main() -> None:
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
     settings = load()
-    frames = Frames(settings.propensities)
+    frames = WideFrames(settings.propensities)
     with built(settings, args.ds, args.keep) as sets:
         print(
             "gate windows",

@@ -31,15 +31,14 @@ from conf.tables.runs import COLD, SHOWN
 from jobs.lake.lake import Lake
 from jobs.spark import session
 from jobs.train.training_sets import training_sets
-from scoring.offers.candidate_blocks import SOURCES
-from scoring.offers.candidates import RANKER_INPUTS, SOURCE_RANKS
-from training.characteristics.characteristics import seen_of, truth_of
+from training.characteristics.examples import seen_of, truth_of
 from training.evaluation.candidate_recall import source_recall
 from training.evaluation.fitted import Judged
 from training.evaluation.metrics import paired_bootstrap, split_truth
 from training.evaluation.windows import Windows
 from training.models.artifacts import Model
 from training.rankers import discovery_ranker, offer_ranker
+from training.rankers.inputs import RANKER_INPUTS, SOURCE_RANKS, SOURCES
 
 DECLARED = ("age_band", "income_band", "household_size", "home_ownership", "marital_status", "kids_count")
 NIGHT = "the night's inputs"

@@ -21,10 +21,11 @@ from bench_churn import grocer_series
 from features.customers.purchase_series import describe
 from features.customers.series_labels import Horizons, after, labels
 from measures.tables import deciles
+from training.evaluation import amounts
 from training.evaluation.fitted import Candidate
 from training.evaluation.metrics import paired_bootstrap
 from training.models.artifacts import Model
-from training.value import value
+from training.value import evaluate as value_evaluate, fit as value_fit, spec as value_spec
 from training.value.bg_nbd import bg_nbd, gamma_gamma
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -85,7 +86,7 @@ def cdnow(rounds: int, with_networks: bool) -> None:
     }
     for target, scores in guesses.items():
         told = half.assign(spend_after=half[target])
-        fits = {"ordered steps": lambda frame: value.steps(frame, 19.5, INPUTS)}
+        fits = {"ordered steps": lambda frame: value_fit.fit_steps(frame, 19.5, INPUTS)}
         if with_networks:
             fits["log-normal network"] = _network(19.5, INPUTS)
         learnt = {name: fit(told).model.predict(now) * stretch for name, fit in fits.items()}
@@ -106,12 +107,12 @@ def grocer(rounds: int, with_networks: bool) -> None:
         return frame.assign(customer_id=who, as_of=as_of)[frame["baskets_total"] > 0]
 
     fits: dict[str, Callable[[pd.DataFrame], Candidate]] = {
-        "base + share x spend of 84 days": value.baseline,
-        "BG/NBD x Gamma-Gamma": lambda frame: value.purchases(frame, HORIZON / 7),
-        "ordered steps": lambda frame: value.steps(frame, HORIZON / 7),
+        "base + share x spend of 84 days": value_evaluate.baseline,
+        "BG/NBD x Gamma-Gamma": lambda frame: value_fit.fit_purchases(frame, HORIZON / 7),
+        "ordered steps": lambda frame: value_fit.fit_steps(frame, HORIZON / 7),
     }
     if with_networks:
-        fits["log-normal network"] = _network(HORIZON / 7, value.INPUTS)
+        fits["log-normal network"] = _network(HORIZON / 7, value_spec.INPUTS)
     found, covered = [], []
     for day in DAYS:
         now = rows(day)
@@ -121,7 +122,8 @@ def grocer(rounds: int, with_networks: bool) -> None:
         models: dict[str, Model] = {name: fit(train).model for name, fit in fits.items()}
         scores = {"the spend of 84 days, scaled": now["spend_84"] * ratio}
         scores |= {name: model.predict(now) for name, model in models.items()}
-        covered += [(name, value.judge(model, now).metrics["coverage"], str(day)) for name, model in models.items()]
+        for name, model in models.items():
+            covered.append((name, value_evaluate.evaluate(model, now).metrics["coverage"], str(day)))
         found.append(now[["customer_id", "spend_after"]].assign(**scores))
     told = pd.concat(found, ignore_index=True)
     print(f"\nThe Complete Journey, days {', '.join(map(str, DAYS))}")
@@ -136,15 +138,15 @@ def report(
 ) -> None:
     """Print metrics of each, what it saves of the peer's error and deviance (95 % over customers), and tenths."""
     print(f"\n{title} (mean {truth.mean():.3f}); saved against {peer}")
-    who, floor = frame["customer_id"].to_numpy(), min(value.FLOOR, 0.1 * truth.mean())
+    who, floor = frame["customer_id"].to_numpy(), min(amounts.FLOOR, 0.1 * truth.mean())
 
     def each(values: np.ndarray) -> dict[str, pd.Series]:
-        per = {"MAE": np.abs(values - truth), "deviance": value.deviances(truth, values, floor)}
+        per = {"MAE": np.abs(values - truth), "deviance": amounts.deviances(truth, values, floor)}
         return {name: pd.Series(errors).groupby(who).mean() for name, errors in per.items()}
 
     base = each(scores[peer])
     for name, values in scores.items():
-        m = value.value_metrics(truth, values)
+        m = amounts.value_metrics(truth, values)
         per = each(values)
         saved = {kind: paired_bootstrap(base[kind], errors, rounds, 1) for kind, errors in per.items()}
         print(
@@ -161,7 +163,7 @@ def report(
 
 
 def _network(weeks: float, inputs: list[str] | tuple[str, ...]) -> Callable[[pd.DataFrame], Candidate]:
-    from training.networks.series_networks import value_network
+    from training.value.networks import fit_network as value_network
 
     return lambda frame: value_network(frame, weeks, inputs=inputs)
 

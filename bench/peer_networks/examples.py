@@ -16,7 +16,7 @@ from peers.history import History
 from peers.pair_features import item_habits, user_habits
 from training.evaluation.full_ranking import list_metrics, ones
 from training.evaluation.top_k import best_columns
-from training.next_action.visits import age_class
+from training.next_action.inputs import age_class
 
 #: days after which the freshness of a purchase has fallen to a third
 _FRESH = 14.0

@@ -30,7 +30,7 @@ from peers.recommender import Recommender
 from training.networks.backend import keras_for
 from training.networks.loop import Batch, Checkpoint, keyed, losses_of, shuffled, train
 from training.networks.numpy_layers import ACTIVATIONS
-from training.next_action.visits import AGES
+from training.next_action.inputs import AGES
 
 DRAWN = ("user", "people", "sequence", "product", "text")
 BRANCHES = (*DRAWN, "trend", "own", "linear")

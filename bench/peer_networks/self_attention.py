@@ -23,7 +23,7 @@ from peers.history import History
 from peers.recommender import Recommender
 from training.networks.backend import keras_for
 from training.networks.loop import Batch, Checkpoint, choice_losses, keyed, shuffled, train
-from training.next_action.visits import AGES
+from training.next_action.inputs import AGES
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.cluster import KMeans
 
 from features.segments.segments import TRAITS
-from training.characteristics.characteristics import NUMBERS, Lessons, files_of, with_thresholds
+from training.characteristics.fit import NUMBERS, Lessons, files_of, with_thresholds
 from training.characteristics.keras_training import served
 from training.characteristics.numpy_network import label_matrix
 from training.evaluation.fitted import Candidate

@@ -14,87 +14,60 @@ SCORED_INTERESTS = (
     "store_loyalty", "leakage",
 )  # fmt: skip
 
-CUSTOMER_SCORES = Table(
-    "customer_scores",
-    "one customer on one night",
-    ("ds", "customer_id"),
-    (
-        DS,
-        CUSTOMER,
-        Column("segment_id", "string", "segment", nullable=False),
-        Column("segment_name", "string", "segment in a marketer's words", nullable=False),
-        Column("is_cold", "boolean", "fewer than two baskets", nullable=False),
-        Column("recency_days", "int", "days since the last basket; null without one"),
-        Column("baskets_84", "long", "baskets in the last 84 days"),
-        Column("spend_84", "double", "amount paid in the last 84 days"),
-        Column("spend_365", "double", "amount paid in the last 365 days"),
-        Column("discount_share_365", "double", "discount over list value in 365 days"),
-        Column("top_department", "string", "department with the most spend in 365 days"),
-        Column("responses_total", "long", "responses (redemptions) ever"),
-        Column("types_84", "long", "distinct offerable product types in the last 84 days"),
-        Column("private_brand_share_84", "double", "share of spend on own brands; null where brands are unknown"),
-        *(INTERESTS.column(name) for name in SCORED_INTERESTS),
-        Column("likely", "string", "labels in whose band high the customer is, joined by ;, as segment rules use them"),
-        Column(
-            "discount_dependence",
-            "double",
-            "share of purchases at a discount, shrunk to what the product types bought make usual; observational",
-        ),
-        Column(
-            "discount_band",
-            "string",
-            "only, mostly, mixed or seldom, by the 90 % interval of discount_dependence; null without a purchase",
-        ),
-        Column(
-            "churn_probability",
-            "double",
-            "P(no purchase within the horizon); null unless active in the last 84 days",
-        ),
-        Column(
-            "churn_band",
-            "string",
-            "high, middle or low by the night's deciles (top, next two, rest); null unscored",
-        ),
-        Column("churn_reasons", "string", "what drives the churn probability most, in words"),
-        Column("next_action", "string", "most probable next action (table next_actions); null while none is told"),
-        Column(
-            "own_limit_days", "double", "days that 95 % of the own gaps do not exceed, 7 to 56; null under six visits"
-        ),
-        Column(
-            "outlasts_own_limit",
-            "double",
-            "P(the absence that runs outlasts own_limit_days), 1 where it has; null without a limit",
-        ),
-        *(
-            Column(
-                f"active_in_{weeks}_weeks", "double", f"P(no absence of 28 days began by week {weeks}); null unscored"
-            )
-            for weeks in (4, 8, 12)
-        ),
-        Column("weeks_to_leave", "double", "week by which an absence began with even odds; null beyond 12 or unscored"),
-        Column(
-            "expected_spend",
-            "double",
-            "spend expected in value_days (84); while no value model serves, the spend of the last 90 days",
-        ),
-        Column("spend_low", "double", "lower end of the 80 % interval of that spend; null without a value model"),
-        Column("spend_high", "double", "upper end of the 80 % interval of that spend; null without a value model"),
-        Column("value_class", "string", "A to D: quarters of the customers by falling expected_spend"),
-        Column(
-            "value_reasons", "string", "what raises (of a customer below the mean: lowers) the value most, in words"
-        ),
-        Column(
-            "offer_ceiling",
-            "double",
-            "most that a coupon may take off: expected_spend x margin x ceiling_share (assumptions); null: no model",
-        ),
-        Column("is_valuable", "boolean", "class A: top quarter by expected_spend", nullable=False),
-        Column("treatment", "string", "treated or control: control customers are never contacted", nullable=False),
-        Column("contactable", "boolean", "consent and contact limits allow it tonight", nullable=False),
-        Column("blocked_by", "string", "why the customer may not be contacted; null where contactable"),
-        Column("recent_contacts", "int", "contacts in contact_window_days up to the night, those of the CRM included"),
+_OF_CUSTOMERS = (
+    DS,
+    CUSTOMER,
+    Column("segment_id", "string", "segment", nullable=False),
+    Column("segment_name", "string", "segment in a marketer's words", nullable=False),
+    Column("is_cold", "boolean", "fewer than two baskets", nullable=False),
+    Column("recency_days", "int", "days since the last basket; null without one"),
+    Column("baskets_84", "long", "baskets in the last 84 days"),
+    Column("spend_84", "double", "amount paid in the last 84 days"),
+    Column("spend_365", "double", "amount paid in the last 365 days"),
+    Column("discount_share_365", "double", "discount over list value in 365 days"),
+    Column("top_department", "string", "department with the most spend in 365 days"),
+    Column("responses_total", "long", "responses (redemptions) ever"),
+    Column("types_84", "long", "distinct offerable product types in the last 84 days"),
+    Column("private_brand_share_84", "double", "share of spend on own brands; null where brands are unknown"),
+    *(INTERESTS.column(name) for name in SCORED_INTERESTS),
+    Column("likely", "string", "labels in whose band high the customer is, joined by ;, as segment rules use them"),
+    Column(
+        "discount_dependence",
+        "double",
+        "share of purchases at a discount, shrunk to what the product types bought make usual; observational",
     ),
+    Column(
+        "discount_band",
+        "string",
+        "only, mostly, mixed or seldom, by the 90 % interval of discount_dependence; null without a purchase",
+    ),
+    Column("next_action", "string", "most probable next action (table next_actions); null while there is no model"),
 )
+_FROM_SCORES = (
+    Column(
+        "churn_band",
+        "string",
+        "high, middle or low by the night's deciles (top, next two, rest); null unscored",
+    ),
+    Column("value_class", "string", "A to D: quarters of the customers by falling expected_spend"),
+    Column(
+        "offer_ceiling",
+        "double",
+        "most that a coupon may take off: expected_spend x margin x ceiling_share (assumptions); null: no model",
+    ),
+    Column("is_valuable", "boolean", "class A: top quarter by expected_spend", nullable=False),
+    Column("treatment", "string", "treated or control: control customers are never contacted", nullable=False),
+    Column("contactable", "boolean", "consent and contact limits allow it tonight", nullable=False),
+    Column("blocked_by", "string", "why the customer may not be contacted; null where contactable"),
+    Column("recent_contacts", "int", "contacts in contact_window_days up to the night, those of the CRM included"),
+)
+
+
+def customer_scores(of_models: tuple[Column, ...]) -> Table:
+    """Return the table of customers' scores; ``of_models``: the columns that the models of the registry declare."""
+    columns = (*_OF_CUSTOMERS, *of_models, *_FROM_SCORES)
+    return Table("customer_scores", "one customer on one night", ("ds", "customer_id"), columns)
+
 
 CUSTOMER_PROPENSITIES = Table(
     "customer_propensities",
@@ -120,7 +93,7 @@ CUSTOMER_PROPENSITIES = Table(
 
 NEXT_ACTIONS = Table(
     "next_actions",
-    "one action that a customer may take next, as told on one night: the first steps of his journey",
+    "one action that a customer may take next, as forecast on one night: the first steps of the journey",
     ("ds", "customer_id", "rank"),
     (
         DS,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from conf.tables.catalogue import CLUSTER_JOURNAL as JOURNAL, PRODUCT_CLUSTERS as CLUSTERS
-from conf.tables.customers import CUSTOMER_PROPENSITIES, CUSTOMER_SCORES, NEXT_ACTIONS
+from conf.tables.customers import CUSTOMER_PROPENSITIES, NEXT_ACTIONS
 from conf.tables.interests import FEATURE_COVERAGE as FEATURES_KNOWN
 from conf.tables.items import ITEMS_PUBLISHED
 from conf.tables.needs import NEED_TABLES
@@ -67,30 +67,35 @@ class Publication:
     large: bool = False
 
 
-PUBLICATIONS = (
-    Publication(NEXT_BEST_OFFER, "scores/next_best_offer", large=True),
-    Publication(CUSTOMER_SCORES, "scores/customer_scores", large=True),
-    Publication(SEGMENTS, "scores/segments"),
-    Publication(SEGMENT_MEMBERS, "scores/segment_members", large=True),
-    Publication(PRODUCT_CLUSTERS, "catalogue/shared_clusters"),
-    Publication(CLUSTER_JOURNAL, "catalogue/cluster_journal"),
-    Publication(SEGMENT_AFFINITIES, "scores/segment_affinities"),
-    Publication(SEGMENT_OVERLAPS, "scores/segment_overlaps"),
-    Publication(LOOK_ALIKE_CURVES, "scores/look_alike_curves"),
-    Publication(FEATURE_COVERAGE, "features/feature_coverage"),
-    *(Publication(table, f"features/{IN_LAKE.get(table.name, table.name)}") for table in ITEMS_PUBLISHED),
-    Publication(CHARACTERISTIC_RECOMMENDATIONS, "scores/characteristic_recommendations", large=True),
-    *(Publication(table, f"scores/{table.name}") for table in NEED_TABLES),
-    Publication(CUSTOMER_PROPENSITIES, "scores/customer_propensities", large=True),
-    Publication(KPI_RULES, "models/kpi_rules"),
-    Publication(UPLIFT_VERDICTS, "models/uplift_verdicts"),
-    Publication(ORGANIZATION_CHARACTERISTICS, "scores/organization_characteristics"),
-    Publication(NEXT_ACTIONS, "scores/next_actions", large=True),
-    Publication(OFFER_OUTCOMES),
-    Publication(MODEL_VERSIONS, "models/model_versions"),
-    Publication(MODEL_COMPARISON, "models/model_comparison"),
-    Publication(DATA_QUALITY, "quality/data_quality"),
-    Publication(NIGHTLY_RUNS),
-    Publication(CONTACTS),
-)
-PUBLISHED: dict[str, Table] = {one.table.name: one.table for one in PUBLICATIONS}
+def publications(customer_scores: Table) -> tuple[Publication, ...]:
+    """Return all tables that a night publishes.
+
+    Args:
+        customer_scores: the table of customers' scores, with the columns of the models (``training.tables``).
+    """
+    return (
+        Publication(NEXT_BEST_OFFER, "scores/next_best_offer", large=True),
+        Publication(customer_scores, "scores/customer_scores", large=True),
+        Publication(SEGMENTS, "scores/segments"),
+        Publication(SEGMENT_MEMBERS, "scores/segment_members", large=True),
+        Publication(PRODUCT_CLUSTERS, "catalogue/shared_clusters"),
+        Publication(CLUSTER_JOURNAL, "catalogue/cluster_journal"),
+        Publication(SEGMENT_AFFINITIES, "scores/segment_affinities"),
+        Publication(SEGMENT_OVERLAPS, "scores/segment_overlaps"),
+        Publication(LOOK_ALIKE_CURVES, "scores/look_alike_curves"),
+        Publication(FEATURE_COVERAGE, "features/feature_coverage"),
+        *(Publication(table, f"features/{IN_LAKE.get(table.name, table.name)}") for table in ITEMS_PUBLISHED),
+        Publication(CHARACTERISTIC_RECOMMENDATIONS, "scores/characteristic_recommendations", large=True),
+        *(Publication(table, f"scores/{table.name}") for table in NEED_TABLES),
+        Publication(CUSTOMER_PROPENSITIES, "scores/customer_propensities", large=True),
+        Publication(KPI_RULES, "models/kpi_rules"),
+        Publication(UPLIFT_VERDICTS, "models/uplift_verdicts"),
+        Publication(ORGANIZATION_CHARACTERISTICS, "scores/organization_characteristics"),
+        Publication(NEXT_ACTIONS, "scores/next_actions", large=True),
+        Publication(OFFER_OUTCOMES),
+        Publication(MODEL_VERSIONS, "models/model_versions"),
+        Publication(MODEL_COMPARISON, "models/model_comparison"),
+        Publication(DATA_QUALITY, "quality/data_quality"),
+        Publication(NIGHTLY_RUNS),
+        Publication(CONTACTS),
+    )

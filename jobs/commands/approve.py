@@ -7,7 +7,7 @@ import argparse
 from conf.errors import ConfigError, DataError
 from conf.settings.schema import Settings
 from jobs.train.model_pins import open_registry
-from jobs.train.train_models import model_names
+from training.registry import served_names
 
 
 def command(settings: Settings, args: argparse.Namespace) -> int:
@@ -19,7 +19,7 @@ def command(settings: Settings, args: argparse.Namespace) -> int:
         ConfigError: there is no such model.
         DataError: a model that was named is not held.
     """
-    known = model_names(settings)
+    known = served_names(settings.propensities)
     unknown = sorted(set(args.models) - set(known))
     if unknown:
         raise ConfigError(f"unknown model {', '.join(unknown)}; have {', '.join(known)}")

@@ -7,7 +7,7 @@ import argparse
 from conf.errors import ConfigError
 from conf.settings.schema import Settings
 from jobs.train.model_pins import open_registry
-from jobs.train.train_models import model_names
+from training.registry import served_names
 
 
 def command(settings: Settings, args: argparse.Namespace) -> int:
@@ -19,7 +19,7 @@ def command(settings: Settings, args: argparse.Namespace) -> int:
         ConfigError: there is no such model.
         DataError: there is no earlier champion.
     """
-    known = model_names(settings)
+    known = served_names(settings.propensities)
     if args.model not in known:
         raise ConfigError(f"unknown model {args.model}; have {', '.join(known)}")
     version = open_registry(settings).rollback(args.model)

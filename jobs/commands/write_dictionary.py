@@ -9,8 +9,8 @@ from conf.settings.schema import Settings
 from conf.tables.canonical import CANONICAL
 from conf.tables.catalogue import CATALOGUE
 from conf.tables.features import FEATURES
-from conf.tables.published import PUBLISHED
 from conf.tables.table import Table
+from training.tables import PUBLISHED
 
 TARGET = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
 HEAD = """# Data dictionary

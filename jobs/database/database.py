@@ -26,9 +26,9 @@ from adbc_driver_manager import dbapi
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from conf.errors import ConfigError, DataError, NboError, TransientError
-from conf.tables.published import PUBLISHED
 from conf.tables.types import arrow_schema
 from jobs.database.schema import SCHEMA, metadata, migrate
+from training.tables import PUBLISHED
 
 log = logging.getLogger(__name__)
 #: seconds to wait before the second and the third try after a lost connection

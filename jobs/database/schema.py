@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateSchema, SetColumnComment, SetTableComment
 from sqlalchemy.types import TypeEngine
 
-from conf.tables.published import PUBLICATIONS, PUBLISHED
 from conf.tables.types import sql_type
+from training.tables import PUBLICATIONS, PUBLISHED
 
 SCHEMA = "nbo"
 #: further views of the newest night: name -> query; ``{prefix}`` is the schema

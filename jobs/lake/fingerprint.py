@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from datetime import date
 from functools import cache
@@ -23,6 +24,7 @@ from jobs.stages import Stage
 ROOT = Path(__file__).parents[2]
 ROOMS = ("conf", "expectations", "features", "jobs", "scoring", "training")
 TEMPLATES = "templates/*.j2"
+REFERENCE = re.compile(r"[a-z_]+(\.[a-z_]+)+:[a-z_]+")
 
 
 def fingerprint(settings: Settings, stage: Stage, day: date, inputs: dict[str, str], root: Path = ROOT) -> str:
@@ -41,7 +43,7 @@ def fingerprint(settings: Settings, stage: Stage, day: date, inputs: dict[str, s
 
 def code_of(stage: Stage, root: Path = ROOT) -> str:
     """Return the hash of all code that ``stage`` runs."""
-    return code_hash(READS[stage].module, root)
+    return code_hash(READS[stage].module, root, READS[stage].runs_models)
 
 
 def settings_hash(settings: Settings, stage: Stage) -> str:
@@ -59,13 +61,13 @@ def code_version(root: Path = ROOT) -> str:
     return total.hexdigest()[:16]
 
 
-def code_hash(module: str, root: Path = ROOT) -> str:
+def code_hash(module: str, root: Path = ROOT, by_reference: bool = False) -> str:
     """Return a hash of ``module``, of all it imports from the project's rooms, and of the templates beside these.
 
     Raises:
         FileNotFoundError: there is no such module.
     """
-    files = closure(module, root)
+    files = closure(module, root, by_reference)
     total = hashlib.sha256()
     for name in sorted(files):
         total.update(f"{name}\n{_logic(files[name].read_text(encoding='utf-8'))}\n".encode())
@@ -74,17 +76,18 @@ def code_hash(module: str, root: Path = ROOT) -> str:
     return total.hexdigest()
 
 
-def closure(module: str, root: Path = ROOT) -> dict[str, Path]:
+def closure(module: str, root: Path = ROOT, by_reference: bool = False) -> dict[str, Path]:
     """Return the project's modules that ``module`` imports, directly or not, and itself: name -> file.
 
-    In a file that calls ``import_module``, every text that is a module's whole name counts as an import.
+    In a file that calls ``import_module``, every text that is a module's whole name counts as an import; with
+    ``by_reference`` the module of every text ``module:name``, too (:data:`training.spec.Reference`).
     """
     first = _file(module, root)
     if first is None:
         raise FileNotFoundError(f"there is no module {module} under {root}")
     found, waiting = {module: first}, [first]
     while waiting:
-        for name in _names(waiting.pop().read_text(encoding="utf-8")):
+        for name in _names(waiting.pop().read_text(encoding="utf-8"), by_reference):
             file = _file(name, root) if name not in found else None
             if file is not None:
                 found[name] = file
@@ -101,9 +104,11 @@ def _file(module: str, root: Path) -> Path | None:
 
 
 @cache
-def _names(source: str) -> frozenset[str]:
+def _names(source: str, by_reference: bool) -> frozenset[str]:
     """Return every name that may be an imported module."""
-    return frozenset(_imported(ast.parse(source), "import_module" in source))
+    tree = ast.parse(source)
+    names = frozenset(_imported(tree, "import_module" in source))
+    return names | frozenset(_referenced(tree)) if by_reference else names
 
 
 def _imported(node: ast.AST, by_name: bool) -> Iterator[str]:
@@ -119,6 +124,13 @@ def _imported(node: ast.AST, by_name: bool) -> Iterator[str]:
         elif by_name and isinstance(child, ast.Constant) and isinstance(child.value, str):
             yield child.value
         yield from _imported(child, by_name)
+
+
+def _referenced(tree: ast.AST) -> Iterator[str]:
+    """Yield the module of every text ``module:name``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and REFERENCE.fullmatch(node.value):
+            yield node.value.partition(":")[0]
 
 
 @cache

@@ -15,10 +15,12 @@ class StageReads:
     """``module`` has the stage's ``run``; ``settings`` are names of settings, dotted for a part of a section.
 
     Where a night runs (home, lake, Spark, ...) every stage may read; it decides on freshness only where it is declared.
+    ``runs_models``: the stage runs what the models of ``training/registry.py`` declare by reference.
     """
 
     module: str
     settings: tuple[str, ...]
+    runs_models: bool = False
 
 
 READS = {
@@ -32,6 +34,7 @@ READS = {
     Stage.TRAIN: StageReads(
         "jobs.train.train_models",
         ("horizon_days", "models", "offers.product_types", "propensities", "source.timezone"),
+        runs_models=True,
     ),
     Stage.SCORE: StageReads(
         "jobs.score.score_offers",
@@ -39,6 +42,7 @@ READS = {
             "horizon_days", "models.churn_active_days", "models.seed", "offers", "policy", "propensities", "segments",
             "source.consent", "source.tables", "source.timezone",
         ),
+        runs_models=True,
     ),
     Stage.PUBLISH: StageReads("jobs.publish.publish_scores", ("database",)),
     Stage.SEGMENTS: StageReads(

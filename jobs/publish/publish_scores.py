@@ -10,7 +10,6 @@ import pyarrow as pa
 from conf.errors import DataError
 from conf.settings.load import config_hash
 from conf.settings.schema import Settings
-from conf.tables.published import PUBLICATIONS
 from conf.tables.runs import NIGHTLY_RUNS
 from conf.tables.types import arrow_schema
 from jobs.database import database
@@ -21,6 +20,7 @@ from jobs.lake.manifest import Manifest
 from jobs.lake.night import publish
 from jobs.lake.reads import settings_of
 from jobs.stages import Stage
+from training.tables import PUBLICATIONS
 
 log = logging.getLogger(__name__)
 #: published table -> where the lake has it; outcomes follow when they are measured

@@ -42,7 +42,7 @@ from scoring.offers.policy import contact_rights, keep_within_ceiling, with_touc
 from scoring.offers.repeats import with_repeats
 from scoring.predictions import label_ranking
 from scoring.sanity import faults, summary
-from training.characteristics.characteristics import examples, organization_fields
+from training.characteristics.examples import examples, organization_fields
 from training.characteristics.funnel import advice, of_organizations, stage
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     settings = settings_of(Stage.SCORE, settings)
     lake = Lake(settings.lake)
     features, clean, training = (lake.need(s, day) for s in (Stage.FEATURES, Stage.VALIDATE, Stage.TRAIN))
-    pins = scoring_pins(training.facts.get("pins", {}))
+    pins = scoring_pins(training.facts.get("pins", {}), settings.propensities)
     sent = deliveries(settings, day)
     inputs = {"features": features.content, "clean": clean.content}
     inputs |= {"clusters": lake.version(SHARED_CLUSTERS, day).content} if lake.has(SHARED_CLUSTERS, day) else {}
@@ -122,6 +122,7 @@ class _Night:
         network = self.models.get("characteristics")
         known = network.meta.outputs if network else ()
         write_need_tables(self.lake, self.day, self.draft, (self.named("characteristics"), known), population)
+        self.models.check_all_applied()
         self.facts(kept)
         self.spark.catalog.clearCache()
 
@@ -181,6 +182,7 @@ class _Night:
 
     def coupons(self) -> DataFrame | None:
         """Return the customers' coupons with their probabilities; None where the source has no coupons."""
+        response, scope = self.models.get("coupon_response"), self.models.get("coupon_scope")
         if not self.lake.has("features/coupon_affinity", self.day):
             return None
         offers, targets = self.clean("offers"), self.clean("campaign_targets")
@@ -190,7 +192,6 @@ class _Night:
         settings = self.settings
         rows = mark_unfit(self.lake, self.spark, self.day, settings.policy, rows, "offer_id")
         rows = with_owned(self.lake, self.spark, self.day, rows)
-        response, scope = self.models.get("coupon_response"), self.models.get("coupon_scope")
         return scored_coupons(
             rows, response, scope, offers, targets, self.contacts, settings.offers, settings.policy, self.day
         ).persist()

@@ -1,12 +1,11 @@
 """Writes the training set ``coupons``: customers, the coupons that were meant for them, and what came of them.
 
-One in a thousand coupons is redeemed: so what redemptions are told by is written for windows further back as well.
+One in a thousand coupons is redeemed: so the inputs of redemptions are written for windows further back as well.
 """
 
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame, functions as F
 
@@ -14,17 +13,16 @@ from conf.tables.canonical import COUPON_ENTITIES
 from features.customers.labels import redemptions, scope_purchases
 from features.customers.profile import profile
 from features.items.coupons import coupon_affinity
-from scoring.offers.coupons import COUPON_INPUTS, RESPONSE_INPUTS, coupon_rows
+from jobs.train.set_source import SetSource
+from scoring.offers.coupons import coupon_rows
+from training.rankers.inputs import COUPON_INPUTS, RESPONSE_INPUTS
 
-if TYPE_CHECKING:
-    from jobs.train.training_sets import Source
-
-#: tables of the clean layer that coupons and their customers are told by
+#: tables of the clean layer that coupons and their customers are read from
 COUPON_TABLES = ("order_lines", "products", *COUPON_ENTITIES)
 _KEYS = ["customer_id", "offer_id"]
 
 
-def write_coupons(source: Source, as_of: date, night: date, clean: dict[str, DataFrame], who: DataFrame) -> None:
+def write_coupons(source: SetSource, as_of: date, night: date, clean: dict[str, DataFrame], who: DataFrame) -> None:
     """Write a window with all inputs, and with what was redeemed and bought within the horizon.
 
     Args:
@@ -41,10 +39,10 @@ def write_coupons(source: Source, as_of: date, night: date, clean: dict[str, Dat
     source.write(rows.fillna(False, ["bought"]).select(*columns, "redeemed", "bought", "spend"), "coupons", as_of)
 
 
-def write_redemptions(source: Source, as_of: date, night: date, clean: dict[str, DataFrame]) -> None:
-    """Write a window further back with what redemptions are told by, and what was redeemed within the horizon.
+def write_redemptions(source: SetSource, as_of: date, night: date, clean: dict[str, DataFrame]) -> None:
+    """Write a window further back with the inputs of redemptions, and what was redeemed within the horizon.
 
-    Nothing is kept for a second use, so that Spark leaves out of the profile all that is not asked for. Arguments are
+    Nothing is kept for a second use, so that Spark leaves out of the profile all that is not needed. Arguments are
     those of :func:`write_coupons`.
     """
     targets, responses, zone = clean["campaign_targets"], clean["responses"], source.settings.source.timezone
@@ -53,8 +51,8 @@ def write_redemptions(source: Source, as_of: date, night: date, clean: dict[str,
     source.write(rows.select(*_KEYS, *RESPONSE_INPUTS, "redeemed"), "coupons", as_of)
 
 
-def _with_redeemed(source: Source, night: date, clean: dict[str, DataFrame], who: DataFrame) -> DataFrame:
-    """Return the coupons that a customer has not redeemed yet, and whether he does within the horizon."""
+def _with_redeemed(source: SetSource, night: date, clean: dict[str, DataFrame], who: DataFrame) -> DataFrame:
+    """Return the coupons that a customer has not redeemed yet, and whether they do within the horizon."""
     affinity = coupon_affinity(**{name: clean[name] for name in COUPON_TABLES}, as_of=night)
     redeemed = redemptions(clean["responses"], night, source.settings.horizon_days)
     rows = coupon_rows(affinity, who).where("not already_redeemed")

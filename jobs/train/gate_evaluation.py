@@ -1,10 +1,10 @@
-"""Who is held against whom when a model is considered, each as it would serve.
+"""Evaluates challenger, champion and baselines on the gate window, as they would serve.
 
 Most models serve alone. The offer ranker does not: what a customer never bought is ranked by the discovery ranker, and
-his list mixes both by probability. So the discovery ranker is decided first, and challenger, champion and baselines of
-the offer ranker are judged by the lists that each would serve beside it. Their own lists stand beside, under their bare
-names: a challenger's own predictions are searched for leaks, which the mixture would blur, and simple methods by
-themselves have to be beaten too.
+the customer's list mixes both by probability. So the discovery ranker is decided first, and it is the companion of
+challenger, champion and baselines of the offer ranker: they are evaluated by the lists that they would serve with it.
+Their own lists are evaluated too, under their bare names: a challenger's own predictions are searched for leaks, which
+the mixture would blur, and simple methods by themselves have to be beaten too.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from jobs.train.model_comparison import CHAMPION_METHOD
-from jobs.train.trials import Trial
 from scoring.offers.next_best_offers import HASH
+from training.contenders import Contenders
 from training.evaluation.fitted import Judged
 from training.models.artifacts import Model, digest
 
 
 @dataclass(frozen=True)
-class Beside:
-    """The model that serves beside another."""
+class Companion:
+    """The model that is served with another."""
 
     model: Model
 
@@ -34,12 +34,12 @@ class Beside:
 
     @property
     def suffix(self) -> str:
-        """What the names of methods that are judged beside it end with."""
+        """What the names of methods that are evaluated with it end with."""
         return f" + {self.model.meta.name.replace('_', ' ')}"
 
 
 @dataclass(frozen=True)
-class Contest:
+class GateEvaluation:
     """How all did on the gate window.
 
     Attributes:
@@ -49,7 +49,7 @@ class Contest:
         models: method -> that baseline.
         alone: family -> the baseline by itself; empty where it would serve alone.
         champion: the standing one as it serves; None where there is none.
-        beside: the model that serves beside all of them, if any.
+        companion: the model that is served with all of them, if any.
     """
 
     challenger: Judged
@@ -58,13 +58,13 @@ class Contest:
     models: Mapping[str, Model]
     alone: Mapping[str, Judged] = field(default_factory=dict)
     champion: Judged | None = None
-    beside: Beside | None = None
+    companion: Companion | None = None
 
     @property
     def further(self) -> dict[str, pd.Series]:
-        """The gate's metric of what has to be beaten beside the rivals, and would not take the challenger's place."""
+        """The gate's metric of what has to be beaten too, and would not take the challenger's place."""
         champion = {} if self.champion is None else {CHAMPION_METHOD: self.champion}
-        return {name: each.each for name, each in (champion | dict(self.alone)).items()}
+        return {name: evaluation.each for name, evaluation in (champion | dict(self.alone)).items()}
 
     def by_itself(self, method: str) -> Judged:
         """Return how a rival does by its own predictions."""
@@ -73,30 +73,30 @@ class Contest:
     def methods(self, family: str) -> dict[str, Judged]:
         """Return all by the names that the comparison shows; ``family`` is the challenger's."""
         champion = {} if self.champion is None else {CHAMPION_METHOD: self.champion}
-        suffix = "" if self.beside is None else self.beside.suffix
-        own = {} if self.beside is None else {f"{family} (challenger)": self.own}
+        suffix = "" if self.companion is None else self.companion.suffix
+        own = {} if self.companion is None else {f"{family} (challenger)": self.own}
         return {f"{family}{suffix} (challenger)": self.challenger, **own, **champion, **self.rivals, **self.alone}
 
 
-def contest(trial: Trial, champion: Model | None, beside: Beside | None) -> Contest:
-    """Judge challenger, champion and baselines on the gate window.
+def gate_evaluation(contenders: Contenders, champion: Model | None, companion: Companion | None) -> GateEvaluation:
+    """Evaluate challenger, champion and baselines on the gate window.
 
     Args:
-        trial: of the model.
+        contenders: of the model.
         champion: the standing one, if it can be compared.
-        beside: the model that serves beside it, if any.
+        companion: the model that is served with it, if any.
     """
-    given = () if beside is None else (beside.model,)
-    suffix = "" if beside is None else beside.suffix
-    challenger = trial.challenger.model
-    own = trial.judge(challenger)
-    models = {each.model.meta.family: each.model for each in (trial.baseline, *trial.others)}
-    return Contest(
-        own if beside is None else trial.judge(challenger, *given),
+    given = () if companion is None else (companion.model,)
+    suffix = "" if companion is None else companion.suffix
+    evaluate, challenger = contenders.evaluate, contenders.challenger.model
+    own = evaluate(challenger)
+    models = {fitted.model.meta.family: fitted.model for fitted in (contenders.baseline, *contenders.further)}
+    return GateEvaluation(
+        own if companion is None else evaluate(challenger, *given),
         own,
-        {f"{family}{suffix}": trial.judge(model, *given) for family, model in models.items()},
+        {f"{family}{suffix}": evaluate(model, *given) for family, model in models.items()},
         {f"{family}{suffix}": model for family, model in models.items()},
-        {} if beside is None else {family: trial.judge(model) for family, model in models.items()},
-        None if champion is None else trial.judge(champion, *given),
-        beside,
+        {} if companion is None else {family: evaluate(model) for family, model in models.items()},
+        None if champion is None else evaluate(champion, *given),
+        companion,
     )

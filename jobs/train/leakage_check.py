@@ -2,7 +2,7 @@
 
 The gate window is built twice, from the clean layer of the night and from that layer without any later record, as a
 night on that day would have built it. Every column that is no label has to be the same in both, and so have the rows:
-who will buy must not have a row that others have not. It finds a leak however weak it is and whatever its column is
+a future purchase must not give a customer a row. It finds a leak however weak it is and whatever its column is
 called. It cannot find what the source itself wrote into the past: a value without a date, such as a customer's
 attribute that was changed later, is the same in both.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,11 +20,9 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, functions as F
 
 from features.customers.series_labels import NUMBERS
-from training.next_action import visits
-from training.propensity.propensity import HISTORY_INPUTS
-
-if TYPE_CHECKING:
-    from jobs.train.training_sets import TrainingSets
+from jobs.train.stored_sets import StoredSets
+from training.next_action.inputs import windows
+from training.propensity.inputs import HISTORY_INPUTS
 
 #: the day from which on a record is known; campaigns and offers are plans, products have no day
 KNOWN_ON = {
@@ -42,7 +40,7 @@ LABELS: dict[str, tuple[str, ...]] = {
     "coupons": ("redeemed", "bought", "spend"),
     "purchase_series": ("returned", *NUMBERS),
     "labels": ("bought", "spent"),
-    "actions": ("next", "days"),
+    "visits": ("next", "days"),
 }
 _KEYS = ["customer_id", "product_type", "offer_id", "label"]
 #: floating sums of many rows differ by their order
@@ -61,40 +59,47 @@ def known_by(clean: Mapping[str, DataFrame], as_of: date) -> dict[str, DataFrame
     return {name: known(name, table) for name, table in clean.items()}
 
 
-def changed(sets: TrainingSets, blind: TrainingSets, names: set[str]) -> dict[str, list[str]]:
-    """Tell by set which inputs of the gate window depend on later days; sets without any are left out.
+def leaking_inputs(sets: StoredSets, without_future: StoredSets, names: set[str]) -> dict[str, list[str]]:
+    """Return by set the inputs of the gate window that depend on later days; sets without any are left out.
 
     Args:
         sets: built from the whole clean layer.
-        blind: the gate window, built from :func:`known_by` it.
+        without_future: the gate window, built from :func:`known_by` it.
         names: sets that were built.
     """
-    found = {name: _changed(name, *(_inputs(each, name) for each in (sets, blind))) for name in sorted(names)}
-    return {name: columns for name, columns in found.items() if columns}
+    leaking = {
+        name: _different(name, *(_inputs(stored, name) for stored in (sets, without_future))) for name in sorted(names)
+    }
+    return {name: columns for name, columns in leaking.items() if columns}
 
 
-def _changed(name: str, full: pd.DataFrame, blind: pd.DataFrame) -> list[str]:
+def _different(name: str, full: pd.DataFrame, without_future: pd.DataFrame) -> list[str]:
     keys = [key for key in _KEYS if key in full.columns]
-    if not full[keys].equals(blind[keys]):
-        return [f"which rows there are ({len(full)} or {len(blind)})"]
-    others = [column for column in full.columns if column not in (*keys, "as_of", *LABELS[name])]
-    return [c for c in others if not (c in blind.columns and same(*(pa.array(f[c]) for f in (full, blind))))]
+    if not full[keys].equals(without_future[keys]):
+        return [f"which rows there are ({len(full)} or {len(without_future)})"]
+    inputs = [column for column in full.columns if column not in (*keys, "as_of", *LABELS[name])]
+    return [
+        column
+        for column in inputs
+        if column not in without_future.columns
+        or not same(*(pa.array(frame[column]) for frame in (full, without_future)))
+    ]
 
 
-def _inputs(sets: TrainingSets, name: str) -> pd.DataFrame:
+def _inputs(sets: StoredSets, name: str) -> pd.DataFrame:
     gate = sets.windows.gate
-    if name == "actions":
-        return visits.windows(sets.actions(), (sets.night - gate).days, 1)
+    if name == "visits":
+        return windows(sets.visits(), (sets.night - gate).days, 1)
     if name == "purchase_series":
         return sets.purchase_series(gate)
-    if name == "labels":  # a row without a history is as none, see training.propensity.propensity.wide
+    if name == "labels":  # a row without a history is as none, see training.propensity.inputs.wide
         rows = sets.labels(gate)
         return rows[rows[list(HISTORY_INPUTS)].notna().any(axis=1)].reset_index(drop=True)
     return sets.read(name, gate)
 
 
 def same(one: Any, other: Any) -> bool:
-    """Tell whether two columns are equal, floating numbers nearly; lists are compared value by value.
+    """Return whether two columns are equal, floating numbers nearly; lists are compared value by value.
 
     >>> same(pa.array([1.0, None]), pa.array([1.0000001, None]))
     True

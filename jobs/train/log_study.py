@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def log_study(registry: Registry, run: Run, name: str, tags: Mapping[str, str], study: Study) -> None:
-    """Log parameters, curves and figures of every architecture: a run of its own each, and a table with ``run``.
+    """Log parameters, curves and figures of every architecture: in a run of its own, and as a table with ``run``.
 
     Args:
         registry: where the runs go.
@@ -31,12 +31,14 @@ def log_study(registry: Registry, run: Run, name: str, tags: Mapping[str, str], 
     log.info("%s: architecture '%s' of %d is trained", name, study.chosen, len(study.fits))
     for row in study.table.to_dict("records"):
         one = str(row["architecture"])
-        with registry.run(f"{name} {tags['ds']}: {one}", study.configs[one].told, {**tags, "architecture": one}) as own:
+        with registry.run(
+            f"{name} {tags['ds']}: {one}", study.configs[one].params, {**tags, "architecture": one}
+        ) as own:
             own.curves(study.fits[one].curves)
             own.metrics({str(key): float(value) for key, value in row.items() if key != "architecture"})
 
 
-def told(study: Study, day: date) -> dict[str, Any]:
-    """Return what a report says of a study: ``on``, and ``rows``; a gain is None where there was nothing to gain."""
+def study_facts(study: Study, day: date) -> dict[str, Any]:
+    """Return what a report shows of a study: ``on``, and ``rows``; a gain is None where there was nothing to gain."""
     rows = study.table.astype(object).where(study.table.notna(), None).to_dict("records")
     return {"on": str(day), "rows": rows}

@@ -14,10 +14,8 @@ from conf.settings.schema import Settings
 from conf.tables.runs import MODEL_VERSIONS
 from conf.tables.types import arrow_schema
 from jobs.lake.manifest import Manifest
+from training import registry
 from training.models.tracking import CHALLENGER, CHAMPION, Registry, Version
-
-#: the name under which a challenger is pinned beside a champion that is a baseline
-CHALLENGER_OF = "{}:challenger"
 
 
 def open_registry(settings: Settings) -> Registry:
@@ -25,7 +23,7 @@ def open_registry(settings: Settings) -> Registry:
     return Registry(settings.mlflow, Path(settings.home, "mlartifacts"))
 
 
-def local_folder(settings: Settings, registry: Registry, version: Version) -> Path:
+def local_folder(settings: Settings, models: Registry, version: Version) -> Path:
     """Return the folder of a version's files, fetched from the registry where it is not there.
 
     Raises:
@@ -33,7 +31,7 @@ def local_folder(settings: Settings, registry: Registry, version: Version) -> Pa
     """
     folder = folder_of(settings, version.name, version.sha256)
     if not folder.exists():
-        registry.fetch(version, folder)
+        models.fetch(version, folder)
     return folder
 
 
@@ -42,15 +40,15 @@ def folder_of(settings: Settings, name: str, sha256: str) -> Path:
     return Path(settings.home, "models", name, sha256[:16])
 
 
-def pins(settings: Settings, registry: Registry, names: list[str], day: date) -> dict[str, dict[str, Any]]:
+def pins(settings: Settings, models: Registry, names: list[str], day: date) -> dict[str, dict[str, Any]]:
     """Return what serves on ``day``, and the challenger where the champion is only a baseline.
 
     Raises:
         DataError: the files of a champion are gone.
     """
     found = {}
-    for key, version in _pinned(registry, names, day).items():
-        folder = local_folder(settings, registry, version)
+    for key, version in _pinned(models, names, day).items():
+        folder = local_folder(settings, models, version)
         tags = version.tags
         found[key] = {
             "uri": str(folder),
@@ -70,32 +68,32 @@ def pins(settings: Settings, registry: Registry, names: list[str], day: date) ->
     return found
 
 
-def _pinned(registry: Registry, names: list[str], day: date) -> dict[str, Version]:
+def _pinned(models: Registry, names: list[str], day: date) -> dict[str, Version]:
     found = {}
     for name in names:
-        champion = registry.champion(name, day)
+        champion = models.champion(name, day)
         if champion is None:
             continue
         found[name] = champion
-        challenger = registry.challenger(name, day) if champion.tags.get("is_baseline") else None
+        challenger = models.challenger(name, day) if champion.tags.get("is_baseline") else None
         if challenger is not None and challenger.sha256 != champion.sha256:
-            found[CHALLENGER_OF.format(name)] = challenger
+            found[registry.CHALLENGER_OF.format(name)] = challenger
     return found
 
 
-def still_pinned(registry: Registry, manifest: Manifest, day: date) -> bool:
+def still_pinned(models: Registry, manifest: Manifest, day: date) -> bool:
     """Tell whether the published pins are what would be pinned now, and their files lie where they should."""
     before = manifest.facts.get("pins", {})
-    now = _pinned(registry, [name for name in before if ":" not in name], day)
+    now = _pinned(models, [name for name in before if ":" not in name], day)
     same = {key: pin["sha256"] for key, pin in before.items()} == {key: each.sha256 for key, each in now.items()}
     return same and all(Path(pin["uri"]).is_dir() for pin in before.values())
 
 
-def versions(registry: Registry, names: list[str], day: date) -> pa.Table:
+def versions(models: Registry, names: list[str], day: date) -> pa.Table:
     """Return the rows of ``MODEL_VERSIONS``: the champion and the latest challenger of each model."""
     rows = []
     for name in names:
-        champion, challenger = registry.champion(name, day), registry.challenger(name, day)
+        champion, challenger = models.champion(name, day), models.challenger(name, day)
         for version, standing in ((champion, CHAMPION), (challenger, CHALLENGER)):
             if version is None or (standing == CHALLENGER and champion and version.sha256 == champion.sha256):
                 continue

@@ -19,12 +19,11 @@ import pyarrow.dataset as pads
 from conf.settings.propensities import Amount, Attribute, Purchase
 from conf.settings.schema import Settings
 from conf.tables.types import arrow_schema
-from jobs.train.propensity_trials import Frames
+from jobs.train.stored_sets import StoredSets
 from jobs.train.study_tables import STUDIES
-from jobs.train.training_sets import TrainingSets
 from scoring.customers.rule_sentences import sentence, subject
-from training.propensity import propensity
-from training.propensity.propensity import LABEL, PROFILE_INPUTS, SERIES_INPUTS
+from training.propensity.frames import WideFrames
+from training.propensity.inputs import LABEL, PROFILE_INPUTS, SERIES_INPUTS, rows as label_rows
 from training.studies import uplift_study
 from training.studies.rule_tree import RuleConfig, Rules, rule_tree
 
@@ -51,7 +50,9 @@ class Kpi:
     check: pd.DataFrame
 
 
-def studies(settings: Settings, sets: TrainingSets, frames: Frames, built: set[str], day: date) -> dict[str, pa.Table]:
+def studies(
+    settings: Settings, sets: StoredSets, frames: WideFrames, built: set[str], day: date
+) -> dict[str, pa.Table]:
     """Find rules and judge treatments on the sets of a training.
 
     Args:
@@ -75,7 +76,7 @@ def studies(settings: Settings, sets: TrainingSets, frames: Frames, built: set[s
 # --- causes
 
 
-def _kpis(settings: Settings, sets: TrainingSets, frames: Frames, built: set[str]) -> Iterator[Kpi]:
+def _kpis(settings: Settings, sets: StoredSets, frames: WideFrames, built: set[str]) -> Iterator[Kpi]:
     """Yield churn, the response to coupons where there are any, and the propensities that have a horizon."""
     earlier = (sets.windows.validation, *sets.windows.training)
 
@@ -100,11 +101,11 @@ def _kpis(settings: Settings, sets: TrainingSets, frames: Frames, built: set[str
             continue
         own = tuple(f"{asked.label}:{name}" for name in OWN_INPUTS)
         more = own if isinstance(asked, Purchase) and asked.kind == "buys" else ()
-        rows = lambda day, asked=asked: propensity.rows(frames.of(sets, day), asked)  # noqa: E731
+        rows = lambda day, asked=asked: label_rows(frames.of(sets, day), asked)  # noqa: E731
         yield of(asked.label, asked.title, (*RULE_INPUTS, *more), rows)
 
 
-def _rules(kpi: Kpi, settings: Settings, sets: TrainingSets, day: date) -> Iterator[dict[str, Any]]:
+def _rules(kpi: Kpi, settings: Settings, sets: StoredSets, day: date) -> Iterator[dict[str, Any]]:
     """Yield a row per rule of one outcome."""
     counts = [(frame[LABEL].sum(), (~frame[LABEL]).sum()) for frame in (kpi.fitted, kpi.check)]
     if min(min(each) for each in counts) < _LEAST:
@@ -136,7 +137,7 @@ def _rules(kpi: Kpi, settings: Settings, sets: TrainingSets, day: date) -> Itera
 # --- campaigns
 
 
-def _verdicts(settings: Settings, sets: TrainingSets, frames: Frames, day: date) -> Iterator[dict[str, Any]]:
+def _verdicts(settings: Settings, sets: StoredSets, frames: WideFrames, day: date) -> Iterator[dict[str, Any]]:
     """Yield a row per treatment and method: of the newest window in which the treatment was given."""
     touches = _touches(settings, sets, day)
     outcome = f"buys within {settings.horizon_days} days"
@@ -165,7 +166,7 @@ def _verdicts(settings: Settings, sets: TrainingSets, frames: Frames, day: date)
             break
 
 
-def _touches(settings: Settings, sets: TrainingSets, day: date) -> pd.DataFrame | None:
+def _touches(settings: Settings, sets: StoredSets, day: date) -> pd.DataFrame | None:
     """Return who was touched in the windows, with the kind of the campaign as ``treatment``."""
     lake = sets.lake
     if not lake.has("clean/touches", day):

@@ -1,13 +1,14 @@
-"""What a night says of each customer: segment, churn, value, and whether he may be contacted."""
+"""What a night says of a customer: segment, scores of the models, and whether they may be contacted."""
 
 from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame, functions as F
 
 from conf.settings.schema import Offers
-from conf.tables.customers import CUSTOMER_SCORES
 from features.schemas import conform
 from scoring.offers.arbitration import PLACES
+from training.registry import score_columns
+from training.tables import CUSTOMER_SCORES
 
 #: shares of the scored customers, by falling churn probability
 HIGH, MIDDLE = 0.1, 0.3
@@ -28,41 +29,35 @@ def discount_bands(discounts: DataFrame) -> DataFrame:
 
 
 def customer_scores(
-    profile: DataFrame, segments: DataFrame, rights: DataFrame, told: DataFrame, offers: Offers, ds: str
+    profile: DataFrame, segments: DataFrame, rights: DataFrame, scores: DataFrame, offers: Offers, ds: str
 ) -> DataFrame:
-    """Put together what the night says of each customer.
+    """Put together what the night says of customers.
 
     The borders of bands and classes are a few numbers that the driver collects.
 
     Args:
-        profile: ``PROFILE`` beside ``INTERESTS``, the result of :func:`discount_bands` and ``next_action``.
+        profile: ``PROFILE`` with ``INTERESTS``, the result of :func:`discount_bands` and ``next_action``.
         segments: ``SEGMENTS``; a customer without one is in the segment ``none``.
         rights: from :func:`scoring.offers.policy.contact_rights`.
-        told: from ``series_scores``; where it expects no spend of anybody, the spend of the
-            last 90 days stands in.
+        scores: from :func:`scoring.customers.series_scores.series_scores`; where no spend is expected of anybody, the
+            spend of the last 90 days stands in.
         offers: margin and share of it that offers may cost.
         ds: the night, ISO 8601.
 
     Returns:
         ``CUSTOMER_SCORES``; one row per customer of the profile.
     """
-    told = profile.select("customer_id", "spend_90").join(told, "customer_id", "left").persist()
-    wanted = {"churn_probability": (1 - HIGH, 1 - MIDDLE), "expected_spend": QUARTERS, "spend_90": QUARTERS}
-    found = [F.percentile(name, F.array(*map(F.lit, shares))).alias(name) for name, shares in wanted.items()]
-    borders = {name: list(values or ()) for name, values in told.agg(*found).collect()[0].asDict().items()}
+    scores = profile.select("customer_id", "spend_90").join(scores, "customer_id", "left").persist()
+    shares = {"churn_probability": (1 - HIGH, 1 - MIDDLE), "expected_spend": QUARTERS, "spend_90": QUARTERS}
+    percentiles = [F.percentile(name, F.array(*map(F.lit, at))).alias(name) for name, at in shares.items()]
+    borders = {name: list(values or ()) for name, values in scores.agg(*percentiles).collect()[0].asDict().items()}
     stand_in = "expected_spend" if borders["expected_spend"] else "spend_90"
-    spend = F.col(stand_in)
-    margin = offers.product_types.margin * offers.ceiling_share
-    told = told.select(
+    spend, margin = F.col(stand_in), offers.product_types.margin * offers.ceiling_share
+    scores = scores.select(
         "customer_id",
-        "churn_probability",
-        "churn_reasons",
-        *(name for name in told.columns if name.startswith(("active_in_", "weeks_to_", "own_", "outlasts_"))),
+        *(column.name for column in score_columns() if column.name != "expected_spend"),
         _band(F.col("churn_probability"), borders["churn_probability"], ("high", "middle", "low")).alias("churn_band"),
         F.round(spend, PLACES).alias("expected_spend"),
-        "spend_low",
-        "spend_high",
-        "value_reasons",
         _band(spend, borders[stand_in], CLASSES).alias("value_class"),
         F.round(F.col("expected_spend") * margin, PLACES).alias("offer_ceiling"),
     )
@@ -70,7 +65,7 @@ def customer_scores(
     rows = (
         profile.join(segments.select("customer_id", "segment_id", "segment_name"), "customer_id", "left")
         .join(rights, "customer_id", "left")
-        .join(told, "customer_id", "left")
+        .join(scores, "customer_id", "left")
         .withColumns(
             {
                 "ds": F.lit(ds).cast("date"),

@@ -27,7 +27,7 @@ from scoring.offers.arbitration import PLACES
 from scoring.predictions import Packed
 from training.models.artifacts import Model, from_bytes
 from training.propensity.amounts import chance_of_any
-from training.propensity.propensity import HISTORY_INPUTS, LISTS, PROFILE_INPUTS, SERIES_INPUTS, eligible, wide
+from training.propensity.inputs import HISTORY_INPUTS, LISTS, PROFILE_INPUTS, SERIES_INPUTS, eligible, wide
 
 Batches = Iterator[pa.RecordBatch]
 #: inputs named as reasons

@@ -16,21 +16,9 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from training.evaluation.top_k import best_columns
+from training.rankers.inputs import HISTORY, SOURCES
 
-#: in order of precedence where two sources give a type the same rank; the last two count only if no other picks it
-SOURCES = ("personal_frequency", "bought_together", "similar_customers", "popular_in_segment", "popular")
 PERSONAL = 3
-#: columns of the purchase history that travel with a candidate
-HISTORY = (
-    "baskets_28",
-    "baskets_84",
-    "baskets_total",
-    "spend_84",
-    "days_since_last",
-    "days_since_first",
-    "interval_days",
-    "faded_baskets",
-)
 #: columns that the block adds
 EXTRA = (
     "als_score",

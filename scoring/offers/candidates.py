@@ -13,52 +13,12 @@ from pyspark.sql import Column, DataFrame, functions as F, types as T
 from scipy import sparse
 
 from conf.settings.schema import ProductTypeOffers
-from scoring.offers.candidate_blocks import EXTRA, HISTORY, SOURCES, CandidateConfig, TypeCatalogue, candidate_blocks
+from scoring.offers.candidate_blocks import EXTRA, CandidateConfig, TypeCatalogue, candidate_blocks
 from scoring.offers.item_weights import item_weights
+from training.rankers.inputs import CUSTOMER, HISTORY, PAIR, SOURCE_RANKS, SOURCES, TYPE
 
-#: of the customer and the product type together
-_PAIR = tuple(f"pair_{name}" for name in HISTORY)
-_CUSTOMER = (
-    "tenure_days",
-    "recency_days",
-    "baskets_total",
-    "baskets_28",
-    "baskets_84",
-    "spend_84",
-    "types_84",
-    "types_total",
-    "basket_lines_84",
-    "interval_days",
-    "overdue_ratio",
-    "trend_28",
-    "discount_share_84",
-)
-_TYPE = ("popularity_28", "repeat_share_84", "spend_per_buyer_28")
-#: numeric columns of :func:`candidates` that the ranker takes; null where undefined
-RANKER_INPUTS: tuple[str, ...] = (
-    *_PAIR,
-    "pair_due_ratio",
-    "pair_share_84",
-    "pair_share_total",
-    "pair_faded_share",
-    "als_score",
-    "ease_score",
-    "ease_new_score",
-    "ease_lead",
-    "ease_new_lead",
-    "together_score",
-    "department_affinity",
-    *(f"customer_{name}" for name in _CUSTOMER),
-    *(f"type_{name}" for name in _TYPE),
-    "type_baskets_per_buyer_84",
-    "type_trend",
-    "customer_new_types_84",
-    "type_new_share_28",
-)
 #: of the product type: needed for the value of its offer, no input of the ranker
 _WORTH = "spend_per_new_buyer_28"
-#: columns of :func:`candidates`: the rank a source gave the candidate, null where it did not pick it
-SOURCE_RANKS: tuple[str, ...] = tuple(f"{source}_rank" for source in SOURCES)
 
 
 def offerable(product_types: DataFrame, rules: ProductTypeOffers) -> DataFrame:
@@ -110,7 +70,7 @@ def candidates(
     Returns:
         One row per customer and candidate: ``customer_id``, ``product_type``, ``source`` (of :data:`SOURCES`, the one
         with the best rank), ``<source>_rank`` (null: not picked by it), ``segment_popularity``,
-        ``type_spend_per_new_buyer_28``, and the :data:`RANKER_INPUTS`.
+        ``type_spend_per_new_buyer_28``, and the :data:`training.rankers.inputs.RANKER_INPUTS`.
     """
     history = affinity.groupBy("customer_id").agg(F.collect_list(F.struct("product_type", *HISTORY)).alias("history"))
     catalogue = _catalogue(product_types, affinity, history, bought_together, als_items, segments, config)
@@ -132,12 +92,12 @@ def _with_inputs(picked: DataFrame, profile: DataFrame, product_types: DataFrame
     customer = profile.select(
         "customer_id",
         F.col("department_affinity").alias("_departments"),
-        *(F.col(name).cast("double").alias(f"customer_{name}") for name in _CUSTOMER),
+        *(F.col(name).cast("double").alias(f"customer_{name}") for name in CUSTOMER),
     )
     product_type = product_types.select(
         "product_type",
         "department",
-        *(F.col(name).cast("double").alias(f"type_{name}") for name in (*_TYPE, _WORTH)),
+        *(F.col(name).cast("double").alias(f"type_{name}") for name in (*TYPE, _WORTH)),
         _ratio(F.col("baskets_84"), F.col("buyers_84")).alias("type_baskets_per_buyer_84"),
         _ratio(3 * F.col("buyers_28"), F.col("buyers_84")).alias("type_trend"),
     )
@@ -149,7 +109,7 @@ def _with_inputs(picked: DataFrame, profile: DataFrame, product_types: DataFrame
         "source",
         *SOURCE_RANKS,
         "segment_popularity",
-        *_PAIR,
+        *PAIR,
         _ratio(F.col("pair_days_since_last"), F.col("pair_interval_days")).alias("pair_due_ratio"),
         _ratio(F.col("pair_baskets_84"), F.col("customer_baskets_84")).alias("pair_share_84"),
         _ratio(F.col("pair_baskets_total"), F.col("customer_baskets_total")).alias("pair_share_total"),
@@ -161,8 +121,8 @@ def _with_inputs(picked: DataFrame, profile: DataFrame, product_types: DataFrame
         "ease_new_lead",
         "together_score",
         F.try_element_at("_departments", F.col("department")).cast("double").alias("department_affinity"),
-        *(f"customer_{name}" for name in _CUSTOMER),
-        *(f"type_{name}" for name in (*_TYPE, _WORTH)),
+        *(f"customer_{name}" for name in CUSTOMER),
+        *(f"type_{name}" for name in (*TYPE, _WORTH)),
         "type_baskets_per_buyer_84",
         "type_trend",
         "customer_new_types_84",

@@ -4,61 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame, Window, functions as F
 
-_COUPON = (
-    "days_left",
-    "days_running",
-    "scope_products",
-    "scope_types",
-    "scope_baskets_28",
-    "scope_baskets_84",
-    "scope_baskets_total",
-    "scope_spend_84",
-    "scope_days_since_last",
-    "scope_buyers_28",
-    "scope_spend_per_buyer_28",
-    "offer_responses",
-    "customer_responses_total",
-    "customer_responses_campaign",
-)
-_CUSTOMER = (
-    "recency_days",
-    "baskets_28",
-    "baskets_84",
-    "baskets_total",
-    "spend_84",
-    "basket_value_84",
-    "interval_days",
-    "overdue_ratio",
-    "discount_share_84",
-    "campaigns_total",
-    "responses_84",
-)
-#: numeric columns of :func:`coupon_rows` that the coupon models take; null where undefined
-COUPON_INPUTS: tuple[str, ...] = (
-    *_COUPON,
-    "scope_share_84",
-    "scope_share_total",
-    "scope_spend_share_84",
-    "response_rate",
-    "campaign_coupons",
-    "open_coupons",
-    *(f"customer_{name}" for name in _CUSTOMER),
-)
-#: inputs of the response model: the coupon against the customer's other coupons, and earlier redemptions; there are too
-#: few redemptions to learn from the customer's other habits
-RESPONSE_INPUTS: tuple[str, ...] = (
-    *_COUPON,
-    "scope_share_84",
-    "scope_share_total",
-    "scope_frequency",
-    "scope_rank",
-    "scope_lead",
-    "scope_lift",
-    "response_rate",
-    "customer_responses_84",
-    "campaign_coupons",
-    "open_coupons",
-)
+from training.rankers.inputs import BUYER, COUPON
 
 
 def coupon_rows(coupon_affinity: DataFrame, profile: DataFrame) -> DataFrame:
@@ -70,11 +16,11 @@ def coupon_rows(coupon_affinity: DataFrame, profile: DataFrame) -> DataFrame:
         profile: ``PROFILE`` of the same day.
 
     Returns:
-        The columns of ``COUPON_AFFINITY``, :data:`COUPON_INPUTS` and :data:`RESPONSE_INPUTS` (doubles), one row per
+        The columns of ``COUPON_AFFINITY``, ``COUPON_INPUTS`` and ``RESPONSE_INPUTS`` (doubles), one row per
         customer and coupon.
     """
     customer = profile.select(
-        "customer_id", *(F.col(name).cast("double").alias(f"customer_{name}") for name in _CUSTOMER)
+        "customer_id", *(F.col(name).cast("double").alias(f"customer_{name}") for name in BUYER)
     )
     rows = coupon_affinity.join(customer, "customer_id", "left")
     by_customer, by_campaign = Window.partitionBy("customer_id"), Window.partitionBy("customer_id", "campaign_id")
@@ -85,7 +31,7 @@ def coupon_rows(coupon_affinity: DataFrame, profile: DataFrame) -> DataFrame:
     own = (F.col("scope_baskets_total") + 0.5) / (F.col("customer_baskets_total") + 5)
     return rows.withColumns(
         {
-            **{name: F.col(name).cast("double") for name in _COUPON},
+            **{name: F.col(name).cast("double") for name in COUPON},
             "scope_share_84": _ratio("scope_baskets_84", "customer_baskets_84"),
             "scope_share_total": _ratio("scope_baskets_total", "customer_baskets_total"),
             "scope_spend_share_84": _ratio("scope_spend_84", "customer_spend_84"),

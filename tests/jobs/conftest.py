@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from conf.settings.propensities import Propensities
 from conf.settings.schema import Settings
 from conf.tables.interests import FEATURE_COVERAGE
-from conf.tables.published import PUBLISHED
 from conf.tables.types import arrow_schema
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
@@ -24,6 +23,7 @@ from jobs.score.score_needs import write_need_tables
 from jobs.score.score_segments import write_segment_tables
 from jobs.stages import Stage
 from scoring.outcomes.expected_and_realised import names
+from training.tables import PUBLISHED
 
 DAY = date(2017, 12, 3)
 #: title of an offer that a spreadsheet would run

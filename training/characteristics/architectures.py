@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from training.characteristics.characteristics import CharacteristicsConfig, FirstFit, Lessons, first_fit, truth_of
 from training.characteristics.evaluate import slices_of
+from training.characteristics.examples import truth_of
+from training.characteristics.fit import CharacteristicsConfig, FirstFit, Lessons, first_fit
 from training.evaluation.metrics import paired_bootstrap
 from training.networks.loop import Checkpoint
 
@@ -109,7 +110,7 @@ def compared(fits: Mapping[str, FirstFit], window: pd.DataFrame, rounds: int, se
 
     Args:
         fits: name -> a model.
-        window: rows of :func:`training.characteristics.characteristics.examples` with the list ``bought``.
+        window: rows of :func:`training.characteristics.examples.examples` with the list ``bought``.
         rounds: of the bootstrap.
         seed: of the bootstrap.
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
-from training.characteristics.characteristics import files_of, with_thresholds
 from training.characteristics.first_purchases import buyers_log_odds
+from training.characteristics.fit import files_of, with_thresholds
 from training.characteristics.keras_training import Linear, served
 from training.characteristics.numpy_network import encode, label_matrix
 from training.evaluation.fitted import Candidate

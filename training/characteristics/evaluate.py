@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from training.characteristics.characteristics import CATEGORIES, NUMBERS, ORGANIZATION, K, seen_of, truth_of
+from training.characteristics.columns import BASKETS, CATEGORIES, LISTS, NUMBERS, ORGANIZATION, STAGE, K
+from training.characteristics.examples import seen_of, truth_of
 from training.characteristics.expert_prior import FIRST, STAGES
-from training.characteristics.numpy_network import BASKETS, LISTS, STAGE, label_matrix
 from training.evaluation.fitted import Judged
 from training.evaluation.metrics import (
     binary_metrics,
@@ -24,6 +24,7 @@ from training.evaluation.metrics import (
     top_ranks,
 )
 from training.models.artifacts import META, Model, from_bytes
+from training.models.lists import label_matrix
 
 _ROUNDS = 1000
 
@@ -33,7 +34,7 @@ def judge(model: Model, gate: pd.DataFrame, dictionary: Sequence[str], rival: Mo
 
     Args:
         model: ``meta.outputs`` are the characteristics it ranks.
-        gate: rows of :func:`training.characteristics.characteristics.examples` with the list ``bought``.
+        gate: rows of :func:`training.characteristics.examples.examples` with the list ``bought``.
         dictionary: characteristics of the night; probabilities are judged if the model knows the same.
         rival: ranks discoveries too: popularity.
 
@@ -72,7 +73,7 @@ def slices_of(
     """Return the metrics per customer over all, and of repeats and discoveries, each with lists of its own.
 
     Args:
-        gate: rows of :func:`training.characteristics.characteristics.examples` with the list ``bought``.
+        gate: rows of :func:`training.characteristics.examples.examples` with the list ``bought``.
         truth: ``customer_id``, ``item``: all that was bought.
         outputs: characteristics (l,).
         probability: of each (n, l).

@@ -15,31 +15,23 @@ since a network learns from buyers. Weights are read from the file itself: a wor
 
 from __future__ import annotations
 
-import io
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 from scipy import sparse
 from scipy.special import expit
 
 from conf.errors import DataError
+from training.characteristics.columns import BASKETS, LISTS, STAGE
 from training.characteristics.expert_prior import prior_log_odds
 from training.models.artifacts import Meta, Model, matrix
+from training.models.formats import KERAS_FILE
+from training.models.lists import label_matrix
+from training.networks.keras_files import named_weights
 from training.networks.numpy_layers import ACTIVATIONS
 
-#: list columns of an example: product types the customer ever bought, and baskets with each
-TYPES, RECENT, TOTAL = "types", "baskets_84", "baskets_total"
-LISTS = (TYPES, "type_" + RECENT, "type_" + TOTAL)
-#: what the expert's prior looks at
-STAGE, BASKETS = "stage", "baskets_total"
 #: rows that are predicted at once
 _BATCH = 4096
 
@@ -113,30 +105,6 @@ def standardised(numbers: np.ndarray, mean: np.ndarray, variance: np.ndarray) ->
     """Return numbers (n, d) as the layers take them; ``mean`` and ``variance`` are of their ``arcsinh``."""
     scaled = (np.arcsinh(numbers) - mean.ravel()) / np.maximum(np.sqrt(variance.ravel()), 1e-7)
     return np.clip(np.nan_to_num(scaled), -5, 5)
-
-
-def label_matrix(types: pd.Series, values: pd.Series | None, dictionary: pd.Index) -> sparse.csr_matrix:
-    """Spread lists of product types over the dictionary.
-
-    Args:
-        types: lists of product types, or None.
-        values: lists of numbers beside them; ones where it is None.
-        dictionary: characteristics in the order of their index.
-
-    Returns:
-        (n, l) float32.
-    """
-    lists: pa.ListArray = pa.array(types, pa.list_(pa.string()))  # type: ignore[assignment]
-    row = pc.list_parent_indices(lists).to_numpy()
-    column = dictionary.get_indexer(pd.Index(lists.flatten().to_pandas(), dtype=dictionary.dtype))
-    if values is None:
-        value = np.ones(len(row))
-    else:
-        numbers: pa.ListArray = pa.array(values, pa.list_(pa.float64()))  # type: ignore[assignment]
-        value = numbers.flatten().to_numpy(zero_copy_only=False)
-    known = column >= 0
-    cells = (value[known].astype("float32"), (row[known], column[known]))
-    return sparse.csr_matrix(cells, shape=(len(types), len(dictionary)), dtype="float32")
 
 
 class Network:
@@ -233,37 +201,6 @@ class Network:
         return np.where(owned, log_odds, kept * log_odds + items * np.sqrt(np.maximum(score, 0)) + constant)
 
 
-def stored_weights(content: bytes) -> dict[str, list[np.ndarray]]:
-    """Return the variables of every layer in a ``.keras`` file, by the kind of layer and its number among them."""
-    import h5py
-
-    with ZipFile(io.BytesIO(content)) as archive:
-        stored = io.BytesIO(archive.read("model.weights.h5"))
-    with h5py.File(stored) as file:
-        layers = file["layers"]
-        found = {name: _variables(layers[name]) for name in layers}
-    return {name: values for name, values in found.items() if values}
-
-
-def named_weights(content: bytes) -> dict[str, list[np.ndarray]]:
-    """Return the variables of every layer by the name it was given.
-
-    The file numbers layers of a kind in the order in which its configuration lists them.
-    """
-    stored, counts, found = stored_weights(content), dict[str, int](), {}
-    with ZipFile(io.BytesIO(content)) as archive:
-        layers = json.loads(archive.read("config.json"))["config"]["layers"]
-    for layer in layers:
-        kind = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", layer["class_name"]).lower()
-        number = counts.get(kind, 0)
-        counts[kind] = number + 1
-        key = f"{kind}_{number}" if number else kind
-        if key in stored:
-            found[layer["name"]] = stored[key]
-    return found
-
-
-def _variables(layer: Any) -> list[np.ndarray]:
-    """Return a layer's own variables, and those of the cell of a recurrent one."""
-    held = [layer["vars"], *([layer["cell"]["vars"]] if "cell" in layer else [])]
-    return [np.asarray(each[number]) for each in held for number in sorted(each, key=int)]
+def read(meta: Meta, files: dict[str, bytes]) -> Model:
+    """Return the network whose files these are."""
+    return Network(meta, files, files[KERAS_FILE])

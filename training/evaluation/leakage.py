@@ -27,7 +27,7 @@ def part(rows: pd.DataFrame, days: int | pd.Series) -> Part:
 
     Args:
         rows: with ``as_of``.
-        days: days after ``as_of`` that the labels look at, of all rows or of each.
+        days: days after ``as_of`` that the labels look at, of all rows, or by row.
     """
     as_of, back = pd.factorize(rows["as_of"])
     starts = pd.to_datetime(pd.Series(back)).to_numpy("datetime64[D]")
@@ -37,7 +37,7 @@ def part(rows: pd.DataFrame, days: int | pd.Series) -> Part:
 
 @dataclass(frozen=True)
 class Split:
-    """What a trial learnt from, chose by and is judged on.
+    """What contenders learnt from, chose by and are judged on.
 
     Attributes:
         train: rows of the first fit.
@@ -63,7 +63,7 @@ def split(
     refit: pd.DataFrame | None = None,
     by_customer: bool = False,
 ) -> Split:
-    """Read the days of all parts of a trial.
+    """Read the days of all parts.
 
     Args:
         train: rows of the first fit.
@@ -82,10 +82,10 @@ def split(
 
 
 def leaks(found: Split | None, night: date) -> list[str]:
-    """Tell which labels reach into what they must not: of training into validation and gate, of all beyond the night.
+    """Return which labels reach into what they must not: of training into validation and gate, of all beyond the night.
 
     Args:
-        found: of the trial; None: it tells nothing of its rows, which is a fault.
+        found: of the contenders; None: the days of their rows are not known, which is a fault.
         night: last day whose data may be seen.
     """
     if found is None:
@@ -100,26 +100,26 @@ def leaks(found: Split | None, night: date) -> list[str]:
         ("last fit's", found.refit, gate, "the gate window begins"),
         ("gate", found.gate, pd.Timestamp(night), "the night is"),
     )
-    told = []
+    reasons = []
     for name, rows, bound, what in bounds:
         if rows is None or bound is None:
             continue
         late = int(rows.ends[rows.ends.index > bound].sum())
         if late:
-            told.append(f"the labels of {late} {name} row(s) end after {bound.date()}, when {what}")
-    return told
+            reasons.append(f"the labels of {late} {name} row(s) end after {bound.date()}, when {what}")
+    return reasons
 
 
-def foreseen(names: set[str], changed: Mapping[str, Sequence[str]], day: date) -> list[str]:
-    """Tell which inputs of some sets are others when nothing after ``day`` is known.
+def leaking_sets(names: set[str], leaking: Mapping[str, Sequence[str]], day: date) -> list[str]:
+    """Return a fault for every set whose inputs differ when nothing after ``day`` is known.
 
     Args:
-        names: sets that the trial reads.
-        changed: set -> its inputs that differ.
+        names: sets that the model reads.
+        leaking: set -> its inputs that differ.
         day: ``as_of`` of the window that was built both ways.
     """
-    found = {name: changed[name] for name in sorted(names) if changed.get(name)}
     return [
-        f"inputs of set {name} change when nothing after {day} is known: {', '.join(columns)}"
-        for name, columns in found.items()
+        f"inputs of set {name} change when nothing after {day} is known: {', '.join(leaking[name])}"
+        for name in sorted(names)
+        if leaking.get(name)
     ]

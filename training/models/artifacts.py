@@ -1,5 +1,7 @@
 """Models as folders: ``meta.json`` and the weights in a format that cannot run code (skops, LightGBM text, ``.keras``).
 
+Which file holds the weights of a kind, and who reads it, is declared with the models (:mod:`training.registry`).
+
 n = rows, d = inputs, l = labels. The same model gives the same bytes, so its SHA-256 names it everywhere. Missing
 inputs are handled inside the models.
 """
@@ -13,42 +15,21 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 import pandas as pd
 
 from conf.errors import DataError
-from training.models.tree_shap import TreeTable, contributions as tree_contributions, tables as tree_tables
+from training.models.formats import KERAS_FILE
+from training.registry import format_of
+from training.spec import Format, loaded
 
 META = "meta.json"
-Kind = Literal["sklearn", "lightgbm", "keras", "value", "survival", "stack", "blend"]
-WEIGHTS: dict[str, str] = {
-    "sklearn": "model.skops",
-    "lightgbm": "model.txt",
-    "keras": "model.keras",
-    "value": "model.json",
-    "survival": "model.json",
-    "stack": "model.npz",
-    "blend": "members.zip",
-}
-#: modules with a reader of a kind: ``read(meta, files)``
-_READERS = {
-    "value": "training.value.models",
-    "survival": "training.survival.survival",
-    "stack": "training.networks.convolution",
-    "blend": "training.models.blends",
-}
-#: modules with a reader of a Keras network that is more than the characteristic one
-_ARCHITECTURES = {"wide_deep": "training.rankers.wide_deep", "next_action": "training.next_action.next_action"}
 #: where skops and Keras write the address of an object
 _ADDRESS = r'("__id__": |"file": "|"shared_object_id": )(\d+)'
-#: types beyond skops' own list that a file may hold; all are plain data
-TRUSTED = ["numpy.dtype"]
 
 
 @dataclass(frozen=True)
@@ -60,11 +41,16 @@ class Meta:
     """
 
     name: str
-    kind: Kind
+    kind: str
     family: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def format(self) -> Format:
+        """How such a model is kept."""
+        return format_of(self.kind, self.extra.get("architecture"))
 
     def to_json(self) -> str:
         """Render for the folder."""
@@ -105,34 +91,22 @@ def to_bytes(meta: Meta, weights: Any) -> dict[str, bytes]:
         content = weights.model_to_string().encode()
     else:
         content = _reproducible(_keras_bytes(weights))
-    return {META: meta.to_json().encode(), WEIGHTS[meta.kind]: content}
+    return {META: meta.to_json().encode(), meta.format.file: content}
 
 
 def from_bytes(files: dict[str, bytes]) -> Model:
     """Return the model that :func:`to_bytes` rendered; a broadcast carries it to Spark's workers.
 
     Raises:
-        DataError: a file is missing.
+        DataError: a file is missing, or no family of the registry reads such a model.
     """
     if META not in files:
         raise DataError(f"a model without {META}; have {sorted(files)}. Train it again")
     meta = Meta.from_json(files[META].decode())
-    if WEIGHTS.get(meta.kind) not in files:
-        raise DataError(f"model {meta.name}: no file {WEIGHTS.get(meta.kind)}; have {sorted(files)}. Train it again")
-    content = files[WEIGHTS[meta.kind]]
-    if meta.kind == "sklearn":
-        return _Linear(meta, files, content)
-    if meta.kind == "lightgbm":
-        return _Trees(meta, files, content)
-    if meta.kind in _READERS:
-        found: Model = import_module(_READERS[meta.kind]).read(meta, files)
-        return found
-    if meta.extra.get("architecture") in _ARCHITECTURES:
-        network: Model = import_module(_ARCHITECTURES[meta.extra["architecture"]]).read(meta, files)
-        return network
-    from training.characteristics.numpy_network import Network
-
-    return Network(meta, files, content)
+    if meta.format.file not in files:
+        raise DataError(f"model {meta.name}: no file {meta.format.file}; have {sorted(files)}. Train it again")
+    model: Model = loaded(meta.format.reader)(meta, files)
+    return model
 
 
 def _load_pyfunc(path: str) -> Model:
@@ -193,7 +167,7 @@ def _read(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file()}
 
 
-# --- the formats
+# --- inputs
 
 
 def matrix(frame: pd.DataFrame, inputs: Iterable[str], name: str) -> np.ndarray:
@@ -208,80 +182,6 @@ def matrix(frame: pd.DataFrame, inputs: Iterable[str], name: str) -> np.ndarray:
     return frame[list(inputs)].astype("float64").to_numpy(dtype="float64", na_value=np.nan)
 
 
-class _Base:
-    def __init__(self, meta: Meta, files: dict[str, bytes]) -> None:
-        self.meta, self.files = meta, files
-        self.slope, self.intercept = meta.extra.get("calibration", (1.0, 0.0))
-
-    def to_bytes(self) -> dict[str, bytes]:
-        return self.files
-
-    def _mean(self, score: np.ndarray) -> np.ndarray:
-        """Return what a score stands for: of log-odds the probability, of the logarithm of an amount the amount."""
-        if self.meta.extra.get("link") == "log":
-            return np.exp(score)
-        return 1 / (1 + np.exp(-(self.slope * score + self.intercept)))
-
-
-class _Linear(_Base):
-    """A scikit-learn pipeline: imputer first, logistic regression last."""
-
-    def __init__(self, meta: Meta, files: dict[str, bytes], content: bytes) -> None:
-        super().__init__(meta, files)
-        import skops.io
-
-        unknown = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED))
-        if unknown:
-            raise DataError(f"model {meta.name} holds types that are not trusted: {unknown}; train it again")
-        self.pipeline = skops.io.loads(content, trusted=TRUSTED)
-
-    def predict(self, frame: pd.DataFrame) -> np.ndarray:
-        x = matrix(frame, self.meta.inputs, self.meta.name)
-        if not len(x):
-            return np.zeros(0)
-        log = self.meta.extra.get("link") == "log"
-        return self._mean(self.pipeline.predict(x)[:, 0] if log else self.pipeline.decision_function(x))
-
-    def contributions(self, frame: pd.DataFrame) -> np.ndarray:
-        x = matrix(frame, self.meta.inputs, self.meta.name)
-        if not len(x):
-            return np.zeros((0, len(self.meta.inputs)))
-        imputer, regression = self.pipeline[0], self.pipeline[-1]
-        each = self.slope * self.pipeline[:-1].transform(x) * regression.coef_[0]
-        total = each[:, : len(self.meta.inputs)].copy()
-        indicated = imputer.indicator_.features_ if imputer.indicator_ is not None else []
-        for place, source in enumerate(indicated):  # "is missing" belongs to the input that is missing
-            total[:, source] += each[:, len(self.meta.inputs) + place]
-        return total
-
-
-class _Trees(_Base):
-    """A LightGBM booster."""
-
-    def __init__(self, meta: Meta, files: dict[str, bytes], content: bytes) -> None:
-        super().__init__(meta, files)
-        import lightgbm
-
-        self.booster = lightgbm.Booster(model_str=content.decode())
-
-    @cached_property
-    def tables(self) -> list[TreeTable] | None:
-        """What each small tree adds, by the outcomes of its splits; None: trees are too large for it."""
-        return tree_tables(self.booster.dump_model()["tree_info"])
-
-    def predict(self, frame: pd.DataFrame) -> np.ndarray:
-        x = matrix(frame, self.meta.inputs, self.meta.name)
-        return self._mean(np.asarray(self.booster.predict(x, raw_score=True))) if len(x) else np.zeros(0)
-
-    def contributions(self, frame: pd.DataFrame) -> np.ndarray:
-        x = matrix(frame, self.meta.inputs, self.meta.name)
-        if not len(x):
-            return np.zeros((0, len(self.meta.inputs)))
-        if self.tables is not None:
-            return self.slope * tree_contributions(self.tables, x)
-        return self.slope * np.asarray(self.booster.predict(x, pred_contrib=True))[:, :-1]  # the last is the bias
-
-
 # --- the same model, the same bytes
 
 
@@ -289,7 +189,7 @@ def _keras_bytes(model: Any) -> bytes:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, WEIGHTS["keras"])
+        path = Path(folder, KERAS_FILE)
         model.save(path)
         return path.read_bytes()
 

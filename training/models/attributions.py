@@ -8,6 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
+
+from training.models.artifacts import Model
+
+#: inputs named as drivers of a score
+MOST = 3
 
 
 def integrated_gradients(
@@ -32,3 +38,20 @@ def integrated_gradients(
     for point, weight in zip((points + 1) / 2, weights / 2, strict=True):
         total += weight * gradient(baseline + point * way)
     return way * total
+
+
+def strongest(model: Model, frame: pd.DataFrame, both_ways: bool = False) -> np.ndarray:
+    """Return the names of the inputs that drive a score most (n, :data:`MOST`), None where there are fewer.
+
+    Args:
+        model: with exact or approximate contributions.
+        frame: its inputs.
+        both_ways: of customers whose score is below the mean, name what lowers it; else only what raises it.
+    """
+    added = np.round(model.contributions(frame), 6)
+    if both_ways:
+        added = added * np.where(added.sum(axis=1) < 0, -1, 1)[:, None]
+    order = np.argsort(-added, axis=1, kind="stable")[:, :MOST]
+    names = np.array(model.meta.inputs, dtype=object)[order]
+    names[np.take_along_axis(added, order, axis=1) <= 0] = None
+    return names

@@ -31,6 +31,7 @@ from mlflow.exceptions import MlflowException
 from conf.errors import DataError
 from training.models import artifacts
 from training.models.artifacts import Meta, Model
+from training.models.tabular import TRUSTED
 
 log = logging.getLogger(__name__)
 EXPERIMENT = "nbo"
@@ -38,16 +39,6 @@ FOLDER = "nbo_model"
 CHAMPION, CHALLENGER, ROLLED_BACK = "champion", "challenger", "rolled back"
 #: tag of a version that passed the gate and waits for approval; its value is how the decision begins
 AWAITS = "awaits"
-_PACKAGES = {
-    "sklearn": ("scikit-learn", "skops", "numpy"),
-    "lightgbm": ("lightgbm", "numpy"),
-    "keras": ("keras", "tensorflow", "numpy"),
-    "value": ("scipy", "pandas", "numpy"),
-    "survival": ("scipy", "pandas", "numpy"),
-    "stack": ("scipy", "pandas", "numpy"),
-    "blend": ("scikit-learn", "skops", "lightgbm", "scipy", "pandas", "numpy"),
-}
-
 #: most values that MLflow takes at once
 _MOST_METRICS = 1000
 
@@ -288,10 +279,10 @@ def _log_model(model: Model) -> Any:
     from mlflow.models import infer_signature
 
     meta, files = model.meta, model.to_bytes()
-    content = files[artifacts.WEIGHTS[meta.kind]]
+    content = files[meta.format.file]
     shared: dict[str, Any] = {
         "name": meta.name,
-        "pip_requirements": [f"{name}=={version(name)}" for name in _PACKAGES[meta.kind]],
+        "pip_requirements": [f"{name}=={version(name)}" for name in meta.format.packages],
     }
     if meta.kind == "keras":
         return _log_keras(meta, content, shared)
@@ -301,10 +292,8 @@ def _log_model(model: Model) -> Any:
     if meta.kind == "sklearn":
         import skops.io
 
-        pipeline = skops.io.loads(content, trusted=artifacts.TRUSTED)
-        return mlflow.sklearn.log_model(
-            pipeline, serialization_format="skops", skops_trusted_types=artifacts.TRUSTED, **shared
-        )
+        pipeline = skops.io.loads(content, trusted=TRUSTED)
+        return mlflow.sklearn.log_model(pipeline, serialization_format="skops", skops_trusted_types=TRUSTED, **shared)
     if meta.kind != "lightgbm":
         with tempfile.TemporaryDirectory() as folder:
             for name, held in files.items():
@@ -321,7 +310,7 @@ def _log_keras(meta: Meta, content: bytes, shared: dict[str, Any]) -> Any:
     from mlflow.models import infer_signature
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, artifacts.WEIGHTS["keras"])
+        path = Path(folder, meta.format.file)
         path.write_bytes(content)
         network = keras.saving.load_model(path, compile=False)
     example = {name: np.ones((2, *size.shape[1:]), dtype=size.dtype) for name, size in network.input.items()}

@@ -2,7 +2,7 @@
 
 The ladder is a generalised linear model on the own history, one on everything, and gradient-boosted trees, all of
 Tweedie's family (power 1.5: many nothings, and positive amounts that scatter the more the larger they are) with a
-logarithmic link. Columns are those of :mod:`training.propensity.propensity`; n = customers.
+logarithmic link. Columns are those of :mod:`training.propensity.inputs`; n = customers.
 
 References: Jørgensen (1987), "Exponential Dispersion Models"; Smyth and Jørgensen (2002), "Fitting Tweedie's Compound
 Poisson Model to Insurance Claims Data".
@@ -19,11 +19,12 @@ import pandas as pd
 from sklearn.linear_model import LinearRegression, TweedieRegressor
 
 from conf.settings.propensities import Amount
+from training.evaluation.amounts import deviances, value_metrics
 from training.evaluation.fitted import Candidate, Judged
 from training.models.artifacts import Meta, Model, from_bytes, matrix, to_bytes
 from training.models.classifiers import TreesConfig, prepared, with_extra
-from training.propensity.propensity import LABEL, OWN, simplest
-from training.value.value import deviances, value_metrics
+from training.propensity.fit import OWN, simplest
+from training.propensity.inputs import LABEL
 
 POWER = 1.5
 _LINK = {"link": "log"}
@@ -71,7 +72,7 @@ def fit(
 
     Args:
         name: of the model.
-        train: rows with the amount in :data:`training.propensity.propensity.LABEL`, not negative.
+        train: rows with the amount in :data:`training.propensity.inputs.LABEL`, not negative.
         validation: the same, later in time or of other customers; the last fit learns from it too.
         columns: inputs.
         config: penalty and sizes.

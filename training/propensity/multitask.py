@@ -22,8 +22,7 @@ from training.models.classifiers import calibrated, with_calibration
 from training.networks.convolution import Stack, packed
 from training.networks.convolution_fit import Data, Shape, StackConfig, fit
 from training.networks.loop import Checkpoint, losses_of
-from training.propensity import propensity
-from training.propensity.propensity import LABEL
+from training.propensity.inputs import LABEL, rows
 
 FAMILY = "multi-task network"
 SIZES = StackConfig(hidden=(64, 32))
@@ -56,7 +55,7 @@ def heads(
             packed(each.model, FAMILY, "classifier", tuple(columns), _head(stack, place))
             for stack in (found.chosen, found.last)
         )
-        settled = calibrated(first, propensity.rows(validation, each), LABEL).meta.extra.get("calibration")
+        settled = calibrated(first, rows(validation, each), LABEL).meta.extra.get("calibration")
         model = with_calibration(last, *settled) if settled else last
         made[each.label] = Candidate(model, asdict(config), found.curves)
     return made
@@ -67,9 +66,9 @@ def targets(frame: pd.DataFrame, asked: Sequence[Propensity]) -> np.ndarray:
     truth, known = np.zeros((2, len(frame), len(asked)), dtype="float32")
     position = pd.Series(np.arange(len(frame)), index=frame.index)
     for place, each in enumerate(asked):
-        rows = propensity.rows(frame, each)[LABEL]
-        where = position[rows.index].to_numpy()
-        truth[where, place], known[where, place] = rows.to_numpy(dtype="float32"), 1
+        happened = rows(frame, each)[LABEL]
+        where = position[happened.index].to_numpy()
+        truth[where, place], known[where, place] = happened.to_numpy(dtype="float32"), 1
     return np.concatenate([truth, known], axis=1)
 
 

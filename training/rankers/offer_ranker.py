@@ -69,7 +69,7 @@ def judge(
     truth: pd.DataFrame,
     seen: pd.DataFrame,
     items: pd.DataFrame | None = None,
-    beside: Model | None = None,
+    companion: Model | None = None,
 ) -> Judged:
     """Judge the ranking of each customer's candidates against all that he bought.
 
@@ -80,13 +80,13 @@ def judge(
         seen: ``customer_id``, ``item`` bought before.
         items: ``item``, ``department``, ``buyers`` before, ``offered``; with it cold customers and cold items are
             judged apart, and what the lists show (:func:`training.evaluation.beyond_accuracy.shown_figures`) is told.
-        beside: the ranker of discoveries; with it what the customer never bought has its probability, as in the lists
-            that are served (:func:`scoring.offers.next_best_offers.product_type_ranking`).
+        companion: the ranker of discoveries; with it what the customer never bought has its probability, as in the
+            lists that are served (:func:`scoring.offers.next_best_offers.product_type_ranking`).
     """
     score = np.array(model.predict(pairs), dtype="float64")
-    if beside is not None:
+    if companion is not None:
         fresh = is_new(pairs)
-        score[fresh] = beside.predict(pairs[fresh])
+        score[fresh] = companion.predict(pairs[fresh])
     return judge_scores(score, pairs, truth, seen, items)
 
 

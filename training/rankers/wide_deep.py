@@ -20,11 +20,12 @@ import numpy as np
 import pandas as pd
 
 from conf.settings.schema import NetworkTraining
-from training.characteristics.numpy_network import named_weights
 from training.evaluation.fitted import Candidate
 from training.evaluation.metrics import log_likelihoods
-from training.models.artifacts import WEIGHTS, Meta, from_bytes, matrix, to_bytes
+from training.models.artifacts import Meta, from_bytes, matrix, to_bytes
+from training.models.formats import KERAS_FILE
 from training.networks.backend import keras_for
+from training.networks.keras_files import named_weights
 from training.networks.loop import Batch, Checkpoint, keyed, losses_of, shuffled, train
 from training.networks.numpy_layers import ACTIVATIONS, sigmoid
 
@@ -156,7 +157,7 @@ def encode(values: np.ndarray, scaling: dict[str, list[Any]]) -> Batch:
 
 def read(meta: Meta, files: dict[str, bytes]) -> WideDeep:
     """Return the network whose files these are."""
-    return WideDeep(meta, files, files[WEIGHTS["keras"]])
+    return WideDeep(meta, files, files[KERAS_FILE])
 
 
 class WideDeep:

@@ -14,6 +14,7 @@ by tenths of the expectation.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -24,6 +25,7 @@ from scipy.special import expit
 from training.models.artifacts import Meta, Model, matrix
 from training.models.logistic import Logits
 from training.value.bg_nbd import BgNbd, GammaGamma
+from training.value.spec import NAME
 
 #: inputs of ``purchases``, columns of ``PURCHASE_SERIES``
 OF_PURCHASES = ("visits_total", "tenure_days", "recency_days", "spend_total")
@@ -236,3 +238,14 @@ def packed(meta: Meta, form: dict[str, Any]) -> Model:
     """Return the model that these numbers make."""
     content = json.dumps(form, sort_keys=True).encode()
     return read(meta, {"meta.json": meta.to_json().encode(), WEIGHTS_FILE: content})
+
+
+def value_model(form: str, family: str, inputs: Sequence[str], numbers: dict[str, Any]) -> Model:
+    """Return the model of this form with these numbers."""
+    return packed(Meta(NAME, "value", family, tuple(inputs), ("expected_spend",), {"form": form}), numbers)
+
+
+def interval(model: Model, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bounds of 80 % of what is expected to come of each customer."""
+    of_value: ValueModel = model  # type: ignore[assignment]
+    return of_value.interval(frame)

@@ -8,9 +8,9 @@ import pytest
 
 from conf.tables.canonical import CANONICAL
 from conf.tables.features import FEATURES
-from conf.tables.published import PUBLISHED
 from jobs import cli
 from jobs.commands import write_dictionary
+from training.tables import PUBLISHED
 
 
 def test_the_shipped_dictionary_is_up_to_date() -> None:

@@ -19,9 +19,9 @@ import pytest
 import sqlalchemy as sa
 
 from conf.errors import ConfigError, DataError, NboError, TransientError
-from conf.tables.published import PUBLISHED
 from conf.tables.types import arrow_schema
 from jobs.database import database
+from training.tables import PUBLISHED
 
 DAY, EARLIER = date(2017, 12, 3), date(2017, 12, 2)
 PASSWORD = "canary p@ss/word"

@@ -19,7 +19,6 @@ from conf.settings.schema import Settings, Spark
 from conf.tables.canonical import CANONICAL
 from conf.tables.features import FEATURES
 from conf.tables.offers import CONTACTS
-from conf.tables.published import PUBLISHED
 from conf.tables.table import Column
 from conf.tables.types import arrow_schema
 from jobs.database import database
@@ -30,7 +29,8 @@ from jobs.score.score_offers import run
 from jobs.stages import Stage
 from training.models import artifacts
 from training.models.classifiers import LogisticConfig, logistic
-from training.next_action import next_action, visits
+from training.next_action import evaluate as next_action_evaluate, fit as next_action_fit, inputs as next_action_inputs
+from training.tables import PUBLISHED
 
 DAY = date(2017, 12, 3)
 LATER = DAY + timedelta(days=20)
@@ -145,7 +145,9 @@ def pins(home: str) -> dict[str, dict[str, Any]]:
     rng = np.random.default_rng(3)
     series = pd.DataFrame({"customer_id": ["a"] * 40, "actions": [["GROCERY"]] * 40, "days_ago": [[2]] * 40,
                            "next": ["GROCERY"] * 30 + ["MEAT"] * 10, "days": [4] * 40})  # fmt: skip
-    all_files = {"next_action": next_action.baselines(series, next_action.NextActionConfig())[0].model.to_bytes()}
+    all_files = {
+        "next_action": next_action_evaluate.baselines(series, next_action_fit.NextActionConfig())[0].model.to_bytes()
+    }
     for name, inputs in {
         "offer_ranker": ["pair_baskets_84", "type_popularity_28", "customer_baskets_84"],
         "churn": ["recency_days", "baskets_84", "spend_84"],
@@ -236,7 +238,7 @@ def test_what_customers_do_next_is_told_of_those_with_a_visit(night):
     # four days of this action's 30 visits, smoothed by 4.95 of all with the weight of 50
     assert (first["rank"], first["action"], first["expected_day"]) == (1, "GROCERY", DAY + timedelta(days=5))
     assert sum(row["probability"] for row in (first, *others)) == pytest.approx(1, abs=1e-5)
-    assert {row["expected_day"] is None for row in told if row["action"] == visits.NOTHING} == {True}
+    assert {row["expected_day"] is None for row in told if row["action"] == next_action_inputs.NOTHING} == {True}
     actions = {row["customer_id"]: row["next_action"] for row in scored(night, "customer_scores")}
     assert actions == {who: "GROCERY" if who in WARM[:2] else None for who in (*WARM, *COLD)}
 

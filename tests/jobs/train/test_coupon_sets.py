@@ -14,9 +14,9 @@ from conf.tables.canonical import CANONICAL
 from features.customers.profile import profile
 from features.schemas import struct
 from jobs.train.coupon_sets import write_coupons, write_redemptions
-from jobs.train.training_sets import Source
-from scoring.offers.coupons import COUPON_INPUTS, RESPONSE_INPUTS
+from jobs.train.set_source import SetSource
 from training.evaluation.windows import windows
+from training.rankers.inputs import COUPON_INPUTS, RESPONSE_INPUTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,7 @@ def test_labels_follow_the_day_and_both_kinds_of_windows_have_the_same_inputs(
     who = profile(*told, AS_OF, settings.source.timezone)  # type: ignore[call-arg,arg-type]
     found = windows(AS_OF + timedelta(days=28), 28, 1, date(2017, 1, 1), 84)
     assert found is not None
-    near, far = (Source(settings, clean, 2, AS_OF, found, f"{tmp_path}/{part}") for part in ("near", "far"))
+    near, far = (SetSource(settings, clean, 2, AS_OF, found, f"{tmp_path}/{part}") for part in ("near", "far"))
     write_coupons(near, AS_OF, AS_OF, clean, who)
     write_redemptions(far, AS_OF, AS_OF, clean)
     keys = ["customer_id", "offer_id"]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jobs.train.gate_evaluation import Beside, Contest, contest
-from jobs.train.trials import Trial
+from jobs.train.gate_evaluation import Companion, GateEvaluation, gate_evaluation
+from training.contenders import Contenders
 from training.evaluation.fitted import Candidate
 from training.evaluation.gate import decide, faults
 from training.rankers import offer_ranker
@@ -32,7 +32,7 @@ class Known:
 
 
 def candidates() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Every customer bought the first types before and the others never; his own chance decides what he buys."""
+    """Every customer bought the first types before and not the rest; a chance of their own decides what they buy."""
     rng = np.random.default_rng(1)
     chance = rng.beta(1, 3, CUSTOMERS * TYPES)
     new = np.tile(np.arange(TYPES) >= OWN, CUSTOMERS)
@@ -48,7 +48,7 @@ def candidates() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         }
     )
     frame["of_repeats"] = np.where(new, 1.0, frame["vague"])  # knows repeats, and puts everything new before them
-    frame["told"] = np.where(frame["bought"], 0.9, 0.1)
+    frame["leaking"] = np.where(frame["bought"], 0.9, 0.1)
     rows = offer_ranker.rows(frame)
     return rows, rows.loc[rows["bought"], ["customer_id", "item"]], rows.loc[~new, ["customer_id", "item"]]
 
@@ -57,19 +57,19 @@ GATE, TRUTH, SEEN = candidates()
 GOOD, POOR = Known("chance", "good", "discovery_ranker"), Known("noise", "poor", "discovery_ranker")
 
 
-def held(column: str, beside: Known | None, champion: str | None = None) -> Contest:
-    def judge(model: Any, beside: Any = None) -> Any:
-        return offer_ranker.judge(model, GATE, TRUTH, SEEN, beside=beside)
+def held(column: str, companion: Known | None, champion: str | None = None) -> GateEvaluation:
+    def evaluate(model: Any, companion: Any = None) -> Any:
+        return offer_ranker.judge(model, GATE, TRUTH, SEEN, companion=companion)
 
-    trial = Trial(Candidate(Known("vague", "frequency")), Candidate(Known(column, "trees")), judge)  # type: ignore[arg-type]
-    return contest(
-        trial,
+    simple, challenger = Candidate(Known("vague", "frequency")), Candidate(Known(column, "trees"))  # type: ignore[arg-type]
+    return gate_evaluation(
+        Contenders(simple, challenger, evaluate),
         Known(champion, "old") if champion else None,  # type: ignore[arg-type]
-        Beside(beside) if beside else None,  # type: ignore[arg-type]
+        Companion(companion) if companion else None,  # type: ignore[arg-type]
     )
 
 
-def decided(found: Contest) -> Any:
+def decided(found: GateEvaluation) -> Any:
     return decide(found.challenger.each, {n: e.each for n, e in found.rivals.items()}, found.further, rounds=200)
 
 
@@ -80,7 +80,7 @@ def test_alone_everything_bears_its_bare_name():
     assert decided(found).reason.startswith("promoted: beats the champion by ")
 
 
-def test_beside_another_all_that_would_serve_is_judged_with_it():
+def test_with_a_companion_all_that_would_serve_is_judged_with_it():
     found = held("chance", GOOD, "noise")
     assert list(found.methods("trees")) == [
         "trees + discovery ranker (challenger)", "trees (challenger)", "the champion", "frequency + discovery ranker",
@@ -103,7 +103,7 @@ def test_a_ranker_is_worth_what_it_serves_not_what_it_says_of_what_another_serve
     assert served.challenger.each.mean() > alone.challenger.each.mean() + 0.1
 
 
-def test_lists_that_are_spoilt_beside_it_do_not_beat_simple_methods_alone():
+def test_lists_that_a_companion_spoils_do_not_beat_simple_methods_alone():
     """As served it beats its baselines as served, which are spoilt just as much; its lists are worse all the same."""
     found = held("chance", POOR)
     decision = decided(found)
@@ -113,10 +113,10 @@ def test_lists_that_are_spoilt_beside_it_do_not_beat_simple_methods_alone():
 
 
 def test_a_planted_leak_is_found_in_the_rankers_own_predictions():
-    found = held("told", POOR)
-    blurred = faults(found.challenger.probability, found.challenger.truth, ["told"], ["told"])
+    found = held("leaking", POOR)
+    blurred = faults(found.challenger.probability, found.challenger.truth, ["leaking"], ["leaking"])
     assert blurred == [], "the lists served hide it"
-    (fault,) = faults(found.own.probability, found.own.truth, ["told"], ["told"])
+    (fault,) = faults(found.own.probability, found.own.truth, ["leaking"], ["leaking"])
     assert "too good to be true" in fault
     assert not decide(
         found.challenger.each, {n: e.each for n, e in found.rivals.items()}, found.further, [fault]

@@ -22,10 +22,14 @@ from conf.tables.canonical import CANONICAL
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.stages import Stage
-from jobs.train import train_models, training_sets as building
+from jobs.train import series_sets, train_models
 from jobs.train.coupon_sets import COUPON_TABLES
-from jobs.train.leakage_check import changed, known_by
-from jobs.train.training_sets import NEEDS, Source, TrainingSets, write_window
+from jobs.train.leakage_check import known_by, leaking_inputs
+from jobs.train.set_source import SetSource
+from jobs.train.stored_sets import StoredSets
+from jobs.train.training_sets import NEEDS, write_window
+from training import registry
+from training.churn.spec import CHURN
 from training.evaluation.windows import windows
 
 if TYPE_CHECKING:
@@ -94,7 +98,7 @@ def night(installed: Settings, spark: SparkSession, monkeypatch: pytest.MonkeyPa
 
     clean_layer(Lake(installed.lake))
     monkeypatch.setattr(sessions, "session", lambda settings, name: spark)
-    monkeypatch.setattr(train_models, "MODELS", {"churn": ()})
+    monkeypatch.setattr(registry, "specs", lambda: (CHURN,))
     models = installed.models.model_copy(update={"train_windows": 1, "churn_windows": 8})
     return installed.model_copy(update={"models": models})
 
@@ -109,8 +113,8 @@ def decided(settings: Settings) -> str:
 
 def replaced(monkeypatch: pytest.MonkeyPatch, columns: Callable[[DataFrame], DataFrame]) -> None:
     """Change what the set ``purchase_series`` holds."""
-    honest = building.purchase_series
-    monkeypatch.setattr(building, "purchase_series", lambda *given: columns(honest(*given)))
+    honest = series_sets.purchase_series
+    monkeypatch.setattr(series_sets, "purchase_series", lambda *given: columns(honest(*given)))
 
 
 def test_no_input_changes_when_nothing_later_is_known(night: Settings, spark: SparkSession) -> None:
@@ -120,14 +124,14 @@ def test_no_input_changes_when_nothing_later_is_known(night: Settings, spark: Sp
     lake, laid, names = Lake(night.lake), windows(NIGHT, 28, 1, START, 84), set(NEEDS) - {"pairs"}
     assert laid is not None
     clean = {name: lake.spark(spark, f"clean/{name}", NIGHT) for name in ("customers", *COUPON_TABLES)}
-    source = Source(asked, clean, CUSTOMERS, NIGHT, laid, f"{lake.uri}/full")
+    source = SetSource(asked, clean, CUSTOMERS, NIGHT, laid, f"{lake.uri}/full")
     blind = replace(source, clean=known_by(clean, GATE), target=f"{lake.uri}/blind")
     for each in (source, blind):
         write_window(each, GATE, names)
-    full, cut = (TrainingSets(lake, part, laid, NIGHT, Path()) for part in ("full", "blind"))
-    assert changed(full, cut, names) == {}
+    full, cut = (StoredSets(lake, part, laid, NIGHT, Path()) for part in ("full", "blind"))
+    assert leaking_inputs(full, cut, names) == {}
     rows = {name: len(cut.read(name, GATE)) for name in ("customers", "coupons")}
-    assert min(*rows.values(), len(cut.purchase_series(GATE)), len(cut.labels(GATE)), len(cut.actions())) > 100
+    assert min(*rows.values(), len(cut.purchase_series(GATE)), len(cut.labels(GATE)), len(cut.visits())) > 100
     assert full.read("customers", GATE)["returned"].mean() > 0.3  # the labels are of later days
     assert not cut.read("customers", GATE)["returned"].any()
     assert full.read("coupons", GATE)["redeemed"].any()
@@ -147,9 +151,8 @@ def test_the_same_model_with_a_planted_leak_is_refused(night: Settings, monkeypa
         return rows.withColumn("gap_max", F.when(told & ~F.col("returned"), 300.0).otherwise(F.col("gap_max")))
 
     replaced(monkeypatch, planted)
-    assert (
-        decided(night) == f"refused: inputs of set purchase_series change when nothing after {GATE} is known: gap_max"
-    )
+    reason = f"inputs of set purchase_series change when nothing after {GATE} is known: gap_max"
+    assert decided(night) == f"refused: {reason}"
 
 
 def test_a_model_that_learnt_from_shuffled_labels_is_refused(night: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

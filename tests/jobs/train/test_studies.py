@@ -17,15 +17,16 @@ from conf.settings.schema import Settings
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.stages import Stage
-from jobs.train.propensity_trials import Frames, propensity_tasks
 from jobs.train.studies import studies
 from jobs.train.study_tables import carried
-from jobs.train.trials import NotEnoughData
+from training.contenders import NotEnoughData
 from training.evaluation.gate import faults
 from training.evaluation.windows import Windows, windows
 from training.networks.convolution_fit import StackConfig
 from training.propensity import multitask
-from training.propensity.propensity import HISTORY_INPUTS, PROFILE_INPUTS, SERIES_INPUTS
+from training.propensity.frames import WideFrames
+from training.propensity.inputs import HISTORY_INPUTS, PROFILE_INPUTS, SERIES_INPUTS
+from training.propensity.spec import configured
 
 NIGHT = date(2017, 12, 3)
 FISH = Purchase(kind="buys", label="fish", title="buys fish", scope=Scope(departments=["SEA"]))
@@ -101,15 +102,19 @@ def put_touches(lake: Lake, randomised: bool) -> None:
         draft.commit(Manifest("validate", str(NIGHT), ""))
 
 
+def by_name(frames: WideFrames | None = None) -> dict[str, Any]:
+    return {spec.name: spec for spec in configured(ASKED, frames)}
+
+
 def found(settings: Settings, sets: Sets) -> dict[str, list[dict[str, Any]]]:
     asked = settings.model_copy(update={"propensities": ASKED})
-    tables = studies(asked, sets, Frames(ASKED), BUILT, NIGHT)  # type: ignore[arg-type]
+    tables = studies(asked, sets, WideFrames(ASKED), BUILT, NIGHT)  # type: ignore[arg-type]
     return {name: table.to_pylist() for name, table in tables.items()}
 
 
-def test_a_label_is_trained_beside_its_baseline(settings: Settings, sets: Sets) -> None:
-    tasks = propensity_tasks(ASKED, Frames(ASKED))
-    trained = [name for name, task in tasks.items() if not task.weekly]
+def test_a_label_is_trained_with_its_baseline(settings: Settings, sets: Sets) -> None:
+    specs = by_name()
+    trained = [name for name, spec in specs.items() if not spec.weekly]
     assert trained == [
         "propensity_fish",
         "propensity_back",
@@ -117,33 +122,33 @@ def test_a_label_is_trained_beside_its_baseline(settings: Settings, sets: Sets) 
         "propensity_parent",
         "propensity_spend",
     ]
-    trial = tasks["propensity_fish"].trial(sets, settings.models)  # type: ignore[arg-type]
-    ours, base = trial.judge(trial.challenger.model), trial.judge(trial.baseline.model)
+    fitted = specs["propensity_fish"].contenders(sets, settings.models)  # type: ignore[arg-type]
+    ours, base = fitted.evaluate(fitted.challenger.model), fitted.evaluate(fitted.baseline.model)
     assert ours.metrics["roc_auc"] > 0.7
     assert ours.metrics["coverage_at_precision_0.5"] > 0.1
     assert len(ours.each) == SIZE // 2  # those with a basket
     assert base.each.index.equals(ours.each.index)
-    declared = (*tasks["propensity_fish"].declared, *trial.declared)
-    assert faults(ours.probability, ours.truth, trial.challenger.model.meta.inputs, declared) == []
-    assert trial.declared == ("likes:DELI",)
-    assert len(trial.challenger.model.meta.extra["bands"]) == 2
+    declared = (*specs["propensity_fish"].inputs, *fitted.declared)
+    assert faults(ours.probability, ours.truth, fitted.challenger.model.meta.inputs, declared) == []
+    assert fitted.declared == ("likes:DELI",)
+    assert len(fitted.challenger.model.meta.extra["bands"]) == 2
 
 
-def test_an_amount_is_trained_beside_its_baseline(settings: Settings, sets: Sets) -> None:
-    task = propensity_tasks(ASKED, Frames(ASKED))["propensity_spend"]
-    assert task.metric == "deviance"
-    trial = task.trial(sets, settings.models)  # type: ignore[arg-type]
-    ours, base = trial.judge(trial.challenger.model), trial.judge(trial.baseline.model)
+def test_an_amount_is_trained_with_its_baseline(settings: Settings, sets: Sets) -> None:
+    spec = by_name()["propensity_spend"]
+    assert spec.metric == "deviance"
+    fitted = spec.contenders(sets, settings.models)  # type: ignore[arg-type]
+    ours, base = fitted.evaluate(fitted.challenger.model), fitted.evaluate(fitted.baseline.model)
     assert ours.metrics["rmse"] > 0
     assert ours.metrics["total"] == pytest.approx(1, abs=0.2)
     assert base.each.index.equals(ours.each.index)
-    declared = (*task.declared, *trial.declared)
-    assert faults(ours.probability, ours.truth, trial.challenger.model.meta.inputs, declared) == []
+    declared = (*spec.inputs, *fitted.declared)
+    assert faults(ours.probability, ours.truth, fitted.challenger.model.meta.inputs, declared) == []
 
 
 def test_an_attribute_is_judged_on_other_customers(settings: Settings, sets: Sets) -> None:
-    trial = propensity_tasks(ASKED, Frames(ASKED))["propensity_parent"].trial(sets, settings.models)  # type: ignore[arg-type]
-    judged = trial.judge(trial.baseline.model)
+    fitted = by_name()["propensity_parent"].contenders(sets, settings.models)  # type: ignore[arg-type]
+    judged = fitted.evaluate(fitted.baseline.model)
     assert 10 < len(judged.each) < 60  # a fifth of the known among those with a basket
     assert np.ptp(judged.probability) < 1e-3
 
@@ -151,19 +156,19 @@ def test_an_attribute_is_judged_on_other_customers(settings: Settings, sets: Set
 def test_a_network_of_all_labels_challenges_each_every_week(
     settings: Settings, sets: Sets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frames = Frames(ASKED)
-    tasks = propensity_tasks(ASKED, frames)
-    weekly = {name: task.model for name, task in tasks.items() if task.weekly}
+    frames = WideFrames(ASKED)
+    specs = by_name(frames)
+    weekly = {name: spec.model for name, spec in specs.items() if spec.weekly}
     assert weekly == {"propensity_fish_network": "propensity_fish", "propensity_back_network": "propensity_back"}
     monkeypatch.setattr(multitask, "SIZES", StackConfig(hidden=(8,), epochs=2))
     sets.checkpoints = Path(settings.home)  # type: ignore[attr-defined]
     for name, label in (("propensity_fish_network", "fish"), ("propensity_back_network", "back")):
-        trial = tasks[name].trial(sets, settings.models)  # type: ignore[arg-type]
-        model = trial.challenger.model
+        fitted = specs[name].contenders(sets, settings.models)  # type: ignore[arg-type]
+        model = fitted.challenger.model
         assert (model.meta.name, model.meta.family) == (f"propensity_{label}", "multi-task network")
-        judged = trial.judge(model)
+        judged = fitted.evaluate(model)
         assert (
-            faults(judged.probability, judged.truth, model.meta.inputs, (*tasks[name].declared, *trial.declared)) == []
+            faults(judged.probability, judged.truth, model.meta.inputs, (*specs[name].inputs, *fitted.declared)) == []
         )
         assert len(model.meta.extra["bands"]) == 2
     assert set(frames.heads(sets, settings.models.network)) == {"fish", "back"}  # type: ignore[arg-type]
@@ -172,15 +177,15 @@ def test_a_network_of_all_labels_challenges_each_every_week(
 @pytest.mark.parametrize("asked", [Propensities(), Propensities(labels=[BACK, PARENT])])
 def test_without_scopes_there_are_still_rules(settings: Settings, sets: Sets, asked: Propensities) -> None:
     given = settings.model_copy(update={"propensities": asked})
-    tables = studies(given, sets, Frames(asked), {"customers", "purchase_series"}, NIGHT)  # type: ignore[arg-type]
+    tables = studies(given, sets, WideFrames(asked), {"customers", "purchase_series"}, NIGHT)  # type: ignore[arg-type]
     assert {"churn"} <= {row["kpi"] for row in tables["kpi_rules"].to_pylist()}
 
 
 def test_too_few_to_learn_from_is_told(settings: Settings, sets: Sets) -> None:
-    nobody, original = propensity_tasks(ASKED, Frames(ASKED))["propensity_first"], sets.read
+    nobody, original = by_name()["propensity_first"], sets.read
     sets.read = lambda name, day: original(name, day).assign(returned=False)  # type: ignore[method-assign]
     with pytest.raises(NotEnoughData, match="'happens' holds for training 0 of 1200"):
-        nobody.trial(sets, settings.models)  # type: ignore[arg-type]
+        nobody.contenders(sets, settings.models)  # type: ignore[arg-type]
 
 
 def test_rules_are_found_on_earlier_windows_and_checked_on_the_next(settings: Settings, sets: Sets) -> None:
@@ -228,7 +233,7 @@ def test_findings_are_told_again_until_the_next_training(settings: Settings, set
         "kpi_rules": 0, "uplift_verdicts": 0,
     }  # fmt: skip
     asked = settings.model_copy(update={"propensities": ASKED})
-    first = studies(asked, sets, Frames(ASKED), BUILT, NIGHT)  # type: ignore[arg-type]
+    first = studies(asked, sets, WideFrames(ASKED), BUILT, NIGHT)  # type: ignore[arg-type]
     with lake.draft(Stage.TRAIN, NIGHT) as draft:
         for name, table in first.items():
             draft.arrow(f"models/{name}", table)
@@ -237,4 +242,4 @@ def test_findings_are_told_again_until_the_next_training(settings: Settings, set
     for name, table in first.items():
         assert later[name].drop(["ds"]).equals(table.drop(["ds"]))
         assert set(later[name]["ds"].to_pylist()) == {NIGHT + timedelta(days=3)}
-    assert studies(asked, sets, Frames(ASKED), {"coupons"}, NIGHT) == {}  # type: ignore[arg-type]
+    assert studies(asked, sets, WideFrames(ASKED), {"coupons"}, NIGHT) == {}  # type: ignore[arg-type]

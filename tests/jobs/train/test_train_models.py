@@ -29,12 +29,16 @@ from jobs.lake.manifest import Manifest
 from jobs.stages import Stage
 from jobs.train import train_models
 from jobs.train.model_pins import open_registry
+from jobs.train.training_run import WEEKLY
+from training import registry
 from training.characteristics.architectures import Study
-from training.characteristics.characteristics import CharacteristicsConfig, FirstFit
+from training.characteristics.fit import CharacteristicsConfig, FirstFit
+from training.contenders import Contenders, NotEnoughData
 from training.evaluation.fitted import Candidate, Judged
 from training.evaluation.leakage import split
 from training.models import artifacts
 from training.models.classifiers import LogisticConfig, logistic
+from training.spec import ModelSpec
 
 NIGHT = date(2017, 12, 3)
 INPUTS = ["recency_days", "baskets_84"]
@@ -49,18 +53,16 @@ class World:
         self.value, self.baseline, self.trained, self.seed = 0.5, 0.4, 0, 0
         self.inputs = INPUTS
         self.others: dict[str, float] = {}
-        self.changed: dict[str, list[str]] = {}
+        self.leaking: dict[str, list[str]] = {}
 
-    def trial(self, sets: Any, models: Any) -> Any:
-        from jobs.train.trials import Trial
-
+    def contenders(self, sets: Any, models: Any) -> Contenders:
         self.trained += 1
         self.seed += 1
         start, challenger = self.made(0, "plain", self.baseline), self.made(self.seed, "", self.value)
         others = [self.made(-place, name, worth) for place, (name, worth) in enumerate(self.others.items(), 1)]
         days = (sets.windows.training, (sets.windows.gate,), (sets.windows.validation,))
         train, gate, validation = (pd.DataFrame({"as_of": list(each)}) for each in days)
-        return Trial(start, challenger, judge, others, split=split(train, gate, 28, validation))
+        return Contenders(start, challenger, judge, others, split=split(train, gate, 28, validation))
 
     def made(self, seed: int, family: str, worth: float) -> Candidate:
         model = tiny(self.inputs, abs(seed), family)
@@ -90,20 +92,30 @@ def tiny(inputs: list[str], seed: int, family: str, name: str = "churn") -> arti
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     from jobs import spark
-    from jobs.train import training_sets, trials
+    from jobs.train import training_sets
 
     found = World()
 
     @contextmanager
     def sets(settings: Any, lake: Any, session: Any, day: Any, windows: Any, wanted: Any) -> Iterator[Any]:
-        yield SimpleNamespace(windows=windows, changed=found.changed)
+        yield SimpleNamespace(windows=windows, leaking=found.leaking)
 
-    task = trials.Task("churn", "customers", "log_likelihood", tuple(INPUTS), found.trial)
     monkeypatch.setattr(training_sets, "training_sets", sets)
     monkeypatch.setattr(spark, "session", lambda settings, name: None)
-    monkeypatch.setattr("jobs.train.tasks.TASKS", {"churn": task})
-    monkeypatch.setattr(train_models, "MODELS", {"churn": ()})
+    declare(monkeypatch, declared("churn", found.contenders))
     return found
+
+
+def declared(name: str, contenders: Callable[..., Any], **more: Any) -> ModelSpec:
+    """A model of the set ``customers``; its scores go to a table of its own."""
+    table = None if more.get("challenges") else "customer_scores"
+    inputs = more.pop("inputs", tuple(INPUTS))
+    return ModelSpec(name, "tests", name, ("customers",), "log_likelihood", inputs, contenders, table=table, **more)
+
+
+def declare(monkeypatch: pytest.MonkeyPatch, *specs: ModelSpec) -> None:
+    """Let these be all models of the pipeline."""
+    monkeypatch.setattr(registry, "specs", lambda: specs)
 
 
 def publish_clean(settings: Settings, day: date, first: date = date(2017, 1, 1)) -> None:
@@ -154,8 +166,6 @@ def test_what_is_no_model_stands_in_the_table_too(installed: Settings, world: Wo
     """The recall of sources of candidates, what lists show, and a cold slice in which nobody is."""
     from mlflow import MlflowClient
 
-    from jobs.train import trials
-
     recall = pd.DataFrame(
         [("popular", "all", 0.25, 15.0, 90), ("popular", "repeats", np.nan, 15.0, 0)],
         columns=["source", "slice", "recall", "candidates", "customers"],
@@ -167,12 +177,11 @@ def test_what_is_no_model_stands_in_the_table_too(installed: Settings, world: Wo
         lists = {"coverage": 0.5, "novelty": 1.5, "diversity": 0.25, "miscalibration": 1.0}
         return replace(found, slices=slices, metrics={**found.metrics, **lists})
 
-    def trial(sets: Any, models: Any) -> trials.Trial:
-        return replace(world.trial(sets, models), judge=shown, recall=recall)
+    def contenders(sets: Any, models: Any) -> Contenders:
+        return replace(world.contenders(sets, models), evaluate=shown, recall=recall)
 
-    task = trials.Task("churn", "customers", "log_likelihood", tuple(INPUTS), trial)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jobs.train.tasks.TASKS", {"churn": task})
+        declare(patch, declared("churn", contenders))
         publish_clean(installed, NIGHT)
         train_models.run(installed, NIGHT)
     columns = ["method", "slice", "metric", "value", "customers"]
@@ -229,35 +238,29 @@ def pair(name: str, inputs: list[str], worth: float) -> dict[str, Candidate]:
     return made
 
 
-def test_what_serves_beside_is_decided_first_and_judged_with(
+def test_a_companion_is_decided_first_and_judged_with(
     installed: Settings, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow import MlflowClient
 
-    from jobs.train import trials
+    companions: dict[str, set[str]] = {"offers": set(), "news": set()}
 
-    beside_of: dict[str, set[str]] = {"offers": set(), "news": set()}
+    def contenders_of(name: str, worth: float) -> Callable[[Any, Any], Contenders]:
+        def with_companion(model: artifacts.Model, companion: artifacts.Model | None = None) -> Judged:
+            if companion is not None:
+                companions[name].add(artifacts.digest(companion.to_bytes()))
+            return judged(known[artifacts.digest(model.to_bytes())] + (0 if companion is None else 0.1))
 
-    def trial_of(name: str, worth: float) -> Callable[[Any, Any], trials.Trial]:
-        def with_beside(model: artifacts.Model, beside: artifacts.Model | None = None) -> Judged:
-            if beside is not None:
-                beside_of[name].add(artifacts.digest(beside.to_bytes()))
-            return judged(known[artifacts.digest(model.to_bytes())] + (0 if beside is None else 0.1))
+        def contenders(sets: Any, models: Any) -> Contenders:
+            return replace(world.contenders(sets, models), **pair(name, INPUTS, worth), evaluate=with_companion)
 
-        def trial(sets: Any, models: Any) -> trials.Trial:
-            return replace(world.trial(sets, models), **pair(name, INPUTS, worth), judge=with_beside)
+        return contenders
 
-        return trial
-
-    tasks = [
-        trials.Task("offers", "customers", "log_likelihood", tuple(INPUTS), trial_of("offers", 0.3), beside="news"),
-        trials.Task("news", "customers", "log_likelihood", tuple(INPUTS), trial_of("news", 0.5)),
-    ]
-    monkeypatch.setattr("jobs.train.tasks.TASKS", {task.name: task for task in tasks})
-    monkeypatch.setattr(train_models, "MODELS", dict.fromkeys(("offers", "news"), ()))
+    offers = declared("offers", contenders_of("offers", 0.3), served_with="news")
+    declare(monkeypatch, offers, declared("news", contenders_of("news", 0.5)))
     publish_clean(installed, NIGHT)
     serving = train_models.run(installed, NIGHT).facts["pins"]
-    assert beside_of == {"offers": {serving["news"]["sha256"]}, "news": set()}
+    assert companions == {"offers": {serving["news"]["sha256"]}, "news": set()}
     assert serving["news"]["value"] == pytest.approx(0.5, abs=0.01)
     rows = [row for row in Lake(installed.lake).arrow("models/model_comparison", NIGHT).to_pylist()
             if row["name"] == "offers"]  # fmt: skip
@@ -276,28 +279,23 @@ def test_what_serves_beside_is_decided_first_and_judged_with(
     assert params["judged_beside"] == f"news:{serving['news']['sha256'][:12]}"
 
 
-def test_a_model_of_other_features_is_not_judged_beside(
+def test_a_model_of_other_features_is_no_companion(
     installed: Settings, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The standing one reads what this night's rows do not have: the other is judged by its own lists, and trained."""
-    from jobs.train import trials
 
-    def trial_of(name: str, inputs: list[str]) -> Callable[[Any, Any], trials.Trial]:
-        def judge_alone(model: artifacts.Model, *beside: artifacts.Model) -> Judged:
-            assert not beside
+    def contenders_of(name: str, inputs: list[str]) -> Callable[[Any, Any], Contenders]:
+        def judge_alone(model: artifacts.Model, *companion: artifacts.Model) -> Judged:
+            assert not companion
             return judge(model)
 
-        def trial(sets: Any, models: Any) -> trials.Trial:
-            return replace(world.trial(sets, models), **pair(name, inputs, 0.5), judge=judge_alone)
+        def contenders(sets: Any, models: Any) -> Contenders:
+            return replace(world.contenders(sets, models), **pair(name, inputs, 0.5), evaluate=judge_alone)
 
-        return trial
+        return contenders
 
-    tasks = [
-        trials.Task("offers", "customers", "log_likelihood", tuple(INPUTS), trial_of("offers", INPUTS), beside="news"),
-        trials.Task("news", "customers", "log_likelihood", ("gone",), trial_of("news", ["gone"])),
-    ]
-    monkeypatch.setattr("jobs.train.tasks.TASKS", {task.name: task for task in tasks})
-    monkeypatch.setattr(train_models, "MODELS", dict.fromkeys(("offers", "news"), ()))
+    offers = declared("offers", contenders_of("offers", INPUTS), served_with="news")
+    declare(monkeypatch, offers, declared("news", contenders_of("news", ["gone"]), inputs=("gone",)))
     publish_clean(installed, NIGHT)
     serving = train_models.run(installed, NIGHT).facts["pins"]
     assert {name: pin["standing"] for name, pin in serving.items()} == {"offers": "champion", "news": "champion"}
@@ -382,11 +380,11 @@ def test_retraining_promotes_only_what_beats_the_champion(installed: Settings, w
 def test_a_weekly_model_is_trained_by_the_weekly_training_alone(
     installed: Settings, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _retask(monkeypatch, world.trial, weekly=True)
+    declare(monkeypatch, declared("churn", world.contenders, weekly=True))
     publish_clean(installed, NIGHT)
     manifest = train_models.run(installed, NIGHT)
     assert (world.trained, manifest.facts["pins"]) == (0, {})
-    assert manifest.facts["skipped"] == {"churn": train_models.WEEKLY}
+    assert manifest.facts["skipped"] == {"churn": WEEKLY}
     assert pins(train_models.run(installed, NIGHT, retrain=True)) == {"churn": "champion"}
     assert world.trained == 1
 
@@ -394,8 +392,6 @@ def test_a_weekly_model_is_trained_by_the_weekly_training_alone(
 def test_the_weekly_training_compares_architectures_and_keeps_each_as_a_run(
     installed: Settings, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jobs.train import trials
-
     names = ("configured", "wide")
     table = pd.DataFrame({"architecture": names, "gain_low": [0.0, 0.05], "discovery_gain": [np.nan, 0.1]})
     table["chosen"] = table["architecture"] == "wide"
@@ -403,27 +399,26 @@ def test_the_weekly_training_compares_architectures_and_keeps_each_as_a_run(
     configs = {name: CharacteristicsConfig((len(name),)) for name in names}
 
     def studied(sets: Any, models: Any) -> Any:
-        return replace(world.trial(sets, models), study=Study(configs, fits, table))
+        return replace(world.contenders(sets, models), study=Study(configs, fits, table))
 
-    task = trials.Task("churn", "customers", "log_likelihood", tuple(INPUTS), world.trial, studied=studied)
-    monkeypatch.setattr("jobs.train.tasks.TASKS", {"churn": task})
+    declare(monkeypatch, declared("churn", world.contenders, weekly_contenders=studied))
     publish_clean(installed, NIGHT)
     train_models.run(installed, NIGHT)
-    registry = open_registry(installed)
-    search = registry.client.search_runs
-    assert search([registry.experiment], "tags.architecture = 'wide'") == []
+    store = open_registry(installed)
+    search = store.client.search_runs
+    assert search([store.experiment], "tags.architecture = 'wide'") == []
     kept = train_models.run(installed, NIGHT, retrain=True).facts["architectures"]
     assert kept["on"] == str(NIGHT)
     assert [row["discovery_gain"] for row in kept["rows"]] == [None, 0.1]
     later = NIGHT + timedelta(days=1)
     publish_clean(installed, later)
     assert train_models.run(installed, later).facts["architectures"] == kept
-    (run,) = search([registry.experiment], "tags.architecture = 'wide'")
+    (run,) = search([store.experiment], "tags.architecture = 'wide'")
     assert (run.data.params["hidden"], run.data.metrics["gain_low"]) == ("(4,)", 0.05)
-    assert [each.value for each in registry.client.get_metric_history(run.info.run_id, "loss")] == [0.5, 0.25]
-    whole = registry.client.get_run(run.data.tags["mlflow.parentRunId"])
+    assert [each.value for each in store.client.get_metric_history(run.info.run_id, "loss")] == [0.5, 0.25]
+    whole = store.client.get_run(run.data.tags["mlflow.parentRunId"])
     assert whole.data.params["architecture"] == "wide"
-    logged = registry.table(whole.info.run_id, "architectures")
+    logged = store.table(whole.info.run_id, "architectures")
     assert logged is not None
     assert logged["architecture"].tolist() == list(names)
 
@@ -431,11 +426,8 @@ def test_the_weekly_training_compares_architectures_and_keeps_each_as_a_run(
 def test_another_method_challenges_the_champion_of_a_model_weekly(
     installed: Settings, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jobs.train import tasks, trials
-
-    own = tasks.TASKS["churn"]
-    other = trials.Task("churn_network", "customers", "log_likelihood", tuple(INPUTS), world.trial, True, "churn")
-    monkeypatch.setattr("jobs.train.tasks.TASKS", {"churn": own, "churn_network": other})
+    other = declared("churn_network", world.contenders, weekly=True, challenges="churn")
+    declare(monkeypatch, declared("churn", world.contenders), other)
     publish_clean(installed, NIGHT)
     first = train_models.run(installed, NIGHT)
     assert (world.trained, pins(first)) == (1, {"churn": "champion"})
@@ -465,7 +457,7 @@ def test_rollback_makes_the_night_pin_the_champion_before(
     with pytest.raises(ConfigError, match="unknown model chrun; have churn"):
         roll_back.command(installed, argparse.Namespace(model="chrun"))
     asked = installed.model_copy(update={"propensities": load().propensities})
-    assert train_models.model_names(asked)[:2] == ["churn", "propensity_buys_natural_food"]
+    assert registry.served_names(asked.propensities)[:2] == ["churn", "propensity_buys_natural_food"]
     with pytest.raises(DataError, match="none to go back to"):
         roll_back.command(asked, argparse.Namespace(model="propensity_buys_for_pets"))
 
@@ -523,13 +515,11 @@ def test_a_lost_folder_is_fetched_and_a_changed_one_is_refused(installed: Settin
 def test_a_model_without_its_tables_or_data_is_skipped_with_the_reason(
     installed: Settings, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jobs.train.trials import NotEnoughData
-
     def refuse(*arguments: Any) -> None:
         raise NotEnoughData("too few rows")
 
-    monkeypatch.setattr(train_models, "MODELS", {"churn": (), "coupon_scope": ("offers", "responses")})
-    _retask(monkeypatch, refuse)
+    coupons = declared("coupon_scope", refuse, tables=("offers", "responses"))
+    declare(monkeypatch, declared("churn", refuse), coupons)
     publish_clean(installed, NIGHT)
     manifest = train_models.run(installed, NIGHT)
     assert manifest.facts["pins"] == {}
@@ -543,15 +533,13 @@ def test_a_model_without_its_tables_or_data_is_skipped_with_the_reason(
 def test_a_model_without_enough_data_is_tried_again_after_a_week_or_by_retraining(
     installed: Settings, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jobs.train.trials import NotEnoughData
-
     attempts: list[str] = []
 
     def refuse(*arguments: Any) -> None:
         attempts.append("once more")
         raise NotEnoughData("too few rows")
 
-    _retask(monkeypatch, refuse)
+    declare(monkeypatch, declared("churn", refuse))
     after = {days: NIGHT + timedelta(days=days) for days in (0, 1, 6, 7)}
     for days, expected in ((0, 1), (1, 1), (6, 1), (7, 2)):
         publish_clean(installed, after[days])
@@ -574,10 +562,3 @@ def test_too_little_history_is_skipped_with_the_reason(installed: Settings, worl
 def test_an_unpublished_night_is_told(installed: Settings) -> None:
     with pytest.raises(DataError, match="no published validate"):
         train_models.run(installed, NIGHT)
-
-
-def _retask(monkeypatch: pytest.MonkeyPatch, trial: Callable[..., Any], weekly: bool = False) -> None:
-    from jobs.train import trials
-
-    task = trials.Task("churn", "customers", "log_likelihood", tuple(INPUTS), trial, weekly)
-    monkeypatch.setattr("jobs.train.tasks.TASKS", {"churn": task})

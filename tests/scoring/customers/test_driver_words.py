@@ -5,8 +5,8 @@ import pandas as pd
 
 from conf.tables.features import PURCHASE_SERIES
 from scoring.customers.driver_words import NUMBERS, WORDS, driver_words
-from training.churn import churn
-from training.value import value
+from training.churn import spec as churn_spec
+from training.value import spec as value_spec
 
 
 def test_drivers_are_named_in_order_with_the_customers_values():
@@ -39,5 +39,5 @@ def test_faded_counts_do_not_claim_a_visit_in_their_half_life():
 
 
 def test_every_input_of_the_models_has_words():
-    assert {*churn.INPUTS, *value.DECLARED} <= {*WORDS, *NUMBERS}
-    assert {*churn.INPUTS} == {*PURCHASE_SERIES.names[1:]}
+    assert {*churn_spec.INPUTS, *value_spec.DECLARED} <= {*WORDS, *NUMBERS}
+    assert {*churn_spec.INPUTS} == {*PURCHASE_SERIES.names[1:]}

@@ -18,7 +18,7 @@ from scoring.predictions import Packed
 from training.models.artifacts import Model
 from training.models.classifiers import LogisticConfig, TreesConfig, logistic, trees, with_extra
 from training.propensity.amounts import linear
-from training.propensity.propensity import HISTORY_INPUTS, PROFILE_INPUTS, SERIES_INPUTS
+from training.propensity.inputs import HISTORY_INPUTS, PROFILE_INPUTS, SERIES_INPUTS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -15,8 +15,8 @@ from conf.tables.features import PURCHASE_SERIES
 from scoring.customers.customer_scores import customer_scores
 from scoring.customers.series_scores import scored_batch, series_scores, strongest
 from scoring.predictions import Packed
-from training.churn import churn
-from training.value import value
+from training.churn import fit as churn_fit, inputs as churn_inputs
+from training.value import fit as value_fit
 
 INPUTS = PURCHASE_SERIES.names[1:]
 
@@ -34,9 +34,9 @@ def told() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def models(told):
-    config = churn.ChurnConfig(trees=churn.TreesConfig(rounds=5, leaves=3, min_rows=20))
-    rows = churn.rows(told, 84)
-    return {"churn": churn.fit(rows, rows, config=config).model, "value": value.steps(told, 12).model}
+    config = churn_fit.ChurnConfig(trees=churn_fit.TreesConfig(rounds=5, leaves=3, min_rows=20))
+    rows = churn_inputs.rows(told, 84)
+    return {"churn": churn_fit.fit(rows, rows, config=config).model, "value": value_fit.fit_steps(told, 12).model}
 
 
 def test_a_batch_is_scored_as_the_models_say(told, models):

@@ -9,7 +9,8 @@ import pytest
 
 from conf.settings.schema import ProductTypeOffers
 from scoring.offers.candidate_blocks import UNRANKED, CandidateConfig, ranks_of
-from scoring.offers.candidates import RANKER_INPUTS, candidates, offerable
+from scoring.offers.candidates import candidates, offerable
+from training.rankers.inputs import RANKER_INPUTS
 
 PROFILE = [
     {"customer_id": "a", "department_affinity": {"GROCERY": "2.5"}},

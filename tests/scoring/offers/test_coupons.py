@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from scoring.offers.coupons import COUPON_INPUTS, RESPONSE_INPUTS, coupon_rows
+from scoring.offers.coupons import coupon_rows
+from training.rankers.inputs import COUPON_INPUTS, RESPONSE_INPUTS
 
 
 def test_counts_and_shares_of_customer_and_coupon(frame):

@@ -17,26 +17,20 @@ from scipy.optimize import minimize
 from conf.errors import DataError
 from conf.settings.schema import Activation, NetworkTraining, PriorRule
 from peers.characteristics import by_segment, regressions
-from training.characteristics import characteristics
+from training.characteristics import fit as network_fit
 from training.characteristics.architectures import STANDING, changed, study
 from training.characteristics.baselines import baseline, popularity
-from training.characteristics.characteristics import (
-    NUMBERS,
-    CharacteristicsConfig,
-    Lessons,
-    fit,
-    lessons,
-    seen_of,
-    thresholds,
-    truth_of,
-)
+from training.characteristics.columns import LISTS, NUMBERS
 from training.characteristics.evaluate import as_first_contacts, judge
+from training.characteristics.examples import seen_of, truth_of
 from training.characteristics.first_purchases import first_time_log_odds
+from training.characteristics.fit import CharacteristicsConfig, Lessons, fit, lessons, thresholds
 from training.characteristics.keras_training import Linear, Rows
 from training.characteristics.logistic import logistic
-from training.characteristics.numpy_network import LISTS, Encoded, Network, encode, history, label_matrix, standardised
+from training.characteristics.numpy_network import Encoded, Network, encode, history, standardised
 from training.evaluation.fitted import Candidate
 from training.models import artifacts
+from training.models.lists import label_matrix
 from training.networks.loop import Checkpoint
 
 DICTIONARY = ["beer", "bread", "milk", "tea", "wine"]
@@ -294,7 +288,7 @@ def test_the_state_of_another_training_has_another_key(
         keys.append(given[-1].key)
         raise Seen
 
-    monkeypatch.setattr(characteristics, "trained", trained)
+    monkeypatch.setattr(network_fit, "trained", trained)
     later = rows(2)
     later.at[0, "bought"] = ["gin"]  # no characteristic, yet what a ranking is judged by
     other = baseline(rows(3), rows(2), DICTIONARY, 1)

@@ -15,7 +15,7 @@ from conf.settings.schema import NetworkTraining
 from training.models import artifacts
 from training.models.classifiers import LogisticConfig, TreesConfig, logistic, trees
 from training.models.tracking import Registry, Version
-from training.next_action import next_action
+from training.next_action import evaluate as next_action_evaluate, fit as next_action_fit
 from training.rankers import wide_deep
 from training.rankers.wide_deep import WideDeepConfig
 
@@ -85,7 +85,7 @@ def test_mlflow_s_own_form_has_a_signature_and_no_customer(registry: Registry, h
 
 
 def test_trees_and_networks_register_too(registry: Registry, home: Path) -> None:
-    from training.characteristics.characteristics import files_of
+    from training.characteristics.fit import files_of
     from training.characteristics.keras_training import Shape, build, served
 
     boosted = trees("boosted", rows(1), rows(2), INPUTS, "left", TreesConfig(rounds=5, min_rows=10))
@@ -202,7 +202,7 @@ def test_a_network_is_registered_in_the_form_of_its_library_too(registry: Regist
     else:
         visits = pd.DataFrame({"customer_id": ["a"] * 9, "actions": [["TEA"]] * 9, "days_ago": [[2]] * 9,
                                "next": ["TEA"] * 9, "days": [4] * 9})  # fmt: skip
-        model = next_action.baselines(visits, next_action.NextActionConfig(visits=4))[0].model
+        model = next_action_evaluate.baselines(visits, next_action_fit.NextActionConfig(visits=4))[0].model
     folder = home / "models" / name
     artifacts.save(folder, model.to_bytes())
     with registry.run(name, {}, {}) as run:

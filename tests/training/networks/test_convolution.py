@@ -9,14 +9,15 @@ import pytest
 
 from conf.errors import ConfigError
 from conf.settings.schema import Activation, NetworkTraining
-from training.churn import churn
+from training.churn import networks as churn_networks, spec as churn_spec
+from training.evaluation import amounts
 from training.models.artifacts import digest, from_bytes
 from training.models.attributions import integrated_gradients
 from training.models.logistic import Scaler
-from training.networks import convolution, series_networks
+from training.networks import convolution, series as networks_series
 from training.networks.convolution import Stack
 from training.networks.convolution_fit import StackConfig
-from training.value import value
+from training.value import evaluate as value_evaluate, networks as value_networks
 
 INPUTS = tuple(f"x{number}" for number in range(10))
 SMALL = StackConfig(convolutions=(4,), hidden=(6,), epochs=3, batch=64)
@@ -93,7 +94,7 @@ def test_attributions_of_a_product_by_hand():
 @pytest.fixture(scope="module")
 def customers() -> pd.DataFrame:
     rng = np.random.default_rng(6)
-    frame = pd.DataFrame(rng.gamma(2, 5, (900, len(churn.INPUTS))), columns=churn.INPUTS)
+    frame = pd.DataFrame(rng.gamma(2, 5, (900, len(churn_spec.INPUTS))), columns=churn_spec.INPUTS)
     frame["recency_days"] = rng.integers(0, 60, 900)
     chance = 1 / (1 + np.exp(-(frame["recency_days"] - 30) / 5))
     frame["left"] = rng.random(900) < chance
@@ -106,11 +107,11 @@ def test_keras_and_numpy_give_the_same_network(customers, activation):
     from training.networks.convolution_fit import _built, _scaled, _stack
 
     config = replace(SMALL, activation=activation)
-    scaler = Scaler.of(customers[list(churn.INPUTS)].to_numpy())
-    place = {name: number for number, name in enumerate(churn.INPUTS)}
-    weeks = np.array([[place[name] for name in week] for week in series_networks.SERIES])
-    network = _built(len(churn.INPUTS), weeks, 1, config)
-    x = _scaled(scaler, customers, churn.INPUTS)
+    scaler = Scaler.of(customers[list(churn_spec.INPUTS)].to_numpy())
+    place = {name: number for number, name in enumerate(churn_spec.INPUTS)}
+    weeks = np.array([[place[name] for name in week] for week in networks_series.SERIES])
+    network = _built(len(churn_spec.INPUTS), weeks, 1, config)
+    x = _scaled(scaler, customers, churn_spec.INPUTS)
     ours = Stack.of_bytes(_stack(network, scaler, weeks, activation).to_bytes())
     np.testing.assert_allclose(ours.outputs(x.astype("float64")), np.asarray(network(x)), atol=1e-4)
     z, step = x[:5].astype("float64"), 1e-5
@@ -124,12 +125,12 @@ def test_keras_and_numpy_give_the_same_network(customers, activation):
 def test_networks_learn_who_leaves_and_how_much_is_spent(customers, monkeypatch):
     train, validation = customers[:600], customers[600:]
     monkeypatch.setattr(
-        series_networks, "LOG_NORMAL", StackConfig(hidden=(16,), epochs=20, batch=64, learning_rate=0.01)
+        value_networks, "LOG_NORMAL", StackConfig(hidden=(16,), epochs=20, batch=64, learning_rate=0.01)
     )
-    first, last = series_networks.classifier(
+    first, last = churn_networks.classifier(
         "network",
         (train, validation, customers),
-        churn.INPUTS,
+        churn_spec.INPUTS,
         "left",
         StackConfig(hidden=(8,), epochs=15, batch=64, learning_rate=0.01),
     )
@@ -140,9 +141,9 @@ def test_networks_learn_who_leaves_and_how_much_is_spent(customers, monkeypatch)
         len(first.curves["loss"])
     }
     assert max(first.curves["score"]) > first.curves["score"][0]
-    spend = series_networks.value_network(train, 12, inputs=["spend_84", "recency_days"]).model
-    judged = value.judge(spend, validation)
-    flat = value.deviances(validation["spend_after"], np.full(300, train["spend_after"].mean())).mean()
+    spend = value_networks.fit_network(train, 12, inputs=["spend_84", "recency_days"]).model
+    judged = value_evaluate.evaluate(spend, validation)
+    flat = amounts.deviances(validation["spend_after"], np.full(300, train["spend_after"].mean())).mean()
     assert judged.metrics["deviance"] < flat
     assert judged.metrics["coverage"] > 0.6
 
@@ -150,8 +151,8 @@ def test_networks_learn_who_leaves_and_how_much_is_spent(customers, monkeypatch)
 def test_the_parts_of_a_stack_are_those_of_the_configuration(customers):
     network = NetworkTraining(loss="focal", optimizer="adagrad", activation="tanh")
     config = StackConfig(hidden=(4,), epochs=1, batch=64).configured(network)
-    found, _ = series_networks.classifier("network", (customers,) * 3, churn.INPUTS, "left", config)
+    found, _ = churn_networks.classifier("network", (customers,) * 3, churn_spec.INPUTS, "left", config)
     assert (found.params["loss"], found.params["optimizer"]) == ("focal", "adagrad")
     assert found.model.stack.activation == "tanh"
     with pytest.raises(ConfigError, match=r"focal does not fit the value network.*allowed: binary_crossentropy"):
-        series_networks.value_network(customers, 12, network)
+        value_networks.fit_network(customers, 12, network)

@@ -15,9 +15,10 @@ from conf.settings.schema import Loss, NetworkTraining
 from training.evaluation.fitted import Candidate
 from training.models import artifacts
 from training.networks.loop import Checkpoint
-from training.next_action import next_action, visits
-from training.next_action.next_action import NextActionConfig, baselines, fit
-from training.next_action.visits import NOTHING, OTHER, labels, visits_of, windows
+from training.next_action import fit as next_action_fit
+from training.next_action.evaluate import baselines
+from training.next_action.fit import NextActionConfig, fit
+from training.next_action.inputs import NOTHING, OTHER, day_class, labels, visits_of, windows
 
 CONFIG = NextActionConfig(
     visits=6, size=8, units=8, least=0.01, training=NetworkTraining(batch=64, epochs=15, learning_rate=0.02)
@@ -128,7 +129,7 @@ def test_a_customer_without_a_visit_gets_the_shares_of_all(chain: Candidate) -> 
     frame = pd.DataFrame({"actions": [None], "days_ago": [None]})
     assert chain.model.predict(frame)[0].argmax() != len(chain.model.meta.outputs) - 1
     assert len(chain.model.predict(frame.head(0))) == 0
-    assert visits.day_class(np.array([0, 1, 7, 8, 10, 21, 28])).tolist() == [0, 0, 6, 7, 7, 9, 10]
+    assert day_class(np.array([0, 1, 7, 8, 10, 21, 28])).tolist() == [0, 0, 6, 7, 7, 9, 10]
 
 
 def test_whatever_it_reads_is_in_the_key_of_its_state(
@@ -143,7 +144,7 @@ def test_whatever_it_reads_is_in_the_key_of_its_state(
         keys.append(given[-1].key)  # type: ignore[attr-defined]
         raise Seen
 
-    monkeypatch.setattr(next_action, "train", train)
+    monkeypatch.setattr(next_action_fit, "train", train)
     rows, held = windows(series(1), 8, 28), windows(series(2), 8, 28)
     later = rows.assign(days_ago=[[7 * age for age in ages] for ages in rows["days_ago"]])
     other = baselines(windows(series(3), 8, 28), CONFIG)[0]

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from conf.settings.propensities import Amount, Scope
 from training.models.artifacts import Model, from_bytes
 from training.models.classifiers import TreesConfig
-from training.propensity import amounts, propensity
+from training.propensity import amounts, inputs as propensity_inputs
 from training.propensity.amounts import AmountConfig
-from training.propensity.propensity import HISTORY_INPUTS, LABEL, PROFILE_INPUTS, SERIES_INPUTS
+from training.propensity.inputs import HISTORY_INPUTS, LABEL, PROFILE_INPUTS, SERIES_INPUTS
 
 FISH = Amount(kind="amount", label="fish", title="spend on fish", scope=Scope(departments=["SEA"]))
 INCOME = Amount(kind="amount", label="income", title="income", attribute="income")
@@ -31,8 +31,8 @@ def window(seed: int, size: int = 1500) -> pd.DataFrame:
 
 
 def test_the_model_of_an_amount_beats_its_baseline_and_is_right_in_total():
-    train, validation, gate = (propensity.rows(window(seed), FISH) for seed in (1, 2, 3))
-    columns = propensity.inputs(FISH, ["fish"], [])
+    train, validation, gate = (propensity_inputs.rows(window(seed), FISH) for seed in (1, 2, 3))
+    columns = propensity_inputs.inputs(FISH, ["fish"], [])
     found = amounts.fit(FISH.model, train, validation, columns, CONFIG)
     ours, base = (amounts.judge(model, gate) for model in (found.model, amounts.baseline(FISH, train).model))
     assert ours.each.mean() > base.each.mean()
@@ -45,8 +45,8 @@ def test_the_model_of_an_amount_beats_its_baseline_and_is_right_in_total():
 
 @pytest.mark.parametrize("rung", ["own history", "linear", "trees"])
 def test_every_rung_explains_its_expectation_exactly_and_comes_back_from_its_files(rung: str):
-    train, gate = (propensity.rows(window(seed), FISH) for seed in (1, 3))
-    rungs = amounts.ladder(FISH.model, train, train, propensity.inputs(FISH, ["fish"], []), CONFIG)
+    train, gate = (propensity_inputs.rows(window(seed), FISH) for seed in (1, 3))
+    rungs = amounts.ladder(FISH.model, train, train, propensity_inputs.inputs(FISH, ["fish"], []), CONFIG)
     model: Model = from_bytes(rungs[rung].model.to_bytes())
     expected = model.predict(gate)
     assert np.ptp(np.log(expected) - model.contributions(gate).sum(axis=1)) < 1e-6  # exact up to a constant
@@ -57,10 +57,10 @@ def test_every_rung_explains_its_expectation_exactly_and_comes_back_from_its_fil
 
 def test_a_recorded_number_is_guessed_for_the_others():
     frame = window(1)
-    rows = propensity.rows(frame, INCOME)
+    rows = propensity_inputs.rows(frame, INCOME)
     assert len(rows) == frame["recorded:income"].notna().sum()
-    train, validation, gate = propensity.folds(rows)
-    found = amounts.fit(INCOME.model, train, validation, propensity.inputs(INCOME, [], []), CONFIG)
+    train, validation, gate = propensity_inputs.folds(rows)
+    found = amounts.fit(INCOME.model, train, validation, propensity_inputs.inputs(INCOME, [], []), CONFIG)
     mean = amounts.baseline(INCOME, train).model
     assert mean.predict(gate) == pytest.approx(train[LABEL].mean(), rel=1e-3)
     assert amounts.judge(found.model, gate).metrics["rmse"] < 0.7 * amounts.judge(mean, gate).metrics["rmse"]

@@ -8,8 +8,8 @@ from conf.settings.propensities import Purchase, Return, Scope
 from training.evaluation.metrics import binary_metrics
 from training.models.artifacts import from_bytes
 from training.networks.convolution_fit import StackConfig
-from training.propensity import multitask, propensity
-from training.propensity.propensity import LABEL
+from training.propensity import inputs as propensity_inputs, multitask
+from training.propensity.inputs import LABEL
 
 FISH = Purchase(kind="buys", label="fish", title="buys fish", scope=Scope(departments=["SEA"]))
 WINE = Purchase(kind="adopts", label="wine", title="tries wine", scope=Scope(departments=["BAR"]))
@@ -47,7 +47,7 @@ def test_every_head_learns_its_label_and_what_cannot_be_asked_teaches_nothing():
     }
     aucs = {}
     for each in (FISH, WINE, BACK):
-        rows, model = propensity.rows(gate, each), made[each.label].model
+        rows, model = propensity_inputs.rows(gate, each), made[each.label].model
         aucs[each.label] = binary_metrics(rows[LABEL].to_numpy(), model.predict(rows))["roc_auc"]
         assert np.array_equal(from_bytes(model.to_bytes()).predict(rows), model.predict(rows))
     assert aucs["fish"] > 0.8

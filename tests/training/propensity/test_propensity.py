@@ -12,15 +12,15 @@ from conf.settings.propensities import Attribute, FirstPurchase, Propensity, Pur
 from training.evaluation.fitted import Candidate, judge_binary
 from training.models.artifacts import from_bytes
 from training.models.classifiers import LogisticConfig, TreesConfig, logistic, naive_bayes
-from training.propensity import propensity
-from training.propensity.propensity import HISTORY_INPUTS, LABEL, PROFILE_INPUTS, SERIES_INPUTS
+from training.propensity import evaluate as propensity_evaluate, fit as propensity_fit, inputs as propensity_inputs
+from training.propensity.inputs import HISTORY_INPUTS, LABEL, PROFILE_INPUTS, SERIES_INPUTS
 
 FISH = Purchase(kind="buys", label="fish", title="buys fish", scope=Scope(departments=["SEA"]))
 NEW_FISH = FISH.model_copy(update={"kind": "adopts"})
 BACK = Return(kind="returns", label="back", title="comes back", lapse_days=28)
 FIRST = FirstPurchase(kind="first_purchase", label="first", title="buys for the first time")
 PARENT = Attribute(kind="attribute", label="parent", title="has children", attribute="kids", values=["1"])
-CONFIG = propensity.LadderConfig(trees=TreesConfig(leaves=3, rounds=20, patience=5, min_rows=20))
+CONFIG = propensity_fit.LadderConfig(trees=TreesConfig(leaves=3, rounds=20, patience=5, min_rows=20))
 
 
 def customers(size: int, seed: int = 0) -> pd.DataFrame:
@@ -43,14 +43,14 @@ def window(size: int = 900, seed: int = 0, slope: float = 3.0) -> pd.DataFrame:
     visits = rng.poisson(1.0, size).astype(float)
     rows = pd.DataFrame({"label": "fish", **{name: rng.random(size) for name in HISTORY_INPUTS}})
     rows["visits_total"] = rows["visits_decay_56"] = rows["visits_decay_112"] = visits
-    frame = propensity.wide(base, np.arange(size), rows, ["fish"], ["DELI"])
+    frame = propensity_inputs.wide(base, np.arange(size), rows, ["fish"], ["DELI"])
     chance = 1 / (1 + np.exp(-(slope * visits - 3)))
     return frame.assign(**{"bought:fish": rng.random(size) < chance, "returned": True})
 
 
 def test_the_wide_frame_by_hand():
     base = customers(4)
-    found = propensity.wide(base, np.array([2, 0]), history(2), ["fish", "wine"], ["DELI", "FISH"])
+    found = propensity_inputs.wide(base, np.array([2, 0]), history(2), ["fish", "wine"], ["DELI", "FISH"])
     assert found["fish:visits_total"].tolist() == [2, 0, 1, 0]
     assert found["fish:recency_days"].isna().tolist() == [False, True, False, True]
     assert found["fish:absence_by_rate"].tolist() == [2, 1, 1, 1]  # who never bought stays away for certain
@@ -58,15 +58,15 @@ def test_the_wide_frame_by_hand():
     assert found["likes:DELI"].tolist() == [0, 2, 2, 0]
     assert found["likes:FISH"].tolist() == [0, 0, 0.5, 0]
     assert "likes" not in found
-    assert propensity.departments(base["likes"]) == ["DELI", "FISH"]
-    assert propensity.departments(pd.Series([["DELI"], *([[]] * 30)])) == []
+    assert propensity_inputs.departments(base["likes"]) == ["DELI", "FISH"]
+    assert propensity_inputs.departments(pd.Series([["DELI"], *([[]] * 30)])) == []
 
 
 def test_a_row_without_history_looks_like_no_row():
     """In training those who will buy have a row even if they never bought; it must not give them away."""
     empty = history(1).assign(**dict.fromkeys(HISTORY_INPUTS, 0.15)).assign(visits_total=0.0)
-    with_row = propensity.wide(customers(1), np.array([0]), empty, ["fish"], [])
-    without = propensity.wide(customers(1), np.array([], dtype=int), empty[:0], ["fish"], [])
+    with_row = propensity_inputs.wide(customers(1), np.array([0]), empty, ["fish"], [])
+    without = propensity_inputs.wide(customers(1), np.array([], dtype=int), empty[:0], ["fish"], [])
     pd.testing.assert_frame_equal(with_row, without)
 
 
@@ -79,21 +79,21 @@ def test_of_whom_a_label_can_be_asked(asked: Propensity, expected: list[bool]):
     frame = pd.DataFrame(
         {"visits_total": [5.0, 1.0, np.nan], "recency_days": [27.0, 28.0, np.nan], "fish:visits_total": [1.0, 0.0, 0.0]}
     )
-    assert propensity.eligible(frame, asked).tolist() == expected
+    assert propensity_inputs.eligible(frame, asked).tolist() == expected
 
 
 def test_labels_are_what_happened_and_unknown_attributes_are_left_out():
     frame = window(3).assign(**{"bought:fish": [True, False, False], "recorded:parent": [True, None, False]})
-    assert propensity.rows(frame, FISH)[LABEL].tolist() == [True, False, False]
-    assert propensity.rows(frame, PARENT)[LABEL].tolist() == [True, False]
+    assert propensity_inputs.rows(frame, FISH)[LABEL].tolist() == [True, False, False]
+    assert propensity_inputs.rows(frame, PARENT)[LABEL].tolist() == [True, False]
 
 
 def test_folds_are_of_different_customers_and_hold_still():
     frame = window(500)
-    parts = propensity.folds(frame)
+    parts = propensity_inputs.folds(frame)
     assert sorted(pd.concat(parts)["customer_id"]) == sorted(frame["customer_id"])
     assert [round(len(part) / 500, 1) for part in parts] == [0.6, 0.2, 0.2]
-    again = propensity.folds(frame.sample(frac=1, random_state=1))
+    again = propensity_inputs.folds(frame.sample(frac=1, random_state=1))
     assert [set(part["customer_id"]) for part in again] == [set(part["customer_id"]) for part in parts]
 
 
@@ -122,51 +122,51 @@ def test_naive_bayes_bears_inputs_without_values_and_without_variance():
 
 
 def test_the_simplest_as_good_as_the_best_is_kept():
-    train, validation = (propensity.rows(window(seed=seed), FISH) for seed in (1, 2))
-    columns = propensity.inputs(FISH, ["fish"], ["DELI"])
+    train, validation = (propensity_inputs.rows(window(seed=seed), FISH) for seed in (1, 2))
+    columns = propensity_inputs.inputs(FISH, ["fish"], ["DELI"])
     good = Candidate(logistic("x", train, columns, LABEL, LogisticConfig(strength=0.01)))
     poor = Candidate(logistic("x", train, ["types_84"], LABEL, LogisticConfig()))
     judge = partial(judge_binary, frame=validation, label=LABEL)
-    assert propensity.simplest({"poor": poor, "good": good, "same": good}, judge) == "good"
-    assert propensity.simplest({"first": good, "second": good}, judge) == "first"
-    rungs = propensity.ladder(FISH.model, train, validation, columns, CONFIG)
+    assert propensity_fit.simplest({"poor": poor, "good": good, "same": good}, judge) == "good"
+    assert propensity_fit.simplest({"first": good, "second": good}, judge) == "first"
+    rungs = propensity_fit.ladder(FISH.model, train, validation, columns, CONFIG)
     assert list(rungs) == ["own history", "naive Bayes", "logistic regression", "trees"]
     assert set(rungs["own history"].model.meta.inputs) == {f"fish:{name}" for name in HISTORY_INPUTS}
     each = {name: judge_binary(found.model, validation, LABEL).each for name, found in rungs.items()}
     best = max(each, key=lambda name: each[name].mean())
-    kept = propensity.simplest(rungs, judge)
+    kept = propensity_fit.simplest(rungs, judge)
     behind = each[best] - each[kept]
     assert behind.mean() <= behind.std(ddof=0) / np.sqrt(len(behind))
 
 
 def test_the_model_of_a_label_beats_its_baseline_and_repeats_itself():
-    train, validation, gate = (propensity.rows(window(seed=seed), FISH) for seed in (1, 2, 3))
-    columns = propensity.inputs(FISH, ["fish"], ["DELI"])
-    found = propensity.fit(FISH.model, train, validation, columns, CONFIG)
-    base = propensity.baseline(FISH, train.assign(**{"fish:visits_total": 0.0, "fish:visits_decay_56": 0.0}))
+    train, validation, gate = (propensity_inputs.rows(window(seed=seed), FISH) for seed in (1, 2, 3))
+    columns = propensity_inputs.inputs(FISH, ["fish"], ["DELI"])
+    found = propensity_fit.fit(FISH.model, train, validation, columns, CONFIG)
+    base = propensity_evaluate.baseline(FISH, train.assign(**{"fish:visits_total": 0.0, "fish:visits_decay_56": 0.0}))
     assert judge_binary(found.model, gate, LABEL).each.mean() > judge_binary(base.model, gate, LABEL).each.mean() + 0.05
-    again = propensity.fit(FISH.model, train, validation, columns, CONFIG)
+    again = propensity_fit.fit(FISH.model, train, validation, columns, CONFIG)
     assert found.model.to_bytes() == again.model.to_bytes()
     assert found.params["rung"] in ("naive Bayes", "own history", "logistic regression", "trees")
 
 
 def test_bands_are_fixed_by_a_window_and_coverage_is_told():
-    train, gate = (propensity.rows(window(seed=seed), FISH) for seed in (1, 3))
-    model = propensity.with_bands(propensity.baseline(FISH, train), gate).model
+    train, gate = (propensity_inputs.rows(window(seed=seed), FISH) for seed in (1, 3))
+    model = propensity_fit.with_bands(propensity_evaluate.baseline(FISH, train), gate).model
     middle, high = model.meta.extra["bands"]
     probability = model.predict(gate)
     assert (probability >= high).mean() >= 0.1
     assert (probability >= middle).mean() >= 0.3
-    judged = propensity.figures(judge_binary(model, gate, LABEL))
+    judged = propensity_evaluate.figures(judge_binary(model, gate, LABEL))
     named = [judged.metrics[f"coverage_at_precision_{share:g}"] for share in (0.5, 0.7, 0.9)]
     assert 1 >= named[0] >= named[1] >= named[2] >= 0
 
 
 def test_a_base_rate_is_one_number():
-    train = propensity.rows(window().assign(**{"recorded:parent": np.arange(900) % 3 == 0}), PARENT)
-    assert propensity.baseline(PARENT, train).model.predict(train) == pytest.approx(1 / 3, abs=0.01)
+    train = propensity_inputs.rows(window().assign(**{"recorded:parent": np.arange(900) % 3 == 0}), PARENT)
+    assert propensity_evaluate.baseline(PARENT, train).model.predict(train) == pytest.approx(1 / 3, abs=0.01)
 
 
 def test_an_adopter_has_no_history_in_the_scope_among_the_inputs():
-    assert not any(name.startswith("fish:") for name in propensity.inputs(NEW_FISH, ["fish", "wine"], []))
-    assert "wine:visits_decay_112" in propensity.inputs(NEW_FISH, ["fish", "wine"], [])
+    assert not any(name.startswith("fish:") for name in propensity_inputs.inputs(NEW_FISH, ["fish", "wine"], []))
+    assert "wine:visits_decay_112" in propensity_inputs.inputs(NEW_FISH, ["fish", "wine"], [])

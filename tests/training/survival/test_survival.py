@@ -7,7 +7,12 @@ import pandas as pd
 import pytest
 
 from training.models.artifacts import digest, from_bytes
-from training.survival import survival
+from training.survival import (
+    evaluate as survival_evaluate,
+    fit as survival_fit,
+    inputs as survival_inputs,
+    score as survival_score,
+)
 
 INPUTS = ["recency_days", "visit_rate_56"]
 DAY = date(2017, 6, 4)
@@ -25,47 +30,49 @@ def customers() -> pd.DataFrame:
 
 
 def test_only_what_is_known_by_the_day_is_told(customers):
-    found = survival.rows(customers, 30, 28, DAY + timedelta(days=28 + 35))
+    found = survival_inputs.rows(customers, 30, 28, DAY + timedelta(days=28 + 35))
     assert (found["recency_days"] < 30).all()
     known = found.groupby("as_of")["weeks_known"].unique()
     assert [int(known[day][0]) for day in (DAY, DAY - timedelta(days=42))] == [6, 12]
     early = found[found["as_of"] == DAY]
     assert early["leaves_in_week"].max() == 6
-    assert survival.rows(customers, 30, 28, DAY - timedelta(days=20)).empty
+    assert survival_inputs.rows(customers, 30, 28, DAY - timedelta(days=20)).empty
 
 
 def test_hazards_are_found_again_though_half_of_the_weeks_are_unknown(customers):
-    train = survival.rows(customers, 84, 28, DAY + timedelta(days=28 + 35))
-    model = survival.fit(train, INPUTS, survival.SurvivalConfig(strength=10.0, changing=("visit_rate_56",))).model
+    train = survival_inputs.rows(customers, 84, 28, DAY + timedelta(days=28 + 35))
+    model = survival_fit.fit(
+        train, INPUTS, survival_fit.SurvivalConfig(strength=10.0, changing=("visit_rate_56",))
+    ).model
     found = model.predict(pd.DataFrame({"recency_days": [30, 30], "visit_rate_56": [0.1, 0.9]}))
     weeks = np.arange(1, 13)
     np.testing.assert_allclose(found, [0.84**weeks, 0.96**weeks], atol=0.07)
     assert (np.diff(found, axis=1) < 0).all()
-    assert survival.weeks_to_leave(found).tolist()[0] == pytest.approx(4, abs=1)
-    assert np.isnan(survival.weeks_to_leave(found)[1])
+    assert survival_score.weeks_to_leave(found).tolist()[0] == pytest.approx(4, abs=1)
+    assert np.isnan(survival_score.weeks_to_leave(found)[1])
 
 
 def test_the_gate_sees_what_recency_alone_does_not(customers):
-    train = survival.rows(customers, 84, 28, DAY + timedelta(days=28 + 77))
-    plain, ours = survival.baseline(train), survival.fit(train, INPUTS)
-    judged = [survival.judge(candidate.model, train) for candidate in (plain, ours)]
+    train = survival_inputs.rows(customers, 84, 28, DAY + timedelta(days=28 + 77))
+    plain, ours = survival_evaluate.baseline(train), survival_fit.fit(train, INPUTS)
+    judged = [survival_evaluate.evaluate(candidate.model, train) for candidate in (plain, ours)]
     assert judged[1].each.mean() > judged[0].each.mean() + 0.1
     assert judged[1].metrics["roc_auc_12_weeks"] > 0.7
     assert judged[1].metrics["alive_8_weeks"] == pytest.approx(judged[1].metrics["came_true_8_weeks"], abs=0.02)
     again = from_bytes(ours.model.to_bytes())
     np.testing.assert_array_equal(again.predict(train), ours.model.predict(train))
-    assert digest(again.to_bytes()) == digest(survival.fit(train, INPUTS).model.to_bytes())
+    assert digest(again.to_bytes()) == digest(survival_fit.fit(train, INPUTS).model.to_bytes())
 
 
 def test_log_likelihood_by_hand():
     frame = pd.DataFrame({"leaves_in_week": [2.0, np.nan], "weeks_known": [12, 2]})
     hazards = np.tile([0.1, 0.2, 0.5], (2, 1))
-    found = survival.log_likelihoods(frame, hazards)
+    found = survival_evaluate.log_likelihoods(frame, hazards)
     np.testing.assert_allclose(found, [np.log(0.9 * 0.2), np.log(0.9 * 0.8)])
 
 
 def test_contributions_add_up_to_the_mean_log_odds(customers):
-    model = survival.fit(survival.rows(customers, 84, 28, DAY + timedelta(days=105)), INPUTS).model
+    model = survival_fit.fit(survival_inputs.rows(customers, 84, 28, DAY + timedelta(days=105)), INPUTS).model
     hazards = model.hazards(customers)
     odds = np.log(hazards / (1 - hazards)).mean(axis=1) - model.logits.intercepts.mean()
     np.testing.assert_allclose(model.contributions(customers).sum(axis=1), odds, atol=1e-9)

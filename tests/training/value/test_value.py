@@ -4,8 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from training.evaluation import amounts
 from training.models.artifacts import digest, from_bytes
-from training.value import value
+from training.value import (
+    evaluate as value_evaluate,
+    fit as value_fit,
+    models as value_models,
+    spec as value_spec,
+)
 from training.value.bg_nbd import BgNbd, bg_nbd, gamma_gamma
 from training.value.models import Bands, Purchases
 
@@ -51,7 +57,7 @@ def test_who_came_often_and_long_ago_is_gone():
 def customers():
     """Customers whose spend to come follows the spend of the last 84 days; a fifth come no more."""
     rng = np.random.default_rng(2)
-    frame = pd.DataFrame(rng.gamma(2, 5, (1500, len(value.DECLARED))), columns=value.DECLARED)
+    frame = pd.DataFrame(rng.gamma(2, 5, (1500, len(value_spec.DECLARED))), columns=value_spec.DECLARED)
     frame["tenure_days"] = rng.integers(60, 300, len(frame))
     frame["recency_days"] = np.floor(frame["tenure_days"] * rng.random(len(frame)))
     frame["visits_total"] = 1 + rng.poisson(frame["tenure_days"] / 20)
@@ -63,9 +69,9 @@ def customers():
 
 
 FITS = {
-    "spend": lambda frame: value.baseline(frame),
-    "purchases": lambda frame: value.purchases(frame, 12),
-    "steps": lambda frame: value.steps(frame, 12),
+    "spend": lambda frame: value_evaluate.baseline(frame),
+    "purchases": lambda frame: value_fit.fit_purchases(frame, 12),
+    "steps": lambda frame: value_fit.fit_steps(frame, 12),
 }
 
 
@@ -79,14 +85,14 @@ def test_every_form_is_read_back_as_it_was_and_brackets_what_comes(customers, fo
     low, high = model.interval(held)
     assert (low <= high).all()
     assert (low >= 0).all()
-    judged = value.judge(model, held)
+    judged = value_evaluate.evaluate(model, held)
     assert 0.75 < judged.metrics["coverage"] < 0.97  # a fifth spends nothing, which is within every interval
     assert model.contributions(held).shape == (500, len(model.meta.inputs))
 
 
 def test_steps_follow_the_value_beyond_their_simple_peers(customers):
     train, held = customers[:1000], customers[1000:]
-    found = {form: value.judge(fit(train).model, held).metrics for form, fit in FITS.items()}
+    found = {form: value_evaluate.evaluate(fit(train).model, held).metrics for form, fit in FITS.items()}
     assert found["steps"]["deviance"] < found["purchases"]["deviance"]
     attainable = np.corrcoef(held["spend_84"], held["spend_after"])[0, 1]
     assert found["steps"]["correlation"] > 0.85 * attainable
@@ -94,7 +100,7 @@ def test_steps_follow_the_value_beyond_their_simple_peers(customers):
 
 
 def test_steps_are_shares_whose_reasons_are_exact(customers):
-    model = value.steps(customers, 12).model
+    model = value_fit.fit_steps(customers, 12).model
     shares = model.shares(customers)
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     assert shares.min() >= 0
@@ -105,17 +111,17 @@ def test_steps_are_shares_whose_reasons_are_exact(customers):
 
 
 def test_what_a_forecast_of_purchases_adds_adds_up(customers):
-    model = value.purchases(customers, 12).model
+    model = value_fit.fit_purchases(customers, 12).model
     typical = pd.DataFrame([model.form["typical"]], columns=list(model.meta.inputs))
     whole = np.log(model.predict(customers)) - np.log(model.predict(typical))
     np.testing.assert_allclose(model.contributions(customers).sum(axis=1), whole, atol=1e-9)
 
 
 def test_the_interval_of_steps_is_even_within_a_step_and_fades_beyond_the_last():
-    found = value.packed(
-        value.Meta("value", "value", "", (), (), {"form": "steps"}),
+    found = value_models.packed(
+        value_models.Meta("value", "value", "", (), (), {"form": "steps"}),
         {
-            "inputs": [], "purchases": value.purchases_form(Purchases(BgNbd(1, 1, 2, 1), value.gamma_gamma(
+            "inputs": [], "purchases": value_models.purchases_form(Purchases(BgNbd(1, 1, 2, 1), value_fit.gamma_gamma(
                 np.array([2.0, 3.0]), np.array([5.0, 9.0])), 12)),
             "logits": {name: [] for name in ("median", "mean", "scale", "coefficients", "intercepts")},
             "borders": [0.0, 10.0, 30.0], "worth": [0, 5, 20, 50],
@@ -129,7 +135,7 @@ def test_the_interval_of_steps_is_even_within_a_step_and_fades_beyond_the_last()
 
 
 def test_deviance_by_hand():
-    found = value.deviances(np.array([0.0, 4.0, 9.0]), np.array([4.0, 4.0, 1.0]))
+    found = amounts.deviances(np.array([0.0, 4.0, 9.0]), np.array([4.0, 4.0, 1.0]))
     np.testing.assert_allclose(found, [8.0, 0.0, 16.0])  # 4 (sqrt(y) - sqrt(m))^2 / sqrt(m)
 
 

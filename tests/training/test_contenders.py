@@ -1,4 +1,4 @@
-"""The trials of churn, value and survival on made-up customers, from labels to the gate; no Spark, no registry."""
+"""The contenders of churn, value and survival on made-up customers, from labels to the gate; no Spark, no registry."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pytest
 from conf.settings.schema import Models
 from features.customers.purchase_series import Series, describe
 from features.customers.series_labels import Horizons, after, labels
-from jobs.train.tasks import TASKS
-from jobs.train.trials import NotEnoughData
-from scoring.offers.coupons import RESPONSE_INPUTS
+from training import registry
+from training.contenders import Contenders, NotEnoughData
 from training.evaluation.gate import decide, faults
 from training.evaluation.leakage import leaks
 from training.evaluation.windows import windows
+from training.rankers.inputs import RESPONSE_INPUTS
+from training.spec import ModelSpec, loaded
 
 NIGHT, START, EPOCH = date(2017, 12, 3), date(2017, 1, 1), date(1970, 1, 1)
 
@@ -36,18 +37,27 @@ class Sets:
             rows += [(owner, int(day), int(10_000 * rng.lognormal(3 + 3 * rate, 0.3))) for day in days]
         owner, day, amount = (np.array(column, dtype="int64") for column in zip(*rows, strict=True))
         first = (START - EPOCH).days
-        self.series = Series(customers, owner, day + first, amount, amount * 0, amount * 0 + 1)
+        self.baskets = Series(customers, owner, day + first, amount, amount * 0, amount * 0 + 1)
 
     def purchase_series(self, days: Any) -> pd.DataFrame:
         return pd.concat([self._of(day) for day in (days if isinstance(days, tuple) else (days,))], ignore_index=True)
 
     def _of(self, as_of: date) -> pd.DataFrame:
-        series, day = self.series, (as_of - EPOCH).days
+        series, day = self.baskets, (as_of - EPOCH).days
         known = describe(series, day)
         later = after(series.owner, series.day, series.amount, series.customers, day)
         frame = pd.DataFrame(known | labels(later, known, Horizons(28, 84, (NIGHT - EPOCH).days)))
         frame = frame.assign(as_of=as_of, customer_id=[f"c{number:04d}" for number in range(series.customers)])
         return frame[frame["baskets_total"] > 0]
+
+
+def declared(name: str) -> ModelSpec:
+    return next(spec for spec in registry.specs() if spec.name == name)
+
+
+def contenders(spec: ModelSpec, sets: Any, models: Models) -> Contenders:
+    fitted: Contenders = loaded(spec.contenders)(sets, models)
+    return fitted
 
 
 @pytest.fixture(scope="module")
@@ -56,16 +66,16 @@ def sets() -> Sets:
 
 
 @pytest.mark.parametrize("name", ["own_rhythm", "survival", "value", "value_purchases"])
-def test_a_trial_goes_from_labels_to_a_decision(sets: Sets, name: str) -> None:
-    task, models = TASKS[name], Models(churn_windows=12)
-    trial = task.trial(sets, models)  # type: ignore[arg-type]
-    challenger, baseline = (trial.judge(each.model) for each in (trial.challenger, trial.baseline))
+def test_contenders_go_from_labels_to_a_decision(sets: Sets, name: str) -> None:
+    spec, models = declared(name), Models(churn_windows=12)
+    fitted = contenders(spec, sets, models)  # type: ignore[arg-type]
+    challenger, baseline = (fitted.evaluate(each.model) for each in (fitted.challenger, fitted.baseline))
     assert challenger.each.index.equals(baseline.each.index)
-    meta = trial.challenger.model.meta
-    assert meta.name == task.model
-    assert faults(challenger.probability, challenger.truth, meta.inputs, task.declared) == []
-    assert leaks(trial.split, NIGHT) == []
-    assert leaks(trial.split, NIGHT - timedelta(days=1)) != []  # the gate's labels end on the night itself
+    meta = fitted.challenger.model.meta
+    assert meta.name == spec.model
+    assert faults(challenger.probability, challenger.truth, meta.inputs, spec.inputs) == []
+    assert leaks(fitted.split, NIGHT) == []
+    assert leaks(fitted.split, NIGHT - timedelta(days=1)) != []  # the gate's labels end on the night itself
     decision = decide(challenger.each, {meta.family: baseline.each}, rounds=100)
     assert np.isfinite([decision.value, decision.low, decision.high]).all()
     if name == "survival":
@@ -83,7 +93,7 @@ def test_no_training_row_knows_anything_of_the_gate(sets: Sets) -> None:
 @pytest.mark.parametrize("name", ["own_rhythm", "survival", "value", "value_purchases"])
 def test_five_customers_are_too_few_to_learn_from(name: str) -> None:
     with pytest.raises(NotEnoughData):
-        TASKS[name].trial(Sets(5), Models(churn_windows=12))  # type: ignore[arg-type]
+        contenders(declared(name), Sets(5), Models(churn_windows=12))  # type: ignore[arg-type]
 
 
 class Coupons:
@@ -110,16 +120,16 @@ class Coupons:
 
 
 def test_redemptions_are_learnt_from_all_windows_below_the_gate_and_judged_as_lists() -> None:
-    sets, task = Coupons(120), TASKS["coupon_response"]
-    trial = task.trial(sets, Models(coupon_windows=12))  # type: ignore[arg-type]
+    sets, spec = Coupons(120), declared("coupon_response")
+    fitted = contenders(spec, sets, Models(coupon_windows=12))  # type: ignore[arg-type]
     assert sets.asked == [sets.windows.validation, *sets.windows.back(12), sets.windows.gate]
     assert len(sets.asked) > len(sets.windows.all)
-    judged = {each.model.meta.family: trial.judge(each.model) for each in (trial.baseline, *trial.others)}
-    challenger = trial.judge(trial.challenger.model)
-    assert faults(challenger.probability, challenger.truth, trial.challenger.model.meta.inputs, task.declared) == []
-    assert leaks(trial.split, NIGHT) == []
+    judged = {each.model.meta.family: fitted.evaluate(each.model) for each in (fitted.baseline, *fitted.further)}
+    challenger = fitted.evaluate(fitted.challenger.model)
+    assert faults(challenger.probability, challenger.truth, fitted.challenger.model.meta.inputs, spec.inputs) == []
+    assert leaks(fitted.split, NIGHT) == []
     decision = decide(challenger.each, {name: each.each for name, each in judged.items()}, rounds=200)
     assert decision.promote
     assert decision.baseline == "personal frequency in the scope"
     with pytest.raises(NotEnoughData, match="'redeemed' holds for training"):
-        task.trial(Coupons(1), Models())  # type: ignore[arg-type]
+        contenders(spec, Coupons(1), Models())  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Who leaves: active in the days up to ``as_of``, and without a purchase in the days of the horizon after it."""
+"""How churn is fitted: a logistic regression, gradient-boosted trees, and the mean of both; the best is kept."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from conf.tables.features import PURCHASE_SERIES
-from training.evaluation.fitted import Candidate, Judged, better, judge_binary
+from training.churn.inputs import LABEL
+from training.churn.spec import INPUTS, NAME
+from training.evaluation.fitted import Candidate, better
 from training.models.artifacts import Model
 from training.models.blends import Blend, blend
 from training.models.classifiers import (
@@ -24,13 +24,6 @@ from training.models.classifiers import (
     with_calibration,
 )
 
-NAME = "churn"
-LABEL = "left"
-#: the other definition: an absence longer than 95 % of the customer's own gaps, see ``series_labels``
-OWN_NAME, OWN_LABEL = "own_rhythm", "outlasts"
-#: numeric columns of ``PURCHASE_SERIES``
-INPUTS: tuple[str, ...] = PURCHASE_SERIES.names[1:]
-
 
 @dataclass(frozen=True)
 class ChurnConfig:
@@ -42,44 +35,6 @@ class ChurnConfig:
             leaves=6, learning_rate=0.025, rounds=600, min_rows=300, rows_share=0.7, inputs_share=0.2, l2=10.0
         )
     )
-
-
-def rows(customers: pd.DataFrame, active_days: int) -> pd.DataFrame:
-    """Keep customers that are active, and add :data:`LABEL`.
-
-    Args:
-        customers: ``PURCHASE_SERIES``'s numbers, and ``returned``: bought within the horizon.
-        active_days: a customer is active with a purchase in these days.
-    """
-    active = customers[customers["recency_days"] < active_days]
-    return active.assign(**{LABEL: ~active["returned"].astype(bool)}).reset_index(drop=True)
-
-
-def own_rows(customers: pd.DataFrame) -> pd.DataFrame:
-    """Keep customers whose own limit is known and not yet passed, and add :data:`OWN_LABEL`.
-
-    Args:
-        customers: the set ``purchase_series``, with ``beyond_limit``: 1, 0, or NaN where nobody can tell.
-    """
-    known = customers[customers["beyond_limit"].notna()]
-    return known.assign(**{OWN_LABEL: known["beyond_limit"] > 0}).reset_index(drop=True)
-
-
-def own_fit(train: pd.DataFrame, config: LogisticConfig | None = None) -> Candidate:
-    """Fit a logistic regression of the absence that outlasts the customer's own rhythm."""
-    config = config or ChurnConfig().logistic
-    return Candidate(logistic(OWN_NAME, train, INPUTS, OWN_LABEL, config), asdict(config))
-
-
-def own_baseline(train: pd.DataFrame) -> Candidate:
-    """Fit a logistic regression on the absence so far over the customer's mean interval alone."""
-    how = LogisticConfig(strength=1e6)
-    return Candidate(logistic(OWN_NAME, train, ["overdue_ratio"], OWN_LABEL, how, "absence over interval alone"))
-
-
-def baseline(train: pd.DataFrame) -> Candidate:
-    """Fit a logistic regression on the days since the last purchase alone."""
-    return Candidate(logistic(NAME, train, ["recency_days"], LABEL, LogisticConfig(strength=1e6), "recency alone"))
 
 
 def fit(
@@ -135,39 +90,6 @@ def settle(
     refitted = again(best.model, recent, config, last or {})
     found: Any = settled.meta.extra.get("calibration")
     return Candidate(with_calibration(refitted, *found) if found else refitted, best.params, best.curves)
-
-
-def judge(model: Model, frame: pd.DataFrame, label: str = LABEL) -> Judged:
-    """Judge probabilities: log-likelihood of each customer, and how many can be named at three precisions."""
-    judged = judge_binary(model, frame, label)
-    told = coverage(judged.truth, judged.probability)
-    figures = {
-        f"{name}_at_{precision:.0f}": value
-        for name, column in (("named", "coverage"), ("found", "found"))
-        for precision, value in zip(100 * told["precision"], told[column].tolist(), strict=True)
-    }
-    return Judged(judged.each, {**judged.metrics, **figures}, judged.probability, judged.truth)
-
-
-def coverage(
-    truth: np.ndarray, probability: np.ndarray, precisions: tuple[float, ...] = (0.5, 0.7, 0.9)
-) -> pd.DataFrame:
-    """Tell how many customers can be named at a precision: the longest list, by falling probability, that holds it.
-
-    Returns:
-        A row per precision: ``precision``, ``named`` (customers), ``coverage`` (share of all customers) and ``found``
-        (share of those it is true of).
-    """
-    order = np.argsort(-probability, kind="stable")
-    right = np.cumsum(np.asarray(truth, dtype=bool)[order])
-    reached = right / np.arange(1, len(order) + 1)
-    rows = []
-    for precision in precisions:
-        holds = np.flatnonzero(reached >= precision)
-        named = int(holds[-1]) + 1 if len(holds) else 0
-        found = right[named - 1] / max(right[-1], 1) if named else 0.0
-        rows.append((precision, named, named / len(order), float(found)))
-    return pd.DataFrame(rows, columns=["precision", "named", "coverage", "found"])
 
 
 def again(

@@ -15,34 +15,25 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame, functions as F
 
 from conf.settings.schema import NetworkTraining, PriorRule
-from conf.tables.features import PROFILE
+from training.characteristics.columns import BASKETS, CATEGORIES, LISTS, NAME, NUMBERS, ORGANIZATION, STAGE, K
+from training.characteristics.examples import truth_of
 from training.characteristics.expert_prior import prior_matrix
 from training.characteristics.first_purchases import buyers_log_odds
-from training.characteristics.funnel import stage
 from training.characteristics.keras_training import Linear, Rows, Shape, item_weights, served, trained, with_items
 from training.characteristics.logistic import logistic
-from training.characteristics.numpy_network import BASKETS, LISTS, STAGE, Network, encode, label_matrix
+from training.characteristics.numpy_network import Network, encode
 from training.evaluation.fitted import Candidate
 from training.evaluation.metrics import ranking_metrics, top_ranks
 from training.models.artifacts import Meta, Model, from_bytes, to_bytes
 from training.models.classifiers import with_extra
+from training.models.lists import label_matrix
 from training.networks.loop import SCORE, Checkpoint, keyed
 
 log = logging.getLogger(__name__)
-NAME = "characteristics"
-NUMBERS: tuple[str, ...] = tuple(column.name for column in PROFILE.columns if column.type in ("int", "long", "double"))
-CATEGORIES = (STAGE, "top_department", "age_band", "income_band", "household_size")
-#: fields of a customer's organisation, where the source has organisations
-ORGANIZATION = ("organization_industry", "organization_size_band", "organization_region")
-#: columns a model may take
-DECLARED = (*NUMBERS, *CATEGORIES, *ORGANIZATION, *LISTS)
 #: values of a category that get an input of their own
 _MOST_VALUES = 40
-#: recommendations that count
-K = 5
 #: probability below which nothing is recommended
 LEAST_THRESHOLD = 0.05
 
@@ -70,47 +61,10 @@ class CharacteristicsConfig:
         return replace(self, training=training)
 
     @property
-    def told(self) -> dict[str, Any]:
+    def params(self) -> dict[str, Any]:
         """The same as flat parameters of a run."""
         sizes = {name: value for name, value in asdict(self).items() if name != "training"}
         return sizes | self.training.model_dump()
-
-
-def organization_fields(customers: DataFrame, organizations: DataFrame) -> DataFrame:
-    """Return what is known of each customer's organisation: ``customer_id`` and :data:`ORGANIZATION`."""
-    fields = [F.col(name.removeprefix("organization_")).alias(name) for name in ORGANIZATION]
-    known = customers.where("organization_id is not null").select("customer_id", "organization_id")
-    return known.join(organizations.select("organization_id", *fields), "organization_id").drop("organization_id")
-
-
-def examples(profile: DataFrame, affinity: DataFrame, organizations: DataFrame | None = None) -> DataFrame:
-    """Return what the network takes: one row per customer.
-
-    Args:
-        profile: ``PROFILE``.
-        affinity: ``AFFINITY`` of the same day.
-        organizations: result of :func:`organization_fields`, where the source has organisations.
-
-    Returns:
-        ``customer_id``, :data:`NUMBERS` (doubles), :data:`CATEGORIES`, :data:`ORGANIZATION` (null without), and the
-        lists ``types``, ``type_baskets_84`` and ``type_baskets_total`` (null without a purchase), sorted by type.
-    """
-    each = F.sort_array(F.collect_list(F.struct("product_type", "baskets_84", "baskets_total")))
-    history = affinity.groupBy("customer_id").agg(each.alias("history"))
-    rows = profile.join(history, "customer_id", "left")
-    if organizations is not None:
-        rows = rows.join(organizations, "customer_id", "left")
-    return rows.select(
-        "customer_id",
-        *(F.col(name).cast("double").alias(name) for name in NUMBERS),
-        stage().alias(STAGE),
-        *CATEGORIES[1:],
-        *((F.col(name) if organizations is not None else F.lit(None).cast("string").alias(name))
-          for name in ORGANIZATION),
-        F.col("history.product_type").alias(LISTS[0]),
-        F.col("history.baskets_84").alias(LISTS[1]),
-        F.col("history.baskets_total").alias(LISTS[2]),
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -194,8 +148,8 @@ def lessons(
 def fit(given: Lessons, config: CharacteristicsConfig, checkpoint: Checkpoint | None = None) -> Candidate:
     """Train the network beside the logistic regressions, twice: the last fit learns from the validation window too.
 
-    The first fit is judged on the validation window, which says after how many epochs it ranks best, what first
-    purchases are foretold by, and the thresholds.
+    The first fit is judged on the validation window, which says after how many epochs it ranks best, how first
+    purchases are forecast, and the thresholds.
 
     Args:
         given: result of :func:`lessons`.
@@ -230,7 +184,7 @@ def last_fit(
     files = files_of(served(whole), "network", given.dictionary, NUMBERS, given.categories, config)
     limits, newest = first.model.meta.extra["thresholds"], buyers_log_odds(given.valid.bought).tolist()
     model = with_extra(from_bytes(files), thresholds=limits, first_contact=newest)
-    return Candidate(model, config.told, first.curves)
+    return Candidate(model, config.params, first.curves)
 
 
 def _kept(given: Lessons, config: CharacteristicsConfig, checkpoint: Checkpoint | None) -> Checkpoint | None:
@@ -238,18 +192,6 @@ def _kept(given: Lessons, config: CharacteristicsConfig, checkpoint: Checkpoint 
     judged = given.validation["customer_id"].to_numpy(), truth_of(given.validation).to_numpy()
     parts = given.dictionary, given.categories, given.past, given.valid, given.begun, given.begun_on_both
     return keyed(checkpoint, config, *parts, *judged)
-
-
-def truth_of(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return all product types that were bought, characteristics or not: ``customer_id``, ``item``."""
-    bought = frame[["customer_id", "bought"]].explode("bought").dropna(subset=["bought"])
-    return bought.rename(columns={"bought": "item"}).reset_index(drop=True)
-
-
-def seen_of(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return what customers had bought before: ``customer_id``, ``item``."""
-    seen = frame[["customer_id", LISTS[0]]].explode(LISTS[0]).dropna(subset=[LISTS[0]])
-    return seen.rename(columns={LISTS[0]: "item"}).reset_index(drop=True)
 
 
 def thresholds(probability: np.ndarray, happened: np.ndarray, least: float) -> np.ndarray:

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from conf.errors import DataError
 from training.networks.loop import Batch
+from training.next_action.spec import INPUTS
 
-INPUTS = ("actions", "days_ago")
 NOTHING, OTHER = "no purchase", "other"
 #: borders of the age of an event in days: an embedding each
 _AGES = np.array([0, 1, 3, 7, 14, 21, 28, 42, 63, 84, 126, 182, 273])

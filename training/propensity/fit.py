@@ -1,0 +1,121 @@
+"""How a propensity is fitted: the simplest of several models that is as good as the best.
+
+Reference: Breiman et al. (1984), "Classification and Regression Trees" (the one-standard-error rule).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from training.evaluation.fitted import Candidate, Judged, better, judge_binary
+from training.models.artifacts import Model
+from training.models.classifiers import (
+    LogisticConfig,
+    TreesConfig,
+    boosted,
+    calibrated,
+    logistic,
+    naive_bayes,
+    trees,
+    with_calibration,
+    with_extra,
+)
+from training.propensity.inputs import LABEL
+
+#: the model of the history in the label's own scope alone
+OWN = "own history"
+#: shares of the customers below the bands "middle" and "high"
+BANDS = (0.7, 0.9)
+
+
+@dataclass(frozen=True)
+class LadderConfig:
+    """Everything that changes the fitted models; of the penalties the validation window chooses."""
+
+    logistic: tuple[LogisticConfig, ...] = (LogisticConfig(strength=0.01), LogisticConfig(strength=0.1))
+    trees: TreesConfig = field(
+        default_factory=lambda: TreesConfig(
+            leaves=6, learning_rate=0.05, rounds=300, min_rows=100, rows_share=0.7, inputs_share=0.3, l2=10.0, threads=1
+        )
+    )
+
+
+def ladder(
+    name: str, train: pd.DataFrame, validation: pd.DataFrame, columns: Sequence[str], config: LadderConfig
+) -> dict[str, Candidate]:
+    """Fit every rung, all calibrated on validation, the simplest first.
+
+    They are logistic regression on the history in the own scope (where there is one), naive Bayes and logistic
+    regression on everything, and trees.
+    """
+    own = [column for column in columns if column.startswith(f"{name.removeprefix('propensity_')}:")]
+
+    def line(taken: Sequence[str], family: str) -> Candidate:
+        fitted = [logistic(name, train, taken, LABEL, each, family) for each in config.logistic]
+        candidates = zip(fitted, config.logistic, strict=True)
+        return better([Candidate(model, asdict(each)) for model, each in candidates], validation, LABEL)
+
+    rungs = {OWN: line(own, f"logistic regression on the {OWN}")} if own else {}
+    rungs |= {
+        "naive Bayes": Candidate(naive_bayes(name, train, columns, LABEL)),
+        "logistic regression": line(columns, "logistic regression"),
+        "trees": boosted(name, train, validation, columns, LABEL, config.trees),
+    }
+    return {rung: replace(found, model=calibrated(found.model, validation, LABEL)) for rung, found in rungs.items()}
+
+
+def simplest(rungs: dict[str, Candidate], judge: Callable[[Model], Judged]) -> str:
+    """Return the first rung that ``judge`` finds within one standard error of the best, paired by customer."""
+    each = {rung: judge(found.model).each for rung, found in rungs.items()}
+    best = each[max(each, key=lambda rung: float(each[rung].mean()))]
+
+    def is_as_good(values: pd.Series) -> bool:
+        behind = best - values
+        return float(behind.mean()) <= float(behind.std(ddof=0)) / np.sqrt(len(behind))
+
+    return next(rung for rung, values in each.items() if is_as_good(values))
+
+
+def fit(
+    name: str, train: pd.DataFrame, validation: pd.DataFrame, columns: Sequence[str], config: LadderConfig
+) -> Candidate:
+    """Fit the ladder, keep the simplest rung as good as the best, and fit it again with the validation window.
+
+    Args:
+        name: of the model.
+        train: rows with :data:`LABEL`.
+        validation: the same, later in time or of other customers.
+        columns: inputs.
+        config: penalties and sizes.
+    """
+    rungs = ladder(name, train, validation, columns, config)
+    rung = simplest(rungs, lambda model: judge_binary(model, validation, LABEL))
+    again = _again(rungs[rung], pd.concat([train, validation], ignore_index=True), config)
+    calibration: Any = rungs[rung].model.meta.extra.get("calibration")
+    told = {
+        f"validation {each}": float(judge_binary(found.model, validation, LABEL).each.mean())
+        for each, found in rungs.items()
+    }
+    params = {"rung": rung, **rungs[rung].params, **told}
+    return Candidate(with_calibration(again, *calibration) if calibration else again, params, rungs[rung].curves)
+
+
+def with_bands(found: Candidate, frame: pd.DataFrame) -> Candidate:
+    """Fix the borders of the bands, so that they hold still from night to night: by the shares of ``frame``."""
+    borders = np.quantile(found.model.predict(frame), BANDS)
+    return replace(found, model=with_extra(found.model, bands=[float(border) for border in borders]))
+
+
+def _again(chosen: Candidate, both: pd.DataFrame, config: LadderConfig) -> Model:
+    model, columns = chosen.model, chosen.model.meta.inputs
+    if model.meta.family == "naive Bayes":
+        return naive_bayes(model.meta.name, both, columns, LABEL)
+    if model.meta.kind == "sklearn":
+        return logistic(model.meta.name, both, columns, LABEL, LogisticConfig(**chosen.params), model.meta.family)
+    rounds = max(1, model.booster.num_trees())  # type: ignore[attr-defined]
+    return trees(model.meta.name, both, None, columns, LABEL, replace(config.trees, rounds=rounds))
