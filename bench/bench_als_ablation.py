@@ -26,12 +26,12 @@ from conf.settings.load import load
 from conf.tables.features import ALS_ITEMS, ALS_USERS
 from features.items.als import AlsConfig, factorize
 from features.schemas import struct
-from jobs.train import training_sets
-from scoring.offers.candidates import RANKER_INPUTS
-from training.characteristics.fit import seen_of, truth_of
+from jobs.train import customer_sets
+from training.characteristics.examples import seen_of, truth_of
 from training.evaluation.fitted import Judged
 from training.evaluation.metrics import paired_bootstrap, split_truth
 from training.rankers import discovery_ranker, offer_ranker
+from training.rankers.inputs import RANKER_INPUTS
 
 Factors = Callable[[DataFrame, AlsConfig], tuple[DataFrame, DataFrame]]
 FIGURES = ("hit_rate_at_5", "ndcg_at_5")
@@ -105,7 +105,7 @@ def main() -> None:
     found: dict[str, dict[str, Judged]] = {}
     for name, factors in KINDS.items():
         spent: list[float] = []
-        with mock.patch.object(training_sets, "factorize", partial(timed, factors, spent)):
+        with mock.patch.object(customer_sets, "factorize", partial(timed, factors, spent)):
             sets = built(load(), arguments.night, arguments.back)
         inputs = tuple(each for each in RANKER_INPUTS if factors is not none or each != "als_score")
         found[name] = judged(sets, inputs)

@@ -25,14 +25,14 @@ from conf.settings.load import load
 from conf.settings.schema import Models, Settings
 from jobs.lake.lake import Lake
 from jobs.spark import session
-from jobs.train.tasks import TASKS
 from jobs.train.training_sets import training_sets
 from measures.tables import threshold_sweep
 from peers.characteristics import by_segment, regressions
 from training.characteristics.architectures import compared, study
 from training.characteristics.baselines import baseline
+from training.characteristics.contenders import contenders
 from training.characteristics.evaluate import slices_of
-from training.characteristics.fit import NAME, CharacteristicsConfig, Lessons, lessons, truth_of
+from training.characteristics.fit import CharacteristicsConfig, Lessons, lessons, truth_of
 from training.characteristics.numpy_network import Network
 from training.evaluation.fitted import Judged
 from training.evaluation.metrics import paired_bootstrap
@@ -63,18 +63,18 @@ def measure(settings: Settings, night: date, clean: date, architectures: bool) -
 def told(sets: TrainingSets, models: Models) -> None:
     """Print HitRate@5 and NDCG@5 of the network and its baselines, its gains over each, and the sweep of cuts."""
     started = time.process_time()
-    trial = TASKS[NAME].trial(sets, models)
+    fitted = contenders(sets, models)
     print(f"gate {sets.windows.gate}, trained in {time.process_time() - started:.0f} CPU s")
-    network, *others = (trial.judge(each.model) for each in (trial.challenger, trial.baseline, *trial.others))
+    network, *others = (fitted.evaluate(each.model) for each in (fitted.challenger, fitted.baseline, *fitted.further))
     rivals: dict[str, Slices] = {
         each.model.meta.family: dict(judged.slices)
-        for each, judged in zip((trial.baseline, *trial.others), others, strict=True)
+        for each, judged in zip((fitted.baseline, *fitted.further), others, strict=True)
     }
     given, gate = learnt(sets, models), sets.read("customers", sets.windows.gate)
     known = pd.concat([sets.read("customers", sets.windows.training), given.validation], ignore_index=True)
     shares = by_segment(known, gate, given.dictionary, models.seed)
     rivals["popularity in segment"] = slices_of(gate, truth_of(gate), np.asarray(given.dictionary), shares)
-    alone = trial.judge(regressions(given).model)
+    alone = fitted.evaluate(regressions(given).model)
     rivals[regressions(given).model.meta.family] = dict(alone.slices)
     _line("network", dict(network.slices))
     for family, other in rivals.items():
@@ -87,11 +87,11 @@ def told(sets: TrainingSets, models: Models) -> None:
                 for name, gain in zip(METRICS, gains, strict=True)
             ), flush=True)  # fmt: skip
     print(f"  ECE: network {network.metrics['ece']:.4f}, regressions {alone.metrics['ece']:.4f}")
-    _sweep(network, trial.challenger.model)
+    _sweep(network, fitted.challenger.model)
 
 
 def learnt(sets: TrainingSets, models: Models) -> Lessons:
-    """Return what the trial of the night learns from."""
+    """Return what the network of the night learns from."""
     days = sets.windows.training, sets.windows.validation
     train, validation = (sets.read("customers", each) for each in days)
     dictionary = sets.read("types", sets.windows.training[0])["product_type"].tolist()

@@ -13,8 +13,8 @@ from sklearn.cluster import KMeans
 from features.segments.segments import TRAITS
 from training.characteristics.fit import NUMBERS, Lessons, files_of, with_thresholds
 from training.characteristics.keras_training import served
-from training.characteristics.numpy_network import label_matrix
 from training.evaluation.fitted import Candidate
+from training.models.lists import label_matrix
 
 #: segments, and customers of all that weigh as much as the members of one
 _SEGMENTS, _SHRINK = 8, 20.0

@@ -6,6 +6,7 @@ import math
 
 from conf.tables.runs import CANDIDATES_EACH, RECALL, SHOWN
 from jobs.report.night_tables import NightTables, Row
+from training import registry
 
 #: verdicts on a model without an interval: a baseline that serves, and anything else
 UNCOMPARED = ("a baseline serves", "not compared")
@@ -17,6 +18,22 @@ def models(night: NightTables) -> list[Row]:
     """Return the models with their baselines; ``verdict`` is what the interval supports."""
     rows = night.ask("select * exclude (ds) from models order by name, standing, sha256")
     return [row | {"difference": _difference(row), "verdict": verdict(row)} for row in rows]
+
+
+def score_spread(night: NightTables) -> list[Row]:
+    """Return the quartiles over the customers of every score that a model of the registry wants shown.
+
+    A column that this night's table does not have yet is left out: an earlier version scored it.
+    """
+    present = {row["column_name"] for row in night.ask("describe customers")}
+    rows = []
+    for spec in registry.series_models():
+        for column in (column for column in spec.columns if column.name in spec.shown and column.name in present):
+            quarters = ((0.25, "low"), (0.5, "middle"), (0.75, "high"))
+            cells = ", ".join(f"quantile_cont({column.name}, {share}) as {name}" for share, name in quarters)
+            (row,) = night.ask(f"select count({column.name}) as customers, {cells} from customers")
+            rows.append(row | {"title": spec.title, "name": column.name, "about": column.about})
+    return [row for row in rows if row["customers"]]
 
 
 def compared(night: NightTables) -> list[Row]:

@@ -25,7 +25,15 @@ from jobs.report.customer_figures import churn, named, propensities, recency, se
 from jobs.report.expectation_figures import expectation_figures
 from jobs.report.item_figures import item_figures
 from jobs.report.list_figures import list_figures
-from jobs.report.model_figures import UNCOMPARED, compared, kpi_rules, models, reliability, treatment_effects
+from jobs.report.model_figures import (
+    UNCOMPARED,
+    compared,
+    kpi_rules,
+    models,
+    reliability,
+    score_spread,
+    treatment_effects,
+)
 from jobs.report.night_figures import checks, stages, totals
 from jobs.report.night_tables import NightTables
 from jobs.report.offer_figures import examples, offers, outcomes
@@ -91,6 +99,7 @@ def render(settings: Settings, night: NightTables) -> str:
         "segments": segments(night),
         "audiences": segment_figures(night),
         "models": models(night),
+        "score_spread": score_spread(night),
         "compared": compared(night),
         "architectures": newest_study(night.lake, night.day),
         "lists": list_figures(night.lake, night.day),

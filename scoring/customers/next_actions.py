@@ -14,7 +14,7 @@ from scoring.offers.arbitration import PLACES
 from scoring.predictions import Batches, Packed
 from training.evaluation.top_k import best_columns
 from training.models.artifacts import from_bytes
-from training.next_action.next_action import NextAction
+from training.next_action.forecast import NextAction
 
 #: actions told of a customer
 MOST = 5

@@ -19,9 +19,7 @@ def coupon_rows(coupon_affinity: DataFrame, profile: DataFrame) -> DataFrame:
         The columns of ``COUPON_AFFINITY``, ``COUPON_INPUTS`` and ``RESPONSE_INPUTS`` (doubles), one row per
         customer and coupon.
     """
-    customer = profile.select(
-        "customer_id", *(F.col(name).cast("double").alias(f"customer_{name}") for name in BUYER)
-    )
+    customer = profile.select("customer_id", *(F.col(name).cast("double").alias(f"customer_{name}") for name in BUYER))
     rows = coupon_affinity.join(customer, "customer_id", "left")
     by_customer, by_campaign = Window.partitionBy("customer_id"), Window.partitionBy("customer_id", "campaign_id")
     rows = rows.withColumn("scope_frequency", frequency().cast("double"))

@@ -12,8 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from training.characteristics.first_purchases import buyers_log_odds
 from training.characteristics.fit import files_of, with_thresholds
 from training.characteristics.keras_training import Linear, served
-from training.characteristics.numpy_network import encode, label_matrix
+from training.characteristics.numpy_network import encode
 from training.evaluation.fitted import Candidate
+from training.models.lists import label_matrix
 
 #: customers that the three numbers of personal frequency are fitted on
 _ROWS = 1000

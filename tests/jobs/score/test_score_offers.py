@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 import scoring.offers.next_best_offers as next_best_offers
 from conf.errors import DataError
 from conf.settings.load import load
+from conf.settings.propensities import Propensities
 from conf.settings.schema import Settings, Spark
 from conf.tables.canonical import CANONICAL
 from conf.tables.features import FEATURES
@@ -24,9 +25,10 @@ from conf.tables.types import arrow_schema
 from jobs.database import database
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
-from jobs.score.score_inputs import deliveries, load_models, scoring_pins
+from jobs.score.score_inputs import PinnedModels, deliveries, load_models, scoring_pins
 from jobs.score.score_offers import run
 from jobs.stages import Stage
+from scoring.predictions import Packed
 from training.models import artifacts
 from training.models.classifiers import LogisticConfig, logistic
 from training.next_action import evaluate as next_action_evaluate, fit as next_action_fit, inputs as next_action_inputs
@@ -329,9 +331,22 @@ def test_a_model_that_has_seen_the_future_may_not_score(night):
 
 
 def test_the_network_recommends_even_while_it_is_a_challenger():
-    given = {"churn": {"a": 1}, "characteristics": {"b": 1}, "characteristics:challenger": {"c": 1}, "other": {}}
-    assert scoring_pins(given) == {"churn": {"a": 1}, "characteristics": {"c": 1}}
-    assert scoring_pins({"churn:challenger": {"a": 1}}) == {}
+    given = {"churn": {"a": 1}, "characteristics": {"b": 1}, "characteristics:challenger": {"c": 1}}
+    nothing = Propensities()
+    assert scoring_pins(given, nothing) == {"churn": {"a": 1}, "characteristics": {"c": 1}}
+    assert scoring_pins({"churn:challenger": {"a": 1}}, nothing) == {}
+    with pytest.raises(DataError, match=r"model.s. chrun are pinned and no model of that name is declared"):
+        scoring_pins({"chrun": {"a": 1}}, nothing)
+
+
+def test_a_model_that_serves_and_scores_nothing_stops_the_night() -> None:
+    models = PinnedModels({"churn": Packed({}), "value": Packed({})})
+    assert models.get("churn") is not None
+    assert models.get("survival") is None
+    with pytest.raises(DataError, match=r"model.s. value serve this night and nothing was scored with them"):
+        models.check_all_applied()
+    assert models["value"] is not None
+    models.check_all_applied()
 
 
 def test_delivered_files_of_the_last_nights_are_contacts(settings):

@@ -13,9 +13,10 @@ from pyspark.sql import functions as F
 from conf.settings.load import load
 from conf.tables.features import PURCHASE_SERIES
 from scoring.customers.customer_scores import customer_scores
-from scoring.customers.series_scores import scored_batch, series_scores, strongest
+from scoring.customers.series_scores import scored_batch, series_scores
 from scoring.predictions import Packed
 from training.churn import fit as churn_fit, inputs as churn_inputs
+from training.models.attributions import strongest
 from training.value import fit as value_fit
 
 INPUTS = PURCHASE_SERIES.names[1:]

@@ -58,7 +58,7 @@ def test_a_trial_that_tells_no_days_is_refused() -> None:
 
 
 def test_inputs_that_foresee_are_told_by_set() -> None:
-    changed = {"rhythm": ["gap_max", "rate"], "pairs": ["score"]}
-    assert leaking_sets({"rhythm", "customers"}, changed, GATE) == [
-        "inputs of set rhythm change when nothing after 2017-11-05 is known: gap_max, rate"
+    changed = {"purchase_series": ["gap_max", "rate"], "pairs": ["score"]}
+    assert leaking_sets({"purchase_series", "customers"}, changed, GATE) == [
+        "inputs of set purchase_series change when nothing after 2017-11-05 is known: gap_max, rate"
     ]
