@@ -72,6 +72,16 @@ def test_an_edit_runs_the_stages_again_that_read_it(tree, place):
     assert {stage for stage in Stage if before[stage] != after[stage]} == expected
 
 
+def test_references_of_models_count_where_models_run(tmp_path):
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training/spec.py").write_text("'training.fit:contenders', 'no module: at all'\n")
+    (tmp_path / "training/fit.py").write_text("")
+    assert set(closure("training.spec", tmp_path)) == {"training.spec"}
+    assert set(closure("training.spec", tmp_path, by_reference=True)) == {"training.spec", "training.fit"}
+    assert {stage for stage in Stage if READS[stage].runs_models} == {Stage.TRAIN, Stage.SCORE}
+    assert "training.churn.evaluate" in closure(READS[Stage.TRAIN].module, by_reference=True)
+
+
 def test_a_night_and_inputs_count(tree):
     settings = load(tree / "conf/nbo.yml")
     one = fingerprint(settings, Stage.SCORE, DAY, {"clean": "1"}, tree)
