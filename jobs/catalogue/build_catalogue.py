@@ -26,16 +26,17 @@ from features.catalogue.config import CatalogueConfig
 from features.catalogue.decisions import APART, SAME, Decision, Decisions, resolve
 from features.catalogue.reasons import NO_TITLE
 from jobs.catalogue import cluster_tables as tables
-from jobs.catalogue.known_products import KNOWN, add_known, find_fresh, write_known
+from jobs.catalogue.known_products import add_known, find_fresh, write_known
 from jobs.lake.facts import CatalogueFacts
-from jobs.lake.lake import SHARED_CLUSTERS, Draft, Lake
+from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import File, Manifest, TableVersion
 from jobs.lake.night import publish
 from jobs.lake.reads import settings_of
 from jobs.stages import Stage
+from jobs.tables.catalogue import CLUSTERS, JOURNAL, KNOWN, SHARED_CLUSTERS
+from jobs.tables.clean import CLEAN
 
 log = logging.getLogger(__name__)
-CLUSTERS, JOURNAL = "catalogue/product_clusters", "catalogue/cluster_journal"
 _FIELDS = ("product_id", "other_product_id", "decision")
 
 
@@ -52,7 +53,7 @@ def run(settings: Settings, day: date, force: bool = False, recluster: bool = Fa
     recluster = recluster or CatalogueFacts.of(current).reclustered
     decisions, read = read_decisions(Path(settings.home, settings.catalogue.decisions))
     inputs = {
-        "products": lake.version("clean/products", day).content,
+        "products": lake.version(CLEAN["products"], day).content,
         "decisions": read,
         "reclustered": str(recluster),
         "earlier": lake.need(Stage.CATALOGUE, earlier).content if earlier else "none",
@@ -203,7 +204,7 @@ def _engine(night: _Night) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open DuckDB with tonight's ``products``, the clusters of the night ``before`` and an empty ``proposed``."""
     spill = Path(night.settings.home, "spill")
     with duckdb.connect(config={"temp_directory": str(spill)}) as engine:
-        _attach(engine, "clean", night.lake, night.lake.version("clean/products", night.day).files)
+        _attach(engine, "clean", night.lake, night.lake.version(CLEAN["products"], night.day).files)
         engine.execute(f"create temp view products as select product_id, {night.text} as title from clean")
         if night.earlier:
             _attach(engine, "before", night.lake, night.lake.version(CLUSTERS, night.earlier).files)

@@ -24,6 +24,7 @@ from jobs.catalogue.index import LakeIndex, add_to_index
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.spark import session
+from jobs.tables.clean import CLEAN
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -46,7 +47,7 @@ def cluster_all(
         config: settings of the method.
     """
     spark = session(settings, "catalogue")
-    products: DataFrame = draft.lake.spark(spark, "clean/products", draft.day)
+    products: DataFrame = draft.lake.spark(spark, CLEAN["products"], draft.day)
     titles = products.selectExpr("product_id", f"{text} as title").where("title is not null")
     found, words = product_clusters(titles, config)
     log.info("catalogue: %s titles, %s", f"{words.titles:,}", describe(*config.shape(words.titles)))

@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from jobs.catalogue.cluster_tables import write
 from jobs.lake.lake import Draft
+from jobs.tables.catalogue import KNOWN
 
-KNOWN = "catalogue/known_products"
 _SCHEMA = pa.schema([("product", pa.uint64()), ("content", pa.uint64()), ("cluster", pa.uint64())])
 
 

@@ -22,8 +22,9 @@ from rich.table import Table as Grid
 from conf.errors import ConfigError
 from conf.settings.schema import Settings
 from jobs.child import StageFailed, run_stage
-from jobs.lake.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake
+from jobs.lake.lake import Lake
 from jobs.stages import Stage
+from jobs.tables.outcomes import CUSTOMER_OUTCOMES, OUTCOMES
 from scoring.outcomes.expected_and_realised import FIGURES, METRICS, names, verdict
 from scoring.outcomes.gains import COLUMNS, gains, ratio_values
 from scoring.outcomes.outcomes import ALL, DISCOVERY, NBO, REPEAT

@@ -43,6 +43,7 @@ from jobs.lake.night import publish
 from jobs.lake.reads import settings_of
 from jobs.spark import session
 from jobs.stages import Stage
+from jobs.tables.features import FEATURES
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -60,8 +61,8 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     if earlier := lake.newest(Stage.FEATURES, day):
         fitted = FeatureFacts.of(lake.need(Stage.FEATURES, earlier)).segments
         inputs["segments"] = hashlib.sha256(json.dumps(fitted, sort_keys=True).encode()).hexdigest()
-        if lake.has("features/segments", earlier):
-            inputs["members"] = lake.version("features/segments", earlier).content
+        if lake.has(FEATURES["segments"], earlier):
+            inputs["members"] = lake.version(FEATURES["segments"], earlier).content
     inputs |= causes(lake, day)
     return publish(settings, Stage.FEATURES, day, inputs, partial(_build, settings, lake, day), force)
 
@@ -103,11 +104,11 @@ def _build_segments(night: FeatureNight, profiles: DataFrame) -> None:
     config = SegmentConfig(FitConfig(tree=TreeConfig(seed=night.settings.models.seed)))
     earlier = night.lake.newest(Stage.FEATURES, night.day)
     before, members = None, None
-    if earlier is not None and night.lake.has("features/segments", earlier):
+    if earlier is not None and night.lake.has(FEATURES["segments"], earlier):
         fitted = FeatureFacts.of(night.lake.need(Stage.FEATURES, earlier)).segments
         if "centres" in fitted:
             before = Fitted.from_dict(fitted)
-            members = night.lake.spark(night.spark, "features/segments", earlier)
+            members = night.lake.spark(night.spark, FEATURES["segments"], earlier)
     found = segments(profiles, night.day, config, before, members)
     night.write("segments", found.members)
     night.write("segment_profiles", found.profiles)

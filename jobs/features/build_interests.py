@@ -20,6 +20,7 @@ from features.schemas import conform
 from jobs.features.feature_night import FeatureNight
 from jobs.lake.lake import Draft
 from jobs.lake.manifest import TableVersion
+from jobs.tables.features import FEATURES as FEATURE_TABLES
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -56,7 +57,7 @@ def build_interests(
     found = customer_features(bought, everybody, night.day, night.timezone).persist()
     night.write("interests", interest_table(found, customers, profile, night.settings.source.life_stages))
     wide = night.write("wide", conform(found, WIDE))
-    night.draft.arrow("features/feature_coverage", _coverage(night.draft, wide, wide_columns(everybody)))
+    night.draft.arrow(FEATURE_TABLES["feature_coverage"], _coverage(night.draft, wide, wide_columns(everybody)))
     for frame in (found, bought):
         frame.unpersist()
 
@@ -65,7 +66,7 @@ def _coverage(draft: Draft, wide: TableVersion, columns: list[WideColumn]) -> pa
     """Count what is known, from the footers of Parquet files and one pass over the places of ``wide``."""
     rows: list[tuple[str, int, str, str, str, float, float | None]] = []
     for name in CUSTOMER_TABLES:
-        known = _known(draft, f"features/{name}")
+        known = _known(draft, FEATURE_TABLES[name])
         for position, column in enumerate(FEATURES[name].columns):
             if column.name not in FEATURES[name].key and column.name in known:
                 rows.append((name, position, column.name, column.about, unit(column.name), known[column.name], None))

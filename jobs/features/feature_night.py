@@ -11,6 +11,8 @@ from conf.settings.schema import Settings
 from conf.tables.features import FEATURES
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import TableVersion
+from jobs.tables.clean import CLEAN
+from jobs.tables.features import FEATURES as FEATURE_TABLES
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -35,16 +37,16 @@ class FeatureNight:
 
     def clean(self, name: str) -> DataFrame:
         """Read a table of the clean layer."""
-        return self.lake.spark(self.spark, f"clean/{name}", self.day)
+        return self.lake.spark(self.spark, CLEAN[name], self.day)
 
     def optional(self, name: str) -> DataFrame | None:
         """Read a table of the clean layer that the source may lack."""
-        return self.clean(name) if self.lake.has(f"clean/{name}", self.day) else None
+        return self.clean(name) if self.lake.has(CLEAN[name], self.day) else None
 
     def write(self, name: str, frame: DataFrame) -> TableVersion:
         """Write a feature table sorted by its key; Spark makes as many files as its size asks for."""
         key = FEATURES[name].key
-        return self.draft.spark(f"features/{name}", frame.repartition(key[0]).sortWithinPartitions(*key))
+        return self.draft.spark(FEATURE_TABLES[name], frame.repartition(key[0]).sortWithinPartitions(*key))
 
     def skip(self, name: str, why: str) -> None:
         """Note why a table cannot be built from this source."""

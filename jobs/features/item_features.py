@@ -31,9 +31,11 @@ from jobs.features.feature_night import FeatureNight
 from jobs.inputs.repeats import durables, shared_clusters
 from jobs.inputs.suitability import mark_unfit
 from jobs.lake.facts import FeatureFacts
-from jobs.lake.lake import SHARED_CLUSTERS, Lake
+from jobs.lake.lake import Lake
 from jobs.lake.manifest import TableVersion
 from jobs.stages import Stage
+from jobs.tables.catalogue import SHARED_CLUSTERS
+from jobs.tables.features import FEATURES
 from scoring.offers.repeats import owned
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def settled(lake: Lake, day: date) -> tuple[date, dict[str, TableVersion]] | Non
         return None
     manifest = lake.need(Stage.FEATURES, earlier)
     made = date.fromisoformat(FeatureFacts.of(manifest).items.get("made_on", "0001-01-01"))
-    names = [f"features/{name}" for name in SETTLED]
+    names = [FEATURES[name] for name in SETTLED]
     if (day - made).days >= FRESH_DAYS or any(name not in manifest.tables for name in names):
         return None
     return made, {name: manifest.tables[name] for name in names}
@@ -85,7 +87,7 @@ def build_products(night: FeatureNight, order_lines: DataFrame, products: DataFr
     clusters = shared_clusters(night.lake, night.spark, night.day)
     night.write("repurchase", repurchase(order_lines, products, night.day))
     if clusters is None:
-        night.draft.arrow("features/cluster_repurchase", arrow_schema(CLUSTER_REPURCHASE).empty_table())
+        night.draft.arrow(FEATURES["cluster_repurchase"], arrow_schema(CLUSTER_REPURCHASE).empty_table())
     else:
         types = _written(night, "repurchase")
         night.write("cluster_repurchase", cluster_repurchase(order_lines, products, clusters, types, night.day))
@@ -106,7 +108,7 @@ def build_lists(night: FeatureNight, order_lines: DataFrame, products: DataFrame
     sales = product_sales(order_lines, products, night.day)
     clusters = shared_clusters(night.lake, night.spark, night.day)
     shown = None if clusters is None else shown_products(sales, clusters).persist()
-    if "features/offer_lists" not in night.draft.tables:
+    if FEATURES["offer_lists"] not in night.draft.tables:
         parts = (_written(night, name) for name in ("segments", "similar_products", "products_together"))
         night.write("offer_lists", offer_lists(as_shown(sales, shown), *parts))
     index = _written(night, "product_index")
@@ -131,4 +133,4 @@ def _suiting(night: FeatureNight, order_lines: DataFrame, rows: DataFrame) -> Da
 
 def _written(night: FeatureNight, name: str) -> DataFrame:
     """Read a table that the draft has."""
-    return night.lake.spark_files(night.spark, night.draft.tables[f"features/{name}"].files)
+    return night.lake.spark_files(night.spark, night.draft.tables[FEATURES[name]].files)

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING
 import pyarrow.dataset as pads
 
 from features.lines import until
-from jobs.lake.lake import SHARED_CLUSTERS, Lake
+from jobs.lake.lake import Lake
 from jobs.lake.manifest import TableVersion
 from jobs.stages import Stage
+from jobs.tables.catalogue import SHARED_CLUSTERS
+from jobs.tables.clean import CLEAN
+from jobs.tables.features import FEATURES
 from scoring.offers.repeats import durable_products, last_clusters, with_owned_scope
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_TYPES, _OF_CLUSTERS, _SCOPES = "features/repurchase", "features/cluster_repurchase", "clean/offer_products"
+_TYPES, _OF_CLUSTERS, _SCOPES = FEATURES["repurchase"], FEATURES["cluster_repurchase"], CLEAN["offer_products"]
 
 
 def shared_clusters(lake: Lake, spark: SparkSession, day: date) -> DataFrame | None:
@@ -44,7 +47,7 @@ def durables(
     tables = lake.need(Stage.FEATURES, day).tables if tables is None else tables
     if not any(_durable(lake, tables[name]) for name in (_TYPES, _OF_CLUSTERS) if name in tables):
         return None
-    products, types = lake.spark(spark, "clean/products", day), lake.spark_files(spark, tables[_TYPES].files)
+    products, types = lake.spark(spark, CLEAN["products"], day), lake.spark_files(spark, tables[_TYPES].files)
     clusters = shared_clusters(lake, spark, day)
     if clusters is None or _OF_CLUSTERS not in tables:
         return durable_products(products, types)
@@ -56,7 +59,7 @@ def bought_last(lake: Lake, spark: SparkSession, day: date) -> DataFrame | None:
     clusters = shared_clusters(lake, spark, day)
     if clusters is None or not lake.has(_OF_CLUSTERS, day) or not lake.version(_OF_CLUSTERS, day).rows:
         return None
-    products, intervals = lake.spark(spark, "clean/products", day), lake.spark(spark, _OF_CLUSTERS, day)
+    products, intervals = lake.spark(spark, CLEAN["products"], day), lake.spark(spark, _OF_CLUSTERS, day)
     return last_clusters(_past(lake, spark, day), products, clusters, intervals)
 
 
@@ -77,7 +80,7 @@ def with_owned(lake: Lake, spark: SparkSession, day: date, coupons: DataFrame) -
 
 def _past(lake: Lake, spark: SparkSession, day: date) -> DataFrame:
     """Return the order lines up to the night."""
-    return lake.spark(spark, "clean/order_lines", day).where(until(day))
+    return lake.spark(spark, CLEAN["order_lines"], day).where(until(day))
 
 
 def _durable(lake: Lake, table: TableVersion) -> int:

@@ -15,6 +15,7 @@ from conf.tables.canonical import CANONICAL
 from features.lines import until
 from features.schemas import struct
 from jobs.lake.lake import Lake
+from jobs.tables.clean import CLEAN
 from scoring.offers.fitness import with_unfit
 
 log = logging.getLogger(__name__)
@@ -35,14 +36,14 @@ def mark_unfit(lake: Lake, spark: SparkSession, day: date, policy: Policy, rows:
         return rows
 
     def clean(name: str) -> DataFrame:
-        if lake.has(f"clean/{name}", day):
-            return lake.spark(spark, f"clean/{name}", day)
+        if lake.has(CLEAN[name], day):
+            return lake.spark(spark, CLEAN[name], day)
         log.warning("the source has no %s: the filters of policy.fits treat their attributes as missing", name)
         return spark.createDataFrame([], struct(CANONICAL[name]))
 
     customers, lines, products = (clean(name) for name in ("customers", "order_lines", "products"))
     if key == "offer_id":
-        if not lake.has("clean/offer_products", day):
+        if not lake.has(CLEAN["offer_products"], day):
             log.warning("the source has no offer_products: policy.fits decides by `unknown` for every coupon")
             return rows.withColumn("unfit", F.lit(any(rule.unknown == "refuse" for rule in policy.fits)))
         scope = clean("offer_products").select("offer_id", "product_id")

@@ -26,29 +26,11 @@ import pyarrow.parquet as pq
 from conf.errors import DataError
 from jobs.lake.facts import check_names
 from jobs.lake.manifest import File, Manifest, TableVersion
+from jobs.lake.tables import stage_of
 from jobs.stages import Stage
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-#: what earlier offers brought
-OUTCOMES = "outcomes/offer_outcomes"
-#: what each customer adds to these figures
-CUSTOMER_OUTCOMES = "outcomes/customer_outcomes"
-#: the products that share a cluster, which is what the database gets of the catalogue
-SHARED_CLUSTERS = "catalogue/shared_clusters"
-#: which stage publishes a layer
-LAYERS = {
-    "raw": Stage.INGEST,
-    "clean": Stage.VALIDATE,
-    "quarantine": Stage.VALIDATE,
-    "quality": Stage.VALIDATE,
-    "catalogue": Stage.CATALOGUE,
-    "features": Stage.FEATURES,
-    "models": Stage.TRAIN,
-    "scores": Stage.SCORE,
-    "outcomes": Stage.MEASURE,
-}
 
 
 def addresses(root: str) -> tuple[str, str]:
@@ -113,14 +95,14 @@ class Lake:
         Raises:
             DataError: the night or the table is not published.
         """
-        manifest = self.need(LAYERS[table.split("/")[0]], day)
+        manifest = self.need(stage_of(table), day)
         if table not in manifest.tables:
             raise DataError(f"the night {day} has no table {table}; it has {sorted(manifest.tables)}")
         return manifest.tables[table]
 
     def has(self, table: str, day: date) -> bool:
         """Tell whether ``table`` is published for ``day`` (a source need not have every entity)."""
-        manifest = self.manifest(LAYERS[table.split("/")[0]], day)
+        manifest = self.manifest(stage_of(table), day)
         return manifest is not None and table in manifest.tables
 
     def dataset(self, table: str, day: date) -> pads.Dataset:
@@ -300,7 +282,7 @@ class Draft:
         return File(info.path[len(self.lake.base) + 1 :], int(rows), info.size, int(total) % 2**64, part)
 
     def _check(self, table: str) -> None:
-        if LAYERS[table.split("/")[0]] is not self.stage:
+        if stage_of(table) is not self.stage:
             raise ValueError(f"stage {self.stage} does not publish {table}")
         self._begun.add(table)
 

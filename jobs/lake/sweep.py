@@ -8,7 +8,8 @@ import time
 import pyarrow.fs as pafs
 
 from conf.settings.schema import Settings
-from jobs.lake.lake import LAYERS, Lake
+from jobs.lake.lake import Lake
+from jobs.lake.tables import LAYERS
 from jobs.stages import Stage
 
 #: stages whose old nights go; raw exports, scores and outcomes are the record, and are kept for ever

@@ -27,13 +27,14 @@ from conf.tables.offers import OFFER_OUTCOMES
 from conf.tables.types import arrow_schema
 from jobs.database.contacts import is_live, local_day
 from jobs.lake.facts import MeasureFacts
-from jobs.lake.lake import CUSTOMER_OUTCOMES, OUTCOMES, Draft, Lake
+from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.lake.night import publish
 from jobs.lake.reads import settings_of
 from jobs.measure.night_outcomes import CUSTOMER_SCHEMA, NightOutcomes
 from jobs.spark import session
 from jobs.stages import Stage
+from jobs.tables.outcomes import CUSTOMER_OUTCOMES, OUTCOMES
 
 log = logging.getLogger(__name__)
 

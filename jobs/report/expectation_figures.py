@@ -6,7 +6,8 @@ import math
 from datetime import date
 from typing import Any
 
-from jobs.lake.lake import OUTCOMES, Lake
+from jobs.lake.lake import Lake
+from jobs.tables.outcomes import OUTCOMES
 from scoring.outcomes.expected_and_realised import FIGURES, names, verdict
 
 

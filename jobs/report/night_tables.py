@@ -8,8 +8,9 @@ from typing import Any
 import duckdb
 
 from conf.settings.schema import Settings
-from jobs.lake.lake import OUTCOMES, Lake
+from jobs.lake.lake import Lake
 from jobs.stages import Stage
+from jobs.tables.outcomes import OUTCOMES
 
 Row = dict[str, Any]
 #: name in queries -> table of the lake; a table that the night lacks has no view

@@ -16,7 +16,7 @@ from jobs.database import database
 from jobs.inputs.newest_study import newest_study
 from jobs.lake.delivery import link_newest, new_file
 from jobs.lake.facts import SegmentsFacts, ValidateFacts
-from jobs.lake.lake import OUTCOMES, Draft, Lake
+from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.lake.night import publish
 from jobs.lake.reads import settings_of
@@ -39,6 +39,7 @@ from jobs.report.night_tables import NightTables
 from jobs.report.offer_figures import examples, offers, outcomes
 from jobs.report.segment_figures import map_of, segment_figures
 from jobs.stages import Stage
+from jobs.tables.outcomes import OUTCOMES
 
 log = logging.getLogger(__name__)
 #: what the night's page is made from

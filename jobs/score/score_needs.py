@@ -16,6 +16,9 @@ from conf.tables.table import Table
 from conf.tables.types import arrow_schema
 from jobs.lake.lake import Draft, Lake
 from jobs.score.score_segments import Population, filled
+from jobs.tables.clean import CLEAN
+from jobs.tables.features import FEATURES
+from jobs.tables.scores import SCORES
 from scoring.customers.needs import Books, characteristics, derived_books, needs_met, source_books
 from scoring.segments.audiences import affinities
 
@@ -41,11 +44,11 @@ def write_need_tables(
     origin = {"ds": day, "origin": found.origin}
     index = pa.array(range(len(known)), pa.int32())
     indexed = pa.table([pa.array(known, pa.string()), index], names=["characteristic", "dictionary_index"])
-    listed = characteristics(lake.dataset("clean/products", day), indexed, found)
+    listed = characteristics(lake.dataset(CLEAN["products"], day), indexed, found)
     _write(draft, NEED_CATEGORIES, found.categories, origin)
     _write(draft, NEEDS, found.needs, origin)
     _write(draft, CHARACTERISTICS, listed, {**origin, "model": model or None})
-    met = needs_met(lake.dataset("features/affinity", day), found, population.keys)
+    met = needs_met(lake.dataset(FEATURES["affinity"], day), found, population.keys)
     told = affinities(population.audiences, met, [str(need) for need in found.needs["need_id"].to_pylist()], _TOLD)
     rows = [dict(zip(SEGMENT_NEEDS.names[1:], row, strict=True)) for row in told]
     _write(draft, SEGMENT_NEEDS, pa.Table.from_pylist(rows, schema=arrow_schema(SEGMENT_NEEDS)), {"ds": day})
@@ -59,21 +62,17 @@ def write_need_tables(
 
 def _books(lake: Lake, day: date) -> Books:
     """Return the source's books once it has delivered needs, else those made from products."""
-    if lake.has("clean/needs", day) and lake.version("clean/needs", day).rows:
+    if lake.has(CLEAN["needs"], day) and lake.version(CLEAN["needs"], day).rows:
         return source_books(
             *(_optional(lake, day, name) for name in ("need_categories", "needs", "characteristic_needs"))
         )
-    return derived_books(lake.dataset("clean/products", day))
+    return derived_books(lake.dataset(CLEAN["products"], day))
 
 
 def _optional(lake: Lake, day: date, name: str) -> pads.Dataset | pa.Table:
     """Return a book of the clean layer; an empty one where the source has none."""
-    return (
-        lake.dataset(f"clean/{name}", day)
-        if lake.has(f"clean/{name}", day)
-        else arrow_schema(CANONICAL[name]).empty_table()
-    )
+    return lake.dataset(CLEAN[name], day) if lake.has(CLEAN[name], day) else arrow_schema(CANONICAL[name]).empty_table()
 
 
 def _write(draft: Draft, table: Table, rows: pa.Table, constant: dict[str, Any]) -> None:
-    draft.arrow(f"scores/{table.name}", filled(arrow_schema(table), rows, constant))
+    draft.arrow(SCORES[table.name], filled(arrow_schema(table), rows, constant))

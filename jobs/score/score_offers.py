@@ -22,7 +22,7 @@ from conf.tables.offers import CHARACTERISTIC_RECOMMENDATIONS, ORGANIZATION_CHAR
 from features.schemas import conform, struct
 from jobs.inputs.repeats import bought_last, with_owned
 from jobs.inputs.suitability import mark_unfit
-from jobs.lake.lake import SHARED_CLUSTERS, Draft, Lake
+from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest, TableVersion
 from jobs.lake.night import publish
 from jobs.lake.reads import settings_of
@@ -31,6 +31,10 @@ from jobs.score.score_needs import write_need_tables
 from jobs.score.score_segments import write_segment_tables
 from jobs.spark import session
 from jobs.stages import Stage
+from jobs.tables.catalogue import SHARED_CLUSTERS
+from jobs.tables.clean import CLEAN
+from jobs.tables.features import FEATURES as FEATURE_TABLES
+from jobs.tables.scores import SCORES
 from scoring.customers.customer_scores import customer_scores, discount_bands
 from scoring.customers.next_actions import next_actions
 from scoring.customers.propensities import likely_labels, propensities, propensity_inputs
@@ -117,7 +121,7 @@ class _Night:
         kept = self.within_ceilings(coupons.result())
         self.offers(ranking.result(), kept)
         self.check()
-        scored = (self.written(f"scores/{name}") for name in ("customer_scores", "next_best_offer"))
+        scored = (self.written(SCORES[name]) for name in ("customer_scores", "next_best_offer"))
         population = write_segment_tables(self.settings, self.lake, self.day, self.draft, *scored)
         network = self.models.get("characteristics")
         known = network.meta.outputs if network else ()
@@ -143,7 +147,7 @@ class _Night:
         more = (*described, self.next_actions(), likely_labels(found))
         profile = reduce(lambda left, right: left.join(right, "customer_id", "left"), more, self.profile)
         scores = customer_scores(profile, self.feature("segments"), rights, told, settings.offers, str(self.day))
-        self.scores = self.write("scores/customer_scores", scores)
+        self.scores = self.write(SCORES["customer_scores"], scores)
 
     def next_actions(self) -> DataFrame:
         """Write ``scores/next_actions`` and return each customer's first: ``customer_id``, ``next_action``."""
@@ -152,7 +156,7 @@ class _Night:
             told = self.spark.createDataFrame([], struct(NEXT_ACTIONS))
         else:
             told = next_actions(self.feature("actions"), model, self.day, self.named("next_action"))
-        files = self.write("scores/next_actions", told).files
+        files = self.write(SCORES["next_actions"], told).files
         first = self.lake.spark_files(self.spark, files).where("rank = 1")
         return first.select("customer_id", F.col("action").alias("next_action"))
 
@@ -167,7 +171,7 @@ class _Night:
             self.feature("bought_together"),
             self.feature("als_users"),
             self.feature("als_items"),
-            segments=self.feature("segments") if self.lake.has("features/segments", self.day) else None,
+            segments=self.feature("segments") if self.lake.has(FEATURE_TABLES["segments"], self.day) else None,
         )
         last = bought_last(self.lake, self.spark, self.day)
         found = with_repeats(found, self.feature("repurchase"), settings.horizon_days, last)
@@ -177,13 +181,13 @@ class _Night:
         rankers = {flag: model for flag, model in chosen.items() if model is not None}
         ranking = product_type_ranking(found, rankers, self.contacts, settings.offers, settings.policy, self.day)
         ranking = ranking.persist()
-        self.write("scores/product_type_ranking", ranking.select(*RANKING))
+        self.write(SCORES["product_type_ranking"], ranking.select(*RANKING))
         return ranking
 
     def coupons(self) -> DataFrame | None:
         """Return the customers' coupons with their probabilities; None where the source has no coupons."""
         response, scope = self.models.get("coupon_response"), self.models.get("coupon_scope")
-        if not self.lake.has("features/coupon_affinity", self.day):
+        if not self.lake.has(FEATURE_TABLES["coupon_affinity"], self.day):
             return None
         offers, targets = self.clean("offers"), self.clean("campaign_targets")
         if offers is None or targets is None:
@@ -220,19 +224,19 @@ class _Night:
             self.settings.policy,
             self.day,
         )
-        self.write("scores/next_best_offer", chosen)
+        self.write(SCORES["next_best_offer"], chosen)
 
     def characteristics(self) -> None:
         """Write ``scores/characteristic_recommendations``, and the ranking that past nights are measured by."""
         model = self.models.get("characteristics")
         if model is None:
             for table in (CHARACTERISTIC_RECOMMENDATIONS, ORGANIZATION_CHARACTERISTICS):
-                self.write(f"scores/{table.name}", self.spark.createDataFrame([], struct(table)))
+                self.write(SCORES[table.name], self.spark.createDataFrame([], struct(table)))
             return
         customers, organizations = self.clean("customers"), self.clean("organizations")
         fields = organization_fields(customers, organizations) if customers and organizations else None
         rows = label_ranking(examples(self.profile, self.feature("affinity"), fields), model)
-        ranking = self.lake.spark_files(self.spark, self.write("scores/characteristic_ranking", rows).files)
+        ranking = self.lake.spark_files(self.spark, self.write(SCORES["characteristic_ranking"], rows).files)
         stages = self.profile.select("customer_id", stage().alias("stage"))
         published = (
             ranking.where("rank <= 10")
@@ -247,11 +251,11 @@ class _Night:
                 }
             )
         )
-        self.write("scores/characteristic_recommendations", conform(published, CHARACTERISTIC_RECOMMENDATIONS))
+        self.write(SCORES["characteristic_recommendations"], conform(published, CHARACTERISTIC_RECOMMENDATIONS))
         together = self.spark.createDataFrame([], struct(ORGANIZATION_CHARACTERISTICS))
         if customers is not None and organizations is not None:
             together = of_organizations(published, customers).withColumn("ds", F.lit(self.day))
-        self.write("scores/organization_characteristics", conform(together, ORGANIZATION_CHARACTERISTICS))
+        self.write(SCORES["organization_characteristics"], conform(together, ORGANIZATION_CHARACTERISTICS))
         self.draft.facts["characteristics"] = sorted(model.meta.outputs)
 
     def propensities(self) -> TableVersion:
@@ -262,14 +266,14 @@ class _Night:
         )
         models = {each.label: (self.models[each.model], self.named(each.model)) for each in asked}
         standing = {each.label: self.pins[each.model]["standing"] for each in asked}
-        return self.write("scores/customer_propensities", propensities(rows, models, standing, asked, self.day))
+        return self.write(SCORES["customer_propensities"], propensities(rows, models, standing, asked, self.day))
 
     def check(self) -> None:
         """Stop the night whose scores make no sense; nothing of it is published."""
         found = faults(
-            self.written("scores/product_type_ranking"),
-            self.written("scores/next_best_offer"),
-            self.written("scores/customer_scores"),
+            self.written(SCORES["product_type_ranking"]),
+            self.written(SCORES["next_best_offer"]),
+            self.written(SCORES["customer_scores"]),
             self.settings.offers.per_customer,
         )
         if found:
@@ -282,8 +286,8 @@ class _Night:
     def facts(self, coupons: DataFrame | None) -> None:
         """Count what the report tells: customers, control group, offers by kind and source, what was removed."""
         counted = summary(
-            self.written("scores/next_best_offer"),
-            self.written("scores/customer_scores"),
+            self.written(SCORES["next_best_offer"]),
+            self.written(SCORES["customer_scores"]),
             self.settings.offers.per_customer,
         )
         if counted["short_lists"]:
@@ -319,9 +323,9 @@ class _Night:
         Raises:
             DataError: it was made by a version that did not know all of its columns.
         """
-        if not self.lake.has(f"features/{name}", self.day):
+        if not self.lake.has(FEATURE_TABLES[name], self.day):
             return self.spark.createDataFrame([], struct(FEATURES[name]))
-        found = self.lake.spark(self.spark, f"features/{name}", self.day)
+        found = self.lake.spark(self.spark, FEATURE_TABLES[name], self.day)
         missing = [column.name for column in FEATURES[name].columns if column.name not in found.columns]
         if missing:
             raise DataError(
@@ -332,9 +336,9 @@ class _Night:
 
     def clean(self, name: str) -> DataFrame | None:
         """Return a table of the clean layer, or None where the source has none."""
-        if not self.lake.has(f"clean/{name}", self.day):
+        if not self.lake.has(CLEAN[name], self.day):
             return None
-        return self.lake.spark(self.spark, f"clean/{name}", self.day)
+        return self.lake.spark(self.spark, CLEAN[name], self.day)
 
     def named(self, *models: str) -> str:
         """Return ``name:hash`` of the models that are there, joined by ``;``."""

@@ -21,6 +21,8 @@ from conf.tables.types import arrow_schema
 from features.segments.names import WORDS
 from features.segments.segments import TRAITS
 from jobs.lake.lake import Draft, Lake
+from jobs.tables.features import FEATURES
+from jobs.tables.scores import SCORES
 from scoring.segments.audiences import Audience, Extended, affinities, look_alikes, overlaps, portraits, rule_audiences
 from training.segments.look_alike import CurvePoint, LookAlikeConfig, sparse_matrix
 
@@ -71,8 +73,8 @@ def write_segment_tables(
     everybody = [*_audiences(learned, keys), *made]
     told = portraits(made, _traits(lake, day, keys))
     reach = {one.slug: int(may[one.places].sum()) for one in everybody}
-    draft.arrow("scores/segments", _segments(day, profiles, made, told, reach))
-    draft.arrow("scores/segment_members", _members(day, learned, made, keys))
+    draft.arrow(SCORES["segments"], _segments(day, profiles, made, told, reach))
+    draft.arrow(SCORES["segment_members"], _members(day, learned, made, keys))
     _rows(draft, SEGMENT_AFFINITIES, day, affinities(everybody, bought, names))
     _rows(draft, SEGMENT_OVERLAPS, day, overlaps(everybody, len(keys)))
     _rows(draft, LOOK_ALIKE_CURVES, day, _curves(extended))
@@ -82,11 +84,11 @@ def write_segment_tables(
 def wide_features(lake: Lake, day: date, keys: np.ndarray) -> tuple[sparse.csr_matrix, sparse.csr_matrix, list[str]]:
     """Return the wide features of ``keys`` (n, w), which categories they bought in (n, g), and those categories."""
     nothing = sparse.csr_matrix((len(keys), 1), dtype="float32")
-    if not lake.has("features/wide", day):
+    if not lake.has(FEATURES["wide"], day):
         return nothing, nothing[:, :0], []
-    known = lake.arrow("features/feature_coverage", day).filter(pads.field("table_name") == "wide")
+    known = lake.arrow(FEATURES["feature_coverage"], day).filter(pads.field("table_name") == "wide")
     columns = [str(name) for name in known.sort_by("position")["column_name"].to_pylist()]
-    table = lake.arrow("features/wide", day).sort_by("customer_id").combine_chunks()
+    table = lake.arrow(FEATURES["wide"], day).sort_by("customer_id").combine_chunks()
     if not columns or not table.num_rows:
         return nothing, nothing[:, :0], []
     batch = table.to_batches()[0]
@@ -105,11 +107,11 @@ def wide_features(lake: Lake, day: date, keys: np.ndarray) -> tuple[sparse.csr_m
 def _traits(lake: Lake, day: date, keys: np.ndarray) -> np.ndarray:
     """Return the traits of ``keys`` in the order of ``WORDS`` (n, t), NaN where unknown."""
     found = np.full((len(keys), len(WORDS)), np.nan)
-    if not lake.has("features/profile", day):
+    if not lake.has(FEATURES["profile"], day):
         return found
     cells = ", ".join(f"({TRAITS[trait][0]})::double as {trait}" for trait in WORDS)
     with duckdb.connect() as engine:
-        engine.register("profile", lake.dataset("features/profile", day))
+        engine.register("profile", lake.dataset(FEATURES["profile"], day))
         table = engine.sql(f"select customer_id, {cells} from profile order by customer_id").to_arrow_table()
     place = np.searchsorted(keys, np.array(table["customer_id"].to_pylist(), dtype=object))
     found[place] = np.stack([table[trait].to_numpy() for trait in WORDS], axis=1)
@@ -118,7 +120,7 @@ def _traits(lake: Lake, day: date, keys: np.ndarray) -> np.ndarray:
 
 def _learned(lake: Lake, day: date) -> tuple[pa.Table | None, pa.Table | None]:
     """Return members and profiles of the segments of the features layer."""
-    names = ("features/segments", "features/segment_profiles")
+    names = (FEATURES["segments"], FEATURES["segment_profiles"])
     members, profiles = (lake.arrow(name, day) if lake.has(name, day) else None for name in names)
     return members if members is None else members.sort_by("customer_id"), profiles
 
@@ -189,4 +191,4 @@ def _cells(point: CurvePoint) -> tuple[Any, ...]:
 
 def _rows(draft: Draft, table: Table, day: date, rows: Iterable[tuple[Any, ...]]) -> None:
     found = [dict(zip(table.names, (day, *row), strict=True)) for row in rows]
-    draft.arrow(f"scores/{table.name}", pa.Table.from_pylist(found, schema=arrow_schema(table)))
+    draft.arrow(SCORES[table.name], pa.Table.from_pylist(found, schema=arrow_schema(table)))

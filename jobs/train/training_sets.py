@@ -29,7 +29,8 @@ from features.customers.labels import type_purchases
 from features.customers.profile import profile
 from features.items.product_types import product_types
 from features.lines import basket_types, lines
-from jobs.lake.lake import LAYERS, Lake
+from jobs.lake.lake import Lake
+from jobs.lake.tables import LAYERS
 from jobs.train.coupon_sets import COUPON_TABLES, write_coupons, write_redemptions
 from jobs.train.customer_sets import write_customers, write_pairs
 from jobs.train.leakage_check import known_by, leaking_inputs

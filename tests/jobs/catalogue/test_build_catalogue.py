@@ -15,10 +15,11 @@ from conf.settings.schema import Settings
 from conf.tables.canonical import CANONICAL
 from conf.tables.catalogue import CLUSTER_JOURNAL, PRODUCT_CLUSTERS
 from conf.tables.types import arrow_schema
-from jobs.catalogue.build_catalogue import CLUSTERS, JOURNAL, SHARED_CLUSTERS, run
+from jobs.catalogue.build_catalogue import run
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.stages import Stage
+from jobs.tables.catalogue import CLUSTERS, JOURNAL, SHARED_CLUSTERS
 
 FIRST = date(2017, 12, 3)
 TITLES = {

@@ -14,10 +14,11 @@ from conf.tables.offers import OFFER_OUTCOMES
 from conf.tables.types import arrow_schema
 from jobs.commands import evaluate
 from jobs.commands.evaluate import gains_by_method, outcomes
-from jobs.lake.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake
+from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.measure.night_outcomes import CUSTOMER_SCHEMA
 from jobs.stages import Stage
+from jobs.tables.outcomes import CUSTOMER_OUTCOMES, OUTCOMES
 from scoring.outcomes.expected_and_realised import names
 
 FIRST = date(2017, 10, 1)

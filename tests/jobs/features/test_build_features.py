@@ -13,9 +13,10 @@ from conf.tables.features import FEATURES
 from conf.tables.types import arrow_schema
 from jobs.features.build_features import run
 from jobs.features.item_features import SETTLED
-from jobs.lake.lake import SHARED_CLUSTERS, Lake
+from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.stages import Stage
+from jobs.tables.catalogue import SHARED_CLUSTERS
 
 DAY = date(2017, 12, 3)
 SHELVES = {"x": ("milk", "cream", "bun"), "y": ("nails", "glue", "paint")}

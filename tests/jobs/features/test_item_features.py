@@ -8,9 +8,10 @@ import pyarrow as pa
 import pytest
 
 from jobs.features.item_features import SETTLED, causes, settled
-from jobs.lake.lake import SHARED_CLUSTERS, Lake
+from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.stages import Stage
+from jobs.tables.catalogue import SHARED_CLUSTERS
 
 
 def publish(lake: Lake, stage: Stage, day: date, tables: list[str], made_on: str | None = None) -> None:

@@ -15,11 +15,12 @@ from conf.tables.canonical import CANONICAL
 from conf.tables.offers import CONTACTS, OFFER_OUTCOMES
 from conf.tables.types import arrow_schema
 from jobs.database import database
-from jobs.lake.lake import CUSTOMER_OUTCOMES, OUTCOMES, Lake
+from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.measure.measure_outcomes import is_replay, run
 from jobs.report.expectation_figures import expectation_figures
 from jobs.stages import Stage
+from jobs.tables.outcomes import CUSTOMER_OUTCOMES, OUTCOMES
 from scoring.outcomes.expected_and_realised import METRICS, names
 
 NIGHT = date(2017, 11, 1)
