@@ -117,7 +117,7 @@ PRODUCT_INDEX = Table(
 
 CUSTOMER_TAGS = Table(
     "customer_tags",
-    "one of a customer's strongest words: stems of the titles, categories and attributes of what he bought",
+    "one of a customer's strongest words: stems of the titles, categories and attributes of what they bought",
     ("customer_id", "tag"),
     (
         Column("customer_id", "string", "customer"),
@@ -129,7 +129,7 @@ CUSTOMER_TAGS = Table(
 
 TAG_RECOMMENDATIONS = Table(
     "tag_recommendations",
-    "one product that a customer's words speak for and that he did not buy in 365 days",
+    "one product that a customer's words speak for and that they did not buy in 365 days",
     ("customer_id", "product_id"),
     (
         Column("customer_id", "string", "customer"),

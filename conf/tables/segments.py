@@ -24,7 +24,11 @@ SEGMENT_MEMBERS = Table(
         DS,
         FAMILY,
         *LEARNED.columns,
-        Column("likeness", "double", "look-alikes: probability of being like the seed, by models that never saw him"),
+        Column(
+            "likeness",
+            "double",
+            "look-alikes: probability of being like the seed, by models that never saw the customer",
+        ),
         Column("band", "string", "look-alikes: seed, closest, close or wider; else null"),
     ),
 )
@@ -75,6 +79,6 @@ LOOK_ALIKE_CURVES = Table(
         Column("precision", "double", "share of the reached who are of the seed", nullable=False),
         Column("precision_low", "double", "lower end of its 95 % interval", nullable=False),
         Column("precision_high", "double", "upper end of its 95 % interval", nullable=False),
-        Column("lift", "double", "precision over that of customers drawn by lot", nullable=False),
+        Column("lift", "double", "precision over that of customers drawn at random", nullable=False),
     ),
 )

@@ -1,4 +1,4 @@
-"""Contacts: who was in the files of a night that somebody acts on.
+"""Contacts: who was in the files of a night that are acted on.
 
 What is recorded once stays: the mail is out, whatever a later run of the night would have chosen.
 """
@@ -19,17 +19,17 @@ from jobs.database import database
 if TYPE_CHECKING:
     from scoring.segments.segment_files import Selection
 
-#: days after which a night is a replay: nobody acts on its files, so they are no contact
+#: days after which a night is a replay: its files are not acted on, so they are no contact
 LIVE_DAYS = 3
 
 
 def is_fresh(night: date, on: date) -> bool:
-    """Tell whether somebody acts on files of ``night`` that are made on the local day ``on``."""
+    """Return whether marketers act on files of ``night`` that are made on the local day ``on``."""
     return timedelta(0) <= on - night <= timedelta(days=LIVE_DAYS)
 
 
 def is_live(settings: Settings, night: date, on: date) -> bool:
-    """Tell whether somebody was contacted by ``night``, or will be; else the night is a replay.
+    """Return whether customers were contacted by ``night``, or will be; else the night is a replay.
 
     Contacts on record decide, however late the night is worked on again; without any, the day does.
 
@@ -66,9 +66,9 @@ def contacts(day: date, channel: str, selections: dict[str, Selection]) -> pa.Ta
 
 def record(settings: Settings, day: date, rows: pa.Table) -> int:
     """Add ``rows`` to the night's contacts, keep those that are there, and return how many there are now."""
-    known = earlier(settings, day)
-    added = rows.join(known.select(["customer_id", "segment"]), ["customer_id", "segment"], join_type="left anti")
-    everything = pa.concat_tables([known, added.select(known.schema.names).cast(known.schema)])
+    recorded = earlier(settings, day)
+    added = rows.join(recorded.select(["customer_id", "segment"]), ["customer_id", "segment"], join_type="left anti")
+    everything = pa.concat_tables([recorded, added.select(recorded.schema.names).cast(recorded.schema)])
     everything = everything.sort_by([(name, "ascending") for name in CONTACTS.key])
     return database.replace(settings.database, day, {"contacts": everything})["contacts"]
 

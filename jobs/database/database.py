@@ -33,7 +33,7 @@ from training.tables import PUBLISHED
 log = logging.getLogger(__name__)
 #: seconds to wait before the second and the third try after a lost connection
 PAUSES = (1.0, 4.0)
-#: seconds to wait for a connection, and for a lock that somebody else holds
+#: seconds to wait for a connection, and for a lock that another session holds
 CONNECT_WAIT, LOCK_WAIT = 10, 20
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ def replace(url: str, day: date, tables: Mapping[str, pa.Table | pads.Dataset]) 
 
     Raises:
         DataError: rows do not fit the declaration.
-        TransientError: the database cannot be reached or is locked by somebody else.
+        TransientError: the database cannot be reached or is locked by another session.
     """
     data = {name: _as_declared(name, day, rows) for name, rows in tables.items()}
 
@@ -131,7 +131,7 @@ def connect(url: str) -> Iterator[sa.Connection]:
     """Open a SQLAlchemy connection whose errors are this project's, and never hold a password.
 
     Raises:
-        TransientError: the database cannot be reached or is locked by somebody else.
+        TransientError: the database cannot be reached or is locked by another session.
     """
     parsed = _parse(url)
     sqlite = parsed.get_backend_name() == "sqlite"
@@ -209,9 +209,9 @@ def _as_declared(name: str, day: date, rows: pa.Table | pads.Dataset) -> pads.Da
     if missing:
         raise DataError(f"{name}: column(s) {missing} are missing; have {data.schema.names}")
     if "ds" in data.schema.names:
-        others = data.count_rows(filter=pc.field("ds").cast(pa.date32()) != pa.scalar(day))
-        if others:
-            raise DataError(f"{name}: {others} row(s) are not of the night {day}; score the night again")
+        of_other_nights = data.count_rows(filter=pc.field("ds").cast(pa.date32()) != pa.scalar(day))
+        if of_other_nights:
+            raise DataError(f"{name}: {of_other_nights} row(s) are not of the night {day}; score the night again")
     return data
 
 
@@ -249,7 +249,7 @@ def _to_text(column: Any) -> Any:
 
 
 def _parse(url: str) -> sa.URL:
-    """Return the URL of a database this module knows.
+    """Return the URL of a database of a supported kind.
 
     Raises:
         ConfigError: it is no URL, or of another kind of database.
@@ -288,7 +288,7 @@ def _explain(url: str, error: Exception, cause: Any) -> NboError:
     state = str(getattr(cause, "sqlstate", None) or "")
     if state == "55P03" or "database is locked" in what:
         return TransientError(
-            f"{where} is locked by somebody else for more than {LOCK_WAIT} s; end that session and run again: {what}"
+            f"{where} is locked by another session for more than {LOCK_WAIT} s; end that session and run again: {what}"
         )
     if "disk is full" in what or state.startswith("53"):
         return NboError(f"{where} has no room; free space and run again (the night is as it was): {what}")

@@ -15,7 +15,7 @@ from training.tables import PUBLICATIONS, PUBLISHED
 SCHEMA = "nbo"
 #: further views of the newest night: name -> query; ``{prefix}`` is the schema
 VIEWS = {
-    # the other direction of the same scores: whom to tell of an offer, the likeliest first
+    # the other direction of the same scores: the customers of an offer, the likeliest first
     "current_customers_per_offer": (
         "select ds, offer_id, offer_title, row_number() over (partition by offer_id order by propensity desc, "
         "expected_value desc, customer_id) as rank, customer_id, propensity, expected_value, treatment, contactable "
@@ -27,16 +27,16 @@ PARTITIONED = tuple(one.table.name for one in PUBLICATIONS if one.large)
 
 def metadata(schema: str | None) -> sa.MetaData:
     """Return all published tables as SQLAlchemy tables in ``schema``."""
-    known = sa.MetaData(schema=schema)
+    declared = sa.MetaData(schema=schema)
     for table in PUBLISHED.values():
         options: dict[str, Any] = {"postgresql_partition_by": "LIST (ds)"} if table.name in PARTITIONED else {}
         columns = [sa.Column(c.name, _column_type(c.type), nullable=c.nullable, comment=c.about) for c in table.columns]
         made = sa.Table(
-            table.name, known, *columns, sa.PrimaryKeyConstraint(*table.key), comment=table.grain, **options
+            table.name, declared, *columns, sa.PrimaryKeyConstraint(*table.key), comment=table.grain, **options
         )
         if "customer_id" in table.names:
             sa.Index(f"ix_{table.name}_customer_id", made.c.customer_id)
-    return known
+    return declared
 
 
 def migrate(connection: sa.Connection, day: date) -> None:
@@ -124,7 +124,7 @@ def _newest(prefix: str, name: str) -> str:
 
 
 def _add_partition(connection: sa.Connection, name: str, day: date, inspector: sa.Inspector) -> None:
-    """Attach the night's partition, made aside: that way readers of the table are not blocked."""
+    """Attach the night's partition, made apart: that way readers of the table are not blocked."""
     part = f"{name}_{day:%Y%m%d}"
     if inspector.has_table(part, schema=SCHEMA):
         return
@@ -133,7 +133,7 @@ def _add_partition(connection: sa.Connection, name: str, day: date, inspector: s
 
 
 def _is_plain(connection: sa.Connection, name: str) -> bool:
-    """Tell whether there is a table of that name without partitions."""
+    """Return whether there is a table of that name without partitions."""
     kind = sa.text("select relkind from pg_class where oid = to_regclass(:name)")
     return connection.execute(kind, {"name": f"{SCHEMA}.{name}"}).scalar() == "r"
 
@@ -152,7 +152,7 @@ def _bring_back(connection: sa.Connection, table: sa.Table, day: date, inspector
     before = f"{SCHEMA}.{table.name}_before"
     had = {column["name"] for column in inspector.get_columns(f"{table.name}_before", schema=SCHEMA)}
     for column in table.columns:
-        if column.name not in had and not column.nullable:  # nobody knows it of rows of before
+        if column.name not in had and not column.nullable:  # older rows have no value of it
             for name in (table.name, f"{table.name}_{day:%Y%m%d}"):
                 connection.exec_driver_sql(f"alter table {SCHEMA}.{name} alter column {column.name} drop not null")
     for night in connection.exec_driver_sql(f"select distinct ds from {before}").scalars().all():

@@ -35,7 +35,7 @@ from features.segments.hierarchical_kmeans import TreeConfig
 from features.segments.segments import SegmentConfig, segments
 from jobs.features.build_interests import build_interests
 from jobs.features.feature_night import FeatureNight
-from jobs.features.item_features import build_lists, build_products, causes
+from jobs.features.item_features import build_lists, build_products, inputs_of_products
 from jobs.lake.facts import FeatureFacts
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
@@ -63,7 +63,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
         inputs["segments"] = hashlib.sha256(json.dumps(fitted, sort_keys=True).encode()).hexdigest()
         if lake.has(FEATURES["segments"], earlier):
             inputs["members"] = lake.version(FEATURES["segments"], earlier).content
-    inputs |= causes(lake, day)
+    inputs |= inputs_of_products(lake, day)
     return publish(settings, Stage.FEATURES, day, inputs, partial(_build, settings, lake, day), force)
 
 
@@ -75,11 +75,11 @@ def _build(settings: Settings, lake: Lake, day: date, draft: Draft) -> None:
     lines(order_lines, products).persist()
     basket_types(order_lines, products).persist().count()  # fills both before anything runs side by side
     with ThreadPoolExecutor(3) as pool:
-        work: list[Callable[[FeatureNight, DataFrame, DataFrame], None]] = [
+        branches: list[Callable[[FeatureNight, DataFrame, DataFrame], None]] = [
             _build_customers, build_products, _build_factors, _build_types, _build_labels, _build_coupons,
         ]  # fmt: skip
-        for branch in [pool.submit(each, night, order_lines, products) for each in work]:
-            branch.result()
+        for result in [pool.submit(branch, night, order_lines, products) for branch in branches]:
+            result.result()
     build_lists(night, order_lines, products)
     spark.catalog.clearCache()
 
@@ -87,7 +87,7 @@ def _build(settings: Settings, lake: Lake, day: date, draft: Draft) -> None:
 def _build_customers(night: FeatureNight, order_lines: DataFrame, products: DataFrame) -> None:
     """Profiles, and the segments made of them."""
     customers = night.optional("customers")
-    if customers is None:  # whoever has an order line is a customer
+    if customers is None:  # the order lines then say who is a customer
         customers = night.spark.createDataFrame([], struct(CANONICAL["customers"]))
     targets, responses = night.optional("campaign_targets"), night.optional("responses")
     profiles = profile(customers, order_lines, products, targets, responses, night.day, night.timezone).persist()
@@ -120,7 +120,7 @@ def _build_factors(night: FeatureNight, order_lines: DataFrame, products: DataFr
     liked = affinity(order_lines, products, night.day).persist()
     if not night.write("affinity", liked).rows:
         for name in ("als_users", "als_items"):
-            night.skip(name, "nobody bought an offerable product type")
+            night.skip(name, "no customer bought an offerable product type")
         return
     config = AlsConfig(seed=night.settings.models.seed)
     users, items = factorize(liked, config)

@@ -1,4 +1,4 @@
-"""Interests and wide features of the night, and the dictionary that tells how many customers have each feature."""
+"""Interests and wide features of the night, and the coverage of every feature: how many customers have a value."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def build_interests(
     customers: DataFrame,
     profile: DataFrame,
 ) -> None:
-    """Write ``interests`` and ``wide``, and ``feature_coverage`` of all that is known of customers.
+    """Write ``interests`` and ``wide``, and ``feature_coverage`` of all features of customers.
 
     ``profile`` and ``purchase_series`` are written already.
     """
@@ -63,13 +63,13 @@ def build_interests(
 
 
 def _coverage(draft: Draft, wide: TableVersion, columns: list[WideColumn]) -> pa.Table:
-    """Count what is known, from the footers of Parquet files and one pass over the places of ``wide``."""
+    """Count the customers with a value, from the footers of Parquet files and one pass over the places of ``wide``."""
     rows: list[tuple[str, int, str, str, str, float, float | None]] = []
     for name in CUSTOMER_TABLES:
-        known = _known(draft, FEATURE_TABLES[name])
+        shares = _shares_with_value(draft, FEATURE_TABLES[name])
         for position, column in enumerate(FEATURES[name].columns):
-            if column.name not in FEATURES[name].key and column.name in known:
-                rows.append((name, position, column.name, column.about, unit(column.name), known[column.name], None))
+            if column.name not in FEATURES[name].key and column.name in shares:
+                rows.append((name, position, column.name, column.about, unit(column.name), shares[column.name], None))
     files = [f"{draft.lake.base}/{file.path}" for file in wide.files]
     there, nonzero = np.zeros(len(columns), dtype="int64"), np.zeros(len(columns), dtype="int64")
     for batch in pads.dataset(files, filesystem=draft.lake.fs, format="parquet").to_batches(
@@ -89,13 +89,13 @@ def _coverage(draft: Draft, wide: TableVersion, columns: list[WideColumn]) -> pa
 
 
 def unit(name: str) -> str:
-    """Return the unit that a column's name tells: names carry their units."""
+    """Return the unit of a column; names carry their units."""
     return next((found for part, found in _UNITS if name.startswith(part)), None) or next(
         (found for part, found in _UNITS if part in name), "text"
     )
 
 
-def _known(draft: Draft, table: str) -> dict[str, float]:
+def _shares_with_value(draft: Draft, table: str) -> dict[str, float]:
     """Return the share of rows with a value, by column, from the statistics that files keep of themselves."""
     nulls: dict[str, int] = {}
     total = 0
@@ -104,7 +104,7 @@ def _known(draft: Draft, table: str) -> dict[str, float]:
         total += footer.num_rows
         for group in (footer.row_group(number) for number in range(footer.num_row_groups)):
             for column in (group.column(number) for number in range(group.num_columns)):
-                name, told = column.path_in_schema, column.statistics
-                if "." not in name and told is not None and told.null_count is not None:
-                    nulls[name] = nulls.get(name, 0) + told.null_count
+                name, statistics = column.path_in_schema, column.statistics
+                if "." not in name and statistics is not None and statistics.null_count is not None:
+                    nulls[name] = nulls.get(name, 0) + statistics.null_count
     return {name: 1 - count / total if total else 0.0 for name, count in nulls.items()}

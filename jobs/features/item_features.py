@@ -1,7 +1,7 @@
 """The item side of a night's features: neighbours, repurchase intervals, lists of places, words.
 
-What is said of products changes slowly: it is taken over from an earlier night until it is a week old. What is said of
-customers is made every night.
+Tables of products change slowly: they are taken over from an earlier night until they are a week old. Tables of
+customers are made every night.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 log = logging.getLogger(__name__)
-#: days for which what is said of products serves
+#: days for which the tables of products serve
 FRESH_DAYS = 7
 SETTLED = (
     "similar_products", "products_together", "repurchase", "cluster_repurchase", "product_index", "store_overlaps",
@@ -63,8 +63,8 @@ def settled(lake: Lake, day: date) -> tuple[date, dict[str, TableVersion]] | Non
     return made, {name: manifest.tables[name] for name in names}
 
 
-def causes(lake: Lake, day: date) -> dict[str, str]:
-    """Return the content of what is taken over and of the clusters, for the night's fingerprint."""
+def inputs_of_products(lake: Lake, day: date) -> dict[str, str]:
+    """Return content hashes of the tables that are taken over and of the clusters, for the fingerprint."""
     found = settled(lake, day)
     read = {} if found is None else {name: table.content for name, table in found[1].items()}
     return read | (
@@ -73,7 +73,7 @@ def causes(lake: Lake, day: date) -> dict[str, str]:
 
 
 def build_products(night: FeatureNight, order_lines: DataFrame, products: DataFrame) -> None:
-    """Write what is said of products, or take it over from an earlier night.
+    """Write the tables of products, or take them over from an earlier night.
 
     All but the lists of places, which need the night's segments: :func:`build_lists` writes them.
     """

@@ -24,25 +24,25 @@ def new_folder(root: Path, name: str) -> Iterator[Path]:
     Raises:
         NboError: the disk refuses to write; what was delivered before stays.
     """
-    aside = root / VERSIONS / f"{name}-{uuid.uuid4().hex[:8]}"
+    temporary = root / VERSIONS / f"{name}-{uuid.uuid4().hex[:8]}"
     try:
-        aside.mkdir(parents=True)
-        yield aside
-        for file in sorted(aside.iterdir()):
+        temporary.mkdir(parents=True)
+        yield temporary
+        for file in sorted(temporary.iterdir()):
             _sync(file)
-        _sync(aside)
-        link(root / name, aside.relative_to(root))
+        _sync(temporary)
+        link(root / name, temporary.relative_to(root))
     except OSError as error:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         raise NboError(
             f"cannot write {root / name}: {error.strerror}; make room or rights there and run again "
             "(what was delivered before is untouched)"
         ) from None
     except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         raise
     for old in (root / VERSIONS).glob(f"{name}-*"):
-        if old != aside:
+        if old != temporary:
             shutil.rmtree(old, ignore_errors=True)
 
 
@@ -52,15 +52,15 @@ def new_file(place: Path, content: str) -> None:
     Raises:
         NboError: the disk refuses to write; the old file stays.
     """
-    aside = place.with_name(f".{place.name}-{uuid.uuid4().hex[:8]}")
+    temporary = place.with_name(f".{place.name}-{uuid.uuid4().hex[:8]}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(content, encoding="utf-8")
-        _sync(aside)
-        os.replace(aside, place)
+        temporary.write_text(content, encoding="utf-8")
+        _sync(temporary)
+        os.replace(temporary, place)
         _sync(place.parent)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise NboError(
             f"cannot write {place}: {error.strerror}; make room or rights there and run again (the old file stays)"
         ) from None
@@ -68,12 +68,12 @@ def new_file(place: Path, content: str) -> None:
 
 def link(place: Path, target: Path) -> None:
     """Make ``place`` a link to ``target`` (relative to its folder), in one step also where it was one before."""
-    aside = place.with_name(f".{place.name}-{uuid.uuid4().hex[:8]}")
-    os.symlink(target, aside)
+    temporary = place.with_name(f".{place.name}-{uuid.uuid4().hex[:8]}")
+    os.symlink(target, temporary)
     try:
-        os.replace(aside, place)
+        os.replace(temporary, place)
     except OSError:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     _sync(place.parent)
 

@@ -101,7 +101,7 @@ class Lake:
         return manifest.tables[table]
 
     def has(self, table: str, day: date) -> bool:
-        """Tell whether ``table`` is published for ``day`` (a source need not have every entity)."""
+        """Return whether ``table`` is published for ``day`` (a source need not have every entity)."""
         manifest = self.manifest(stage_of(table), day)
         return manifest is not None and table in manifest.tables
 
@@ -130,7 +130,7 @@ class Lake:
 
     @contextmanager
     def draft(self, stage: Stage, day: date) -> Iterator[Draft]:
-        """Open a new version that nobody reads until its ``commit``; what an error leaves is removed."""
+        """Open a new version that no reader sees until its ``commit``; what an error leaves is removed."""
         draft = Draft(self, stage, day)
         try:
             yield draft
@@ -147,15 +147,15 @@ class Lake:
             return
         folder = os.path.dirname(target)
         os.makedirs(folder, exist_ok=True)
-        aside = f"{target}.{uuid.uuid4().hex}.tmp"
+        temporary = f"{target}.{uuid.uuid4().hex}.tmp"
         try:
-            with open(aside, "wb") as stream:
+            with open(temporary, "wb") as stream:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.replace(aside, target)
+            os.replace(temporary, target)
         except OSError:
-            Path(aside).unlink(missing_ok=True)
+            Path(temporary).unlink(missing_ok=True)
             raise
         _sync(folder)
 
@@ -198,7 +198,7 @@ class Draft:
         Args:
             table: its name.
             rows: what it holds.
-            options: of ``ParquetWriter``, where others than usual serve better.
+            options: of ``ParquetWriter``, where the usual ones do not fit.
         """
         self._check(table)
         folder = f"{self.lake.base}/{self._folder(table)}"
@@ -221,11 +221,11 @@ class Draft:
 
     def carry(self, table: str, files: tuple[File, ...]) -> None:
         """Take over files of an earlier version without copying them."""
-        known = self._tables.get(table, TableVersion(()))
-        self._tables[table] = TableVersion((*known.files, *files))
+        earlier = self._tables.get(table, TableVersion(()))
+        self._tables[table] = TableVersion((*earlier.files, *files))
 
     def add(self, table: str) -> TableVersion:
-        """Take up the Parquet files that lie in the new place of ``table``; audits each by reading it."""
+        """Take up the Parquet files that lie in the new place of ``table``; audits every file by reading it."""
         folder = f"{self.lake.base}/{self._folder(table)}"
         infos = self.lake.fs.get_file_info(pafs.FileSelector(folder, recursive=True, allow_not_found=True))
         files = []

@@ -44,7 +44,7 @@ def publish(
         inputs: name -> content hash of everything the stage reads.
         build: writes tables and facts into the draft.
         force: run even when nothing changed.
-        still_there: tells whether what the stage wrote outside the lake is still as it left it.
+        still_there: returns whether what the stage wrote outside the lake is still as it left it.
 
     Raises:
         LockedError: another process works on the same night.

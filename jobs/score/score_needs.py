@@ -23,8 +23,8 @@ from scoring.customers.needs import Books, characteristics, derived_books, needs
 from scoring.segments.audiences import affinities
 
 log = logging.getLogger(__name__)
-#: needs told of a segment each way, so that what a contact is recommended can be looked up among them
-_TOLD = 20
+#: needs listed of a segment, as many over as under the average, so that recommendations can be looked up in them
+_LISTED = 20
 
 
 def write_need_tables(
@@ -39,25 +39,27 @@ def write_need_tables(
         dictionary: ``name:hash`` of the characteristics' model, empty without one, and its outputs in their order.
         population: customers and segments.
     """
-    model, known = dictionary
+    model, outputs = dictionary
     found = _books(lake, day)
     origin = {"ds": day, "origin": found.origin}
-    index = pa.array(range(len(known)), pa.int32())
-    indexed = pa.table([pa.array(known, pa.string()), index], names=["characteristic", "dictionary_index"])
+    index = pa.array(range(len(outputs)), pa.int32())
+    indexed = pa.table([pa.array(outputs, pa.string()), index], names=["characteristic", "dictionary_index"])
     listed = characteristics(lake.dataset(CLEAN["products"], day), indexed, found)
     _write(draft, NEED_CATEGORIES, found.categories, origin)
     _write(draft, NEEDS, found.needs, origin)
     _write(draft, CHARACTERISTICS, listed, {**origin, "model": model or None})
     met = needs_met(lake.dataset(FEATURES["affinity"], day), found, population.keys)
-    told = affinities(population.audiences, met, [str(need) for need in found.needs["need_id"].to_pylist()], _TOLD)
-    rows = [dict(zip(SEGMENT_NEEDS.names[1:], row, strict=True)) for row in told]
+    listed_needs = affinities(
+        population.audiences, met, [str(need) for need in found.needs["need_id"].to_pylist()], _LISTED
+    )
+    rows = [dict(zip(SEGMENT_NEEDS.names[1:], row, strict=True)) for row in listed_needs]
     _write(draft, SEGMENT_NEEDS, pa.Table.from_pylist(rows, schema=arrow_schema(SEGMENT_NEEDS)), {"ds": day})
     draft.facts["needs"] = {"origin": found.origin, "needs": found.needs.num_rows}
     draft.facts["needs"] |= {"characteristics_without": listed["need_id"].null_count}
     if not found.needs.num_rows:
         why = "the source has no book of needs, and its products no category or department"
         draft.facts.setdefault("skipped", {})["needs"] = why
-        log.warning("needs are not told: %s", why)
+        log.warning("there are no needs: %s", why)
 
 
 def _books(lake: Lake, day: date) -> Books:

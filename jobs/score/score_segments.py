@@ -58,9 +58,9 @@ def write_segment_tables(
     Raises:
         ConfigError: a rule is no plain condition.
     """
-    known = scores.to_table(columns=["customer_id", "treatment", "contactable"]).sort_by("customer_id")
-    keys = np.array(known["customer_id"].to_pylist(), dtype=object)
-    may = np.array(known["contactable"].to_pylist()) & (np.array(known["treatment"].to_pylist()) == "treated")
+    scored = scores.to_table(columns=["customer_id", "treatment", "contactable"]).sort_by("customer_id")
+    keys = np.array(scored["customer_id"].to_pylist(), dtype=object)
+    may = np.array(scored["contactable"].to_pylist()) & (np.array(scored["treatment"].to_pylist()) == "treated")
     rules = rule_audiences(settings.segments, scores, offers, keys)
     wide, bought, names = wide_features(lake, day, keys)
     fit = LookAlikeConfig(seed=settings.models.seed)
@@ -71,9 +71,9 @@ def write_segment_tables(
     learned, profiles = _learned(lake, day)
     made = [*rules, *extended.audiences]
     everybody = [*_audiences(learned, keys), *made]
-    told = portraits(made, _traits(lake, day, keys))
+    described = portraits(made, _traits(lake, day, keys))
     reach = {one.slug: int(may[one.places].sum()) for one in everybody}
-    draft.arrow(SCORES["segments"], _segments(day, profiles, made, told, reach))
+    draft.arrow(SCORES["segments"], _segments(day, profiles, made, described, reach))
     draft.arrow(SCORES["segment_members"], _members(day, learned, made, keys))
     _rows(draft, SEGMENT_AFFINITIES, day, affinities(everybody, bought, names))
     _rows(draft, SEGMENT_OVERLAPS, day, overlaps(everybody, len(keys)))
@@ -86,8 +86,8 @@ def wide_features(lake: Lake, day: date, keys: np.ndarray) -> tuple[sparse.csr_m
     nothing = sparse.csr_matrix((len(keys), 1), dtype="float32")
     if not lake.has(FEATURES["wide"], day):
         return nothing, nothing[:, :0], []
-    known = lake.arrow(FEATURES["feature_coverage"], day).filter(pads.field("table_name") == "wide")
-    columns = [str(name) for name in known.sort_by("position")["column_name"].to_pylist()]
+    coverage = lake.arrow(FEATURES["feature_coverage"], day).filter(pads.field("table_name") == "wide")
+    columns = [str(name) for name in coverage.sort_by("position")["column_name"].to_pylist()]
     table = lake.arrow(FEATURES["wide"], day).sort_by("customer_id").combine_chunks()
     if not columns or not table.num_rows:
         return nothing, nothing[:, :0], []
@@ -137,13 +137,13 @@ def _segments(
     day: date,
     profiles: pa.Table | None,
     made: Sequence[Audience],
-    told: dict[str, tuple[dict[str, float], str]],
+    described: dict[str, tuple[dict[str, float], str]],
     reach: dict[str, int],
 ) -> pa.Table:
     schema = arrow_schema(SEGMENTS)
     rows = [] if profiles is None else [row | {"ds": day, "family": LEARNED} for row in profiles.to_pylist()]
     for one in made:
-        means, words = told.get(one.slug, ({}, None))
+        means, words = described.get(one.slug, ({}, None))
         row: dict[str, Any] = {
             "ds": day, "family": one.family, "segment_id": one.slug, "segment_name": one.title,
             "group_id": one.family, "group_name": one.family.replace("_", " ").capitalize(),

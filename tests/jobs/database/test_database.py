@@ -340,7 +340,7 @@ def test_a_table_locked_by_an_analyst_ends_with_a_clear_error(postgresql: str) -
     with database.connect(postgresql) as analyst:
         analyst.exec_driver_sql("lock table nbo.customer_scores")
         started = time.monotonic()
-        with pytest.raises(TransientError, match="locked by somebody else for more than 1 s"):
+        with pytest.raises(TransientError, match="locked by another session for more than 1 s"):
             database.replace(postgresql, DAY, night(DAY, 3, "b"))
         assert time.monotonic() - started < 10
     assert seen(postgresql) == (2, {"a"})
@@ -351,10 +351,10 @@ def test_sqlite_locked_by_another_writer_ends_with_a_clear_error(sqlite: str) ->
     locker = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('begin immediate'); print(); input()"
     with beside(locker, sqlite.removeprefix("sqlite:///")) as other:
         other.stdout.readline()
-        with pytest.raises(TransientError, match="locked by somebody else for more than 1 s"):
+        with pytest.raises(TransientError, match="locked by another session for more than 1 s"):
             database.replace(sqlite, DAY, night(DAY, 3, "b"))
         scores = night(DAY, 1, "b")["customer_scores"]
-        with pytest.raises(TransientError, match="locked by somebody else"):  # after the tables were made ready
+        with pytest.raises(TransientError, match="locked by another session"):  # after the tables were made ready
             database._load(sqlite, DAY, {"customer_scores": database._as_declared("customer_scores", DAY, scores)})
     assert seen(sqlite) == (2, {"a"})
 

@@ -7,7 +7,7 @@ from datetime import date
 import pyarrow as pa
 import pytest
 
-from jobs.features.item_features import SETTLED, causes, settled
+from jobs.features.item_features import SETTLED, inputs_of_products, settled
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.stages import Stage
@@ -35,7 +35,7 @@ def test_tables_serve_for_a_week_from_the_day_they_were_made(lake):
     assert set(tables) == {f"features/{name}" for name in SETTLED}
     assert settled(lake, date(2017, 12, 10)) is None
     assert settled(lake, date(2017, 12, 5)) is None, "the night itself is no earlier night"
-    assert causes(lake, date(2017, 12, 9)) == {name: table.content for name, table in tables.items()}
+    assert inputs_of_products(lake, date(2017, 12, 9)) == {name: table.content for name, table in tables.items()}
 
 
 def test_a_night_that_lacks_one_of_them_is_no_source(lake):
@@ -47,4 +47,4 @@ def test_a_night_that_lacks_one_of_them_is_no_source(lake):
 
 def test_clusters_are_a_cause(lake):
     publish(lake, Stage.CATALOGUE, date(2017, 12, 3), [SHARED_CLUSTERS])
-    assert set(causes(lake, date(2017, 12, 3))) == {SHARED_CLUSTERS}
+    assert set(inputs_of_products(lake, date(2017, 12, 3))) == {SHARED_CLUSTERS}
