@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from conf.tables.published import PUBLICATIONS
 from jobs.lake.tables import layer
+from training.tables import PUBLICATIONS
 
 SCORES = layer(
     "scores",

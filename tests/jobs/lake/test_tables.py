@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from conf.tables.canonical import CANONICAL
-from conf.tables.published import PUBLICATIONS
 from jobs.lake.tables import LAYERS, LakeTable, stage_of
 from jobs.stages import Stage
 from jobs.tables.catalogue import CLUSTERS, JOURNAL, KNOWN, SHARED_CLUSTERS
@@ -15,6 +14,7 @@ from jobs.tables.features import FEATURES
 from jobs.tables.models import MODELS
 from jobs.tables.outcomes import CUSTOMER_OUTCOMES, OUTCOMES
 from jobs.tables.scores import SCORES
+from training.tables import PUBLICATIONS
 
 LAYERED = [*CLEAN.values(), *QUARANTINE.values(), *FEATURES.values(), *MODELS.values(), *SCORES.values()]
 DECLARED = {*LAYERED, QUALITY, CLUSTERS, JOURNAL, KNOWN, SHARED_CLUSTERS, OUTCOMES, CUSTOMER_OUTCOMES}
