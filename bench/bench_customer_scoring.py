@@ -28,7 +28,7 @@ from conf.settings.propensities import Amount
 from conf.tables.features import PURCHASE_SERIES
 from features.segments.fit import FitConfig, choose, closeness
 from features.segments.hierarchical_kmeans import nearest, totals_of
-from features.segments.segments import TRAITS
+from features.segments.traits import TRAITS
 from scoring.customers.propensities import score_batch
 from scoring.customers.series_scores import scored_batch
 from training.churn import fit as churn_fit, inputs as churn_inputs, spec as churn_spec

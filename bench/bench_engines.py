@@ -1,6 +1,5 @@
 """One machine against Spark, for what the night gives to either by its number of rows: where do they cross?
 
-- segments: passes over customers' traits by NumPy in the driver, or by Spark's workers (``SegmentConfig.in_memory``);
 - ALS: all pairs in one block, or in two that meet every iteration (``AlsConfig.block_pairs``);
 - expectations: Great Expectations on pandas, or on Spark (``gx_spark_rows`` of the configuration).
 
@@ -31,7 +30,6 @@ from conf.settings.load import load
 from expectations.checkpoint import ROW_ID, Checkpoints, plain
 from expectations.suites import SUITES
 from features.items.als import AlsConfig, factorize
-from features.segments.segments import TRAITS, SegmentConfig, fit
 from jobs.spark import session
 
 SIZES, WARM = (10_000, 100_000, 1_000_000, 3_000_000), 5_000
@@ -53,27 +51,6 @@ class Engines:
     alone: Callable[[Any], Any]
     spread: Callable[[Any], Any]
     apart: Callable[[Any, Any], str]
-
-
-def customers(spark: SparkSession, folder: Path, rows: int) -> DataFrame:
-    """Return customers with traits, in three overlapping clouds."""
-    rng = np.random.default_rng(7)
-    clouds = rng.normal(2, 1, (3, len(TRAITS)))
-    traits = np.maximum(clouds[rng.integers(0, 3, rows)] + rng.normal(0, 0.6, (rows, len(TRAITS))), 0)
-    names = pa.array(np.char.zfill(np.arange(rows).astype(str), 9))
-    return _cached(
-        spark, folder, {"customer_id": names} | {name: traits[:, place] for place, name in enumerate(TRAITS)}
-    )
-
-
-def segments() -> Engines:
-    """Return the fit of the night's segments."""
-    return Engines(
-        f"SegmentConfig.in_memory {SegmentConfig().in_memory:,} customers",
-        lambda warm: fit(warm, NIGHT, SegmentConfig(in_memory=MOST)).array,
-        lambda warm: fit(warm, NIGHT, SegmentConfig(in_memory=0)).array,
-        lambda a, b: f"centres {np.abs(a - b).max():.1e}" if a.shape == b.shape else f"{len(a)} and {len(b)} segments",
-    )
 
 
 def pairs(spark: SparkSession, folder: Path, rows: int) -> DataFrame:
@@ -173,13 +150,12 @@ def measure(title: str, engines: Engines, make: Callable[[int], Any]) -> None:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    names = ("segments", "als", "expectations")
+    names = ("als", "expectations")
     parser.add_argument("--only", nargs="*", choices=names, default=names)
     arguments = parser.parse_args()
     home = Path(tempfile.mkdtemp())
     spark = session(load().model_copy(update={"home": str(home)}), "bench")
     works: dict[str, Callable[[], None]] = {
-        "segments": lambda: measure("segments, customers", segments(), lambda n: customers(spark, home, n)),
         "als": lambda: measure("ALS, pairs", als(), lambda n: pairs(spark, home, n)),
         "expectations": lambda: measure(
             "expectations, order lines", expectations(spark, home), lambda n: order_lines(home, n)

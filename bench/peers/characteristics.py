@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 from sklearn.cluster import KMeans
 
-from features.segments.segments import TRAITS
+from features.segments.traits import TRAITS
 from training.characteristics.fit import NUMBERS, Lessons, files_of, with_thresholds
 from training.characteristics.keras_training import served
 from training.evaluation.fitted import Candidate

@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
-from features.segments.segments import TRAITS
+from features.segments.traits import TRAITS
 from jobs.lake.lake import Lake
 from jobs.score.score_segments import wide_features
 from jobs.stages import Stage

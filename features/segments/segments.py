@@ -1,7 +1,7 @@
-"""Customer segments on what customers do: found on one night, and held still over the nights that follow.
+"""Customer segments on what customers do: fitted on one night, and kept over the nights that follow.
 
 A fit stands for ``refit_days``; until then customers are placed by it, so whoever moves has changed. A customer between
-two segments stays where he was: another one has to be clearly nearer (``hold``). A refit inherits ids and names from
+two segments stays in the earlier one unless another is clearly nearer (``hold``). A refit inherits ids and names from
 the segments it shares most members with. The fit itself is :mod:`features.segments.fit`.
 
 Reference: Hruschka et al. (2006), "Evolving clusters for gene-expression data" (the simplified silhouette of a member).
@@ -10,7 +10,6 @@ Reference: Hruschka et al. (2006), "Evolving clusters for gene-expression data" 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -24,40 +23,27 @@ from conf.tables.features import SEGMENT_PROFILES, SEGMENTS
 from features.schemas import conform, struct
 from features.segments.fit import FitConfig, Fitted, choose, closeness, inherited, moved_from, moved_to
 from features.segments.hierarchical_kmeans import nearest, totals_of
-from features.segments.names import names, portrait
-from features.segments.points import points
+from features.segments.names import names
+from features.segments.profiles import COLD, COLD_NAME, centre_of, cold_rows, member_means, profile_rows
+from features.segments.traits import STANDARDISED, TRAITS, moments, standardised, standardised_rows
 
 log = logging.getLogger(__name__)
-COLD, COLD_NAME = "cold", "New and cold"
-COLD_PORTRAIT = "Fewer than two baskets so far: too little to tell them apart by."
-#: trait -> its value from the columns of PROFILE, and whether its logarithm is clustered
-TRAITS = {
-    "recency": ("recency_days", True),
-    "frequency": ("baskets_84", True),
-    "spend": ("spend_84", True),
-    "basket_value": ("coalesce(basket_value_84, spend_total / nullif(baskets_total, 0))", True),
-    "discount": ("coalesce(discount_share_84, discount_share_365)", False),
-    "private_brand": ("private_brand_share_84", False),
-    "trend": ("trend_28", False),
-}
 #: why a customer is in another segment than the night before
 BEHAVIOUR, BORDERS = "behaviour", "borders"
-_Z = [f"z_{trait}" for trait in TRAITS]
-_NORMAL = 1.96
 
 
 @dataclass(frozen=True)
 class SegmentConfig:
     """Everything that changes the segments; one that shrinks below half its least size asks for a refit at once.
 
-    ``hold``: a customer leaves the segment of the night before for one whose centre is nearer by this share. Up to
-    ``in_memory`` customers the driver holds their traits (28 bytes each) and makes the passes over them; from there on
-    Spark's workers do, since the driver's memory is bounded. Centres are the same up to the rounding of sums.
+    ``hold``: a customer leaves the segment of the night before for one whose centre is nearer by this share. The fit
+    looks at ``most_fitted`` customers at most, chosen by a hash of their keys, whose traits the driver holds (36 bytes
+    each); Spark's workers then place all customers.
     """
 
     fit: FitConfig = field(default_factory=FitConfig)
     sample: int = 16_384
-    in_memory: int = 4_000_000
+    most_fitted: int = 4_000_000
     refit_days: int = 7
     hold: float = 0.15
 
@@ -110,19 +96,19 @@ def segments(
     fitted = before
     if before is not None:
         placed = _placed(warm, before, before, config.hold).persist()
-        found = _means(placed)
+        found = member_means(placed)
         if not _holds(before, found, as_of, config):
             placed.unpersist()
             fitted = None
     if fitted is None:
         fitted = fit(warm, as_of, config, before)
         placed = _placed(warm, fitted, before or fitted, config.hold).persist()
-        found = _means(placed)
+        found = member_means(placed)
         fitted = _named(fitted, found, before, as_of)
     cold = measured.where("is_cold")
     members = _members(placed, cold, fitted, before or fitted).persist()
     joined = {row["segment_id"]: row["joined"] for row in members.groupBy("segment_id").agg(_joined()).collect()}
-    rows = _rows(fitted, found, joined) + _cold_rows(cold, joined)
+    rows = profile_rows(fitted, found, joined) + cold_rows(cold, joined)
     described = profile.sparkSession.createDataFrame(rows, struct(SEGMENT_PROFILES))
     return Segmented(members, described, fitted)
 
@@ -136,20 +122,14 @@ def fit(warm: DataFrame, as_of: date, config: SegmentConfig, before: Fitted | No
     Args:
         warm: ``customer_id`` and a double for each of :data:`TRAITS`, null where it is unknown.
         as_of: the night.
-        config: bounds, sample, seed, and up to how many customers the driver passes over them itself.
+        config: bounds, sample, seed, and how many customers the fit looks at.
         before: an earlier fit.
     """
-    shift, scale, customers = _moments(warm)
-    cells = _standardised(shift, scale)
-    held = points(warm.select("customer_id", *(cells[z].alias(z) for z in _Z)), "customer_id", _Z)
-    if customers <= config.in_memory:
-        everybody = held.matrix()
-        sample, totals = everybody[: config.sample], totals_of(everybody)
-    else:
-        sample, totals = held.sample(config.sample), held.totals()
+    shift, scale, customers = moments(warm)
+    everybody = standardised_rows(warm, shift, scale, config.most_fitted / max(customers, 1))
+    sample, totals = everybody[: config.sample], totals_of(everybody)
     earlier = moved_from(before, shift, scale) if before is not None and before.centres else None
-    choice = choose(sample, totals, customers, config.fit, earlier)
-    held.release()
+    choice = choose(sample, totals, len(everybody), config.fit, earlier)
     fitted = Fitted(
         str(as_of),
         tuple(shift),
@@ -179,7 +159,7 @@ def _named(fitted: Fitted, found: dict[int, dict[str, Any]], before: Fitted | No
     """Give ids and names to the segments that have none, by falling mean spend."""
     new = [number for number, known in enumerate(fitted.ids) if not known]
     new.sort(key=lambda n: (-(found.get(n, {}).get("spend") or 0.0), n))
-    titles = names([_centre(fitted, n) for n in new], [name for name in fitted.names if name])
+    titles = names([centre_of(fitted, n) for n in new], [name for name in fitted.names if name])
     ids, called = list(fitted.ids), list(fitted.names)
     for number, (segment, title) in enumerate(zip(new, titles, strict=True), fitted.given + 1):
         ids[segment], called[segment] = f"segment_{number}", title
@@ -196,31 +176,6 @@ def _holds(before: Fitted, found: dict[int, dict[str, Any]], as_of: date, config
     return len(sizes) == len(before.centres) and min(sizes) >= config.fit.smallest_share * sum(sizes) / 2
 
 
-def _moments(warm: DataFrame) -> tuple[list[float], list[float], int]:
-    scaled = {trait: _scaled(trait) for trait in TRAITS}
-    row = warm.agg(
-        F.count("*").alias("n"),
-        *(F.avg(value).alias(f"mean_{trait}") for trait, value in scaled.items()),
-        *(F.stddev_pop(value).alias(f"deviation_{trait}") for trait, value in scaled.items()),
-    ).first()
-    given = row.asDict() if row else {"n": 0}
-    shift = [round(given[f"mean_{trait}"] or 0.0, 9) for trait in TRAITS]
-    scale = [round(given[f"deviation_{trait}"] or 0.0, 9) or 1.0 for trait in TRAITS]
-    return shift, scale, given["n"]
-
-
-def _standardised(shift: list[float] | tuple[float, ...], scale: list[float] | tuple[float, ...]) -> dict[str, Column]:
-    """Return ``z_<trait>``: distances from the average in standard deviations, 0 where unknown."""
-    return {
-        f"z_{trait}": F.coalesce(F.round((_scaled(trait) - F.lit(mean)) / F.lit(deviation), 6), F.lit(0.0))
-        for trait, mean, deviation in zip(TRAITS, shift, scale, strict=True)
-    }
-
-
-def _scaled(trait: str) -> Column:
-    return F.log1p(F.greatest(trait, F.lit(0.0))) if TRAITS[trait][1] else F.col(trait)
-
-
 # --- placing customers
 
 
@@ -232,7 +187,7 @@ def _placed(warm: DataFrame, fitted: Fitted, before: Fitted, hold: float) -> Dat
 
     def place(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            z = np.stack([batch.column(name).to_numpy() for name in _Z], axis=1).astype("float32")
+            z = np.stack([batch.column(name).to_numpy() for name in STANDARDISED], axis=1).astype("float32")
             earlier = [str(one) for one in batch.column("previous_segment_id").to_pylist()]
             number = _held(z, found, np.array([now.get(one, -1) for one in earlier]), hold)
             was = number
@@ -242,7 +197,7 @@ def _placed(warm: DataFrame, fitted: Fitted, before: Fitted, hold: float) -> Dat
             columns = [*batch.columns, pa.array(number), silhouette, pa.array(was)]
             yield pa.record_batch(columns, names=[*batch.schema.names, "number", "silhouette", "number_before"])
 
-    rows = warm.withColumns(_standardised(fitted.shift, fitted.scale))
+    rows = warm.withColumns(standardised(fitted.shift, fitted.scale))
     added = [("number", T.IntegerType()), ("silhouette", T.DoubleType()), ("number_before", T.IntegerType())]
     fields = [*rows.schema.fields, *(T.StructField(name, kind) for name, kind in added)]
     return rows.mapInArrow(place, T.StructType(fields))
@@ -287,82 +242,3 @@ def _lookup(column: str, values: tuple[str, ...]) -> Column:
 
 
 # --- describing segments
-
-
-def _means(placed: DataFrame) -> dict[int, dict[str, Any]]:
-    """Return means, deviations and sizes of the segments that have members, by number."""
-    rows = (
-        placed.groupBy("number")
-        .agg(
-            F.count("*").alias("customers"),
-            F.avg("silhouette").alias("silhouette"),
-            *(F.avg(trait).alias(trait) for trait in TRAITS),
-            *(F.stddev_pop(trait).alias(f"deviation_{trait}") for trait in TRAITS),
-            *(F.avg(z).alias(z) for z in _Z),
-        )
-        .collect()
-    )
-    return {
-        row["number"]: {
-            name: value if name in ("number", "customers") else None if value is None else round(value, 6)
-            for name, value in row.asDict().items()
-        }
-        for row in rows
-    }
-
-
-def _centre(fitted: Fitted, number: int) -> dict[str, float]:
-    return dict(zip(TRAITS, fitted.centres[number], strict=True))
-
-
-def _rows(fitted: Fitted, found: dict[int, dict[str, Any]], joined: dict[str, int]) -> list[tuple[Any, ...]]:
-    """Return rows of ``SEGMENT_PROFILES``, by falling mean spend."""
-    if not found:
-        return []
-    everyone = sum(own["customers"] for own in found.values())
-    overall = {t: sum((own[t] or 0.0) * own["customers"] for own in found.values()) / everyone for t in TRAITS}
-    order = sorted(found, key=lambda n: (-(found[n]["spend"] or 0.0), -found[n]["customers"], n))
-    groups = _groups(fitted, found)
-    rows = []
-    for number in order:
-        own = found[number]
-        centre = {trait: own[f"z_{trait}"] for trait in TRAITS}
-        means = {trait: own[trait] or 0.0 for trait in TRAITS}
-        margins = {t: _NORMAL * (own[f"deviation_{t}"] or 0.0) / math.sqrt(own["customers"]) for t in TRAITS}
-        rows.append(
-            (
-                fitted.ids[number],
-                fitted.names[number],
-                *groups[fitted.groups[number]],
-                date.fromisoformat(fitted.since[number]),
-                own["customers"],
-                joined.get(fitted.ids[number], 0),
-                own["silhouette"],
-                fitted.stability,
-                portrait(centre, means, overall, margins),
-                *(means[trait] for trait in ("recency", "frequency", "spend", "discount")),
-            )
-        )
-    return rows
-
-
-def _groups(fitted: Fitted, found: dict[int, dict[str, Any]]) -> dict[int, tuple[str, str]]:
-    """Return id and name of the top groups: the id is that of the group's oldest segment, so it lasts as long."""
-    parts = {g: [n for n in found if fitted.groups[n] == g] for g in sorted({fitted.groups[n] for n in found})}
-    middles = []
-    for members in parts.values():
-        weights = [found[n]["customers"] for n in members]
-        middles.append({t: float(np.average([found[n][f"z_{t}"] for n in members], weights=weights)) for t in TRAITS})
-    oldest = {g: min(int(fitted.ids[n].rpartition("_")[2]) for n in members) for g, members in parts.items()}
-    titles = names(middles)
-    return {g: (f"group_{oldest[g]}", title) for g, title in zip(parts, titles, strict=True)}
-
-
-def _cold_rows(cold: DataFrame, joined: dict[str, int]) -> list[tuple[Any, ...]]:
-    traits = ("recency", "frequency", "spend", "discount")
-    row = cold.agg(F.count("*").alias("customers"), *(F.round(F.avg(t), 6).alias(t) for t in traits)).first()
-    if row is None or not row["customers"]:
-        return []
-    means = (row[trait] for trait in traits)
-    moved = joined.get(COLD, 0)
-    return [(COLD, COLD_NAME, COLD, COLD_NAME, None, row["customers"], moved, None, None, COLD_PORTRAIT, *means)]

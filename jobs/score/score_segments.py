@@ -19,7 +19,7 @@ from conf.tables.segments import LOOK_ALIKE_CURVES, SEGMENT_AFFINITIES, SEGMENT_
 from conf.tables.table import Table
 from conf.tables.types import arrow_schema
 from features.segments.names import WORDS
-from features.segments.segments import TRAITS
+from features.segments.traits import TRAITS
 from jobs.lake.lake import Draft, Lake
 from jobs.tables.features import FEATURES
 from jobs.tables.scores import SCORES

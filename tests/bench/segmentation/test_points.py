@@ -11,7 +11,7 @@ import pytest
 from conf.settings.schema import Settings
 from conf.tables.interests import FEATURE_COVERAGE
 from conf.tables.types import arrow_schema
-from features.segments.segments import TRAITS
+from features.segments.traits import TRAITS
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.stages import Stage

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from pyspark.sql import types as T
 from sklearn.cluster import KMeans
 
 from features.segments.hierarchical_kmeans import (
@@ -16,7 +14,6 @@ from features.segments.hierarchical_kmeans import (
     refined,
     totals_of,
 )
-from features.segments.points import points
 
 CLOUDS = np.array([[0, 0], [10, 0], [0, 10], [11, 11]], dtype="float32")
 
@@ -66,24 +63,3 @@ def test_few_different_points_give_few_averages():
     assert micro.weights.tolist() == [50, 50]
     alike = np.zeros((5, 2), dtype="float32")
     assert averages(alike, totals_of(alike), TreeConfig()).weights.tolist() == [5]
-
-
-@pytest.mark.parametrize("partitions", [1, 3])
-def test_a_pass_through_spark_equals_one_in_memory(spark, partitions):
-    x = sample(600)
-    rows = [(f"{n:04d}", float(a), None if n == 7 else float(b)) for n, (a, b) in enumerate(x)]
-    x[7, 1] = 0
-    frame = spark.createDataFrame(rows, "customer_id string, a double, b double").repartition(partitions)
-    held = points(frame, "customer_id", ["a", "b"])
-    sums, weights = held.totals()(CLOUDS)
-    np.testing.assert_allclose(sums, totals_of(x)(CLOUDS)[0], rtol=1e-5)
-    np.testing.assert_array_equal(weights, totals_of(x)(CLOUDS)[1])
-    taken = held.sample(50)
-    assert taken.shape == (50, 2)
-    np.testing.assert_array_equal(taken, held.matrix()[:50])
-    np.testing.assert_array_equal(held.sample(1000), held.matrix())
-    value = T.StructType([T.StructField("value", T.DoubleType())])
-    found = held.labelled(lambda m: {"value": m[:, 1].astype("float64")}, value).toArrow().sort_by("customer_id")
-    assert found["customer_id"].to_pylist() == [row[0] for row in rows]
-    np.testing.assert_array_equal(found["value"].to_numpy(), x[:, 1])
-    held.release()

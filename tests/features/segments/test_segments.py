@@ -10,7 +10,9 @@ import pytest
 from conf.tables.features import PROFILE
 from features.schemas import struct
 from features.segments.fit import FitConfig, Fitted
-from features.segments.segments import BEHAVIOUR, COLD, TRAITS, SegmentConfig, _held, fit, segments
+from features.segments.profiles import COLD
+from features.segments.segments import BEHAVIOUR, SegmentConfig, _held, fit, segments
+from features.segments.traits import TRAITS, moments, standardised_rows
 
 NIGHT = date(2017, 12, 3)
 CONFIG = SegmentConfig(FitConfig(fewest=3, most=4, bootstraps=3))
@@ -83,16 +85,31 @@ def test_shuffled_rows_give_equal_segments(spark, found):
     assert again.profiles.collect() == found[1]
 
 
-def test_spark_finds_the_centres_that_one_machine_finds(spark):
+@pytest.fixture(scope="module")
+def warm(spark):
     rng = np.random.default_rng(3)
     rows = [(f"{n:04d}", *(float(v) for v in rng.normal(3 * (n % 3), 1, len(TRAITS)))) for n in range(900)]
-    warm = spark.createDataFrame(rows, "customer_id string, " + ", ".join(f"{t} double" for t in TRAITS))
-    config = replace(CONFIG, sample=300)
-    alone = fit(warm, NIGHT, config)
-    spread = fit(warm.repartition(3), NIGHT, replace(config, in_memory=0))
-    assert len(alone.centres) == len(spread.centres) == 3
-    np.testing.assert_allclose(alone.array, spread.array, atol=1.5e-6)
-    assert alone.silhouette == pytest.approx(spread.silhouette, abs=1e-6)
+    return spark.createDataFrame(rows, "customer_id string, " + ", ".join(f"{t} double" for t in TRAITS))
+
+
+def test_the_fit_sees_standardised_traits_in_the_same_order_for_any_partitions(warm):
+    shift, scale, customers = moments(warm)
+    rows = standardised_rows(warm, shift, scale, 1.0)
+    assert rows.shape == (900, len(TRAITS)) == (customers, len(TRAITS))
+    np.testing.assert_allclose(rows.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(rows.std(axis=0), 1, atol=1e-5)
+    np.testing.assert_array_equal(standardised_rows(warm.repartition(3), shift, scale, 1.0), rows)
+
+
+def test_a_fit_on_some_customers_reaches_nearly_the_same_centres(warm):
+    shift, scale, _ = moments(warm)
+    some, everybody = (standardised_rows(warm, shift, scale, share) for share in (0.5, 1.0))
+    assert 350 < len(some) < 550
+    np.testing.assert_array_equal(some, everybody[: len(some)])
+    whole = fit(warm, NIGHT, replace(CONFIG, sample=300))
+    part = fit(warm, NIGHT, replace(CONFIG, sample=300, most_fitted=450))
+    assert len(whole.centres) == len(part.centres) == 3
+    np.testing.assert_allclose(whole.array, part.array, atol=0.15)
 
 
 def test_the_next_night_keeps_the_segments_and_tells_who_moved(spark, first):
