@@ -41,8 +41,8 @@ def customer_features(lists: DataFrame, base: Base, as_of: date, timezone: str) 
         The columns of ``INTERESTS`` that purchases give, those of ``WIDE``, and ``leans``: department or category ->
         affinity index by long decay, those that are clear. O(lines x random orders).
     """
-    known = [field for field in struct(INTERESTS).fields if field.name not in _ADDED]
-    schema = T.StructType([*known, *struct(WIDE).fields[1:], _LEANS])
+    fields = [field for field in struct(INTERESTS).fields if field.name not in _ADDED]
+    schema = T.StructType([*fields, *struct(WIDE).fields[1:], _LEANS])
     columns = wide_columns(base)
 
     def apply(batches: Batches) -> Batches:
@@ -51,9 +51,9 @@ def customer_features(lists: DataFrame, base: Base, as_of: date, timezone: str) 
                 part = batch.slice(start, _BLOCK)
                 seen = grouped(held(part, base.kinds, as_of, timezone), base)
                 units = group_units(seen)
-                told = interests(seen, units)
+                described = interests(seen, units)
                 values: list[pa.Array] = [
-                    pa.array(_plain(told[field.name], field.dataType), from_pandas=True) for field in known[1:]
+                    pa.array(_plain(described[field.name], field.dataType), from_pandas=True) for field in fields[1:]
                 ]
                 offsets, places, cells = sparse_rows(wide_matrix(seen, units), columns)
                 ends = pa.array(offsets, pa.int32())
@@ -63,29 +63,31 @@ def customer_features(lists: DataFrame, base: Base, as_of: date, timezone: str) 
     return lists.mapInArrow(apply, schema)
 
 
-def interest_table(found: DataFrame, customers: DataFrame, profile: DataFrame, rules: Sequence[LifeStage]) -> DataFrame:
+def interest_table(
+    features: DataFrame, customers: DataFrame, profile: DataFrame, rules: Sequence[LifeStage]
+) -> DataFrame:
     """Add life stages and price tiers.
 
     The borders of the tiers are two numbers that the driver collects.
 
     Args:
-        found: result of :func:`customer_features`.
+        features: result of :func:`customer_features`.
         customers: ``CUSTOMERS``.
-        profile: ``PROFILE``: who is known by the night.
+        profile: ``PROFILE``: the customers of the night.
         rules: the source's life stages, the first that holds counts.
 
     Returns:
         ``INTERESTS``; one row per customer of the profile.
 
     Raises:
-        ConfigError: a rule is no condition on what is known of a customer.
+        ConfigError: a rule is not a condition on these columns.
     """
-    row = found.agg(F.percentile("price_index", F.array(F.lit(1 / 3), F.lit(2 / 3)))).first()
+    row = features.agg(F.percentile("price_index", F.array(F.lit(1 / 3), F.lit(2 / 3)))).first()
     low, high = row[0] if row and row[0] else (1.0, 1.0)
     price = F.col("price_index")
     tier = F.when(price < low, TIERS[0]).when(price < high, TIERS[1]).when(price.isNotNull(), TIERS[2])
-    told = customers.select("customer_id", "age_band", "income_band", "household_size", "attributes")
-    everyone = profile.select("customer_id").join(found, "customer_id", "left").join(told, "customer_id", "left")
+    declared = customers.select("customer_id", "age_band", "income_band", "household_size", "attributes")
+    everyone = profile.select("customer_id").join(features, "customer_id", "left").join(declared, "customer_id", "left")
     everyone = everyone.withColumn("leans", F.coalesce("leans", F.create_map().cast(_LEANS.dataType)))
     stage = basis = F.lit(None).cast("string")
     for rule in reversed(rules):

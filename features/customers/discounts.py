@@ -1,4 +1,4 @@
-"""Who buys only at a discount: the share of a customer's purchases that had one, held against what he buys.
+"""Who buys only at a discount: the share of a customer's purchases that had one, compared with what they buy.
 
 A purchase counts once per order and product type. How often a product type is sold at a discount differs, so the
 customer's own share is shrunk towards what all customers' purchases of the same types would give: a Beta prior whose
@@ -26,7 +26,7 @@ _Z = 1.645
 
 
 def discounts(order_lines: DataFrame, products: DataFrame, as_of: date) -> DataFrame:
-    """Tell how much of what each customer buys has a discount.
+    """Return how much of what each customer buys has a discount.
 
     Args:
         order_lines: ``ORDER_LINES``; lines after ``as_of`` are ignored.
@@ -54,7 +54,7 @@ def discounts(order_lines: DataFrame, products: DataFrame, as_of: date) -> DataF
     expected = F.col("sum") / F.col("purchases")
     dependence = (F.col("off") + PRIOR_PURCHASES * expected) / (F.col("purchases") + PRIOR_PURCHASES)
     reach = _Z * F.sqrt(dependence * (1 - dependence) / (F.col("purchases") + PRIOR_PURCHASES + 1))
-    found = own.select(
+    shares = own.select(
         "customer_id",
         "purchases",
         (F.col("off") / F.col("purchases")).alias("discounted_share"),
@@ -63,7 +63,7 @@ def discounts(order_lines: DataFrame, products: DataFrame, as_of: date) -> DataF
         _share(dependence - reach).alias("dependence_low"),
         _share(dependence + reach).alias("dependence_high"),
     )
-    return conform(found, DISCOUNTS)
+    return conform(shares, DISCOUNTS)
 
 
 def _share(value: Column) -> Column:

@@ -1,9 +1,9 @@
-"""Interests: what a customer leans to over long and of late, whether that drifted, prices, places and times of day.
+"""Interests: affinities over the year and of late, whether they drifted, price level, places and times of day.
 
 n = customers of a block, b = their baskets, g = groups with columns of their own, categories last.
 
 References: Koren (2010), "Collaborative filtering with temporal dynamics" (interests of two speeds as two decay rates);
-Good (2005), "Permutation, Parametric and Bootstrap Tests of Hypotheses" (the same baskets in another order tell how far
+Good (2005), "Permutation, Parametric and Bootstrap Tests of Hypotheses" (the same baskets in another order show how far
 interests seem to move by chance alone).
 """
 
@@ -15,7 +15,7 @@ from features.customers.purchases import LEVELS, LONG_DAYS, SHORT_DAYS, Base, Gr
 
 #: units that a group is credited with beyond what was bought and beyond what was to be expected
 PRIOR_UNITS = 5
-#: an interest: this lean at least, from so many baskets; so many are named
+#: an interest: at least this affinity, from so many baskets; so many are named
 LEAST_LEAN, LEAST_BASKETS, NAMED = 1.5, 2, 3
 #: drift: further than all of so many other orders of the same baskets (5 % by chance), and at least this far
 ORDERS, LEAST_DRIFT, DRIFT_BASKETS = 19, 0.2, 8
@@ -29,7 +29,7 @@ def leans(units: np.ndarray, totals: np.ndarray, shares: np.ndarray) -> np.ndarr
     """Return affinity indices: the customer's share over the base's, shrunk to 1.
 
     ``(n s + k) / (n p + k)``: n the customer's units, s the group's share of them, p its share of the base's units and
-    k = ``PRIOR_UNITS``, so that few units or a rare group lean little.
+    k = ``PRIOR_UNITS``, so that few units or a rare group stay near 1.
 
     Args:
         units: of each customer and group (n, g).
@@ -46,20 +46,20 @@ def group_units(seen: Grouped) -> dict[str, np.ndarray]:
         ``year``, ``short`` and ``long`` (n, g), and with ``_total`` behind them the units of the level (n, g).
     """
     bought, n, g = seen.bought, seen.bought.customers, len(seen.base.kinds.names)
-    found = {name: np.zeros((n, g)) for name in ("year", "short", "long")}
-    totals = {f"{name}_total": np.zeros((n, g)) for name in found}
+    units = {name: np.zeros((n, g)) for name in ("year", "short", "long")}
+    totals = {f"{name}_total": np.zeros((n, g)) for name in units}
     levels = np.array(seen.base.kinds.levels, dtype=object)
     for (basket, group), level in zip(seen.pairs, LEVELS, strict=True):
         own, age = bought.owner[basket], bought.age[basket]
         weights = {"year": np.ones(len(age)), "short": 0.5 ** (age / SHORT_DAYS), "long": 0.5 ** (age / LONG_DAYS)}
         for name, weight in weights.items():
-            found[name] += np.bincount(own * g + group, weight, n * g).reshape(n, g)
+            units[name] += np.bincount(own * g + group, weight, n * g).reshape(n, g)
             totals[f"{name}_total"] += np.bincount(own, weight, n)[:, None] * (levels == level)
-    return found | totals
+    return units | totals
 
 
 def interests(seen: Grouped, units: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Describe the customers of a block; the columns of ``INTERESTS`` but the key and the life stage.
+    """Describe the customers of a block; the columns of ``INTERESTS`` without the key and the life stage.
 
     Args:
         seen: their purchases.
@@ -70,15 +70,15 @@ def interests(seen: Grouped, units: dict[str, np.ndarray]) -> dict[str, np.ndarr
     """
     bought, base = seen.bought, seen.base
     distance, chance = drift(seen)
-    known = np.bincount(bought.owner, minlength=bought.customers) >= DRIFT_BASKETS
+    enough = np.bincount(bought.owner, minlength=bought.customers) >= DRIFT_BASKETS
     flagged = (chance <= 1 / (ORDERS + 1) + 1e-9) & (distance >= LEAST_DRIFT)
     drifted = np.full(bought.customers, None, dtype=object)
-    drifted[known] = flagged[known]
+    drifted[enough] = flagged[enough]
     return {
         "long_interests": named(units["long"], units["long_total"], units["year"], base, 2),
         "short_interests": named(units["short"], units["short_total"], units["year"], base, 1),
-        "interest_distance": np.where(known, distance, np.nan),
-        "interest_chance": np.where(known, chance, np.nan),
+        "interest_distance": np.where(enough, distance, np.nan),
+        "interest_chance": np.where(enough, chance, np.nan),
         "interest_drift": drifted,
         "price_index": price_index(bought, base),
         **_places(bought),
@@ -96,14 +96,14 @@ def named(units: np.ndarray, totals: np.ndarray, year: np.ndarray, base: Base, d
     names = np.array(base.kinds.names, dtype=object)[own]
     lean = leans(units, totals, base.shares[decay])[:, own]
     lean = np.where((year[:, own] >= LEAST_BASKETS) & (lean >= LEAST_LEAN), np.round(lean, 9), 0)
-    found = np.full(len(units), None, dtype=object)
+    texts = np.full(len(units), None, dtype=object)
     if not len(own):
-        return found
+        return texts
     best = np.argsort(-lean, axis=1, kind="stable")[:, :NAMED]
-    there = np.take_along_axis(lean, best, axis=1) > 0
-    for row in np.flatnonzero(there.any(axis=1)):
-        found[row] = "; ".join(names[best[row][there[row]]])
-    return found
+    strong = np.take_along_axis(lean, best, axis=1) > 0
+    for row in np.flatnonzero(strong.any(axis=1)):
+        texts[row] = "; ".join(names[best[row][strong[row]]])
+    return texts
 
 
 def drift(seen: Grouped) -> tuple[np.ndarray, np.ndarray]:
@@ -165,10 +165,10 @@ def leakage(seen: Grouped) -> np.ndarray:
     first = np.zeros(n)
     np.maximum.at(first, bought.owner, bought.age)
     group = np.append(base.kinds.groups[_level(base)], -1)[bought.kind]
-    known = (group >= 0) & (bought.amount > 0)
+    counted = (group >= 0) & (bought.amount > 0)
     recent = bought.line_age < RECENT
     sums = []
-    for where in (known & ~recent, known & recent):
+    for where in (counted & ~recent, counted & recent):
         key = bought.buyer[where] * max(g, 1) + group[where]
         sums.append(np.bincount(key, bought.amount[where], n * max(g, 1)).reshape(n, max(g, 1))[:, own])
     days = np.maximum(first + 1 - RECENT, 1)[:, None]
@@ -178,7 +178,7 @@ def leakage(seen: Grouped) -> np.ndarray:
 
 
 def _places(bought: Purchases) -> dict[str, np.ndarray]:
-    """Tell how loyal a customer is to one store, and whether the main store changed."""
+    """Return how loyal a customer is to one store, and whether the main store changed."""
     n = bought.customers
     share, main = _main(bought, np.ones(len(bought.owner), dtype=bool))
     _, recent = _main(bought, bought.age < RECENT)
@@ -212,7 +212,7 @@ def _main(bought: Purchases, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 def _times(bought: Purchases) -> dict[str, np.ndarray]:
     """Name the day part and the weekday with most baskets, and say how large their share is."""
-    found: dict[str, np.ndarray] = {}
+    columns: dict[str, np.ndarray] = {}
     parts: dict[str, tuple[np.ndarray, np.ndarray]] = {
         "day_part": (np.array([name for name, _ in DAY_PARTS], dtype=object), day_part(bought.hour)),
         "weekday": (np.array(WEEKDAYS, dtype=object), bought.weekday),
@@ -222,10 +222,10 @@ def _times(bought: Purchases) -> dict[str, np.ndarray]:
         counts = np.bincount(bought.owner * len(names) + part, minlength=bought.customers * len(names))
         counts = counts.reshape(-1, len(names))
         enough = baskets >= _LEAST_HABIT
-        found[name] = np.full(bought.customers, None, dtype=object)
-        found[name][enough] = names[counts.argmax(axis=1)][enough]
-        found[f"{name}_share"] = np.where(enough, _ratio(counts.max(axis=1), baskets), np.nan)
-    return found
+        columns[name] = np.full(bought.customers, None, dtype=object)
+        columns[name][enough] = names[counts.argmax(axis=1)][enough]
+        columns[f"{name}_share"] = np.where(enough, _ratio(counts.max(axis=1), baskets), np.nan)
+    return columns
 
 
 def day_part(hour: np.ndarray) -> np.ndarray:
@@ -244,7 +244,7 @@ def _finest(base: Base) -> np.ndarray:
 
 
 def _mixed(order: np.ndarray, number: int) -> np.ndarray:
-    """Return numbers that look drawn by lot but follow from the basket alone (splitmix64)."""
+    """Return pseudo-random numbers that follow from the basket alone (splitmix64)."""
     with np.errstate(over="ignore"):
         z = order.astype("uint64") + np.uint64(0x9E3779B97F4A7C15) * np.uint64(number + 1)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -76,22 +76,22 @@ def label_history(series: DataFrame, days: Sequence[date], horizon_days: int) ->
 
     def apply(batches: Batches) -> Batches:
         for batch in batches:
-            held = series_of(batch, keys=2)
+            block = series_of(batch, keys=2)
             for as_of in days:
                 day = (as_of - _EPOCH).days
-                later = (held.day > day) & (held.day <= day + horizon_days)
-                bought = np.bincount(held.owner[later], minlength=held.customers) > 0
-                spent = np.bincount(held.owner[later], held.amount[later], held.customers) / MONEY_UNIT
-                columns = describe(held, day)
-                known = columns["visits_total"] > 0
-                kept = np.flatnonzero(known | bought)
+                later = (block.day > day) & (block.day <= day + horizon_days)
+                bought = np.bincount(block.owner[later], minlength=block.customers) > 0
+                spent = np.bincount(block.owner[later], block.amount[later], block.customers) / MONEY_UNIT
+                columns = describe(block, day)
+                had_any = columns["visits_total"] > 0
+                kept = np.flatnonzero(had_any | bought)
                 yield pa.record_batch(
                     [
                         pa.array([as_of] * len(kept), pa.date32()),
                         pa.array(bought[kept]),
                         pa.array(spent[kept]),
                         *(batch.column(key).take(kept) for key in (0, 1)),
-                        *(pa.array(np.where(known, columns[name], np.nan)[kept], from_pandas=True) for name in names),
+                        *(pa.array(np.where(had_any, columns[name], np.nan)[kept], from_pandas=True) for name in names),
                     ],
                     names=["as_of", "bought", "spent", *LABEL_HISTORY.names],
                 )

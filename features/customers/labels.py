@@ -18,7 +18,7 @@ REDEEMED = "redeemed"
 
 
 def type_purchases(order_lines: DataFrame, products: DataFrame, as_of: date, horizon_days: int) -> DataFrame:
-    """Tell which offerable product types each customer buys within the horizon.
+    """Return which offerable product types each customer buys within the horizon.
 
     Returns:
         ``customer_id``, ``product_type``, ``spend`` (double, net of returns); one row per pair with a purchase.
@@ -34,7 +34,7 @@ def type_purchases(order_lines: DataFrame, products: DataFrame, as_of: date, hor
 
 
 def scope_purchases(order_lines: DataFrame, offer_products: DataFrame, as_of: date, horizon_days: int) -> DataFrame:
-    """Tell in which offers' scopes each customer buys within the horizon.
+    """Return in which offers' scopes each customer buys within the horizon.
 
     Purchases are summed by customer and product before they meet the scopes, which may share products:
     O(lines in the horizon + pairs of product and offer).
@@ -57,7 +57,7 @@ def scope_purchases(order_lines: DataFrame, offer_products: DataFrame, as_of: da
 
 
 def redemptions(responses: DataFrame, as_of: date, horizon_days: int) -> DataFrame:
-    """Tell which offers each customer redeems within the horizon.
+    """Return which offers each customer redeems within the horizon.
 
     Returns:
         ``customer_id``, ``offer_id``; distinct.
@@ -81,17 +81,17 @@ def recorded(customers: DataFrame, attributes: Sequence[Attribute | Amount]) -> 
 
     Args:
         customers: ``CUSTOMERS``.
-        attributes: each names a column of it, or a key of its ``attributes``.
+        attributes: each names a column of ``customers``, or a key of its ``attributes``.
 
     Returns:
         ``customer_id`` and for every attribute ``recorded:<label>``: a boolean, the value is one of its values; of an
         amount the number (null where it is none).
     """
     columns = []
-    for each in attributes:
-        own = each.attribute in customers.columns
-        value = F.col(str(each.attribute)) if own else F.try_element_at("attributes", F.lit(each.attribute))
+    for attribute in attributes:
+        own = attribute.attribute in customers.columns
+        value = F.col(str(attribute.attribute)) if own else F.try_element_at("attributes", F.lit(attribute.attribute))
         text = value.cast("string")
-        known = text.try_cast("double") if isinstance(each, Amount) else text.isin(*each.values)
-        columns.append(known.alias(f"recorded:{each.label}"))
+        valid = text.try_cast("double") if isinstance(attribute, Amount) else text.isin(*attribute.values)
+        columns.append(valid.alias(f"recorded:{attribute.label}"))
     return customers.select("customer_id", *columns)

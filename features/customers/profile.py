@@ -32,10 +32,10 @@ def profile(
     as_of: date,
     timezone: str,
 ) -> DataFrame:
-    """Summarise every customer known by ``as_of``, cold ones included.
+    """Summarise every customer with a record up to ``as_of``, cold ones included.
 
-    A customer is known by a registration, an order line, a campaign or a response up to ``as_of``; one without a day
-    of registration counts as known. What customers say of themselves (age and the like) is as the CRM holds it now.
+    A record is a registration, an order line, a campaign or a response; a registration without a day
+    counts as earlier. What customers say of themselves (age and the like) is as the CRM holds it now.
 
     Args:
         customers: ``CUSTOMERS``.
@@ -60,9 +60,9 @@ def profile(
     if responses is not None:
         done.append(_redeemed(responses, as_of))
     registered = customers.where(F.coalesce("registered_on", F.lit(as_of)) <= F.lit(as_of))
-    known = reduce(DataFrame.union, [frame.select("customer_id") for frame in [registered, *done]]).distinct()
-    told = customers.select("customer_id", "age_band", "income_band", "household_size")
-    joined = reduce(lambda left, right: left.join(right, "customer_id", "left"), [*done, told], known)
+    everyone = reduce(DataFrame.union, [frame.select("customer_id") for frame in [registered, *done]]).distinct()
+    declared = customers.select("customer_id", "age_band", "income_band", "household_size")
+    joined = reduce(lambda left, right: left.join(right, "customer_id", "left"), [*done, declared], everyone)
     return conform(_with_zeros(joined), PROFILE)
 
 
@@ -93,7 +93,7 @@ def _variety(bought: DataFrame, as_of: date) -> DataFrame:
 
 
 def _departments(year: DataFrame) -> DataFrame:
-    """Find each customer's main department, and how far the spend leans to each beyond the base.
+    """Find each customer's main department, and the affinity index of each.
 
     The lean is (n s + k) / (n p + k): n the customer's lines, s the department's share of their spend, p its share
     of all spend, k = ``PRIOR_LINES``, so that few lines or a rare department lean little. Products not counted in

@@ -1,11 +1,11 @@
-"""What the series of a customer's baskets says: decayed rates, weeks, gaps, and how usual an absence is.
+"""What the series of a customer's baskets says: decayed rates, weeks, inter-purchase times, how usual an absence is.
 
 All windows of all customers come from one sorted list of baskets, so many ``as_of`` days cost one pass over the orders:
-Spark gathers the lists, NumPy does the rest. Amounts are summed in ten-thousandths, exact whatever the order of rows.
+Spark gathers the lists, NumPy computes the rest. Amounts are summed in ten-thousandths, exact in any order of rows.
 
 n = customers of a block, e = their baskets. References: Fader, Hardie and Lee (2005), "RFM and CLV" (recency and
-frequency tell who is alive); Miguéis, Camanho and Falcão e Cunha (2013), "Customer attrition in retailing" (the series
-of purchases, not its sums alone).
+frequency predict who is active); Miguéis, Camanho and Falcão e Cunha (2013), "Customer attrition in retailing" (the
+series of purchases, not its sums alone).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from features.schemas import struct
 Batches = Iterator[pa.RecordBatch]
 #: days without a basket that count as an absence
 ABSENCE = 28
-#: baskets back whose day is told
+#: visits back whose age is a column
 BACK = (2, 3, 5, 10)
-#: what an unknown customer's gaps are taken to be: this share of absences, with the weight of so many gaps
+#: prior of the share of gaps that become absences, and how many gaps it counts as
 _PRIOR_SHARE, _PRIOR_GAPS = 0.15, 2
 _EPOCH = date(1970, 1, 1)
-#: more days than there are, so that owner and day make one number
+#: above any day, so that owner and day make one sort key
 _APART = 10_000_000
 _SERIES = T.StructType(
     [
@@ -75,31 +75,31 @@ def purchase_series(series: DataFrame, days: Sequence[date], horizons: Horizons 
     Args:
         series: result of :func:`basket_series`; what is described ignores baskets after an ``as_of``.
         days: the days of ``as_of``.
-        horizons: what labels look at; None: there are none.
+        horizons: of the labels; None: without labels.
 
     Returns:
         ``PURCHASE_SERIES`` with ``as_of`` and, with ``horizons``, ``returned`` and the labels of
         :mod:`features.customers.series_labels`; one row per day and customer with a basket by then. O(baskets x days).
     """
-    told = ("returned", *NUMBERS) if horizons else ()
+    labelled = ("returned", *NUMBERS) if horizons else ()
     kinds = {"returned": T.BooleanType()}
-    added = [T.StructField("as_of", T.DateType()), *(T.StructField(n, kinds.get(n, T.DoubleType())) for n in told)]
+    added = [T.StructField("as_of", T.DateType()), *(T.StructField(n, kinds.get(n, T.DoubleType())) for n in labelled)]
     schema = T.StructType([*added, *struct(PURCHASE_SERIES).fields])
 
     def apply(batches: Batches) -> Batches:
         for batch in batches:
-            held = series_of(batch)
+            block = series_of(batch)
             for as_of in days:
                 day = (as_of - _EPOCH).days
-                columns = describe(held, day)
+                columns = describe(block, day)
                 if horizons:
-                    later = after(held.owner, held.day, held.amount, held.customers, day)
+                    later = after(block.owner, block.day, block.amount, block.customers, day)
                     columns |= labels(later, columns, horizons)
-                known = np.flatnonzero(columns["baskets_total"] > 0)
-                keys: list[pa.Array] = [pa.array([as_of] * len(known), pa.date32())]
-                keys += [pa.array(columns[name][known], from_pandas=True) for name in told]
-                values = [pa.array(columns[name][known], from_pandas=True) for name in PURCHASE_SERIES.names[1:]]
-                yield pa.record_batch([*keys, batch.column(0).take(known), *values], names=schema.names)
+                with_baskets = np.flatnonzero(columns["baskets_total"] > 0)
+                keys: list[pa.Array] = [pa.array([as_of] * len(with_baskets), pa.date32())]
+                keys += [pa.array(columns[name][with_baskets], from_pandas=True) for name in labelled]
+                values = [pa.array(columns[name][with_baskets], from_pandas=True) for name in PURCHASE_SERIES.names[1:]]
+                yield pa.record_batch([*keys, batch.column(0).take(with_baskets), *values], names=schema.names)
 
     return series.mapInArrow(apply, schema)
 
@@ -113,7 +113,7 @@ def series_of(batch: pa.RecordBatch, keys: int = 1) -> Series:
 
 
 def describe(series: Series, as_of: int) -> dict[str, np.ndarray]:
-    """Return the columns of ``PURCHASE_SERIES`` but the key, float64 (n,), NaN where unknown.
+    """Return the columns of ``PURCHASE_SERIES`` without the key, float64 (n,), NaN where unknown.
 
     Args:
         series: sorted by owner and day.
@@ -127,57 +127,57 @@ def describe(series: Series, as_of: int) -> dict[str, np.ndarray]:
     def total(values: np.ndarray | None = None, where: np.ndarray | slice = slice(None)) -> np.ndarray:
         return np.bincount(owner[where], None if values is None else values[where], n).astype("float64")
 
-    found = {"baskets_total": total(), "spend_total": total(units) / MONEY_UNIT}
+    columns = {"baskets_total": total(), "spend_total": total(units) / MONEY_UNIT}
     first_of_day = np.diff(owner * _APART - age, prepend=-_APART) != 0
     for window in SERIES_WINDOWS:
         recent = age < window
-        found[f"baskets_{window}"] = total(where=recent)
-        found[f"spend_{window}"] = total(units, recent) / MONEY_UNIT
+        columns[f"baskets_{window}"] = total(where=recent)
+        columns[f"spend_{window}"] = total(units, recent) / MONEY_UNIT
     recent = age < 84
     spend, discount = total(units, recent), total(off, recent)
-    found["lines_84"] = total(lines.astype("float64"), recent)
-    found["discount_share_84"] = _ratio(discount, discount + spend)
-    found["basket_value_84"] = _ratio(found["spend_84"], found["baskets_84"])
-    found["trend_28"] = np.log((1 + 3 * found["baskets_28"]) / (1 + found["baskets_84"]))
+    columns["lines_84"] = total(lines.astype("float64"), recent)
+    columns["discount_share_84"] = _ratio(discount, discount + spend)
+    columns["basket_value_84"] = _ratio(columns["spend_84"], columns["baskets_84"])
+    columns["trend_28"] = np.log((1 + 3 * columns["baskets_28"]) / (1 + columns["baskets_84"]))
     for week in range(WEEKS):
         of_week = (age // 7 == week) & first_of_day
-        found[f"visits_week_{week + 1}"] = total(where=of_week)
-        found[f"spend_week_{week + 1}"] = total(units, age // 7 == week) / MONEY_UNIT
+        columns[f"visits_week_{week + 1}"] = total(where=of_week)
+        columns[f"spend_week_{week + 1}"] = total(units, age // 7 == week) / MONEY_UNIT
     visits = owner[first_of_day], age[first_of_day]
-    found |= _visits(n, *visits)
+    columns |= _visits(n, *visits)
     for half in DECAYS:
         weight = 0.5 ** (visits[1] / half)
         decayed = np.bincount(visits[0], weight, n).astype("float64")  # whole numbers where there is no visit at all
-        lived = (1 - 0.5 ** ((found["tenure_days"] + 1) / half)) / (1 - 0.5 ** (1 / half))
-        found[f"visits_decay_{half}"] = decayed
-        found[f"visit_rate_{half}"] = decayed / lived
-        found[f"spend_decay_{half}"] = np.maximum(total(amount * 0.5 ** (age / half)), 0)
-    found["absence_by_rate"] = np.exp(-ABSENCE * found["visit_rate_56"])
-    return found | _last_basket(n, owner, age, amount, lines, found)
+        lived = (1 - 0.5 ** ((columns["tenure_days"] + 1) / half)) / (1 - 0.5 ** (1 / half))
+        columns[f"visits_decay_{half}"] = decayed
+        columns[f"visit_rate_{half}"] = decayed / lived
+        columns[f"spend_decay_{half}"] = np.maximum(total(amount * 0.5 ** (age / half)), 0)
+    columns["absence_by_rate"] = np.exp(-ABSENCE * columns["visit_rate_56"])
+    return columns | _last_basket(n, owner, age, amount, lines, columns)
 
 
 def _visits(n: int, owner: np.ndarray, age: np.ndarray) -> dict[str, np.ndarray]:
     """Describe the days with a basket and the gaps between them."""
     count = np.bincount(owner, minlength=n)
-    end, known = np.cumsum(count), count > 0
+    end, with_visits = np.cumsum(count), count > 0
     last, first = np.full(n, np.nan), np.full(n, np.nan)
-    last[known], first[known] = age[end[known] - 1], age[(end - count)[known]]
-    found = {"recency_days": last, "tenure_days": first, "visits_total": count.astype("float64")}
+    last[with_visits], first[with_visits] = age[end[with_visits] - 1], age[(end - count)[with_visits]]
+    columns = {"recency_days": last, "tenure_days": first, "visits_total": count.astype("float64")}
     for back in BACK:
         there, value = count >= back, first + 1
         value[there] = age[end[there] - back]
-        found[f"days_since_visit_{back}"] = value
+        columns[f"days_since_visit_{back}"] = value
     weeks = np.diff(owner * _APART - age // 7, prepend=-_APART) != 0
-    found["weeks_active_share"] = _ratio(np.bincount(owner[weeks], minlength=n), first // 7 + 1)
+    columns["weeks_active_share"] = _ratio(np.bincount(owner[weeks], minlength=n), first // 7 + 1)
     same = owner[1:] == owner[:-1]
-    return found | _gaps(n, owner[1:][same], (age[:-1] - age[1:])[same], age[1:][same], found)
+    return columns | _gaps(n, owner[1:][same], (age[:-1] - age[1:])[same], age[1:][same], columns)
 
 
 def _gaps(
-    n: int, owner: np.ndarray, gap: np.ndarray, ended: np.ndarray, known: dict[str, np.ndarray]
+    n: int, owner: np.ndarray, gap: np.ndarray, ended: np.ndarray, visits: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Describe the gaps between days with a basket; ``ended`` is how many days ago each ended."""
-    recency, count = known["recency_days"], np.bincount(owner, minlength=n)
+    recency, count = visits["recency_days"], np.bincount(owner, minlength=n)
     days = np.bincount(owner, gap, n)
     mean = _ratio(days, count)
     spread = np.sqrt(np.maximum(_ratio(np.bincount(owner, gap * gap, n), count) - mean**2, 0))
@@ -214,17 +214,17 @@ def _gaps(
 
 
 def _last_basket(
-    n: int, owner: np.ndarray, age: np.ndarray, amount: np.ndarray, lines: np.ndarray, known: dict[str, np.ndarray]
+    n: int, owner: np.ndarray, age: np.ndarray, amount: np.ndarray, lines: np.ndarray, columns: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     end = np.cumsum(np.bincount(owner, minlength=n))
-    some = known["baskets_total"] > 0
+    some = columns["baskets_total"] > 0
     spend, count, largest = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n)
     spend[some], count[some] = amount[end[some] - 1], lines[end[some] - 1]
     np.maximum.at(largest, owner[age < 84], amount[age < 84])
     return {
         "last_basket_spend": spend,
         "last_basket_lines": count,
-        "last_basket_ratio": _ratio(spend, known["basket_value_84"]),
+        "last_basket_ratio": _ratio(spend, columns["basket_value_84"]),
         "largest_basket_84": largest,
     }
 

@@ -1,8 +1,8 @@
-"""A year of purchases by customer, and what the whole base bought: what interests and the wide table start from.
+"""A year of purchases by customer, and what all customers together bought: inputs of interests and the wide table.
 
-Spark gathers each customer's lines once; NumPy does the rest in the workers. Lines carry the hash of their product's
-kind (department, category, type); the kinds themselves are few and live on the driver. Sums are of whole numbers, so
-that partitions do not matter.
+Spark gathers the lines of a customer once; NumPy computes the rest in the workers. Lines carry the hash of their
+product's kind (department, category, type); the kinds themselves are few and live on the driver. Sums are of whole
+numbers, so that partitions do not matter.
 
 n = customers of a block, e = their lines, b = their baskets, c = kinds, g = groups (departments, then categories).
 """
@@ -106,14 +106,14 @@ class Purchases:
             count: how many groups there are.
         """
         group = np.append(groups, -1)[self.kind]
-        known = group >= 0
-        key = np.unique(self.basket[known] * np.int64(count) + group[known])
+        counted = group >= 0
+        key = np.unique(self.basket[counted] * np.int64(count) + group[counted])
         return key // count, key % count
 
 
 @dataclass(frozen=True)
 class Grouped:
-    """Purchases beside the base; ``pairs``: baskets and groups that occur together, by level."""
+    """Purchases with the base they are compared with; ``pairs``: baskets and groups that occur together, by level."""
 
     bought: Purchases
     base: Base
@@ -121,7 +121,7 @@ class Grouped:
 
 
 def grouped(bought: Purchases, base: Base) -> Grouped:
-    """Find the groups of every basket, once for all that is made of them."""
+    """Find the groups of every basket, once for all features."""
     count = len(base.kinds.names)
     nothing = np.zeros(0, dtype="int64"), np.zeros(0, dtype="int64")
     return Grouped(
@@ -142,11 +142,11 @@ def kinds(products: DataFrame) -> Kinds:
     levels: list[str] = []
     groups = np.full((len(LEVELS), len(rows)), -1, dtype="int64")
     for place, column in enumerate(("department", finer)):
-        known = sorted({row[column] for row in rows if row[column] is not None})
-        number = {name: len(names) + position for position, name in enumerate(known)}
+        values = sorted({row[column] for row in rows if row[column] is not None})
+        number = {name: len(names) + position for position, name in enumerate(values)}
         groups[place] = [number.get(row[column], -1) for row in rows]
-        names += known
-        levels += [LEVELS[place]] * len(known)
+        names += values
+        levels += [LEVELS[place]] * len(values)
     hashes = np.array([row["hash"] for row in rows], dtype="int64")
     return Kinds(hashes, groups, tuple(names), tuple(levels))
 
@@ -172,13 +172,13 @@ def purchase_lists(lines: DataFrame, as_of: date) -> DataFrame:
         F.unix_seconds("ordered_at").alias("moment"),
         F.when(F.col("store_id").isNull(), 0).otherwise(F.xxhash64("store_id")).alias("store"),
     )
-    # a return takes nothing off: what somebody once chose tells of interests
+    # a return takes nothing off: what somebody once chose shows an interest
     sold = lines.where("is_sale").where(within(as_of, YEAR))
     lists = sold.groupBy("customer_id").agg(F.collect_list(line).alias("l"))
     return lists.select("customer_id", *(F.col(f"l.{name}").alias(name) for name in _FIELDS))
 
 
-def held(batch: pa.RecordBatch, known: Kinds, as_of: date, timezone: str) -> Purchases:
+def held(batch: pa.RecordBatch, kinds: Kinds, as_of: date, timezone: str) -> Purchases:
     """Read a batch of :func:`purchase_lists`; ``timezone`` is the IANA zone of the business day."""
     lists: list[pa.ListArray] = [batch.column(place + 1) for place in range(len(_FIELDS))]  # type: ignore[misc]
     owner = np.repeat(np.arange(batch.num_rows), np.diff(lists[0].offsets.to_numpy()))
@@ -189,13 +189,13 @@ def held(batch: pa.RecordBatch, known: Kinds, as_of: date, timezone: str) -> Pur
     starts = np.diff(owner, prepend=-1) != 0
     starts[1:] |= (np.diff(given["order"]) != 0) | (np.diff(given["day"]) != 0)
     first, basket = np.flatnonzero(starts), np.cumsum(starts) - 1
-    place = np.searchsorted(known.hashes, given["kind"])
-    there = np.append(known.hashes, 0)[place] == given["kind"]
+    place = np.searchsorted(kinds.hashes, given["kind"])
+    there = np.append(kinds.hashes, 0)[place] == given["kind"]
     return Purchases(
         batch.num_rows,
         (as_of - _EPOCH).days,
         basket,
-        np.where(there & (place < len(known.hashes)), place, -1),
+        np.where(there & (place < len(kinds.hashes)), place, -1),
         given["amount"],
         given["discount"],
         given["pieces"],
@@ -211,21 +211,21 @@ def log_prices(bought: Purchases) -> tuple[np.ndarray, np.ndarray]:
     """Return which lines have a price (e,), and the logarithms of their list prices a piece."""
     list_value = bought.amount + bought.discount
     priced = (list_value > 0) & (bought.pieces > 0) & (bought.kind >= 0)
-    each = list_value[priced] / MONEY_UNIT / (bought.pieces[priced] / QUANTITY_UNIT)
-    return priced, np.log(each)
+    price = list_value[priced] / MONEY_UNIT / (bought.pieces[priced] / QUANTITY_UNIT)
+    return priced, np.log(price)
 
 
-def base(lists: DataFrame, known: Kinds, as_of: date, timezone: str) -> Base:
+def base(lists: DataFrame, kinds: Kinds, as_of: date, timezone: str) -> Base:
     """Sum up what the whole base bought, in one pass; the driver sees sums by group and kind.
 
     Groups with too few buyers get no column; of the others each level keeps those with the most.
     """
-    wide, many = len(known.names), len(known.hashes)
+    wide, many = len(kinds.names), len(kinds.hashes)
 
     def add(batches: Batches) -> Batches:
         total = np.zeros(4 * wide + 2 * many + 1, dtype="int64")
         for batch in batches:
-            total += _sums(held(batch, known, as_of, timezone), known)
+            total += _sums(held(batch, kinds, as_of, timezone), kinds)
         yield pa.record_batch([pa.array([total.tobytes()], pa.binary())], names=["sums"])
 
     parts = [np.frombuffer(row["sums"], dtype="int64") for row in lists.mapInArrow(add, _SUMS).collect()]
@@ -233,7 +233,7 @@ def base(lists: DataFrame, known: Kinds, as_of: date, timezone: str) -> Base:
     buyers, units = total[:wide], total[wide : 4 * wide].reshape(3, wide) / _UNIT
     weights, prices = total[4 * wide : 4 * wide + many], total[4 * wide + many : -1] / _UNIT
     mean = np.divide(prices, weights, out=np.full(many, np.nan), where=weights > 0)
-    return _chosen(known, buyers, units, mean, int(total[-1]))
+    return _chosen(kinds, buyers, units, mean, int(total[-1]))
 
 
 def _hours(moments: np.ndarray, timezone: str) -> np.ndarray:
@@ -244,41 +244,41 @@ def _hours(moments: np.ndarray, timezone: str) -> np.ndarray:
     return np.asarray(utc.tz_convert(timezone).hour, dtype="int64")
 
 
-def _sums(bought: Purchases, known: Kinds) -> np.ndarray:
-    wide, many = len(known.names), len(known.hashes)
-    found = np.zeros((4, wide), dtype="int64")
-    for groups in known.groups:
+def _sums(bought: Purchases, kinds: Kinds) -> np.ndarray:
+    wide, many = len(kinds.names), len(kinds.hashes)
+    sums = np.zeros((4, wide), dtype="int64")
+    for groups in kinds.groups:
         if not wide:
             break
         basket, group = bought.units(groups, wide)
-        found[0] += np.bincount(np.unique(bought.owner[basket] * np.int64(wide) + group) % wide, minlength=wide)
+        sums[0] += np.bincount(np.unique(bought.owner[basket] * np.int64(wide) + group) % wide, minlength=wide)
         age = bought.age[basket]
         for place, weight in enumerate((np.ones(len(age)), 0.5 ** (age / SHORT_DAYS), 0.5 ** (age / LONG_DAYS)), 1):
             whole = np.rint(weight * _UNIT)  # sums of whole numbers below 2^53 are exact in floats
-            found[place] += np.bincount(group, whole, wide).astype("int64")
+            sums[place] += np.bincount(group, whole, wide).astype("int64")
     priced, price = log_prices(bought)
     kind = bought.kind[priced]
     counts = np.bincount(kind, minlength=many), np.bincount(kind, np.rint(price * _UNIT), many).astype("int64")
-    return np.concatenate([found.ravel(), *counts, [len(np.unique(bought.owner))]])
+    return np.concatenate([sums.ravel(), *counts, [len(np.unique(bought.owner))]])
 
 
-def _chosen(known: Kinds, buyers: np.ndarray, units: np.ndarray, prices: np.ndarray, customers: int) -> Base:
+def _chosen(kinds: Kinds, buyers: np.ndarray, units: np.ndarray, prices: np.ndarray, customers: int) -> Base:
     """Keep the groups that get columns, departments first, each level by falling buyers."""
     least = max(LEAST_SHARE * customers, 1)
-    levels = np.array(known.levels, dtype=object)
+    levels = np.array(kinds.levels, dtype=object)
     chosen: list[int] = []
     totals: list[np.ndarray] = []
     for level in LEVELS:
         own = np.flatnonzero(levels == level)
-        kept = sorted((int(n) for n in own if buyers[n] >= least), key=lambda n: (-buyers[n], known.names[n]))
+        kept = sorted((int(n) for n in own if buyers[n] >= least), key=lambda n: (-buyers[n], kinds.names[n]))
         chosen += kept[: MOST_GROUPS[level]]
         totals += [units[:, own].sum(axis=1)] * min(len(kept), MOST_GROUPS[level])
-    place = np.full(len(known.names) + 1, -1)
+    place = np.full(len(kinds.names) + 1, -1)
     place[chosen] = np.arange(len(chosen))
     small = Kinds(
-        known.hashes,
-        place[known.groups],
-        tuple(known.names[n] for n in chosen),
-        tuple(known.levels[n] for n in chosen),
+        kinds.hashes,
+        place[kinds.groups],
+        tuple(kinds.names[n] for n in chosen),
+        tuple(kinds.levels[n] for n in chosen),
     )
     return Base(small, units[:, chosen], np.array(totals).reshape(-1, 3).T, prices)

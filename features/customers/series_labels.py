@@ -1,7 +1,7 @@
 """What the series of a customer's baskets became after ``as_of``: the labels of churn, value and survival.
 
-n = customers of a block. A label that the known days do not settle is NaN. Weeks are counted from ``as_of`` on: week 1
-is the seven days after it.
+n = customers of a block. A label that the observed days do not settle is NaN. Week 1 is the
+seven days after ``as_of``.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from features.lines import MONEY_UNIT
 SURVIVAL_WEEKS = 12
 #: bounds of the days after which an absence is beyond a customer's own habit
 LEAST_LIMIT, MOST_LIMIT = 7, 56
-#: names of the labels beside ``returned``
+#: names of the labels besides ``returned``
 NUMBERS = ("spend_after", "leaves_in_week", "weeks_known", "own_limit_days", "beyond_limit")
 
 
 @dataclass(frozen=True)
 class Horizons:
-    """Days after ``as_of`` that labels look at, and the last day that is known (in days since 1970).
+    """Days after ``as_of`` that labels look at, and the last observed day (in days since 1970).
 
     Attributes:
         days: without a basket in so many days a customer has left.
         value_days: days whose spend is the value.
-        until: last day whose baskets are known.
+        until: last day whose baskets are observed.
     """
 
     days: int
@@ -37,7 +37,7 @@ class Horizons:
 
 @dataclass(frozen=True)
 class After:
-    """Baskets after ``as_of``, ``day`` counted from it (e,); each method is a label."""
+    """Baskets after ``as_of``, ``day`` counted from it (e,); every method is a label."""
 
     owner: np.ndarray
     day: np.ndarray
@@ -46,23 +46,23 @@ class After:
     as_of: int
 
     def returned(self, days: int) -> np.ndarray:
-        """Tell who comes within ``days`` (n,)."""
+        """Return who buys within ``days``, boolean (n,)."""
         return np.bincount(self.owner[self.day <= days], minlength=self.customers) > 0
 
     def spend(self, horizons: Horizons) -> np.ndarray:
-        """Return the spend within the value's days (n,); NaN where these are not all known."""
+        """Return the spend within the value's days (n,); NaN where these are not all observed."""
         if self.as_of + horizons.value_days > horizons.until:
             return np.full(self.customers, np.nan)
         within = self.day <= horizons.value_days
         return np.maximum(np.bincount(self.owner[within], self.amount[within], self.customers), 0) / MONEY_UNIT
 
     def weeks_known(self, horizons: Horizons) -> int:
-        """Return the weeks of which it is known whether an absence began in them."""
+        """Return the number of weeks for which it is settled whether an absence began in them."""
         beyond = horizons.until - self.as_of - horizons.days
         return 0 if beyond < 0 else min(beyond // 7 + 1, SURVIVAL_WEEKS)
 
     def leaves_in_week(self, horizons: Horizons) -> np.ndarray:
-        """Return the first week with which an absence of ``horizons.days`` begins (n,); NaN where none is known to."""
+        """Return the first week with which an absence of ``horizons.days`` begins (n,); NaN where none does."""
         week = np.full(self.customers, np.nan)
         for number in range(self.weeks_known(horizons), 0, -1):
             first = 7 * (number - 1)
@@ -71,11 +71,11 @@ class After:
         return week
 
     def beyond(self, rest: np.ndarray, horizons: Horizons) -> np.ndarray:
-        """Tell who does not come within his own ``rest`` days (n,): 1, 0, or NaN where unknown."""
+        """Return who does not buy within their own ``rest`` days (n,): 1, 0, or NaN where unknown."""
         first = np.full(self.customers, np.inf)
         np.minimum.at(first, self.owner, self.day)
-        known = (rest >= 0) & (self.as_of + rest <= horizons.until)
-        return np.where(known, (first > rest).astype("float64"), np.nan)
+        settled = (rest >= 0) & (self.as_of + rest <= horizons.until)
+        return np.where(settled, (first > rest).astype("float64"), np.nan)
 
 
 def after(owner: np.ndarray, day: np.ndarray, amount: np.ndarray, customers: int, as_of: int) -> After:
@@ -92,20 +92,20 @@ def own_limit(gap_p95: np.ndarray, visits: np.ndarray) -> np.ndarray:
     return np.where(visits >= 6, np.clip(gap_p95, LEAST_LIMIT, MOST_LIMIT), np.nan)
 
 
-def labels(later: After, known: dict[str, np.ndarray], horizons: Horizons) -> dict[str, np.ndarray]:
+def labels(later: After, described: dict[str, np.ndarray], horizons: Horizons) -> dict[str, np.ndarray]:
     """Return ``returned`` and the labels :data:`NUMBERS` of every customer (n,).
 
     Args:
         later: from :func:`after`.
-        known: what :func:`features.customers.purchase_series.describe` says as of the same day.
+        described: what :func:`features.customers.purchase_series.describe` says as of the same day.
         horizons: days that labels look at.
     """
-    limit = own_limit(known["gap_p95"], known["visits_total"])
+    limit = own_limit(described["gap_p95"], described["visits_total"])
     return {
         "returned": later.returned(horizons.days),
         "spend_after": later.spend(horizons),
         "leaves_in_week": later.leaves_in_week(horizons),
         "weeks_known": np.full(later.customers, float(later.weeks_known(horizons))),
         "own_limit_days": limit,
-        "beyond_limit": later.beyond(np.nan_to_num(limit - known["recency_days"], nan=-1.0), horizons),
+        "beyond_limit": later.beyond(np.nan_to_num(limit - described["recency_days"], nan=-1.0), horizons),
     }

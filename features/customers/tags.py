@@ -1,6 +1,6 @@
-"""What every customer is about: some tens of stemmed words of what he buys, fading, and products that match them.
+"""What every customer is about: stemmed words of their purchases, faded by age, and products that match them.
 
-A purchase counts half after :data:`HALF_LIFE_DAYS` days. A customer keeps his :data:`TAGS` strongest words; weaker ones
+A purchase counts half after :data:`HALF_LIFE_DAYS` days. A customer keeps the :data:`TAGS` strongest words; weaker ones
 and those under a hundredth of the strongest are dropped, so that a profile stays small however long the history. The
 profile is made from the history, not from the profile of the night before: a night that is run again gives the same.
 """
@@ -73,14 +73,14 @@ def tag_recommendations(
     """
     left = tags.select(F.col("customer_id").alias("row"), F.col("tag").alias("inner"), "weight")
     right = index.select(F.col("word").alias("inner"), F.col("product_id").alias("column"), "weight")
-    found = best_columns(left, right, 5 * top, least=2).withColumnsRenamed(
+    matches = best_columns(left, right, 5 * top, least=2).withColumnsRenamed(
         {"row": "customer_id", "column": "product_id"}
     )
     if shown is not None:
         best = (F.min("rank").alias("rank"), F.max("score").alias("score"))
-        found = as_shown(found, shown).groupBy("customer_id", "product_id").agg(*best)
+        matches = as_shown(matches, shown).groupBy("customer_id", "product_id").agg(*best)
     owned = as_shown(sales.select("customer_id", "product_id"), shown).distinct()
-    fresh = suits(found.join(owned, ["customer_id", "product_id"], "left_anti"))
+    fresh = suits(matches.join(owned, ["customer_id", "product_id"], "left_anti"))
     order = Window.partitionBy("customer_id").orderBy("rank")
     fresh = fresh.withColumn("rank", F.row_number().over(order)).where(F.col("rank") <= top)
     return conform(fresh.withColumn("score", F.round("score", 6)), TAG_RECOMMENDATIONS)

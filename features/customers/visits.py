@@ -1,4 +1,4 @@
-"""What each customer's visits were about: the series of leading departments that next actions are told from.
+"""What each customer's visits were about: the series of leading departments from which next actions are predicted.
 
 A visit is a day with a purchase; its action is the department that got most of the money that day. One pass over the
 lines; no shuffle beyond theirs.
@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, functions as F
 from conf.tables.features import ACTIONS
 from features.schemas import conform
 
-#: visits that are told of a customer, the newest
+#: visits kept of a customer, the newest
 MOST_VISITS = 32
 
 
@@ -26,8 +26,8 @@ def actions(lines: DataFrame, as_of: date, most: int = MOST_VISITS) -> DataFrame
         most: visits kept of a customer.
 
     Returns:
-        ``ACTIONS``; one row per customer with a visit. Departments that got equally much are told by the alphabet, the
-        last of them.
+        ``ACTIONS``; one row per customer with a visit. Of departments with equal amounts the last by the
+        alphabet leads.
     """
     sold = lines.where(F.col("is_sale") & F.col("department").isNotNull() & (F.col("ordered_on") <= F.lit(as_of)))
     spent = sold.groupBy("customer_id", "ordered_on", "department").agg(F.sum("amount").alias("amount"))

@@ -33,9 +33,9 @@ class WideColumn:
 
 def wide_columns(base: Base) -> list[WideColumn]:
     """Return the columns in the order of :func:`wide_matrix`."""
-    found = []
+    columns = []
     for days in WINDOWS:
-        found += [
+        columns += [
             WideColumn(f"spend_{days}", f"amount paid in the last {days} days", "currency"),
             WideColumn(f"baskets_{days}", f"baskets in the last {days} days", "baskets"),
             WideColumn(f"discount_{days}", f"money off in the last {days} days", "currency"),
@@ -44,12 +44,12 @@ def wide_columns(base: Base) -> list[WideColumn]:
     for days in HABIT_WINDOWS:
         for name in (*(part for part, _ in DAY_PARTS), *(day.lower() for day in WEEKDAYS)):
             about = f"share of the baskets of {days} days: {name}"
-            found.append(WideColumn(f"share_{days}_{name}", about, "share", "missing"))
-        found.append(WideColumn(f"departments_{days}", f"departments bought in, {days} days", "departments"))
-        found.append(WideColumn(f"categories_{days}", f"categories bought in, {days} days", "categories"))
+            columns.append(WideColumn(f"share_{days}_{name}", about, "share", "missing"))
+        columns.append(WideColumn(f"departments_{days}", f"departments bought in, {days} days", "departments"))
+        columns.append(WideColumn(f"categories_{days}", f"categories bought in, {days} days", "categories"))
     for level, name in zip(base.kinds.levels, base.kinds.names, strict=True):
-        found += _of_group(level, name)
-    return found
+        columns += _of_group(level, name)
+    return columns
 
 
 def wide_matrix(seen: Grouped, units: dict[str, np.ndarray]) -> np.ndarray:
@@ -77,7 +77,7 @@ def wide_matrix(seen: Grouped, units: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def sparse_rows(matrix: np.ndarray, columns: list[WideColumn]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return offsets (n + 1,), places and values of what is known; a zero only where no entry means unknown."""
+    """Return offsets (n + 1,), places and values of the entries; a zero only where no entry means unknown."""
     missing = np.array([column.absent == "missing" for column in columns])
     there = np.isfinite(matrix) & ((matrix != 0) | missing)
     row, place = np.nonzero(there)
@@ -146,7 +146,7 @@ def _by_group(seen: Grouped) -> tuple[list[np.ndarray], list[np.ndarray], np.nda
 def _fresh(seen: Grouped) -> np.ndarray:
     """Return how fresh the last basket with each group is (n, g): 1 today, 0 where there is none."""
     bought, n, g = seen.bought, seen.bought.customers, len(seen.base.kinds.names)
-    found = np.full(n * g, np.inf)
+    age = np.full(n * g, np.inf)
     for basket, group in seen.pairs:
-        np.minimum.at(found, bought.owner[basket] * g + group, bought.age[basket])
-    return np.asarray(0.5 ** (found / SHORT_DAYS)).reshape(n, g)
+        np.minimum.at(age, bought.owner[basket] * g + group, bought.age[basket])
+    return np.asarray(0.5 ** (age / SHORT_DAYS)).reshape(n, g)

@@ -1,4 +1,4 @@
-"""Product types found in the same basket more often than chance puts them there."""
+"""Product types that share baskets more often than by chance."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ def bought_together(
     types = numbered(products.where("offerable"), "product_type")
     recent = basket_types(order_lines, products).where("bought").where(within(as_of, DAYS))
     events = recent.join(F.broadcast(types), "product_type").select(basket_of(*BASKET), "item")
-    found = with_names(neighbours(events, config), types, "product_type")
-    return conform(found.withColumns(strength()), BOUGHT_TOGETHER)
+    pairs = with_names(neighbours(events, config), types, "product_type")
+    return conform(pairs.withColumns(strength()), BOUGHT_TOGETHER)
 
 
-def with_names(found: DataFrame, names: DataFrame, column: str) -> DataFrame:
+def with_names(pairs: DataFrame, names: DataFrame, column: str) -> DataFrame:
     """Put names in the place of numbers.
 
     Args:
-        found: :data:`features.items.item_item.NEIGHBOURS`.
+        pairs: :data:`features.items.item_item.NEIGHBOURS`.
         names: ``column`` and ``item``, from :func:`features.items.item_item.numbered`.
         column: name of the item; the neighbour's is ``other``.
     """
     other = names.select(F.col("item").alias("_other"), F.col(column).alias("_name"))
-    both = found.join(F.broadcast(names), "item").join(F.broadcast(other), F.col("other") == F.col("_other"))
+    both = pairs.join(F.broadcast(names), "item").join(F.broadcast(other), F.col("other") == F.col("_other"))
     return both.drop("item", "other", "_other").withColumnRenamed("_name", "other")
 
 
 def strength() -> dict[str, Column]:
-    """Return what is told of ``NEIGHBOURS`` weighted by ``llr``; ``baskets`` become whole."""
+    """Return the published columns of ``NEIGHBOURS`` weighted by ``llr``; ``baskets`` become whole."""
     return {
         "confidence": F.col("baskets") / F.col("baskets_item"),
         "lift": F.col("baskets") * F.col("baskets_all") / (F.col("baskets_item") * F.col("baskets_other")),

@@ -44,11 +44,11 @@ def communities(weights: np.ndarray) -> tuple[np.ndarray, float]:
             final.append(part)
         else:
             parts += [part[side], part[~side]]
-    found = np.empty(len(weights), dtype=int)
+    community = np.empty(len(weights), dtype=int)
     for number, part in enumerate(sorted(final, key=lambda members: int(members.min()))):
-        found[part] = number
-    same = found[:, None] == found[None, :]
-    return found, float(surplus[same].sum() / total)
+        community[part] = number
+    same = community[:, None] == community[None, :]
+    return community, float(surplus[same].sum() / total)
 
 
 def _split(surplus: np.ndarray) -> np.ndarray | None:

@@ -128,8 +128,8 @@ def described_alike(
     events = kept.join(F.broadcast(names), "product_id").select(_hashed(buckets), "item")
     rows = F.broadcast(cold.join(names, "product_id").select("item"))
     named = with_names(neighbours(events.repartition("basket"), ALIKE).join(rows, "item"), names, "product_id")
-    told = {"source": F.lit("content"), "customers": F.lit(None).cast("long"), "score": F.round("score", 6)}
-    return conform(named.withColumns(told), SIMILAR_PRODUCTS)
+    described = {"source": F.lit("content"), "customers": F.lit(None).cast("long"), "score": F.round("score", 6)}
+    return conform(named.withColumns(described), SIMILAR_PRODUCTS)
 
 
 def stems(texts: pa.Array) -> tuple[np.ndarray, pa.Array]:
@@ -149,11 +149,11 @@ def stems(texts: pa.Array) -> tuple[np.ndarray, pa.Array]:
     order = np.argsort(tokens.names)
     place = order[np.searchsorted(tokens.names[order], tokens.hashes)]
     row = np.repeat(np.arange(len(tokens.offsets) - 1), np.diff(tokens.offsets))
-    known, stem = np.unique(np.array([*stemmed, ""]), return_inverse=True)
-    cells = np.unique(row * len(known) + stem[place])
-    row, stem = cells // len(known), cells % len(known)
-    kept = known[stem] != ""
-    return row[kept], pa.array(known[stem[kept]].tolist(), pa.string())
+    vocabulary, stem = np.unique(np.array([*stemmed, ""]), return_inverse=True)
+    cells = np.unique(row * len(vocabulary) + stem[place])
+    row, stem = cells // len(vocabulary), cells % len(vocabulary)
+    kept = vocabulary[stem] != ""
+    return row[kept], pa.array(vocabulary[stem[kept]].tolist(), pa.string())
 
 
 def _hashed(buckets: int | None) -> Column:

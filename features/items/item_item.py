@@ -105,15 +105,15 @@ def _rows(config: NearestConfig, tasks: int) -> Callable[[Iterator[pa.RecordBatc
         if not len(baskets):
             return
         items = int(baskets.index.max()) + 1
-        for own, sizes, found in nearest_items(baskets, items, config, task, tasks):
-            row, place = np.nonzero(found.index >= 0)
-            other = found.index[row, place]
+        for own, sizes, best in nearest_items(baskets, items, config, task, tasks):
+            row, place = np.nonzero(best.index >= 0)
+            other = best.index[row, place]
             columns = {
                 "item": own[row],
                 "other": other,
                 "rank": (place + 1).astype(np.int32),
-                "score": found.score[row, place],
-                "baskets": found.together[row, place],
+                "score": best.score[row, place],
+                "baskets": best.together[row, place],
                 "baskets_item": sizes[own[row]],
                 "baskets_other": sizes[other],
                 "baskets_all": np.full(len(row), len(baskets), np.int64),

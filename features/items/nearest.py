@@ -1,6 +1,6 @@
-"""The nearest of things by what they are found with: the best few of each row of a sparse product, nothing else kept.
+"""Nearest neighbours of items by what they share: the best few columns of each row of a sparse product.
 
-One kernel serves items found in the same baskets, products described by the same words, customers and the words of
+One kernel serves items of the same baskets, products described by the same words, customers and the words of
 what they buy, and shops and what is popular there. i = rows, b = baskets (whatever joins the two sides), j = columns,
 e = events (cells that are not zero).
 
@@ -117,7 +117,7 @@ def nearest_items(
         block: items of a block.
 
     Yields:
-        The items of a block (int32), those of all items' basket counts that stand beside them (int64), and their
+        The items of a block (int32), the basket counts of all items (int64), and their
         neighbours.
     """
     sizes = np.bincount(baskets.index, minlength=items).astype(np.int64)
@@ -147,17 +147,17 @@ def nearest(
         own: (i,) the column that a row itself is, and that is not its own neighbour; None where it is none.
 
     Returns:
-        Ties go to more baskets, then to the first column. ``llr`` may be negative: found together less than by chance.
+        Ties go to more baskets, then to the first column. ``llr`` may be negative: together less than by chance.
     """
     own = np.full(len(rows), -1, np.int32) if own is None else own
     width = int(max(columns.index.max(initial=-1) + 1, own.max(initial=-1) + 1, 0 if sizes is None else len(sizes)))
     counted = sizes is not None and config.weighting == "llr"
-    found = _nearest(
+    best = _nearest(
         (rows.starts, rows.index, rows.data), (columns.starts, columns.index, columns.data), own, width,
         sizes.astype(np.float64) if counted and sizes is not None else np.zeros(0), scale.astype(np.float64),
         config.top, config.least, config.most_baskets,
     )  # fmt: skip
-    return Nearest(*found)
+    return Nearest(*best)
 
 
 def _weights(baskets: Cells, sizes: np.ndarray, weighting: str) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ from features.schemas import conform
 DAYS = 84
 #: products of a list
 LENGTH = 20
-#: customers that the company's share counts as, beside the place's own
+#: customers that the company's share counts as, besides the place's own
 PRIOR = 50
 BEST_SELLERS, BOUGHT_WITH, BY_SIMILARITY = "best_sellers", "bought_with", "popular_by_similarity"
 _ALL = ("all", "all")
@@ -25,7 +25,7 @@ _ALL = ("all", "all")
 def offer_lists(sales: DataFrame, segments: DataFrame, similar: DataFrame, together: DataFrame) -> DataFrame:
     """Make the three lists of every place; the fourth, the personal one, is each customer's ``next_best_offer``.
 
-    ``best_sellers``: largest share of the place's customers, shrunk. ``bought_with``: what is found in baskets with the
+    ``best_sellers``: largest share of the place's customers, shrunk. ``bought_with``: what stands in baskets with the
     place's best-sellers and is none of them. ``popular_by_similarity``: what is like the things sold there, weighted
     by their share, best-sellers left out: it also names what the place never sold.
 
@@ -53,9 +53,9 @@ def offer_lists(sales: DataFrame, segments: DataFrame, similar: DataFrame, toget
         together.select(_inner(BOUGHT_WITH), _other(), F.col("confidence").alias("weight")),
     ]
     # best-sellers are taken out afterwards, so twice the length is asked for
-    found = best_columns(left[0].unionByName(left[1]), right[0].unionByName(right[1]), 2 * LENGTH)
+    best = best_columns(left[0].unionByName(left[1]), right[0].unionByName(right[1]), 2 * LENGTH)
     parts = F.split("row", r"\|", 3)
-    named = found.select(
+    named = best.select(
         parts[1].alias("place_kind"), parts[2].alias("place"), parts[0].alias("list"),
         F.col("column").alias("product_id"), F.round("score", 6).alias("score"), "rank",
     )  # fmt: skip
@@ -77,9 +77,9 @@ def _demand(sales: DataFrame, segments: DataFrame) -> DataFrame:
     company = F.struct(F.lit(_ALL[0]).alias("kind"), F.lit(_ALL[1]).alias("name"))
     store = F.struct(F.lit("store").alias("kind"), F.col("store_id").alias("name"))
     segment = F.struct(F.lit("segment").alias("kind"), F.col("segment_id").alias("name"))
-    known = sales.select("customer_id", "store_id", "product_id").distinct()
-    known = known.join(segments.select("customer_id", "segment_id"), "customer_id", "left")
-    at = known.select("customer_id", "product_id", F.explode(F.array(company, store, segment)).alias("at"))
+    bought = sales.select("customer_id", "store_id", "product_id").distinct()
+    bought = bought.join(segments.select("customer_id", "segment_id"), "customer_id", "left")
+    at = bought.select("customer_id", "product_id", F.explode(F.array(company, store, segment)).alias("at"))
     at = at.where("at.name is not null").select("customer_id", "product_id", "at.kind", "at.name").distinct()
     buyers = at.groupBy("kind", "name", "product_id").agg(F.count("*").alias("buyers"))
     customers = (

@@ -73,9 +73,9 @@ def shown_products(sales: DataFrame, clusters: DataFrame) -> DataFrame:
     Returns:
         ``product_id`` and ``shown``: of its cluster the product sold most in :data:`LATE_DAYS` days, then ever.
     """
-    known = clusters.select("product_id", "cluster_id").join(_sold(sales), "product_id", "left").fillna(0)
+    ranked = clusters.select("product_id", "cluster_id").join(_sold(sales), "product_id", "left").fillna(0)
     best = F.min_by("product_id", F.struct(-F.col("late"), -F.col("sold"), "product_id")).alias("shown")
-    return known.join(known.groupBy("cluster_id").agg(best), "cluster_id").select("product_id", "shown")
+    return ranked.join(ranked.groupBy("cluster_id").agg(best), "cluster_id").select("product_id", "shown")
 
 
 def as_shown(rows: DataFrame, shown: DataFrame | None) -> DataFrame:
@@ -98,9 +98,13 @@ def similar_products(sales: DataFrame, items: DataFrame, config: NearestConfig =
         ``SIMILAR_PRODUCTS`` with source ``customers``.
     """
     events = sales.join(F.broadcast(items), "product_id").select(basket_of("customer_id"), "item")
-    found = _expanded(neighbours(events, config), items)
-    told = {"source": F.lit("customers"), "customers": F.round("baskets").cast("long"), "score": F.round("score", 6)}
-    return conform(found.withColumns(told), SIMILAR_PRODUCTS)
+    rows = _expanded(neighbours(events, config), items)
+    described = {
+        "source": F.lit("customers"),
+        "customers": F.round("baskets").cast("long"),
+        "score": F.round("score", 6),
+    }
+    return conform(rows.withColumns(described), SIMILAR_PRODUCTS)
 
 
 def products_together(sales: DataFrame, items: DataFrame, config: NearestConfig = TOGETHER) -> DataFrame:
@@ -110,8 +114,8 @@ def products_together(sales: DataFrame, items: DataFrame, config: NearestConfig 
         ``PRODUCTS_TOGETHER``.
     """
     events = sales.join(F.broadcast(items), "product_id").select(basket_of(*BASKET), "item")
-    found = neighbours(events, config).where("score > 0")
-    return conform(_expanded(found, items).withColumns(strength()), PRODUCTS_TOGETHER)
+    rows = neighbours(events, config).where("score > 0")
+    return conform(_expanded(rows, items).withColumns(strength()), PRODUCTS_TOGETHER)
 
 
 def _sold(sales: DataFrame) -> DataFrame:
@@ -121,9 +125,9 @@ def _sold(sales: DataFrame) -> DataFrame:
     )
 
 
-def _expanded(found: DataFrame, items: DataFrame) -> DataFrame:
+def _expanded(rows: DataFrame, items: DataFrame) -> DataFrame:
     """Put products in the place of numbers: every product of the item, and the one shown of the neighbour."""
     shown = items.select(F.col("item").alias("_other"), F.col("shown").alias("_shown")).distinct()
-    named = found.join(F.broadcast(items.select("item", "product_id")), "item")
+    named = rows.join(F.broadcast(items.select("item", "product_id")), "item")
     named = named.join(F.broadcast(shown), F.col("other") == F.col("_other"))
     return named.drop("item", "other", "_other").withColumnRenamed("_shown", "other")

@@ -18,7 +18,7 @@ from conf.tables.items import CLUSTER_REPURCHASE, REPURCHASE
 from features.items.item_item import numbered
 from features.items.repurchase_fit import (
     EDGES,
-    TOLD,
+    ENOUGH,
     YEAR,
     Prior,
     Repurchase,
@@ -93,8 +93,8 @@ def cluster_repurchase(
     sold = lines(order_lines, products).where(F.col("is_sale") & F.col("offerable")).where(until(as_of))
     age = F.datediff(F.lit(as_of), "ordered_on").alias("age")
     purchases = sold.join(F.broadcast(items), "product_id").select(F.xxhash64("customer_id").alias("who"), "item", age)
-    found = fitted(purchases, parents.select("item", *_PARENT))
-    return conform(found.join(F.broadcast(parents.drop(*_PARENT)), "item"), CLUSTER_REPURCHASE)
+    intervals = fitted(purchases, parents.select("item", *_PARENT))
+    return conform(intervals.join(F.broadcast(parents.drop(*_PARENT)), "item"), CLUSTER_REPURCHASE)
 
 
 def fitted(purchases: DataFrame, parents: DataFrame | None = None) -> DataFrame:
@@ -103,7 +103,7 @@ def fitted(purchases: DataFrame, parents: DataFrame | None = None) -> DataFrame:
     Args:
         purchases: ``who`` long, ``item`` int, ``age`` int days ago; a customer's rows lie in one partition.
         parents: ``item`` and the fitted ``repeat_ever``, ``interval_days`` and ``interval_spread`` of what the item
-            belongs to, on which it leans; items without are left out. None: items lean on all the others.
+            belongs to, on which it leans; items without are left out. None: items lean on all other items.
 
     Returns:
         One row per item: ``item`` and the columns of ``REPURCHASE`` but the name.
@@ -171,7 +171,7 @@ def _fit_all() -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
         cells = (row, *(counts[name].to_numpy() for name in ("bin", "is_open", "purchases")))
         seen = np.bincount(row, np.where(cells[2], 0, cells[3]))
         telling = np.sort(np.argsort(-seen, kind="stable")[:_TELLING])
-        telling = telling[seen[telling] >= min(TOLD, seen.max())]
+        telling = telling[seen[telling] >= min(ENOUGH, seen.max())]
         if _PARENT[0] in counts.columns:
             parents = counts.groupby("item")[list(_PARENT)].first().to_numpy().T
             prior = Prior(parents[0], mu=np.log(parents[1]), sigma=parents[2], weight=_LEANING, repeat_weight=_LEANING)
@@ -181,7 +181,7 @@ def _fit_all() -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
         for start in range(0, len(names), BLOCK):
             rows = np.arange(start, min(start + BLOCK, len(names)))
             gaps, open_ = _matrices(cells, rows)
-            yield _told(names[rows], fit(gaps, open_, prior.of(rows)), open_.sum(axis=1))
+            yield _described(names[rows], fit(gaps, open_, prior.of(rows)), open_.sum(axis=1))
 
     return run
 
@@ -191,24 +191,24 @@ def _matrices(cells: tuple[np.ndarray, ...], rows: np.ndarray) -> tuple[np.ndarr
     row, day_bin, is_open, purchases = cells
     place = np.searchsorted(rows, row)
     kept = (place < len(rows)) & (rows[np.minimum(place, len(rows) - 1)] == row)
-    found = np.zeros((2, len(rows), _BINS))
-    np.add.at(found, (is_open[kept].astype(int), place[kept], day_bin[kept]), purchases[kept])
-    return found[0], found[1]
+    counts = np.zeros((2, len(rows), _BINS))
+    np.add.at(counts, (is_open[kept].astype(int), place[kept], day_bin[kept]), purchases[kept])
+    return counts[0], counts[1]
 
 
-def _told(names: np.ndarray, found: Repurchase, buyers: np.ndarray) -> pa.RecordBatch:
-    median, low, high = found.interval()
-    year, year_low, year_high = found.within(YEAR)
+def _described(names: np.ndarray, fits: Repurchase, buyers: np.ndarray) -> pa.RecordBatch:
+    median, low, high = fits.interval()
+    year, year_low, year_high = fits.within(YEAR)
     columns: dict[str, Any] = {
         "item": names.astype(np.int32),
         "buyers": buyers.astype(np.int64),
-        "purchases": found.purchases.astype(np.int64),
-        "repeats": found.gaps.astype(np.int64),
+        "purchases": fits.purchases.astype(np.int64),
+        "repeats": fits.gaps.astype(np.int64),
         **{
             name: np.round(values, 6)
             for name, values in zip(
                 list(_COLUMNS)[3:-1],
-                (median, low, high, found.sigma, found.repeat, year, year_low, year_high),
+                (median, low, high, fits.sigma, fits.repeat, year, year_low, year_high),
                 strict=True,
             )
         },

@@ -2,7 +2,7 @@
 
 A purchase is followed by another of the same customer with probability p; the days between are log-normal(mu, sigma).
 A purchase not yet followed is censored: it comes from one who returns later, or never. Fitted by EM on counts by day
-bins, all items at once. Items with few purchases lean on the others: priors on p, mu and sigma have the weight that the
+bins, all items at once. Items with few purchases lean on all items: priors on p, mu and sigma have the weight that the
 well-observed items' spread gives them (empirical Bayes). m = items, k = day bins.
 
 References: Boag (1949), "Maximum Likelihood Estimates of the Proportion of Patients Cured by Cancer Therapy", JRSS B
@@ -21,8 +21,8 @@ _ENDS = np.unique(np.concatenate([np.arange(1, 15), np.geomspace(15, 4380, 42).r
 #: the half-day on which a bin of whole days ends, on the logarithm
 EDGES = np.log(np.concatenate([[0], _ENDS]) + 0.5)
 YEAR = 365
-#: purchases that came back from which an item tells something about the others
-TOLD = 30
+#: repeats from which an item counts for the prior of all
+ENOUGH = 30
 _LEAST_SIGMA = 0.15
 _ROUNDS = 100
 
@@ -92,7 +92,7 @@ def fit(gaps: np.ndarray, open_: np.ndarray, prior: Prior | None = None) -> Repu
     Args:
         gaps: (m, k) purchases that were followed by another after so many days.
         open_: (m, k) purchases not followed in so many days up to now.
-        prior: None: learnt from the items with at least ``TOLD`` gaps.
+        prior: None: learnt from the items with at least ``ENOUGH`` gaps.
     """
     if prior is None:
         prior = learnt_prior(gaps, open_)
@@ -117,19 +117,19 @@ def fit(gaps: np.ndarray, open_: np.ndarray, prior: Prior | None = None) -> Repu
 
 def learnt_prior(gaps: np.ndarray, open_: np.ndarray) -> Prior:
     """Return means over the items with enough gaps, with the weights that their spread leaves (method of moments)."""
-    known = gaps.sum(axis=1) >= TOLD
-    if known.sum() < 5:
+    enough = gaps.sum(axis=1) >= ENOUGH
+    if enough.sum() < 5:
         pooled = fit(gaps.sum(axis=0, keepdims=True), open_.sum(axis=0, keepdims=True), Prior())
         return Prior(float(pooled.repeat[0]), 1.0, float(pooled.mu[0]), float(pooled.sigma[0]), 4.0)
-    each = fit(gaps[known], open_[known], Prior())
-    sigma2 = float(np.mean(each.sigma**2))
-    between = float(np.var(each.mu) - np.mean(each.sigma**2 / each.gaps))
-    p, spread = float(each.repeat.mean()), float(np.var(each.repeat))
-    chance = float(np.mean(each.repeat * (1 - each.repeat) / each.purchases))
+    fits = fit(gaps[enough], open_[enough], Prior())
+    sigma2 = float(np.mean(fits.sigma**2))
+    between = float(np.var(fits.mu) - np.mean(fits.sigma**2 / fits.gaps))
+    p, spread = float(fits.repeat.mean()), float(np.var(fits.repeat))
+    chance = float(np.mean(fits.repeat * (1 - fits.repeat) / fits.purchases))
     left = max(spread - chance, 1e-4)
     return Prior(
         min(max(p, 0.01), 0.99), _weight(p * (1 - p) - left, left),
-        float(each.mu.mean()), float(np.sqrt(sigma2)), _weight(sigma2, between),
+        float(fits.mu.mean()), float(np.sqrt(sigma2)), _weight(sigma2, between),
     )  # fmt: skip
 
 
@@ -139,7 +139,7 @@ def learnt_under(parents: Prior, gaps: np.ndarray, open_: np.ndarray) -> tuple[f
     Buyers switch between the items of a parent, so an item is bought again more rarely and later than its parent.
 
     Args:
-        parents: what is known of each item's parent: arrays (m,); its weights serve where too few items are known well.
+        parents: of each item's parent: arrays (m,); its weights serve where too few items have enough repeats.
         gaps: (m, k) as for :func:`fit`.
         open_: (m, k) as for :func:`fit`.
 
@@ -147,21 +147,21 @@ def learnt_under(parents: Prior, gaps: np.ndarray, open_: np.ndarray) -> tuple[f
         For :func:`under`: what items add to their parent's log-odds of a repeat and to its logarithm of days, and the
         weights that their spread leaves the parent, in purchases and in gaps.
     """
-    known = np.flatnonzero(gaps.sum(axis=1) >= TOLD)
-    if len(known) < 5:
+    enough = np.flatnonzero(gaps.sum(axis=1) >= ENOUGH)
+    if len(enough) < 5:
         return 0.0, 0.0, parents.repeat_weight, parents.weight
-    each, of = fit(gaps[known], open_[known], Prior()), parents.of(known)
-    odds = float(np.mean(_log_odds(each.repeat) - _log_odds(of.repeat)))
-    days = float(np.mean(each.mu - of.mu))
+    fits, of = fit(gaps[enough], open_[enough], Prior()), parents.of(enough)
+    odds = float(np.mean(_log_odds(fits.repeat) - _log_odds(of.repeat)))
+    days = float(np.mean(fits.mu - of.mu))
     expected = under(of, (odds, days, 1.0, 1.0))
     p = expected.repeat
-    left = float(np.mean((each.repeat - p) ** 2)) - float(np.mean(each.repeat * (1 - each.repeat) / each.purchases))
-    between = float(np.mean((each.mu - expected.mu) ** 2) - np.mean(each.sigma**2 / each.gaps))
+    left = float(np.mean((fits.repeat - p) ** 2)) - float(np.mean(fits.repeat * (1 - fits.repeat) / fits.purchases))
+    between = float(np.mean((fits.mu - expected.mu) ** 2) - np.mean(fits.sigma**2 / fits.gaps))
     return (
         odds,
         days,
         _weight(float(np.mean(p * (1 - p))) - left, left),
-        _weight(float(np.mean(each.sigma**2)), between),
+        _weight(float(np.mean(fits.sigma**2)), between),
     )
 
 

@@ -65,17 +65,17 @@ def _best(top: int, least: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator
         rows, row = _encoded(left["row"])
         names, column = _encoded(right["column"])
         mine = np.asarray(is_left)
-        found = nearest(
+        best = nearest(
             _matrix(row, places[mine], left["weight"], len(rows)),
             _matrix(places[~mine], column, right["weight"], len(inner)),
             config,
         )
-        at, place = np.nonzero(found.index >= 0)
+        at, place = np.nonzero(best.index >= 0)
         columns = {
             "row": rows.take(pa.array(at)),
-            "column": names.take(pa.array(found.index[at, place])),
+            "column": names.take(pa.array(best.index[at, place])),
             "rank": (place + 1).astype(np.int32),
-            "score": found.score[at, place],
+            "score": best.score[at, place],
         }
         yield from pa.table(columns).to_batches(max_chunksize=100_000)
 

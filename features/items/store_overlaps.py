@@ -30,18 +30,18 @@ def store_overlaps(sales: DataFrame) -> DataFrame:
     """
     stores = numbered(sales, "store_id")
     visits = sales.select("customer_id", "store_id").distinct().join(F.broadcast(stores), "store_id")
-    found = neighbours(visits.select(basket_of("customer_id"), "item"), OVERLAP)
-    grouped = found.repartitionById(1, F.lit(0)).mapInArrow(
-        _grouped, f"{', '.join(f'{field.name} {field.dataType.simpleString()}' for field in found.schema)}, "
+    pairs = neighbours(visits.select(basket_of("customer_id"), "item"), OVERLAP)
+    grouped = pairs.repartitionById(1, F.lit(0)).mapInArrow(
+        _grouped, f"{', '.join(f'{field.name} {field.dataType.simpleString()}' for field in pairs.schema)}, "
         "community int, modularity double",
     )  # fmt: skip
-    told = {
+    described = {
         "customers": F.round("baskets").cast("long"),
         "share": F.col("baskets") / F.col("baskets_item"),
         "lift": F.col("baskets") * F.col("baskets_all") / (F.col("baskets_item") * F.col("baskets_other")),
         "cosine": F.round("score", 6),
     }
-    return conform(with_names(grouped, stores, "store_id").withColumns(told), STORE_OVERLAPS)
+    return conform(with_names(grouped, stores, "store_id").withColumns(described), STORE_OVERLAPS)
 
 
 def _grouped(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

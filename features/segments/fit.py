@@ -1,4 +1,4 @@
-"""Where the segments lie: how many, their centres, how sure that is, and which segment of before each one is.
+"""Where the segments lie: how many, their centres, how stable that is, and which earlier segment each one continues.
 
 s = sampled customers, d = traits (standardised, float32), k = segments. Everything here runs on the driver, on a sample
 without names and on averages.
@@ -41,7 +41,7 @@ class FitConfig:
     ``fewest_members``, or when refits on resampled customers agree with it by less than ``least_stability`` (adjusted
     Rand index). ``least_overlap`` is the share of common members from which a segment is an earlier one. Segments of
     before give way only to others whose silhouette is better by ``better``, or when a segment has become too small or
-    the stability fell below its bound by ``tolerance``: a few refits tell it roughly only.
+    the stability fell below its bound by ``tolerance``: a few refits estimate it only roughly.
     """
 
     fewest: int = 3
@@ -59,7 +59,7 @@ class FitConfig:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Segments that were found, as numbers: what later nights need to place customers in the same segments.
+    """A fit of segments, as numbers: what later nights need to place customers in the same segments.
 
     ``shift`` and ``scale`` standardise the traits; ``ids``, ``names``, ``groups`` and ``since`` belong to the rows of
     ``centres``; ``given`` is how many ids were ever given, so that none comes twice.
@@ -131,14 +131,14 @@ def choose(
     tried: list[Choice] = []
 
     def consider(start: np.ndarray) -> Choice | None:
-        found = refined(start, totals, config.tree)
-        sizes = totals(found)[1]
-        if len(np.unique(found, axis=0)) < len(start) or sizes.min() < least:
+        settled = refined(start, totals, config.tree)
+        sizes = totals(settled)[1]
+        if len(np.unique(settled, axis=0)) < len(start) or sizes.min() < least:
             return None
-        return _judged(found, sizes, sample, config)
+        return _judged(settled, sizes, sample, config)
 
     for k in range(config.fewest, min(config.most, len(micro.means)) + 1):
-        # two ways lead to different cuts of much the same inertia: what separates better and holds still decides
+        # two methods give different cuts of much the same inertia: the better separated and stabler one is chosen
         for start in (centres(micro, steps, k, config.tree), _plain(sample, k, config)):
             if (one := consider(start)) is not None:
                 tried.append(one)
@@ -157,17 +157,17 @@ def choose(
     return held if (held.silhouette or 0) >= (best.silhouette or 0) - config.better else best
 
 
-def closeness(points: np.ndarray, found: np.ndarray) -> np.ndarray:
+def closeness(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Return simplified silhouettes (n,): (b - a) / max(a, b) of the distances to the own and the next centre."""
-    gaps = np.sqrt(np.maximum(((points[:, None, :] - found) ** 2).sum(axis=2), 0))
-    if len(found) < 2:
+    gaps = np.sqrt(np.maximum(((points[:, None, :] - centres) ** 2).sum(axis=2), 0))
+    if len(centres) < 2:
         return np.full(len(points), np.nan)
     own, other = np.partition(gaps, 1, axis=1)[:, :2].T
     return np.divide(other - own, other, out=np.zeros(len(points)), where=other > 0)
 
 
 def inherited(before: np.ndarray, now: np.ndarray, sizes: tuple[int, int], least: float) -> dict[int, int]:
-    """Tell which segment of before each one of now is.
+    """Return which earlier segment each one of now continues.
 
     Args:
         before: each customer's segment before (s,).
@@ -210,20 +210,20 @@ def _plain(sample: np.ndarray, k: int, config: FitConfig) -> np.ndarray:
     return np.round(fitted.cluster_centers_, 6).astype("float32")
 
 
-def _judged(found: np.ndarray, sizes: np.ndarray, sample: np.ndarray, config: FitConfig) -> Choice:
+def _judged(settled: np.ndarray, sizes: np.ndarray, sample: np.ndarray, config: FitConfig) -> Choice:
     from sklearn.cluster import KMeans
     from sklearn.metrics import adjusted_rand_score, silhouette_score
     from threadpoolctl import threadpool_limits
 
     judged = sample[:_JUDGED]
-    label, _ = nearest(judged, found)
+    label, _ = nearest(judged, settled)
     rng, agreement = np.random.default_rng(config.tree.seed), []
     with threadpool_limits(1):
         silhouette = float(silhouette_score(judged, label)) if len(np.unique(label)) > 1 else -1.0
         for number in range(config.bootstraps):
             resampled = judged[rng.integers(0, len(judged), len(judged))]
-            again = KMeans(len(found), n_init=2, random_state=config.tree.seed + number).fit(resampled)
+            again = KMeans(len(settled), n_init=2, random_state=config.tree.seed + number).fit(resampled)
             agreement.append(adjusted_rand_score(label, nearest(judged, again.cluster_centers_)[0]))
     stability = round(float(np.mean(agreement)), 6) if agreement else 1.0
-    groups = cut(merges(Averages(found, sizes)), min(config.groups, len(found)))
-    return Choice(found, groups, round(silhouette, 6), stability)
+    groups = cut(merges(Averages(settled, sizes)), min(config.groups, len(settled)))
+    return Choice(settled, groups, round(silhouette, 6), stability)

@@ -166,14 +166,14 @@ def centres(points: Averages, steps: np.ndarray, k: int, config: TreeConfig) -> 
     return np.round(best.cluster_centers_, _DECIMALS).astype("float32")
 
 
-def refined(found: np.ndarray, totals: Totals, config: TreeConfig) -> np.ndarray:
+def refined(moved: np.ndarray, totals: Totals, config: TreeConfig) -> np.ndarray:
     """Move centres to the means of the points nearest to them, ``config.refinements`` times."""
     for _ in range(config.refinements):
-        found = _moved(found, *totals(found))
-    return found
+        moved = _moved(moved, *totals(moved))
+    return moved
 
 
-def _moved(found: np.ndarray, sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _moved(old: np.ndarray, sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the means of what was summed; a centre that nothing is nearest to stays."""
-    means = np.where(weights[:, None] > 0, sums / np.maximum(weights, 1)[:, None], found)
+    means = np.where(weights[:, None] > 0, sums / np.maximum(weights, 1)[:, None], old)
     return np.round(means, _DECIMALS).astype("float32")

@@ -79,19 +79,19 @@ def portrait(
         margins: trait -> half the 95 % interval of the members' mean; left out where None.
     """
     clear = sorted((t for t in WORDS if abs(centre[t]) >= WORTH_A_WORD), key=lambda t: -abs(round(centre[t], 6)))
-    told = []
+    sentences = []
     for word, side in (("Above", 1), ("Below", -1)):
         parts = [
-            f"{_told(trait, means[trait], margins)} (average {WORDS[trait].format(overall[trait]).split(' ')[0]})"
+            f"{_in_words(trait, means[trait], margins)} (average {WORDS[trait].format(overall[trait]).split(' ')[0]})"
             for trait in clear
             if centre[trait] * side > 0
         ]
         if parts:
-            told.append(f"{word} average: {', '.join(parts[:4])}.")
-    return " ".join(told) or "Close to the average customer in everything."
+            sentences.append(f"{word} average: {', '.join(parts[:4])}.")
+    return " ".join(sentences) or "Close to the average customer in everything."
 
 
-def _told(trait: str, mean: float, margins: Mapping[str, float] | None) -> str:
+def _in_words(trait: str, mean: float, margins: Mapping[str, float] | None) -> str:
     """Put a mean and its margin into the trait's words: ``31.2 ± 0.8 baskets in 84 days``."""
     number, _, rest = WORDS[trait].format(mean).partition(" ")
     if margins is None:

@@ -45,17 +45,17 @@ def centre_of(fitted: Fitted, number: int) -> dict[str, float]:
     return dict(zip(TRAITS, fitted.centres[number], strict=True))
 
 
-def profile_rows(fitted: Fitted, found: dict[int, dict[str, Any]], joined: dict[str, int]) -> list[tuple[Any, ...]]:
+def profile_rows(fitted: Fitted, means_of: dict[int, dict[str, Any]], joined: dict[str, int]) -> list[tuple[Any, ...]]:
     """Return rows of ``SEGMENT_PROFILES``, by falling mean spend."""
-    if not found:
+    if not means_of:
         return []
-    everyone = sum(own["customers"] for own in found.values())
-    overall = {t: sum((own[t] or 0.0) * own["customers"] for own in found.values()) / everyone for t in TRAITS}
-    order = sorted(found, key=lambda n: (-(found[n]["spend"] or 0.0), -found[n]["customers"], n))
-    groups = _groups(fitted, found)
+    everyone = sum(own["customers"] for own in means_of.values())
+    overall = {t: sum((own[t] or 0.0) * own["customers"] for own in means_of.values()) / everyone for t in TRAITS}
+    order = sorted(means_of, key=lambda n: (-(means_of[n]["spend"] or 0.0), -means_of[n]["customers"], n))
+    groups = _groups(fitted, means_of)
     rows = []
     for number in order:
-        own = found[number]
+        own = means_of[number]
         centre = {trait: own[f"z_{trait}"] for trait in TRAITS}
         means = {trait: own[trait] or 0.0 for trait in TRAITS}
         margins = {t: _NORMAL * (own[f"deviation_{t}"] or 0.0) / math.sqrt(own["customers"]) for t in TRAITS}
@@ -76,13 +76,15 @@ def profile_rows(fitted: Fitted, found: dict[int, dict[str, Any]], joined: dict[
     return rows
 
 
-def _groups(fitted: Fitted, found: dict[int, dict[str, Any]]) -> dict[int, tuple[str, str]]:
+def _groups(fitted: Fitted, means_of: dict[int, dict[str, Any]]) -> dict[int, tuple[str, str]]:
     """Return id and name of the top groups: the id is that of the group's oldest segment, so it lasts as long."""
-    parts = {g: [n for n in found if fitted.groups[n] == g] for g in sorted({fitted.groups[n] for n in found})}
+    parts = {g: [n for n in means_of if fitted.groups[n] == g] for g in sorted({fitted.groups[n] for n in means_of})}
     middles = []
     for members in parts.values():
-        weights = [found[n]["customers"] for n in members]
-        middles.append({t: float(np.average([found[n][f"z_{t}"] for n in members], weights=weights)) for t in TRAITS})
+        weights = [means_of[n]["customers"] for n in members]
+        middles.append(
+            {t: float(np.average([means_of[n][f"z_{t}"] for n in members], weights=weights)) for t in TRAITS}
+        )
     oldest = {g: min(int(fitted.ids[n].rpartition("_")[2]) for n in members) for g, members in parts.items()}
     titles = names(middles)
     return {g: (f"group_{oldest[g]}", title) for g, title in zip(parts, titles, strict=True)}

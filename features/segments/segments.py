@@ -96,19 +96,19 @@ def segments(
     fitted = before
     if before is not None:
         placed = _placed(warm, before, before, config.hold).persist()
-        found = member_means(placed)
-        if not _holds(before, found, as_of, config):
+        means_of = member_means(placed)
+        if not _holds(before, means_of, as_of, config):
             placed.unpersist()
             fitted = None
     if fitted is None:
         fitted = fit(warm, as_of, config, before)
         placed = _placed(warm, fitted, before or fitted, config.hold).persist()
-        found = member_means(placed)
-        fitted = _named(fitted, found, before, as_of)
+        means_of = member_means(placed)
+        fitted = _named(fitted, means_of, before, as_of)
     cold = measured.where("is_cold")
     members = _members(placed, cold, fitted, before or fitted).persist()
     joined = {row["segment_id"]: row["joined"] for row in members.groupBy("segment_id").agg(_joined()).collect()}
-    rows = profile_rows(fitted, found, joined) + cold_rows(cold, joined)
+    rows = profile_rows(fitted, means_of, joined) + cold_rows(cold, joined)
     described = profile.sparkSession.createDataFrame(rows, struct(SEGMENT_PROFILES))
     return Segmented(members, described, fitted)
 
@@ -155,10 +155,10 @@ def fit(warm: DataFrame, as_of: date, config: SegmentConfig, before: Fitted | No
     )
 
 
-def _named(fitted: Fitted, found: dict[int, dict[str, Any]], before: Fitted | None, as_of: date) -> Fitted:
+def _named(fitted: Fitted, means_of: dict[int, dict[str, Any]], before: Fitted | None, as_of: date) -> Fitted:
     """Give ids and names to the segments that have none, by falling mean spend."""
-    new = [number for number, known in enumerate(fitted.ids) if not known]
-    new.sort(key=lambda n: (-(found.get(n, {}).get("spend") or 0.0), n))
+    new = [number for number, old_id in enumerate(fitted.ids) if not old_id]
+    new.sort(key=lambda n: (-(means_of.get(n, {}).get("spend") or 0.0), n))
     titles = names([centre_of(fitted, n) for n in new], [name for name in fitted.names if name])
     ids, called = list(fitted.ids), list(fitted.names)
     for number, (segment, title) in enumerate(zip(new, titles, strict=True), fitted.given + 1):
@@ -168,11 +168,11 @@ def _named(fitted: Fitted, found: dict[int, dict[str, Any]], before: Fitted | No
     return replace(fitted, ids=tuple(ids), names=tuple(called), given=fitted.given + len(new))
 
 
-def _holds(before: Fitted, found: dict[int, dict[str, Any]], as_of: date, config: SegmentConfig) -> bool:
-    """Tell whether an earlier fit is young enough, and each of its segments still large enough."""
+def _holds(before: Fitted, means_of: dict[int, dict[str, Any]], as_of: date, config: SegmentConfig) -> bool:
+    """Return whether an earlier fit is young enough, and each of its segments still large enough."""
     if before.silhouette is None or (as_of - date.fromisoformat(before.fitted_on)).days >= config.refit_days:
         return False
-    sizes = [own["customers"] for own in found.values()]
+    sizes = [own["customers"] for own in means_of.values()]
     return len(sizes) == len(before.centres) and min(sizes) >= config.fit.smallest_share * sum(sizes) / 2
 
 
@@ -181,7 +181,7 @@ def _holds(before: Fitted, found: dict[int, dict[str, Any]], as_of: date, config
 
 def _placed(warm: DataFrame, fitted: Fitted, before: Fitted, hold: float) -> DataFrame:
     """Add ``z_<trait>``, ``number`` and ``silhouette`` by a fit, and ``number_before`` by the one before."""
-    found, old, shift, scale = fitted.array, before.array, fitted.shift, fitted.scale
+    centres, old, shift, scale = fitted.array, before.array, fitted.shift, fitted.scale
     same = before.centres == fitted.centres
     now, then = ({one: n for n, one in enumerate(ids) if one} for ids in (fitted.ids, before.ids))
 
@@ -189,11 +189,11 @@ def _placed(warm: DataFrame, fitted: Fitted, before: Fitted, hold: float) -> Dat
         for batch in batches:
             z = np.stack([batch.column(name).to_numpy() for name in STANDARDISED], axis=1).astype("float32")
             earlier = [str(one) for one in batch.column("previous_segment_id").to_pylist()]
-            number = _held(z, found, np.array([now.get(one, -1) for one in earlier]), hold)
+            number = _held(z, centres, np.array([now.get(one, -1) for one in earlier]), hold)
             was = number
             if not same and len(old):
                 was = _held(moved_to(z, before, shift, scale), old, np.array([then.get(o, -1) for o in earlier]), hold)
-            silhouette = pa.array(np.round(closeness(z, found).astype("float64"), 6), from_pandas=True)
+            silhouette = pa.array(np.round(closeness(z, centres).astype("float64"), 6), from_pandas=True)
             columns = [*batch.columns, pa.array(number), silhouette, pa.array(was)]
             yield pa.record_batch(columns, names=[*batch.schema.names, "number", "silhouette", "number_before"])
 
@@ -203,14 +203,14 @@ def _placed(warm: DataFrame, fitted: Fitted, before: Fitted, hold: float) -> Dat
     return rows.mapInArrow(place, T.StructType(fields))
 
 
-def _held(z: np.ndarray, found: np.ndarray, earlier: np.ndarray, hold: float) -> np.ndarray:
+def _held(z: np.ndarray, centres: np.ndarray, earlier: np.ndarray, hold: float) -> np.ndarray:
     """Return the nearest centre of each point, int32 (n,), or the earlier one unless the nearest is clearly nearer."""
-    if not len(found):
+    if not len(centres):
         return np.zeros(len(z), dtype="int32")
-    number, squares = nearest(z, found)
-    known = np.flatnonzero(earlier >= 0)
-    own = ((z[known] - found[earlier[known]]) ** 2).sum(axis=1)
-    stays = known[squares[known] > (1 - hold) ** 2 * own]
+    number, squares = nearest(z, centres)
+    placed = np.flatnonzero(earlier >= 0)
+    own = ((z[placed] - centres[earlier[placed]]) ** 2).sum(axis=1)
+    stays = placed[squares[placed] > (1 - hold) ** 2 * own]
     number[stays] = earlier[stays]
     return number
 
