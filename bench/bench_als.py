@@ -1,7 +1,7 @@
-"""ALS of the night beside Spark's own and ``implicit``, at equal factors, iterations, penalty and confidence.
+"""ALS of the night against Spark's own and ``implicit``, at equal factors, iterations, penalty and confidence.
 
 All weigh a purchase ``1 + alpha x strength`` and everything else 1. Spark's own ALS scales its penalty by the purchases
-of the row, ``implicit`` does not; the night's can do both, so that it stands beside each at that one's penalty. Each
+of the row, ``implicit`` does not; the night's can do both, so that it meets each at that one's penalty. Each
 kind of penalty gets the value that is best on the *earlier* window. Quality: NDCG@10 on the 28 days after, with the
 paired interval of the difference. CPU: the fit alone, sessions and data ready and the code compiled, the JVM and the
 workers counted; ``implicit`` once with its exact solver, as the others do, and once with its conjugate gradient.

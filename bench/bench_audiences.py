@@ -1,4 +1,4 @@
-"""Ways to cut segments, and look-alikes beside a ranking by spend and customers drawn by lot.
+"""Methods of segmentation compared, and look-alikes against a ranking by spend.
 
 Reads the newest scored night of the installation's lake (NBO_HOME): run a night on all data first.
 """
@@ -22,7 +22,7 @@ from segmentation.methods import MethodsConfig, compare
 from segmentation.points import axes, traits
 from training.segments.look_alike import LookAlikeConfig, comparable, curve, similarity
 
-#: inverse penalties that are tried beside the one that serves
+#: inverse penalties that are tried besides the one that serves
 STRENGTHS = (1e-4, 1e-3)
 
 
@@ -42,7 +42,7 @@ def methods(lake: Lake, settings: Settings) -> None:
 
 
 def look_alikes(lake: Lake, settings: Settings) -> None:
-    """Print how well hidden members of each seed are found."""
+    """Print how well hidden members of each seed are recovered."""
     day = lake.days(Stage.SCORE)[-1]
     scores = lake.dataset("scores/customer_scores", day)
     table = scores.to_table(columns=["customer_id", "spend_365"]).sort_by("customer_id")

@@ -1,10 +1,10 @@
-"""What the night's complements are worth in the baskets after it: product types and products, beside other lists.
+"""What the night's complements are worth in the baskets after it: product types and products, against other lists.
 
 The Complete Journey. Complements are counted by the night's kernel and settings in the 365 days up to a day, and
 judged on the baskets of the 28 days after it: one item of a basket is known, lists of 5 and 10 others are held against
 the rest. In which order the night's neighbours are listed was free: the best on 2017-09-10 is reported on three later
 days. Beside it stand the best-sellers by baskets and what the customer himself buys most; then the same for what the
-customer never bought. Intervals are of customers, each resampled with all his baskets and days.
+customer never bought. Intervals are of customers, resampled with all baskets and days of a customer.
 """
 
 from __future__ import annotations

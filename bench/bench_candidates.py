@@ -1,6 +1,6 @@
 """Candidates at scale: customers x products by latent factors, the best 100 of each, ranked down to 5 by a model.
 
-Through Spark in Arrow batches (a tile of scores is made by BLAS and thrown away, a heap per customer stays), beside
+Through Spark in Arrow batches (a tile of scores is made by BLAS and thrown away, a heap per customer stays), against
 Spark's own ``recommendForAllUsers`` and, as the limit, a bare matrix product with the same partial sort on one core.
 Rates are pairs of a customer and a product per second of wall time and of CPU; the peer runs on a sample of customers,
 candidates without a ranker on 30,000 at the most.

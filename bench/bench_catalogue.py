@@ -1,4 +1,4 @@
-"""Duplicates of a catalogue glued through Spark, beside datasketch, rensa and Spark ML's MinHashLSH; labelled sets.
+"""Duplicates of a catalogue glued through Spark, against datasketch, rensa and Spark ML's MinHashLSH; labelled sets.
 
 The catalogues are real titles perturbed with known truth (catalogue_titles.py): thresholds were chosen on titles of
 two electronics shops (``--corpus choose``), the table reports titles of a price comparison and a grocer.

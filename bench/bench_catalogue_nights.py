@@ -1,4 +1,4 @@
-"""A night of 1 % new products beside clustering all of them, by the catalogue stage; and whether ids last."""
+"""A night of 1 % new products against clustering all of them, by the catalogue stage; and whether ids last."""
 
 from __future__ import annotations
 

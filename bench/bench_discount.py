@@ -1,4 +1,4 @@
-"""Discount dependence of The Complete Journey: which share foretells best how much is bought at a discount next.
+"""Discount dependence of The Complete Journey: which share predicts best how much is bought at a discount next.
 
 A purchase is a product type in an order. Shares of the 365 days up to a day are held against the purchases of the 28
 days after it, by log-likelihood per purchase; 95 % intervals of the gain over the customer's raw share are over

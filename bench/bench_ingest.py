@@ -1,4 +1,4 @@
-"""First ingest of all exports up to 2017-12-03, beside DuckDB turning the order files alone into Parquet."""
+"""First ingest of all exports up to 2017-12-03, against DuckDB turning the order files alone into Parquet."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Neighbours of all items: 100,000, a million and ten million items, beside what is usually done.
+"""Neighbours of all items: 100,000, a million and ten million items, against what is usually done.
 
 Baskets are made up: their items are Zipf-distributed within shelves of 50 related items, some 10 events an item, with
-a few baskets of a thousand. The kernel alone beside implicit's BM25 recommender (all items x all items on one
-machine), and the kernel through Spark beside Spark SQL's self-join with a window. What does not end in the time or the
+a few baskets of a thousand. The kernel alone against implicit's BM25 recommender (all items x all items on one
+machine), and the kernel through Spark against Spark SQL's self-join with a window. What does not end in the time or the
 memory given is stopped.
 """
 
@@ -185,7 +185,7 @@ def one_size(items: int, methods: list[str], limit: float) -> None:
 
 
 def _kept(folder: Path, method: str) -> Path:
-    """Return the file with a method's CPU seconds; Spark has a folder of its own name beside it."""
+    """Return the file with a method's CPU seconds; Spark has a folder of its own next to it."""
     return folder / f"{method}.cpu"
 
 

@@ -1,4 +1,4 @@
-"""Loads a million offers into SQLite and PostgreSQL, beside pandas and SQLAlchemy."""
+"""Loads a million offers into SQLite and PostgreSQL, against pandas and SQLAlchemy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks on The Complete Journey, each beside the classical models: product types, top 5, next action.
+"""The networks on The Complete Journey, each against the classical models: product types, top 5, next action.
 
 Settings were chosen on the window of 2017-09-10; 2017-10-08, 2017-11-05 and 2017-12-03 are reported. All models see
 days up to the window's first alone, and networks learn from windows that end by it. ``--ablation`` switches the
@@ -310,7 +310,7 @@ def ablation(data: Journey, days: list[str], records: Records) -> None:
 
 
 def next_actions(as_of: str) -> None:
-    """Print how the next action is foretold: accuracy, and perplexity (how many actions it could as well be)."""
+    """Print how the next action is predicted: accuracy, and perplexity (how many actions it could as well be)."""
     day = day_of(as_of)
     series, config = series_of_visits(day + HORIZON), next_action_fit.NextActionConfig()
     cut = {back: next_action_inputs.windows(series, back, HORIZON) for back in (28, 56, *range(84, 84 + 7 * 12, 7))}
@@ -386,7 +386,7 @@ def main() -> None:
     )
     parser.add_argument("--ablation", action="store_true", help="the hybrid without each branch")
     parser.add_argument("--actions", action="store_true", help="the next action")
-    parser.add_argument("--speed", action="store_true", help="wide & deep beside LightGBM, rows a CPU second")
+    parser.add_argument("--speed", action="store_true", help="wide & deep against LightGBM, rows a CPU second")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     if arguments.speed:

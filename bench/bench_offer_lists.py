@@ -4,7 +4,7 @@ The Complete Journey, the 28 days after three days. The weighting of neighbours 
 first reported day. The second table is of customers of whom one basket is all that is known (their last; the rest of
 their history is hidden from the models that are asked, not from those fitted on all customers): what a cold customer
 gets by popularity, by words and by neighbours. A sample of the customers by their number, the same for all lists.
-Differences to best-sellers over all days, with paired intervals over the customers, each resampled with all his days.
+Differences to best-sellers over all days, with paired intervals over the customers, resampled with all their days.
 """
 
 from __future__ import annotations

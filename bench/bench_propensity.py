@@ -1,4 +1,4 @@
-"""Propensities of The Complete Journey: every rung of the ladder beside its baseline, on three windows.
+"""Propensities of The Complete Journey: every candidate model against its baseline, on three windows.
 
 Needs the clean layer of a night in ``NBO_HOME`` (``make nightly DS=2017-12-03`` gives it). Each gate window is judged
 by models that were fitted on earlier windows and chosen on the one before it. Gains are of the log-likelihood, with

@@ -4,10 +4,10 @@ Reads the clean layer of one night (``NBO_HOME``), builds the night's own traini
 judges on the night's own gate window (the 28 days up to it). Each set of inputs trains both rankers as the night does:
 one of all candidates, one of discoveries; paired intervals are over the night's inputs. The departments' figures hold
 the calibrated chances of the offers, put together to the chance that a customer buys any of the department's types,
-against what he bought. What each source of candidates brings, what the lists show, and who is cold is printed too.
+against what they bought. What each source of candidates brings, what the lists show, and who is cold is printed too.
 ``--cache`` keeps the sets between runs.
 
-``--served`` prints instead how the lists do that both rankers serve together, beside those of the ranker of all alone
+``--served`` prints instead how the lists do that both rankers serve together, against those of the ranker of all alone
 and those of personal frequency; ``--back 1`` judges on the window before the night's, on which settings are chosen.
 """
 
@@ -125,7 +125,7 @@ def ranked(sets: Sets, inputs: tuple[str, ...], new_inputs: tuple[str, ...]) -> 
 
 
 def served(sets: Sets) -> dict[str, Judged]:
-    """Return lists of all by the ranker, by the one that is served beside that of discoveries, and so of frequency."""
+    """Return lists of all by the ranker, by the one that is served with that of discoveries, and so of frequency."""
     customers = sets["customers"][sets["customers"]["customer_id"].isin(sets["gate"]["customer_id"])]
     truth, seen = truth_of(customers), seen_of(customers)
     rows = {name: offer_ranker.rows(sets[name]) for name in ("train", "validation", "gate")}
@@ -206,7 +206,7 @@ def shown(judged: dict[str, dict[str, Judged]]) -> pd.DataFrame:
 
 
 def departments(sets: Sets, model: Model) -> pd.DataFrame:
-    """Return AUC by department of whether a customer buys there: the offers' chances beside all his own baskets."""
+    """Return AUC by department of whether a customer buys there: the offers' chances against their own baskets."""
     gate, customers = sets["gate"], sets["customers"]
     customers = customers[customers["customer_id"].isin(gate["customer_id"])]
     department = sets["gate"].drop_duplicates("product_type").set_index("product_type")["department"]

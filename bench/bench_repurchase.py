@@ -1,7 +1,7 @@
-"""When a product type is bought again: probabilities of the repurchase model beside the customer's own frequency.
+"""When a product type is bought again: probabilities of the repurchase model against the customer's own frequency.
 
 The Complete Journey: intervals are fitted up to a day, and every product type that a customer has bought by then is
-judged on whether he buys it in the 28 days after. Three days; what weighs several of them is fitted on a day before.
+judged on whether they buy it in the 28 days after. Three days; what weighs several of them is fitted on a day before.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def told(data: Journey, text: str) -> tuple[dict[str, np.ndarray], np.ndarray, i
 
 
 def told_of_products(text: str, least: int) -> None:
-    """Print what a product's interval says under that of its type, as a cluster's does, beside either alone."""
+    """Print what a product's interval says under that of its type, as a cluster's does, against either alone."""
     data = journey(products=True)
     as_of = day_of(text)
     buyers = np.unique(data.item[data.day <= as_of].astype(np.int64) * data.shape[0] + data.user[data.day <= as_of])

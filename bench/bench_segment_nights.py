@@ -1,4 +1,4 @@
-"""How still segments hold: consecutive nights over one clean layer, who keeps his segment, and why others moved.
+"""How stable segments are: consecutive nights over one clean layer, who keeps their segment, and why customers moved.
 
 Reads the newest night of the installation's lake (NBO_HOME) and looks back from it; features see no later day, so the
 clean layer of the last night serves all of them.

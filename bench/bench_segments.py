@@ -1,4 +1,4 @@
-"""Hierarchical k-means of customers beside scikit-learn's and Spark's clusterings, at what inertia.
+"""Hierarchical k-means of customers against scikit-learn's and Spark's clusterings, at what inertia.
 
 Points are customers in overlapping clouds. Spark's methods and ours read them from Parquet and write a cluster per
 customer; scikit-learn gets a float32 matrix in memory and gives labels, and does the whole job, from file to file, in a

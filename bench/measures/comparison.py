@@ -16,7 +16,7 @@ from training.evaluation.full_ranking import diversity, list_metrics, miscalibra
 from training.evaluation.metrics import Interval, paired_bootstrap
 
 SLICES = ("all", "repeats", "discoveries")
-#: whom or what little is known of: customers with few items before, items with few buyers
+#: users and items with little history: customers with few items before, items with few buyers
 FEW = ("customers with few items", "items with few buyers")
 
 
@@ -90,7 +90,7 @@ def gain(judged: Mapping[str, pd.DataFrame], model: str, other: str, part: str, 
 
 
 def together(windows: Sequence[Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
-    """Return a row per user whose mean is that of all windows: his windows are no independent cases.
+    """Return a row per user whose mean is that of all windows: the windows of one user are not independent.
 
     Args:
         windows: of each window the metrics per user, by ``model/slice``, the same keys in all.

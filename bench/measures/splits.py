@@ -83,7 +83,7 @@ def stratified(user: np.ndarray, share: float, seed: int) -> np.ndarray:
 def repeats_and_discoveries(
     truth: sparse.csr_matrix, seen: sparse.csr_matrix
 ) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-    """Split the truth (u, i) into what the user had before (``seen``, ones) and what is new to him."""
+    """Split the truth (u, i) into what the user had before (``seen``, ones) and what is new to them."""
     repeats = truth.multiply(seen).tocsr()
     discoveries = (truth - repeats).tocsr()
     for part in (repeats, discoveries):

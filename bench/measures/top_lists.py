@@ -22,9 +22,9 @@ def top_lists(
         model: the recommender.
         users: (u,) rows.
         k: length of a list.
-        excluded: (all users, i) items that are not listed for a user: what he knows already, for discoveries.
+        excluded: (all users, i) items that are not listed for a user: what they have already, for discoveries.
         allowed: (i,) boolean: items that may be listed at all.
-        only: (all users, i) the only items that are listed for a user: what he knows already, for repeats.
+        only: (all users, i) the only items that are listed for a user: what they have already, for repeats.
 
     Returns:
         (u, k); ties go to the first item.

@@ -42,10 +42,10 @@ def policy_value(
 ) -> Interval:
     """Return what a customer brings when everybody gets what a policy chooses, from a randomised test of all arms.
 
-    Only customers who happened to get what would be chosen tell; each stands for the inverse of the share of the arm.
+    Only customers who happened to get what would be chosen count; each stands for the inverse of the share of the arm.
 
     Args:
-        chosen: arm that the policy gives each customer (n,), by a model that has not seen him; ``none`` for no offer.
+        chosen: arm that the policy gives each customer (n,), by a model not fitted on them; ``none`` for no offer.
         given: arm that the test gave (n,).
         outcome: 0 or 1.
         worth: money that an outcome brings.

@@ -28,7 +28,7 @@ _PENALTY = 1000.0
 
 @dataclass(frozen=True)
 class Side:
-    """What is known beside the purchases.
+    """What is known besides the purchases.
 
     Attributes:
         words: (i, n) int32 numbers of the words of each item's text, from 1; 0 for none.
@@ -97,7 +97,7 @@ def bags_of(past: History, length: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def habits(past: History, side: Side | None = None) -> np.ndarray:
-    """Return what is known of each user as numbers (u, d), float32: how he shops, and who he is; 0 for unknown."""
+    """Return the users' side information (u, d), float32: how they shop and who they are; 0 for unknown."""
     columns = np.column_stack(list(user_habits(past).values()))
     told = np.nan_to_num(np.arcsinh(columns), nan=0.0, posinf=0.0, neginf=0.0).astype("float32")
     return told if side is None else np.hstack([told, side.people.astype("float32")])
@@ -136,8 +136,8 @@ class Rows:
 
     Attributes:
         user: (n,) row of the user.
-        numbers: (n, d) what is known of him.
-        baskets: (n, t, w) his last baskets.
+        numbers: (n, d) of the user.
+        baskets: (n, t, w) the last baskets.
         ages: (n, t) their age classes.
         own: (n, i) matrices: logarithms of the baskets with each item, fading slowly, fast, and all; how fresh the
             last is.
@@ -176,7 +176,7 @@ def rows_of(past: History, side: Side, shape: Shape, truth: sparse.csr_matrix | 
 
     Args:
         past: the history at the beginning of the window.
-        side: what is known beside it.
+        side: what is known besides it.
         shape: of the examples.
         truth: (u, i) what the window brought; None: for scoring.
     """

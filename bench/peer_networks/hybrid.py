@@ -269,7 +269,7 @@ def _recommender(
 
 @dataclass(frozen=True)
 class _Pairs:
-    """What of a pair enters the first dense layer beside its two sides: kernels by branch; and the rest of the net."""
+    """What of a pair enters the first dense layer besides its two sides: kernels by branch; and the rest of the net."""
 
     rows: Rows
     known: np.ndarray

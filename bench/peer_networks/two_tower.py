@@ -157,7 +157,7 @@ def _examples(past: History, side: Side, config: TwoTowerConfig) -> _Examples:
 
 
 def _batches(examples: _Examples, side: Side, config: TwoTowerConfig, epoch: int) -> Iterator[Batch]:
-    """Yield pairs of a customer and a product; what is right for a customer is no negative of his."""
+    """Yield pairs of a customer and a product; what a customer buys is never drawn as their negative."""
     training = config.training
     for part in shuffled(len(examples.row), training.batch, training.seed, epoch, config.pairs):
         rows, items = examples.row[part], examples.item[part]

@@ -5,7 +5,7 @@ the anchor; k = length of a list. A basket counts once: its pairs share its weig
 that means over baskets and ratios of them can be resampled customer by customer.
 
 What is bought with an anchor is also bought without it, most of all in large baskets and by customers who like it. So
-what is found stands beside three expectations: of all baskets, of equally large ones, and of the same customer's
+the hits are compared with three expectations: of all baskets, of equally large ones, and of the same customer's
 baskets without the anchor, item for item.
 """
 
@@ -64,10 +64,10 @@ class Baskets:
         Args:
             basket: (p,) from :meth:`pairs`.
             anchor: (p,) from :meth:`pairs`.
-            lists: (p, k) items, -1 where there is none; a customer's of one anchor are the same in all his baskets.
+            lists: (p, k) items, -1 where there is none; a customer's of one anchor are the same in all baskets.
 
         Returns:
-            A row per customer (index) with :data:`SUMS`: of his ``baskets``, weights of those with any of the list
+            A row per customer (index) with :data:`SUMS`: of the ``baskets``, weights of those with any of the list
             (``hit``, ``with``) and without; how many of the list were ``found``, and would be by the shares of all
             baskets (``of_all``) and of equally large ones (``of_size``); what was found and expected where the customer
             has baskets without the anchor; bills of both kinds, and bills less what was listed (``rest_with``).
@@ -114,7 +114,8 @@ def _own(
     """Return what was found, and what the customer's baskets without the anchor let expect, item for item.
 
     Of the other items of the basket so many would be of the list as are of the items of those baskets; baskets of a
-    single item tell of no anchor, and count on neither side. 0 for both where he has no basket without the anchor.
+    single item say nothing of an anchor, and count on neither side. 0 for both without such a
+    basket.
     """
     sizes = np.diff(held.indptr).astype(float) * (np.diff(held.indptr) > 1)
     of = sparse.csr_matrix(((sizes > 0).astype("float32"), (customer, np.arange(len(customer)))))

@@ -1,4 +1,4 @@
-"""The honest baselines: what most buy, and what the customer himself buys most, lately or in his group's company.
+"""The honest baselines: what most buy, and what the customer buys most, lately or with their group.
 
 Reference: Hu, He, Gao and Zhang (2020), "Modeling Personalized Item Frequency Information for Next-basket
 Recommendation", SIGIR; Li, Jullien, Ariannezhad and de Rijke (2023), "A Next Basket Recommendation Reality Check",

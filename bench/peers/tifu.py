@@ -1,4 +1,4 @@
-"""TIFU-kNN: faded personal item frequency, beside that of the users with the most similar one.
+"""TIFU-kNN: faded personal item frequency, mixed with that of the users with the most similar one.
 
 Reference: Hu, He, Gao and Zhang (2020), "Modeling Personalized Item Frequency Information for Next-basket
 Recommendation", SIGIR.
@@ -43,7 +43,7 @@ def personal_vectors(past: History, config: TifuConfig) -> sparse.csr_matrix:
     """Return each user's faded item frequencies (u, i).
 
     Baskets are cut into groups of ``size`` from the last backwards (the first group may be short); a group's vector is
-    the mean of its faded baskets, the user's vector the mean of his faded groups.
+    the mean of its faded baskets, the user's vector the mean of the faded groups.
     """
     baskets = np.zeros(past.shape[0], dtype="int64")
     np.maximum.at(baskets, past.user, past.back + 1)

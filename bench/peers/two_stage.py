@@ -69,7 +69,7 @@ def labels(pairs: Pairs, truth: sparse.csr_matrix) -> np.ndarray:
 
 
 def of_buyers(pairs: Pairs, truth: sparse.csr_matrix) -> tuple[Pairs, np.ndarray]:
-    """Return the pairs of the users who buy in the window, with their labels: what to rank, not whether he comes."""
+    """Return the pairs of the users who buy in the window, with their labels: what to rank, not whether they come."""
     kept = (np.diff(truth.indptr) > 0)[pairs.row]
     part = Pairs(pairs.row[kept], pairs.column[kept], pairs.names, pairs.values[kept])
     return part, labels(part, truth)

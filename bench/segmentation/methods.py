@@ -1,7 +1,8 @@
-"""Ways to cut customers into segments, beside each other on the same points, and the one that the figures choose.
+"""Methods of segmentation compared on the same points, and the one that the figures choose.
 
-n = customers of a sample, d = coordinates, k = segments. Every way is judged in the space of the points, whatever space
-it clusters in: mean silhouette, adjusted Rand index of refits on resampled customers, size of its smallest segment.
+n = customers of a sample, d = coordinates, k = segments. Every method is judged in the space of the points, also
+where it clusters in another: mean silhouette, adjusted Rand index of refits on resampled customers, size of its
+smallest segment.
 
 References: Rousseeuw (1987), "Silhouettes"; Hennig (2007), "Cluster-wise assessment of cluster stability"; McLachlan
 and Peel (2000), "Finite Mixture Models"; Campello, Moulavi and Sander (2013), "Density-based clustering based on
@@ -20,7 +21,7 @@ import numpy as np
 from features.segments.hierarchical_kmeans import TreeConfig, averages, centres, merges, nearest, refined, totals_of
 from training.networks.backend import keras_for
 
-#: points (n, d) -> their segments (n,), -1 where a way leaves a point out
+#: points (n, d) -> their segments (n,), -1 where a method leaves a point out
 Place = Callable[[np.ndarray], np.ndarray]
 #: points and seed -> what cuts them into a number of segments: the costly part is done once for all numbers
 Method = Callable[[np.ndarray, int], Callable[[int], Place]]
@@ -31,7 +32,7 @@ OURS = "hierarchical k-means"
 class MethodsConfig:
     """Everything that changes the comparison; bounds as in ``features.segments.fit.FitConfig``, and one more.
 
-    A segment with more than ``largest_share`` of the customers tells a marketer nothing.
+    A segment with more than ``largest_share`` of the customers is of no use to a marketer.
     """
 
     fewest: int = 3
@@ -46,11 +47,11 @@ class MethodsConfig:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A way with a number of segments.
+    """A method with a number of segments.
 
     Attributes:
         method: its name.
-        k: segments it found.
+        k: number of segments.
         silhouette: mean over all points; one that is left out counts 0.
         stability: mean adjusted Rand index of refits on resampled customers; of all points.
         smallest_share: size of the smallest segment.
@@ -76,12 +77,12 @@ class Verdict:
 
 
 def compare(points: np.ndarray, config: MethodsConfig, methods: Mapping[str, Method] | None = None) -> list[Verdict]:
-    """Judge every way with every number of segments.
+    """Judge every method with every number of segments.
 
     Args:
         points: standardised, float32 (n, d), in a stable order; the first ``config.sample`` are used.
         config: bounds.
-        methods: ways by name; None: all of :data:`METHODS`.
+        methods: by name; None: all of :data:`METHODS`.
 
     Returns:
         A verdict for each; at most one is chosen. Empty where there are fewer points than a number of segments needs.
@@ -96,7 +97,7 @@ def compare(points: np.ndarray, config: MethodsConfig, methods: Mapping[str, Met
     for name, method in (methods or METHODS).items():
         cut = method(sample, config.seed)
         again = [method(part, config.seed + number) for number, part in enumerate(resampled, 1)]
-        # density finds the number of segments itself
+        # density chooses the number of segments itself
         for k in range(config.fewest, config.fewest + 1 if name == DENSITY else config.most + 1):
             refits = [one(k)(sample) for one in again]
             found.append(_judged(name, cut(k), refits, ours(k)(sample), sample, config))
@@ -141,7 +142,7 @@ def _judged(
     )
 
 
-# --- ways
+# --- methods
 
 
 def _hierarchical(points: np.ndarray, seed: int) -> Callable[[int], Place]:

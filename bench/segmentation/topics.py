@@ -1,7 +1,7 @@
 """Soft segments: a customer as a mixture of topics, each a way to fill baskets (latent Dirichlet allocation).
 
-n = customers, c = categories, k = topics. The cheap baseline for soft segments, held against two that
-know no topics: what is hidden of a customer's purchases is foretold from those that are seen.
+n = customers, c = categories, k = topics. The cheap baseline for soft segments, compared with two
+without topics: hidden purchases of a customer are predicted from those that are seen.
 
 References: Blei, Ng and Jordan (2003), "Latent Dirichlet Allocation"; Wallach et al. (2009), "Evaluation Methods for
 Topic Models" (document completion).
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-#: weight of the base's shares in a customer's own, among which his purchases choose
+#: weight of the base's shares in a customer's own shares; the customers fitted choose
 _WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 _NAMED = 3
 
@@ -53,7 +53,7 @@ class Topics:
 
 
 def judge_topics(counts: sparse.csr_matrix, config: TopicsConfig) -> list[Topics]:
-    """Fit topics and foretell hidden purchases of other customers.
+    """Fit topics and predict hidden purchases of other customers.
 
     Args:
         counts: baskets that a category was in, by customer (n, c), whole numbers.
@@ -91,7 +91,7 @@ def judge_topics(counts: sparse.csr_matrix, config: TopicsConfig) -> list[Topics
 
 
 def _halves(counts: sparse.csr_matrix, rng: np.random.Generator) -> tuple[sparse.csr_matrix, np.ndarray]:
-    """Part every customer's purchases by lot."""
+    """Split every customer's purchases at random."""
     seen = counts.copy()
     seen.data = rng.binomial(counts.data.astype("int64"), 0.5).astype("float64")
     return seen, (counts - seen).toarray()
@@ -108,7 +108,7 @@ def _shrunk(seen: sparse.csr_matrix, base: np.ndarray, weight: float) -> np.ndar
 
 
 def _weight(seen: sparse.csr_matrix, hidden: np.ndarray, base: np.ndarray) -> float:
-    """Return the weight of the base's shares that foretells best."""
+    """Return the weight of the base's shares that predicts best."""
     return min(_WEIGHTS, key=lambda weight: _perplexity(_shrunk(seen, base, weight), hidden))
 
 

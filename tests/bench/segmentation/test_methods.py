@@ -1,4 +1,4 @@
-"""Ways to cut customers agree where there is something to cut, and are refused where there is not."""
+"""Methods of segmentation agree on clear clusters, and are out of bounds where there are none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def clouds(size: int = 600) -> np.ndarray:
     return (middle[rng.integers(0, 3, size)] + rng.normal(0, 1, (size, 4))).astype("float32")
 
 
-def test_three_clouds_are_found_by_every_way():
+def test_every_method_recovers_three_clouds():
     found = compare(clouds(), CONFIG, QUICK)
     three = {one.method: one for one in found if one.k == 3}
     assert set(three) == set(QUICK)

@@ -17,7 +17,7 @@ def bought(size: int = 300, width: int = 24, purchases: int = 20) -> sparse.csr_
     return sparse.csr_matrix(np.hstack([nothing, np.array(rows, dtype="float64")]))
 
 
-def test_topics_are_the_sorts_of_customers_and_foretell_what_is_hidden():
+def test_topics_are_the_sorts_of_customers_and_predict_what_is_hidden():
     (found,) = judge_topics(bought(), CONFIG)
     assert found.of_all == pytest.approx(24, rel=0.02)  # nothing is known of the sort
     assert found.perplexity == pytest.approx(8, rel=0.1)  # one of eight categories
@@ -27,7 +27,7 @@ def test_topics_are_the_sorts_of_customers_and_foretell_what_is_hidden():
     assert sum(found.shares) == pytest.approx(1)
 
 
-def test_where_all_buy_alike_topics_foretell_no_better_than_the_shares_of_all():
+def test_where_all_buy_alike_topics_predict_no_better_than_the_shares_of_all():
     rng = np.random.default_rng(0)
     counts = sparse.csr_matrix(rng.multinomial(20, np.full(24, 1 / 24), 300).astype("float64"))
     (found,) = judge_topics(counts, CONFIG)
