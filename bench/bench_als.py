@@ -30,7 +30,7 @@ from timing import Meter
 from conf.settings.load import load
 from features.items.als import AlsConfig, factorize
 from jobs.spark import session
-from measures.comparison import Task, compare, gain
+from measures.comparison import RankingTask, compare, gain
 from measures.splits import last_window
 from peers.history import History
 from peers.recommender import Recommender
@@ -121,10 +121,10 @@ def _recommender(users: np.ndarray, items: np.ndarray) -> Recommender:
     return Recommender("ALS", users, np.ascontiguousarray(items.T))
 
 
-def window(data: Journey, day: str) -> tuple[History, Task]:
+def window(data: Journey, day: str) -> tuple[History, RankingTask]:
     """Return the history up to a day and the task of the 28 days after it."""
     past, truth = last_window(data.user, data.item, data.day, data.basket, day_of(day), 28, data.shape)
-    return past, Task(truth, (past.counts() > 0).astype("float32").tocsr(), 10)
+    return past, RankingTask(truth, (past.counts() > 0).astype("float32").tocsr(), 10)
 
 
 def quality(spark: SparkSession, config: AlsConfig) -> None:

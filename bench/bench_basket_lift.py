@@ -33,7 +33,7 @@ POPULAR, PERSONAL = "best-sellers", "personal frequency"
 Lists = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-class Window:
+class LiftWindow:
     """What was known on a day, and the baskets after it."""
 
     def __init__(self, data: Journey, day: str, config: NearestConfig) -> None:
@@ -155,7 +155,7 @@ def report(sums: dict[str, pd.DataFrame]) -> None:
         print(f"  hit share, complements over {name}: {over.value:+.4f} [{over.low:+.4f}, {over.high:+.4f}]")
 
 
-def measure(title: str, early: Window, windows: dict[str, Window], new: bool) -> None:
+def measure(title: str, early: LiftWindow, windows: dict[str, LiftWindow], new: bool) -> None:
     """Print what complements bring of all, or of what is ``new`` to the customer."""
     found = {order: early.judged(order, new, 5)["complements"] for order in early.orders}
     shares = {order: round(float(sums["hit"].sum() / sums["baskets"].sum()), 4) for order, sums in found.items()}
@@ -178,7 +178,7 @@ def main() -> None:
     """Print the tables."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     for title, data, config in (("product types", journey(False), TYPES), ("products", journey(True), TOGETHER)):
-        early, *later = (Window(data, day, config) for day in (CHOSEN_ON, *REPORTED))
+        early, *later = (LiftWindow(data, day, config) for day in (CHOSEN_ON, *REPORTED))
         for new in (False, True):
             measure(title, early, dict(zip(REPORTED, later, strict=True)), new)
 

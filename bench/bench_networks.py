@@ -27,9 +27,9 @@ from conf.settings.schema import NetworkTraining
 from jobs.lake.fingerprint import code_version
 from jobs.lake.night import peak_mb
 from jobs.train.model_pins import open_registry
-from measures.comparison import SLICES, Task, compare, gain, table, together
+from measures.comparison import SLICES, RankingTask, compare, gain, table, together
 from measures.splits import last_window
-from peer_networks.examples import Side, Windows
+from peer_networks.examples import ExampleWindows, Side
 from peer_networks.hybrid import BRANCHES, DRAWN, HybridConfig, hybrid
 from peer_networks.self_attention import SelfAttentionConfig, self_attention
 from peer_networks.two_tower import TwoTowerConfig, two_tower
@@ -62,7 +62,7 @@ NETWORKS = (
 RANKERS = "rankers"
 FUSED, BEST = "lists fused", "two stages, LightGBM"
 CLASSICAL = ("popularity", "personal frequency", "decayed frequency", "EASE", "EASE, whether", "user-kNN")
-WINDOWS = Windows(count=4, step=28)
+WINDOWS = ExampleWindows(count=4, step=28)
 HYBRID = HybridConfig(windows=WINDOWS, training=NetworkTraining(batch=256, epochs=6, learning_rate=3e-3))
 #: the branches that the ablation shows to carry the network
 SLIM = replace(HYBRID, branches=("trend", "own", "linear"))
@@ -102,11 +102,11 @@ def side_of(data: Journey) -> Side:
     return Side(words, people(data), np.stack([data.groups[name] for name in ("department", "category")], axis=1))
 
 
-class Cut:
+class WindowCut:
     """One day: history, truth, classical models, and the candidates of the rankers, for all and for discoveries."""
 
     def __init__(self, data: Journey, as_of: int) -> None:
-        """Cut off all days after ``as_of``."""
+        """WindowCut off all days after ``as_of``."""
         self.past, self.truth = last_window(data.user, data.item, data.day, data.basket, as_of, HORIZON, data.shape)
         self.seen = (self.past.counts() > 0).astype("float32").tocsr()
         self.data = data
@@ -129,7 +129,7 @@ class Cut:
 Fit = Callable[[], tuple[Recommender, dict[str, list[float]]]]
 
 
-def networks(cut: Cut, side: Side) -> dict[str, tuple[Any, Fit]]:
+def networks(cut: WindowCut, side: Side) -> dict[str, tuple[Any, Fit]]:
     """Return the configuration and the fit of each network that stands on a history alone."""
     past = cut.past
     hybrids = (
@@ -175,7 +175,9 @@ def logged(run: Run, judged: dict[str, pd.DataFrame], curves: dict[str, list[flo
                  for metric in ("hit_rate", "ndcg")})  # fmt: skip
 
 
-def rankers(cut: Cut, earlier: list[Cut], discoveries: bool, records: Records, as_of: str) -> dict[str, Recommender]:
+def rankers(
+    cut: WindowCut, earlier: list[WindowCut], discoveries: bool, records: Records, as_of: str
+) -> dict[str, Recommender]:
     """Fit LightGBM and wide & deep on the candidates of earlier windows and rank those of this one."""
     learnt = [(each.pairs(discoveries), each.truth) for each in earlier]
     now = cut.pairs(discoveries)
@@ -197,12 +199,14 @@ def rankers(cut: Cut, earlier: list[Cut], discoveries: bool, records: Records, a
         files, curves = fit_matrix("ranker", (x.astype("float64"), y), None, now.names, WIDE_DEEP)
         found["two stages, wide & deep"] = _wide_deep(files, now, cut)
         parts = ("discoveries",) if discoveries else ("all", "repeats")
-        logged(run, compare({name: found["two stages, wide & deep"]}, Task(cut.truth, cut.seen, K), parts), curves)
+        logged(
+            run, compare({name: found["two stages, wide & deep"]}, RankingTask(cut.truth, cut.seen, K), parts), curves
+        )
     _told("two stages, wide & deep", started, curves)
     return found
 
 
-def _wide_deep(files: dict[str, bytes], pairs: Pairs, cut: Cut) -> Recommender:
+def _wide_deep(files: dict[str, bytes], pairs: Pairs, cut: WindowCut) -> Recommender:
     from scipy import sparse
 
     from training.models.artifacts import from_bytes
@@ -214,8 +218,8 @@ def _wide_deep(files: dict[str, bytes], pairs: Pairs, cut: Cut) -> Recommender:
 
 def fitted(data: Journey, as_of: str, wanted: list[str], kept: Path, records: Records) -> dict[str, np.ndarray]:
     """Return the scores (u, i) of models, fitted now or, in an earlier run, put into ``kept``."""
-    cut, side, made = Cut(data, day_of(as_of)), side_of(data), {}
-    nets, task = networks(cut, side), Task(cut.truth, cut.seen, K)
+    cut, side, made = WindowCut(data, day_of(as_of)), side_of(data), {}
+    nets, task = networks(cut, side), RankingTask(cut.truth, cut.seen, K)
     for name in (*CLASSICAL, *NETWORKS):
         path = kept / as_of / f"{name}.npy"
         if name in wanted:
@@ -238,7 +242,10 @@ def judge_networks(data: Journey, as_of: str, found: dict[str, np.ndarray]) -> d
     """Judge models by their scores, and their lists fused where all that are fused are there."""
     past, truth = last_window(data.user, data.item, data.day, data.basket, day_of(as_of), HORIZON, data.shape)
     seen = (past.counts() > 0).astype("float32").tocsr()
-    models, task = {name: Given(name, *_NONE, given=scores) for name, scores in found.items()}, Task(truth, seen, K)
+    models, task = (
+        {name: Given(name, *_NONE, given=scores) for name, scores in found.items()},
+        RankingTask(truth, seen, K),
+    )
     judged = compare(models, task)
     known = [models[name] for name in FUSED_ALL if name in models]
     new = [models[name] for name in FUSED_NEW if name in models]
@@ -254,8 +261,8 @@ def judge_networks(data: Journey, as_of: str, found: dict[str, np.ndarray]) -> d
 def judge_rankers(data: Journey, as_of: str, records: Records) -> dict[str, pd.DataFrame]:
     """Judge the rankers of candidates: for discoveries those that learnt from discoveries alone."""
     day = day_of(as_of)
-    cut, *earlier = (Cut(data, day - HORIZON * back) for back in range(3))
-    task = Task(cut.truth, cut.seen, K)
+    cut, *earlier = (WindowCut(data, day - HORIZON * back) for back in range(3))
+    task = RankingTask(cut.truth, cut.seen, K)
     judged = compare(rankers(cut, earlier, False, records, as_of), task, ("all", "repeats"))
     return judged | compare(rankers(cut, earlier, True, records, as_of), task, ("discoveries",))
 
@@ -288,8 +295,8 @@ def ablation(data: Journey, days: list[str], records: Records) -> None:
     }
     offs["trend, own, linear alone"] = SLIM.branches
     for as_of in days:
-        cut, judged = Cut(data, day_of(as_of)), {}
-        task = Task(cut.truth, cut.seen, K)
+        cut, judged = WindowCut(data, day_of(as_of)), {}
+        task = RankingTask(cut.truth, cut.seen, K)
         for name, kept in offs.items():
             started, config = time.process_time(), replace(HYBRID, branches=kept)
             with records.run(f"hybrid, {name}", as_of, config) as run:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from measures.comparison import SLICES, Task, compare, gain, table
+from measures.comparison import SLICES, RankingTask, compare, gain, table
 from measures.splits import next_basket
 from peers.ease import ease
 from peers.frequency import decayed_frequency, popularity, repeat_frequency
@@ -48,7 +48,7 @@ TRIED: dict[str, tuple[tuple[float, ...], Callable[[History, float], Recommender
 def choose(train: Sequences, validate: Sequences, items: int) -> dict[str, float]:
     """Return each model's setting with the highest recall of the validation sequences' last baskets."""
     past, truth = next_basket([[*baskets, []] for baskets in train] + validate, items)
-    task = Task(truth, (past.counts() > 0).astype("float32").tocsr(), 10)
+    task = RankingTask(truth, (past.counts() > 0).astype("float32").tocsr(), 10)
     found = {}
     for name, (settings, made) in TRIED.items():
         judged = compare({str(value): made(past, value) for value in settings}, task, ("all",))
@@ -65,7 +65,7 @@ def models(past: History, settings: dict[str, float]) -> dict[str, Recommender]:
     return {"popularity": popularity(past, None), "personal frequency": repeat_frequency(past), **chosen}
 
 
-class Cut:
+class NextBasketCut:
     """Sequences with their last baskets cut off; ``whole`` ones are only learnt from."""
 
     def __init__(self, whole: Sequences, cut: Sequences, items: int, settings: dict[str, float]) -> None:
@@ -89,10 +89,13 @@ def run(file: Path, part: str, threads: int) -> None:
     items = 1 + max(item for each in parts.values() for baskets in each for basket in baskets for item in basket)
     print(f"\n{name}, {part}")
     settings = choose(parts["train"], parts["validate"], items)
-    learnt, held = Cut([], parts["train"], items, settings), Cut(parts["train"], parts[part], items, settings)
+    learnt, held = (
+        NextBasketCut([], parts["train"], items, settings),
+        NextBasketCut(parts["train"], parts[part], items, settings),
+    )
     config = replace(RANKER, threads=threads, rounds=150, learning_rate=0.05, leaves=15, min_rows=100)
     booster = fit_ranker([(learnt.pairs, labels(learnt.pairs, learnt.truth))], config)
-    task = Task(held.truth, held.seen, 10)
+    task = RankingTask(held.truth, held.seen, 10)
     judged = compare({**held.models, BEST: ranked(booster, held.pairs, held.truth.shape)}, task)
     means = table(judged)
     print(means.loc[:, [(p, metric) for p in SLICES for metric in ("recall", "ndcg")]].round(4).to_string())

@@ -26,7 +26,7 @@ from features.items.content import JUDGED_FROM, MOST_SHARE, stems
 from features.items.nearest import Cells, NearestConfig, from_events, nearest, nearest_items, without_long
 from features.items.offer_lists import PRIOR
 from features.items.product_neighbours import SIMILAR, TOGETHER
-from measures.comparison import Task, compare, gain, table, together
+from measures.comparison import RankingTask, compare, gain, table, together
 from measures.splits import last_window
 from peers.frequency import personal_frequency, popularity
 from peers.history import History
@@ -79,7 +79,7 @@ def words_of(items: int, texts: list[str]) -> sparse.csr_matrix:
     return (sparse.diags(1 / np.maximum(np.sqrt(held.multiply(held).sum(axis=1).A1), 1e-9)) @ held).tocsr()
 
 
-class Window:
+class ListWindow:
     """The lists of one day."""
 
     def __init__(self, day: str, customers: int) -> None:
@@ -101,12 +101,12 @@ class Window:
         config = replace(SIMILAR, weighting=weighting, top=20)  # type: ignore[arg-type]
         return neighbours(self.user.astype(np.int64), self.item, self.items, config, "score")
 
-    def task(self, seen: sparse.csr_matrix) -> Task:
+    def task(self, seen: sparse.csr_matrix) -> RankingTask:
         """Judge on the sampled customers."""
         kept = sparse.diags(np.isin(np.arange(self.users), self.asked).astype("float32"))
         truth = (kept @ self.truth).tocsr()
         truth.eliminate_zeros()
-        return Task(truth, seen, K)
+        return RankingTask(truth, seen, K)
 
     def seen(self) -> sparse.csr_matrix:
         """Return what each customer had before."""
@@ -119,7 +119,7 @@ class Window:
         return sparse.csr_matrix((ones, (self.past.user[last], self.past.item[last])), shape=self.past.shape)
 
 
-def lists(window: Window, store: np.ndarray, weighting: str) -> dict[str, Recommender]:
+def lists(window: ListWindow, store: np.ndarray, weighting: str) -> dict[str, Recommender]:
     """Return the lists of the night, as recommenders."""
     past, similar = window.past, window.similar(weighting)
     counts = of_store(past, store)
@@ -142,7 +142,7 @@ def lists(window: Window, store: np.ndarray, weighting: str) -> dict[str, Recomm
     }
 
 
-def cold(window: Window, words: sparse.csr_matrix, weighting: str) -> dict[str, Recommender]:
+def cold(window: ListWindow, words: sparse.csr_matrix, weighting: str) -> dict[str, Recommender]:
     """Return what can be said of a customer of whom one basket is known."""
     basket = window.last_basket()
     profile = (basket @ words).tocsr()
@@ -188,7 +188,7 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=600)
     parser.add_argument("--days", type=int, default=1, help="how many of the three reported days, the last first")
     arguments = parser.parse_args()
-    window = Window(CHOSEN_ON, arguments.customers)
+    window = ListWindow(CHOSEN_ON, arguments.customers)
     found = {}
     for weighting in ("llr", "cosine", "bm25"):
         model = Recommender(weighting, window.past.counts().log1p().tocsr(), window.similar(weighting))
@@ -208,7 +208,7 @@ def main() -> None:
 
 def report(day: str, weighting: str, customers: int) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
     """Print both tables of one day and return them."""
-    window = Window(day, customers)
+    window = ListWindow(day, customers)
     households, products = journey_names()
     stores, texts = context(day)
     numbers = {name: number for number, name in enumerate(sorted(set(stores.values())))}

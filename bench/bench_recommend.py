@@ -20,7 +20,7 @@ import pandas as pd
 from complete_journey import Journey, day_of, journey
 from scipy import sparse
 
-from measures.comparison import FEW, SLICES, Task, compare, gain, shown, together
+from measures.comparison import FEW, SLICES, RankingTask, compare, gain, shown, together
 from measures.splits import last_window, repeats_and_discoveries
 from peers.als import FactorsConfig, als
 from peers.content import content_tags
@@ -55,7 +55,7 @@ TOLD_NEW = (*TOLD, "ALS")
 
 
 @dataclass(frozen=True)
-class Window:
+class RankedWindow:
     """A window: its truth, what was known before, its models, and the candidates of both rankers."""
 
     truth: sparse.csr_matrix
@@ -65,7 +65,7 @@ class Window:
     new: Pairs
 
 
-def window(data: Journey, as_of: int, products: bool) -> Window:
+def window(data: Journey, as_of: int, products: bool) -> RankedWindow:
     """Fit the classical models on all days up to ``as_of`` and describe the candidates."""
     started = time.process_time()
     past, truth = last_window(data.user, data.item, data.day, data.basket, as_of, HORIZON, data.shape)
@@ -85,7 +85,7 @@ def window(data: Journey, as_of: int, products: bool) -> Window:
         return pair_features(past, row, column, told, data.groups)
 
     print(f"  day {as_of}: candidates, and the recall of each source over all, repeats and discoveries")
-    both = Window(truth, seen, fitted, found(own + fresh, TOLD), found([*fresh, ("ALS", 40)], TOLD_NEW, seen))
+    both = RankedWindow(truth, seen, fitted, found(own + fresh, TOLD), found([*fresh, ("ALS", 40)], TOLD_NEW, seen))
     print(f"  cpu {time.process_time() - started:.0f} s", flush=True)
     return both
 
@@ -120,7 +120,7 @@ def models(past: History, texts: Sequence[str], products: bool) -> dict[str, Rec
     return found
 
 
-def rankers(earlier: list[Window], threads: int) -> dict[str, Any]:
+def rankers(earlier: list[RankedWindow], threads: int) -> dict[str, Any]:
     """Fit the ranker of all and that of discoveries on earlier windows."""
     return {
         kind: fit_ranker([of_buyers(getattr(w, kind), w.truth) for w in earlier], replace(config, threads=threads))
@@ -128,9 +128,9 @@ def rankers(earlier: list[Window], threads: int) -> dict[str, Any]:
     }
 
 
-def report(now: Window, boosters: dict[str, Any], k: int, group: np.ndarray) -> dict[str, pd.DataFrame]:
+def report(now: RankedWindow, boosters: dict[str, Any], k: int, group: np.ndarray) -> dict[str, pd.DataFrame]:
     """Print one window's table and return the metrics of each user by ``model/slice``."""
-    task = Task(now.truth, now.seen, k)
+    task = RankingTask(now.truth, now.seen, k)
     found = {kind: ranked(booster, getattr(now, kind), now.truth.shape) for kind, booster in boosters.items()}
     known = {**now.models, "rank fusion": rank_fusion([now.models[name] for name in FUSED])}
     judged = compare(known, task)
@@ -158,7 +158,7 @@ def gains(judged: dict[str, pd.DataFrame]) -> None:
             print(f"  {part}: {BEST} over {other}: {told}")
 
 
-def by_repeats(frame: pd.DataFrame, task: Task) -> pd.DataFrame:
+def by_repeats(frame: pd.DataFrame, task: RankingTask) -> pd.DataFrame:
     """Return customers, hit rate and misses by how many items they buy again in the window: where misses come from."""
     repeats, _ = repeats_and_discoveries(task.truth, task.seen)
     again = pd.cut(
@@ -187,7 +187,7 @@ def main() -> None:
     arguments = parser.parse_args()
     data, k = journey(arguments.products), 10 if arguments.products else 5
     print(f"{data.shape[0]:,} customers x {data.shape[1]:,} items, top {k}")
-    windows: dict[int, Window] = {}
+    windows: dict[int, RankedWindow] = {}
     judged = []
     for text in [arguments.as_of] if arguments.as_of else REPORTED if arguments.full else REPORTED[-1:]:
         days = [day_of(text) - HORIZON * back for back in range(TRAINING + 1)]
@@ -201,10 +201,10 @@ def main() -> None:
     gains(together(judged))
 
 
-def _cached(folder: Path | None, data: Journey, day: int, products: bool) -> Window:
+def _cached(folder: Path | None, data: Journey, day: int, products: bool) -> RankedWindow:
     file = folder / f"{'products' if products else 'types'}-{day}.pickle" if folder else None
     if file is not None and file.exists():
-        found: Window = pickle.loads(file.read_bytes())  # written below, by this very program
+        found: RankedWindow = pickle.loads(file.read_bytes())  # written below, by this very program
         return found
     made = window(data, day, products)
     if file is not None:

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 
 from features.items.repurchase import DURABLE_BELOW, LEAST_BUYERS
-from features.items.repurchase_fit import EDGES, Prior, bins_of, fit, learnt_under, under
+from features.items.repurchase_fit import EDGES, RepurchasePrior, bins_of, fit, learnt_under, under
 from measures.splits import last_window
 from peers.repurchase import due
 
@@ -75,7 +75,7 @@ def told_of_products(text: str, least: int) -> None:
     past = data.day <= as_of
     types = fit(*counts(data.user[past], kind[data.item[past]], data.day[past], as_of, int(kind.max()) + 1)[:2])
     of = kind[known]
-    parents = Prior(types.repeat[of], 4.0, types.mu[of], types.sigma[of], 4.0)
+    parents = RepurchasePrior(types.repeat[of], 4.0, types.mu[of], types.sigma[of], 4.0)
     learnt = learnt_under(parents, gaps, still)
     fits = {"its type's interval": parents, "its own, leaning on all products": fit(gaps, still),
             "its own, leaning on its type": fit(gaps, still, under(parents, learnt))}  # fmt: skip

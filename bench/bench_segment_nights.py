@@ -18,7 +18,7 @@ from conf.tables.features import SEGMENTS
 from features.customers.profile import profile
 from features.lines import basket_types, lines
 from features.schemas import struct
-from features.segments.fit import FitConfig, Fitted
+from features.segments.fit import FitConfig, SegmentFit
 from features.segments.segments import SegmentConfig, segments
 from jobs.lake.lake import Lake
 from jobs.spark import session
@@ -40,7 +40,7 @@ def main() -> None:
     customers, bought, products = clean("customers"), clean("order_lines"), clean("products")
     lines(bought, products).persist()
     basket_types(bought, products).persist().count()
-    before: Fitted | None = None
+    before: SegmentFit | None = None
     held: dict[str, str] = {}
     total: Counter[str] = Counter()
     for number in range(options.nights):
@@ -64,7 +64,7 @@ def main() -> None:
     spark.stop()
 
 
-def _told(night: date, members: list, held: dict[str, str], fitted: Fitted, before: Fitted) -> Counter[str]:
+def _told(night: date, members: list, held: dict[str, str], fitted: SegmentFit, before: SegmentFit) -> Counter[str]:
     """Print a night: of the customers of the night before, who stayed, and why others moved."""
     counts: Counter[str] = Counter()
     for row in members:

@@ -21,7 +21,7 @@ FEW = ("customers with few items", "items with few buyers")
 
 
 @dataclass(frozen=True)
-class Task:
+class RankingTask:
     """What models are judged on.
 
     Attributes:
@@ -64,13 +64,15 @@ class Task:
         return top_lists(model, users, self.k, **limits.get(part, {}))  # type: ignore[arg-type]
 
 
-def judge(model: Recommender, task: Task, part: str) -> pd.DataFrame:
+def judge(model: Recommender, task: RankingTask, part: str) -> pd.DataFrame:
     """Return metrics per user (index) of a slice; in a slice only its items are listed."""
     truth, users = task.of(part)
     return list_metrics(task.lists(model, part, users), truth[users]).set_index(pd.Index(users, name="user"))
 
 
-def compare(models: Mapping[str, Recommender], task: Task, parts: tuple[str, ...] = SLICES) -> dict[str, pd.DataFrame]:
+def compare(
+    models: Mapping[str, Recommender], task: RankingTask, parts: tuple[str, ...] = SLICES
+) -> dict[str, pd.DataFrame]:
     """Return for every ``model/slice`` the metrics per user."""
     return {f"{name}/{part}": judge(model, task, part) for name, model in models.items() for part in parts}
 
@@ -99,7 +101,7 @@ def together(windows: Sequence[Mapping[str, pd.DataFrame]]) -> dict[str, pd.Data
     return {key: rows.groupby(level=0).sum() * (rows.index.nunique() / len(rows)) for key, rows in every.items()}
 
 
-def shown(model: Recommender, task: Task, group: np.ndarray | None = None) -> dict[str, float]:
+def shown(model: Recommender, task: RankingTask, group: np.ndarray | None = None) -> dict[str, float]:
     """Return coverage, novelty and diversity of the lists of all customers who take something in the window.
 
     With ``group`` (i,), the number of each item's category, ``miscalibration`` as well.

@@ -109,7 +109,7 @@ def known_users(past: History) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Windows:
+class ExampleWindows:
     """The windows a network learns from, rewound from the history's end.
 
     Attributes:
@@ -131,7 +131,7 @@ class Windows:
 
 
 @dataclass(frozen=True)
-class Rows:
+class ExampleRows:
     """Examples (n): users as they were at the beginning of a window, and what they bought in it.
 
     Attributes:
@@ -171,7 +171,7 @@ class Shape:
     linear: bool
 
 
-def rows_of(past: History, side: Side, shape: Shape, truth: sparse.csr_matrix | None = None) -> Rows:
+def rows_of(past: History, side: Side, shape: Shape, truth: sparse.csr_matrix | None = None) -> ExampleRows:
     """Return an example for every user with a purchase.
 
     Args:
@@ -191,7 +191,7 @@ def rows_of(past: History, side: Side, shape: Shape, truth: sparse.csr_matrix | 
     if shape.linear:
         linear = ease(past, _PENALTY, binary=True).scores(users).astype("float16")
     window = np.zeros(len(users), dtype="int64")
-    return Rows(
+    return ExampleRows(
         users, habits(past, side)[users], items[users], ages[users], own, linear, trends(past), window, happened
     )
 
@@ -202,7 +202,7 @@ def trends(past: History) -> np.ndarray:
     return np.nan_to_num(np.log1p(100 * np.nan_to_num(columns)), posinf=0.0).astype("float32")[None]
 
 
-def stacked(parts: list[Rows]) -> Rows:
+def stacked(parts: list[ExampleRows]) -> ExampleRows:
     """Put the examples of several windows under one another."""
 
     def dense(name: str) -> np.ndarray:
@@ -212,10 +212,10 @@ def stacked(parts: list[Rows]) -> Rows:
     window = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     truth = sparse.vstack([part.truth for part in parts]).tocsr()
     who = dense("user"), dense("numbers"), dense("baskets"), dense("ages")
-    return Rows(*who, own, dense("linear"), dense("trend"), window, truth)
+    return ExampleRows(*who, own, dense("linear"), dense("trend"), window, truth)
 
 
-def held_out(past: History, windows: Windows) -> tuple[History, sparse.csr_matrix] | None:
+def held_out(past: History, windows: ExampleWindows) -> tuple[History, sparse.csr_matrix] | None:
     """Return the history before the held-out window and what that brought (u, i); None where none is held out."""
     return rewound(past, windows.horizon, windows.horizon) if windows.held_out else None
 
@@ -236,7 +236,7 @@ def ndcg(scores: np.ndarray, truth: sparse.csr_matrix, seen: sparse.csr_matrix |
     return float(list_metrics(best_columns(scores, _K), truth)["ndcg"].mean())
 
 
-def learnt(past: History, side: Side, windows: Windows, shape: Shape) -> tuple[Rows, Rows | None]:
+def learnt(past: History, side: Side, windows: ExampleWindows, shape: Shape) -> tuple[ExampleRows, ExampleRows | None]:
     """Return the examples of all windows, and those of the held-out one where there is one.
 
     Raises:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from conf.settings.schema import NetworkTraining
-from peer_networks.examples import Rows, Shape, Side, Windows, learnt, ndcg, rows_of
+from peer_networks.examples import ExampleRows, ExampleWindows, Shape, Side, learnt, ndcg, rows_of
 from peer_networks.word2vec import Word2VecConfig, word_vectors
 from peers.history import History
 from peers.recommender import Recommender
@@ -55,7 +55,7 @@ class HybridConfig:
     popular: int = 256
     sampled: int = 256
     discoveries: bool = False
-    windows: Windows = field(default_factory=Windows)
+    windows: ExampleWindows = field(default_factory=ExampleWindows)
     training: NetworkTraining = field(default_factory=lambda: NetworkTraining(batch=256, epochs=4))
 
     def __post_init__(self) -> None:
@@ -118,7 +118,7 @@ class Scales:
     linear: float
 
     @staticmethod
-    def of(rows: Rows) -> Scales:
+    def of(rows: ExampleRows) -> Scales:
         """Take them from the training examples."""
         trend = rows.trend.reshape(-1, rows.trend.shape[-1])
         linear = float(rows.linear.astype("float32").std()) if rows.linear.size else 1.0
@@ -208,7 +208,9 @@ def _loss(model: Any, batch: dict[str, Any], training: NetworkTraining) -> Any:
     return keras.ops.sum(each * batch["weight"]) / keras.ops.sum(batch["weight"]) * 100
 
 
-def _batches(rows: Rows, side: Side, popularity: np.ndarray, config: HybridConfig, epoch: int) -> Iterator[Batch]:
+def _batches(
+    rows: ExampleRows, side: Side, popularity: np.ndarray, config: HybridConfig, epoch: int
+) -> Iterator[Batch]:
     """Yield the steps of an epoch: some examples, the popular products and a sample of the rest."""
     order = np.argsort(-popularity, kind="stable")
     popular, rest = order[: config.popular], order[config.popular :]
@@ -234,7 +236,7 @@ def _batches(rows: Rows, side: Side, popularity: np.ndarray, config: HybridConfi
         }
 
 
-def _of_one_window(rows: Rows, config: HybridConfig, epoch: int) -> Iterator[np.ndarray]:
+def _of_one_window(rows: ExampleRows, config: HybridConfig, epoch: int) -> Iterator[np.ndarray]:
     """Yield examples of a step; all are of one window, so that they share the products' trends."""
     training, parts = config.training, []
     for window in range(len(rows.trend)):
@@ -245,7 +247,7 @@ def _of_one_window(rows: Rows, config: HybridConfig, epoch: int) -> Iterator[np.
 
 
 def _recommender(
-    model: Any, rows: Rows, side: Side, shape: tuple[int, int], scales: Scales, config: HybridConfig, name: str
+    model: Any, rows: ExampleRows, side: Side, shape: tuple[int, int], scales: Scales, config: HybridConfig, name: str
 ) -> Recommender:
     """Return what the network says, with both sides computed and the rest done in NumPy."""
     left = np.full((shape[0], config.hidden), -1e3, dtype="float32")
@@ -271,7 +273,7 @@ def _recommender(
 class _Pairs:
     """What of a pair enters the first dense layer besides its two sides: kernels by branch; and the rest of the net."""
 
-    rows: Rows
+    rows: ExampleRows
     known: np.ndarray
     kernels: dict[str, np.ndarray]
     out: np.ndarray

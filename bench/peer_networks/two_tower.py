@@ -21,7 +21,7 @@ import numpy as np
 from scipy import sparse
 
 from conf.settings.schema import NetworkTraining
-from peer_networks.examples import Side, Windows, bags_of, habits, held_out, known_users, ndcg, rewound
+from peer_networks.examples import ExampleWindows, Side, bags_of, habits, held_out, known_users, ndcg, rewound
 from peers.history import History
 from peers.recommender import Recommender
 from training.networks.backend import keras_for
@@ -44,7 +44,7 @@ class TwoTowerConfig:
     dropout: float = 0.2
     pairs: int = 60_000
     discoveries: bool = False
-    windows: Windows = field(default_factory=Windows)
+    windows: ExampleWindows = field(default_factory=ExampleWindows)
     training: NetworkTraining = field(default_factory=lambda: NetworkTraining(batch=1024, epochs=4))
 
 

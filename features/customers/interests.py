@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.customers.purchases import LEVELS, LONG_DAYS, SHORT_DAYS, Base, Grouped, Purchases, log_prices
+from features.customers.purchases import LEVELS, LONG_DAYS, SHORT_DAYS, Base, Grouped, PurchaseBlock, log_prices
 
 #: units that a group is credited with beyond what was bought and beyond what was to be expected
 PRIOR_UNITS = 5
@@ -141,7 +141,7 @@ def drift(seen: Grouped) -> tuple[np.ndarray, np.ndarray]:
     return moved, (1 + further) / (ORDERS + 1)
 
 
-def price_index(bought: Purchases, base: Base) -> np.ndarray:
+def price_index(bought: PurchaseBlock, base: Base) -> np.ndarray:
     """Return what a customer pays a piece over the base's mean for the same kinds, before discounts (n,).
 
     The mean of the logarithms over the lines, weighted equally, as a factor; NaN without a priced line. A large pack
@@ -177,7 +177,7 @@ def leakage(seen: Grouped) -> np.ndarray:
     return np.where(first >= 2 * RECENT - 1, missing, np.nan)
 
 
-def _places(bought: Purchases) -> dict[str, np.ndarray]:
+def _places(bought: PurchaseBlock) -> dict[str, np.ndarray]:
     """Return how loyal a customer is to one store, and whether the main store changed."""
     n = bought.customers
     share, main = _main(bought, np.ones(len(bought.owner), dtype=bool))
@@ -190,7 +190,7 @@ def _places(bought: Purchases) -> dict[str, np.ndarray]:
     return {"store_loyalty": np.where(main != 0, share, np.nan), "store_switched": switched}
 
 
-def _main(bought: Purchases, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _main(bought: PurchaseBlock, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the share of baskets in each customer's main store, and that store (0: none)."""
     n = bought.customers
     owner, store = bought.owner[where], bought.store[where]
@@ -210,7 +210,7 @@ def _main(bought: Purchases, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return share, main
 
 
-def _times(bought: Purchases) -> dict[str, np.ndarray]:
+def _times(bought: PurchaseBlock) -> dict[str, np.ndarray]:
     """Name the day part and the weekday with most baskets, and say how large their share is."""
     columns: dict[str, np.ndarray] = {}
     parts: dict[str, tuple[np.ndarray, np.ndarray]] = {

@@ -62,7 +62,7 @@ class Base:
 
 
 @dataclass(frozen=True)
-class Purchases:
+class PurchaseBlock:
     """Lines of a block, by owner and basket, and its baskets.
 
     ``as_of`` is in days since 1970. ``basket`` numbers a line's basket; ``owner``, ``age`` (days before ``as_of``),
@@ -115,12 +115,12 @@ class Purchases:
 class Grouped:
     """Purchases with the base they are compared with; ``pairs``: baskets and groups that occur together, by level."""
 
-    bought: Purchases
+    bought: PurchaseBlock
     base: Base
     pairs: tuple[tuple[np.ndarray, np.ndarray], ...]
 
 
-def grouped(bought: Purchases, base: Base) -> Grouped:
+def grouped(bought: PurchaseBlock, base: Base) -> Grouped:
     """Find the groups of every basket, once for all features."""
     count = len(base.kinds.names)
     nothing = np.zeros(0, dtype="int64"), np.zeros(0, dtype="int64")
@@ -178,7 +178,7 @@ def purchase_lists(lines: DataFrame, as_of: date) -> DataFrame:
     return lists.select("customer_id", *(F.col(f"l.{name}").alias(name) for name in _FIELDS))
 
 
-def held(batch: pa.RecordBatch, kinds: Kinds, as_of: date, timezone: str) -> Purchases:
+def held(batch: pa.RecordBatch, kinds: Kinds, as_of: date, timezone: str) -> PurchaseBlock:
     """Read a batch of :func:`purchase_lists`; ``timezone`` is the IANA zone of the business day."""
     lists: list[pa.ListArray] = [batch.column(place + 1) for place in range(len(_FIELDS))]  # type: ignore[misc]
     owner = np.repeat(np.arange(batch.num_rows), np.diff(lists[0].offsets.to_numpy()))
@@ -191,7 +191,7 @@ def held(batch: pa.RecordBatch, kinds: Kinds, as_of: date, timezone: str) -> Pur
     first, basket = np.flatnonzero(starts), np.cumsum(starts) - 1
     place = np.searchsorted(kinds.hashes, given["kind"])
     there = np.append(kinds.hashes, 0)[place] == given["kind"]
-    return Purchases(
+    return PurchaseBlock(
         batch.num_rows,
         (as_of - _EPOCH).days,
         basket,
@@ -207,7 +207,7 @@ def held(batch: pa.RecordBatch, kinds: Kinds, as_of: date, timezone: str) -> Pur
     )
 
 
-def log_prices(bought: Purchases) -> tuple[np.ndarray, np.ndarray]:
+def log_prices(bought: PurchaseBlock) -> tuple[np.ndarray, np.ndarray]:
     """Return which lines have a price (e,), and the logarithms of their list prices a piece."""
     list_value = bought.amount + bought.discount
     priced = (list_value > 0) & (bought.pieces > 0) & (bought.kind >= 0)
@@ -244,7 +244,7 @@ def _hours(moments: np.ndarray, timezone: str) -> np.ndarray:
     return np.asarray(utc.tz_convert(timezone).hour, dtype="int64")
 
 
-def _sums(bought: Purchases, kinds: Kinds) -> np.ndarray:
+def _sums(bought: PurchaseBlock, kinds: Kinds) -> np.ndarray:
     wide, many = len(kinds.names), len(kinds.hashes)
     sums = np.zeros((4, wide), dtype="int64")
     for groups in kinds.groups:

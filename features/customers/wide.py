@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.customers.interests import DAY_PARTS, WEEKDAYS, day_part, leans
-from features.customers.purchases import LEVELS, LONG_DAYS, SHORT_DAYS, Base, Grouped, Purchases
+from features.customers.purchases import LEVELS, LONG_DAYS, SHORT_DAYS, Base, Grouped, PurchaseBlock
 from features.lines import MONEY_UNIT
 
 WINDOWS = (7, 14, 28, 56, 84, 182, 364)
@@ -100,7 +100,7 @@ def _of_group(level: str, name: str) -> list[WideColumn]:
     ]
 
 
-def _overall(bought: Purchases) -> np.ndarray:
+def _overall(bought: PurchaseBlock) -> np.ndarray:
     n, parts = bought.customers, []
     buyer, age = bought.buyer, bought.line_age
     for days in WINDOWS:
@@ -115,7 +115,7 @@ def _overall(bought: Purchases) -> np.ndarray:
     return np.stack(parts, axis=1)
 
 
-def _habits(bought: Purchases, days: int) -> np.ndarray:
+def _habits(bought: PurchaseBlock, days: int) -> np.ndarray:
     n, recent = bought.customers, bought.age < days
     owner = bought.owner[recent]
     baskets = np.bincount(owner, minlength=n)[:, None]

@@ -20,8 +20,8 @@ from features.items.repurchase_fit import (
     EDGES,
     ENOUGH,
     YEAR,
-    Prior,
     Repurchase,
+    RepurchasePrior,
     bins_of,
     fit,
     learnt_prior,
@@ -174,7 +174,9 @@ def _fit_all() -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
         telling = telling[seen[telling] >= min(ENOUGH, seen.max())]
         if _PARENT[0] in counts.columns:
             parents = counts.groupby("item")[list(_PARENT)].first().to_numpy().T
-            prior = Prior(parents[0], mu=np.log(parents[1]), sigma=parents[2], weight=_LEANING, repeat_weight=_LEANING)
+            prior = RepurchasePrior(
+                parents[0], mu=np.log(parents[1]), sigma=parents[2], weight=_LEANING, repeat_weight=_LEANING
+            )
             prior = under(prior, learnt_under(prior.of(telling), *_matrices(cells, telling)))
         else:
             prior = learnt_prior(*_matrices(cells, telling))

@@ -28,7 +28,7 @@ _ROUNDS = 100
 
 
 @dataclass(frozen=True)
-class Prior:
+class RepurchasePrior:
     """What is expected of an item that nobody bought yet, the same of all or (m,) of each; weights are in purchases.
 
     Attributes:
@@ -45,7 +45,7 @@ class Prior:
     sigma: float | np.ndarray = 1.0
     weight: float = 2.0
 
-    def of(self, rows: np.ndarray) -> Prior:
+    def of(self, rows: np.ndarray) -> RepurchasePrior:
         """Return what is expected of some items."""
         repeat, mu, sigma = (
             each if np.ndim(each) == 0 else np.asarray(each)[rows] for each in (self.repeat, self.mu, self.sigma)
@@ -62,7 +62,7 @@ class Repurchase:
     sigma: np.ndarray
     gaps: np.ndarray
     purchases: np.ndarray
-    prior: Prior
+    prior: RepurchasePrior
 
     def interval(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the median days to the next purchase of those who return, with its 95 % interval."""
@@ -86,7 +86,7 @@ def bins_of(days: np.ndarray) -> np.ndarray:
     return np.minimum(np.searchsorted(_ENDS, days), len(_ENDS) - 1)
 
 
-def fit(gaps: np.ndarray, open_: np.ndarray, prior: Prior | None = None) -> Repurchase:
+def fit(gaps: np.ndarray, open_: np.ndarray, prior: RepurchasePrior | None = None) -> Repurchase:
     """Fit all items; O(rounds x m x k).
 
     Args:
@@ -115,25 +115,25 @@ def fit(gaps: np.ndarray, open_: np.ndarray, prior: Prior | None = None) -> Repu
     return Repurchase(np.clip(repeat, 0, 1), mu, sigma, total, total + still, prior)
 
 
-def learnt_prior(gaps: np.ndarray, open_: np.ndarray) -> Prior:
+def learnt_prior(gaps: np.ndarray, open_: np.ndarray) -> RepurchasePrior:
     """Return means over the items with enough gaps, with the weights that their spread leaves (method of moments)."""
     enough = gaps.sum(axis=1) >= ENOUGH
     if enough.sum() < 5:
-        pooled = fit(gaps.sum(axis=0, keepdims=True), open_.sum(axis=0, keepdims=True), Prior())
-        return Prior(float(pooled.repeat[0]), 1.0, float(pooled.mu[0]), float(pooled.sigma[0]), 4.0)
-    fits = fit(gaps[enough], open_[enough], Prior())
+        pooled = fit(gaps.sum(axis=0, keepdims=True), open_.sum(axis=0, keepdims=True), RepurchasePrior())
+        return RepurchasePrior(float(pooled.repeat[0]), 1.0, float(pooled.mu[0]), float(pooled.sigma[0]), 4.0)
+    fits = fit(gaps[enough], open_[enough], RepurchasePrior())
     sigma2 = float(np.mean(fits.sigma**2))
     between = float(np.var(fits.mu) - np.mean(fits.sigma**2 / fits.gaps))
     p, spread = float(fits.repeat.mean()), float(np.var(fits.repeat))
     chance = float(np.mean(fits.repeat * (1 - fits.repeat) / fits.purchases))
     left = max(spread - chance, 1e-4)
-    return Prior(
+    return RepurchasePrior(
         min(max(p, 0.01), 0.99), _weight(p * (1 - p) - left, left),
         float(fits.mu.mean()), float(np.sqrt(sigma2)), _weight(sigma2, between),
     )  # fmt: skip
 
 
-def learnt_under(parents: Prior, gaps: np.ndarray, open_: np.ndarray) -> tuple[float, float, float, float]:
+def learnt_under(parents: RepurchasePrior, gaps: np.ndarray, open_: np.ndarray) -> tuple[float, float, float, float]:
     """Learn how items lie about what they belong to, from the well-observed ones.
 
     Buyers switch between the items of a parent, so an item is bought again more rarely and later than its parent.
@@ -150,7 +150,7 @@ def learnt_under(parents: Prior, gaps: np.ndarray, open_: np.ndarray) -> tuple[f
     enough = np.flatnonzero(gaps.sum(axis=1) >= ENOUGH)
     if len(enough) < 5:
         return 0.0, 0.0, parents.repeat_weight, parents.weight
-    fits, of = fit(gaps[enough], open_[enough], Prior()), parents.of(enough)
+    fits, of = fit(gaps[enough], open_[enough], RepurchasePrior()), parents.of(enough)
     odds = float(np.mean(_log_odds(fits.repeat) - _log_odds(of.repeat)))
     days = float(np.mean(fits.mu - of.mu))
     expected = under(of, (odds, days, 1.0, 1.0))
@@ -165,11 +165,11 @@ def learnt_under(parents: Prior, gaps: np.ndarray, open_: np.ndarray) -> tuple[f
     )
 
 
-def under(parents: Prior, learnt: tuple[float, float, float, float]) -> Prior:
+def under(parents: RepurchasePrior, learnt: tuple[float, float, float, float]) -> RepurchasePrior:
     """Return what is expected of items by their parents and what :func:`learnt_under` learnt."""
     odds, days, repeat_weight, weight = learnt
     repeat = 1 / (1 + np.exp(-_log_odds(parents.repeat) - odds))
-    return Prior(repeat, repeat_weight, parents.mu + days, parents.sigma, weight)
+    return RepurchasePrior(repeat, repeat_weight, parents.mu + days, parents.sigma, weight)
 
 
 def _log_odds(p: float | np.ndarray) -> np.ndarray:

@@ -58,7 +58,7 @@ class FitConfig:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class SegmentFit:
     """A fit of segments, as numbers: what later nights need to place customers in the same segments.
 
     ``shift`` and ``scale`` standardise the traits; ``ids``, ``names``, ``groups`` and ``since`` belong to the rows of
@@ -87,11 +87,11 @@ class Fitted:
         return asdict(self)
 
     @staticmethod
-    def from_dict(raw: dict[str, Any]) -> Fitted:
+    def from_dict(raw: dict[str, Any]) -> SegmentFit:
         """Read what :meth:`to_dict` wrote, also after a way through JSON."""
         tuples: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in raw.items()}
         tuples["centres"] = tuple(tuple(row) for row in raw["centres"])
-        return Fitted(**tuples)
+        return SegmentFit(**tuples)
 
 
 @dataclass(frozen=True)
@@ -188,13 +188,13 @@ def inherited(before: np.ndarray, now: np.ndarray, sizes: tuple[int, int], least
     return {int(new): int(old) for old, new in pairs if overlap[old, new] >= least}
 
 
-def moved_from(old: Fitted, shift: Sequence[float], scale: Sequence[float]) -> np.ndarray:
+def moved_from(old: SegmentFit, shift: Sequence[float], scale: Sequence[float]) -> np.ndarray:
     """Return an earlier fit's centres (k, d), standardised as points are now."""
     raw = old.array * np.array(old.scale) + np.array(old.shift)
     return np.round((raw - np.array(shift)) / np.array(scale), 6).astype("float32")
 
 
-def moved_to(points: np.ndarray, old: Fitted, shift: Sequence[float], scale: Sequence[float]) -> np.ndarray:
+def moved_to(points: np.ndarray, old: SegmentFit, shift: Sequence[float], scale: Sequence[float]) -> np.ndarray:
     """Standardise points as an earlier fit did, from the way they are standardised now."""
     raw = points * np.array(scale) + np.array(shift)
     return ((raw - np.array(old.shift)) / np.array(old.scale)).astype("float32")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pyspark.sql import DataFrame, functions as F
 
-from features.segments.fit import Fitted
+from features.segments.fit import SegmentFit
 from features.segments.names import names, portrait
 from features.segments.traits import STANDARDISED, TRAITS
 
@@ -40,12 +40,14 @@ def member_means(placed: DataFrame) -> dict[int, dict[str, Any]]:
     }
 
 
-def centre_of(fitted: Fitted, number: int) -> dict[str, float]:
+def centre_of(fitted: SegmentFit, number: int) -> dict[str, float]:
     """Return a centre by trait, in standard deviations from the average customer."""
     return dict(zip(TRAITS, fitted.centres[number], strict=True))
 
 
-def profile_rows(fitted: Fitted, means_of: dict[int, dict[str, Any]], joined: dict[str, int]) -> list[tuple[Any, ...]]:
+def profile_rows(
+    fitted: SegmentFit, means_of: dict[int, dict[str, Any]], joined: dict[str, int]
+) -> list[tuple[Any, ...]]:
     """Return rows of ``SEGMENT_PROFILES``, by falling mean spend."""
     if not means_of:
         return []
@@ -76,7 +78,7 @@ def profile_rows(fitted: Fitted, means_of: dict[int, dict[str, Any]], joined: di
     return rows
 
 
-def _groups(fitted: Fitted, means_of: dict[int, dict[str, Any]]) -> dict[int, tuple[str, str]]:
+def _groups(fitted: SegmentFit, means_of: dict[int, dict[str, Any]]) -> dict[int, tuple[str, str]]:
     """Return id and name of the top groups: the id is that of the group's oldest segment, so it lasts as long."""
     parts = {g: [n for n in means_of if fitted.groups[n] == g] for g in sorted({fitted.groups[n] for n in means_of})}
     middles = []

@@ -21,7 +21,7 @@ from pyspark.sql import Column, DataFrame, functions as F, types as T
 
 from conf.tables.features import SEGMENT_PROFILES, SEGMENTS
 from features.schemas import conform, struct
-from features.segments.fit import FitConfig, Fitted, choose, closeness, inherited, moved_from, moved_to
+from features.segments.fit import FitConfig, SegmentFit, choose, closeness, inherited, moved_from, moved_to
 from features.segments.hierarchical_kmeans import nearest, totals_of
 from features.segments.names import names
 from features.segments.profiles import COLD, COLD_NAME, centre_of, cold_rows, member_means, profile_rows
@@ -54,14 +54,14 @@ class Segmented:
 
     members: DataFrame
     profiles: DataFrame
-    fitted: Fitted
+    fitted: SegmentFit
 
 
 def segments(
     profile: DataFrame,
     as_of: date,
     config: SegmentConfig,
-    before: Fitted | None = None,
+    before: SegmentFit | None = None,
     members_before: DataFrame | None = None,
 ) -> Segmented:
     """Put every customer in a segment, and say what sets each segment apart.
@@ -116,7 +116,7 @@ def segments(
 # --- the fit
 
 
-def fit(warm: DataFrame, as_of: date, config: SegmentConfig, before: Fitted | None = None) -> Fitted:
+def fit(warm: DataFrame, as_of: date, config: SegmentConfig, before: SegmentFit | None = None) -> SegmentFit:
     """Find centres anew; what is the same segment as before gets its id and name.
 
     Args:
@@ -130,7 +130,7 @@ def fit(warm: DataFrame, as_of: date, config: SegmentConfig, before: Fitted | No
     sample, totals = everybody[: config.sample], totals_of(everybody)
     earlier = moved_from(before, shift, scale) if before is not None and before.centres else None
     choice = choose(sample, totals, len(everybody), config.fit, earlier)
-    fitted = Fitted(
+    fitted = SegmentFit(
         str(as_of),
         tuple(shift),
         tuple(scale),
@@ -155,7 +155,9 @@ def fit(warm: DataFrame, as_of: date, config: SegmentConfig, before: Fitted | No
     )
 
 
-def _named(fitted: Fitted, means_of: dict[int, dict[str, Any]], before: Fitted | None, as_of: date) -> Fitted:
+def _named(
+    fitted: SegmentFit, means_of: dict[int, dict[str, Any]], before: SegmentFit | None, as_of: date
+) -> SegmentFit:
     """Give ids and names to the segments that have none, by falling mean spend."""
     new = [number for number, old_id in enumerate(fitted.ids) if not old_id]
     new.sort(key=lambda n: (-(means_of.get(n, {}).get("spend") or 0.0), n))
@@ -168,7 +170,7 @@ def _named(fitted: Fitted, means_of: dict[int, dict[str, Any]], before: Fitted |
     return replace(fitted, ids=tuple(ids), names=tuple(called), given=fitted.given + len(new))
 
 
-def _holds(before: Fitted, means_of: dict[int, dict[str, Any]], as_of: date, config: SegmentConfig) -> bool:
+def _holds(before: SegmentFit, means_of: dict[int, dict[str, Any]], as_of: date, config: SegmentConfig) -> bool:
     """Return whether an earlier fit is young enough, and each of its segments still large enough."""
     if before.silhouette is None or (as_of - date.fromisoformat(before.fitted_on)).days >= config.refit_days:
         return False
@@ -179,7 +181,7 @@ def _holds(before: Fitted, means_of: dict[int, dict[str, Any]], as_of: date, con
 # --- placing customers
 
 
-def _placed(warm: DataFrame, fitted: Fitted, before: Fitted, hold: float) -> DataFrame:
+def _placed(warm: DataFrame, fitted: SegmentFit, before: SegmentFit, hold: float) -> DataFrame:
     """Add ``z_<trait>``, ``number`` and ``silhouette`` by a fit, and ``number_before`` by the one before."""
     centres, old, shift, scale = fitted.array, before.array, fitted.shift, fitted.scale
     same = before.centres == fitted.centres
@@ -215,7 +217,7 @@ def _held(z: np.ndarray, centres: np.ndarray, earlier: np.ndarray, hold: float) 
     return number
 
 
-def _members(placed: DataFrame, cold: DataFrame, fitted: Fitted, before: Fitted) -> DataFrame:
+def _members(placed: DataFrame, cold: DataFrame, fitted: SegmentFit, before: SegmentFit) -> DataFrame:
     """Return ``SEGMENTS``: who is where, was where, and why that differs."""
     warm = placed.select(
         "customer_id",

@@ -30,7 +30,7 @@ from features.items.coupons import coupon_affinity
 from features.items.product_types import product_types
 from features.lines import basket_types, lines, until
 from features.schemas import struct
-from features.segments.fit import FitConfig, Fitted
+from features.segments.fit import FitConfig, SegmentFit
 from features.segments.hierarchical_kmeans import TreeConfig
 from features.segments.segments import SegmentConfig, segments
 from jobs.features.build_interests import build_interests
@@ -107,7 +107,7 @@ def _build_segments(night: FeatureNight, profiles: DataFrame) -> None:
     if earlier is not None and night.lake.has(FEATURES["segments"], earlier):
         fitted = FeatureFacts.of(night.lake.need(Stage.FEATURES, earlier)).segments
         if "centres" in fitted:
-            before = Fitted.from_dict(fitted)
+            before = SegmentFit.from_dict(fitted)
             members = night.lake.spark(night.spark, FEATURES["segments"], earlier)
     found = segments(profiles, night.day, config, before, members)
     night.write("segments", found.members)

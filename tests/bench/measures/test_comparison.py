@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from measures.comparison import FEW, SLICES, Task, compare, shown, together
+from measures.comparison import FEW, SLICES, RankingTask, compare, shown, together
 from peers.recommender import Recommender
 from training.evaluation.comparison import summary
 
@@ -29,13 +29,13 @@ MODEL = Recommender("first", np.ones((3, 1), "float32"), np.array([[4.0, 3.0, 2.
     ],
 )
 def test_each_slice_counts_and_lists_its_own(part, users, hits):
-    found = compare({"m": MODEL}, Task(TRUTH, SEEN, 1, few=1), (part,))[f"m/{part}"]
+    found = compare({"m": MODEL}, RankingTask(TRUTH, SEEN, 1, few=1), (part,))[f"m/{part}"]
     assert found.index.tolist() == users
     assert found["hit_rate"].tolist() == hits
 
 
 def test_the_summary_has_an_interval_for_every_figure():
-    judged = compare({"m": MODEL, "n": MODEL}, Task(TRUTH, SEEN, 2, few=1), (*SLICES, *FEW))
+    judged = compare({"m": MODEL, "n": MODEL}, RankingTask(TRUTH, SEEN, 2, few=1), (*SLICES, *FEW))
     rows = summary(judged, 50)
     assert set(rows["model"]) == {"m", "n"}
     assert set(rows["slice"]) == {*SLICES, *FEW}
@@ -53,6 +53,6 @@ def test_windows_together_weigh_each_case_and_count_a_customer_once():
 
 
 def test_what_is_shown_counts_all_customers_who_buy():
-    found = shown(MODEL, Task(TRUTH, SEEN, 2), np.array([0, 0, 1, 1]))
+    found = shown(MODEL, RankingTask(TRUTH, SEEN, 2), np.array([0, 0, 1, 1]))
     assert found["coverage"] == 2 / 4
     assert set(found) == {"coverage", "novelty", "diversity", "miscalibration"}

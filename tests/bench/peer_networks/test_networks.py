@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from conf.settings.schema import NetworkTraining
-from peer_networks.examples import Side, Windows, rewound
+from peer_networks.examples import ExampleWindows, Side, rewound
 from peer_networks.hybrid import HybridConfig, hybrid
 from peer_networks.self_attention import SelfAttentionConfig, self_attention
 from peer_networks.two_tower import TwoTowerConfig, two_tower
@@ -21,7 +21,7 @@ from training.networks import loop
 from training.networks.loop import Checkpoint
 
 restored = loop._restored
-WINDOWS = Windows(count=3)
+WINDOWS = ExampleWindows(count=3)
 Fit = Callable[..., tuple[Recommender, dict[str, list[float]]]]
 
 
@@ -29,12 +29,16 @@ def plain(batch: int, epochs: int) -> NetworkTraining:
     return NetworkTraining(batch=batch, epochs=epochs, learning_rate=0.02)
 
 
-def fit_hybrid(past: History, side: Side, checkpoint: Checkpoint | None = None, windows: Windows = WINDOWS) -> Any:
+def fit_hybrid(
+    past: History, side: Side, checkpoint: Checkpoint | None = None, windows: ExampleWindows = WINDOWS
+) -> Any:
     config = HybridConfig(size=8, hidden=16, popular=8, sampled=8, windows=windows, training=plain(32, 8))
     return hybrid(past, side, config, checkpoint)
 
 
-def fit_two_tower(past: History, side: Side, checkpoint: Checkpoint | None = None, windows: Windows = WINDOWS) -> Any:
+def fit_two_tower(
+    past: History, side: Side, checkpoint: Checkpoint | None = None, windows: ExampleWindows = WINDOWS
+) -> Any:
     config = TwoTowerConfig(size=8, hidden=16, bag=12, windows=windows, training=plain(64, 8))
     return two_tower(past, side, config, checkpoint)
 
@@ -72,7 +76,7 @@ def test_a_network_learns_resumes_and_repeats(
 @pytest.mark.parametrize("name", ["hybrid", "two_tower"])
 def test_the_held_out_window_says_when_to_stop_and_is_not_learnt_from(name: str, past: History, side: Side) -> None:
     fit = FITS[name]
-    held = Windows(count=2, held_out=True)
+    held = ExampleWindows(count=2, held_out=True)
     _, curves = fit(past, side, windows=held)
     assert all(0 < score <= 1 for score in curves[loop.SCORE])
     until, _ = rewound(past, held.horizon, held.horizon)

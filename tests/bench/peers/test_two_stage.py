@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from measures.comparison import Task, compare, gain, shown, table
+from measures.comparison import RankingTask, compare, gain, shown, table
 from measures.splits import last_window
 from peers.frequency import personal_frequency, popularity
 from peers.history import history
@@ -79,7 +79,7 @@ def test_a_ranker_learns_from_earlier_windows_and_is_compared_on_a_later_one(lin
     config = replace(RANKER, rounds=20, min_rows=5, threads=1)
     first, again = (ranked(fit_ranker(before, config), pairs, truth.shape) for _ in range(2))
     assert (first.own != again.own).nnz == 0
-    task = Task(truth, (past.counts() > 0).astype("float32").tocsr(), 2)
+    task = RankingTask(truth, (past.counts() > 0).astype("float32").tocsr(), 2)
     judged = compare({"ranker": first, "popularity": popularity(past)}, task)
     assert table(judged)[("all", "ndcg")]["ranker"] > 0.9
     assert gain(judged, "ranker", "popularity", "all", "ndcg").low > 0
@@ -97,7 +97,7 @@ def test_windows_with_other_features_are_refused(lines):
 def test_slices_hold_the_users_who_take_something_of_them():
     truth = ones(np.array([0, 1, 2]), np.array([0, 1, 0]), (3, 2))
     seen = ones(np.array([0, 1]), np.array([0, 0]), (3, 2))
-    task = Task(truth, seen, 1)
+    task = RankingTask(truth, seen, 1)
     assert {part: task.of(part)[1].tolist() for part in ("all", "repeats", "discoveries")} == {
         "all": [0, 1], "repeats": [0], "discoveries": [1],
     }  # fmt: skip

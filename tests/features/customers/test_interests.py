@@ -12,7 +12,7 @@ from conf.settings.source import LifeStage
 from conf.tables.interests import INTERESTS, WIDE
 from features.customers.customer_features import customer_features, interest_table
 from features.customers.interests import ORDERS, drift, group_units, interests, leakage, leans, named
-from features.customers.purchases import Base, Kinds, Purchases, base, grouped, kinds, purchase_lists
+from features.customers.purchases import Base, Kinds, PurchaseBlock, base, grouped, kinds, purchase_lists
 from features.customers.wide import sparse_rows, wide_columns, wide_matrix
 from features.lines import lines
 
@@ -23,14 +23,14 @@ KINDS = Kinds(
 )
 
 
-def purchases(*texts: str) -> Purchases:
+def purchases(*texts: str) -> PurchaseBlock:
     """``owner age kind amount``; a basket a day, at 9 h in store 7."""
     rows = sorted((int(w), int(a), int(k), float(m)) for w, a, k, m in (text.split() for text in texts))
     owner, age, kind, amount = (np.array(column) for column in zip(*rows, strict=True))
     keys, basket = np.unique(np.stack([owner, age]), axis=1, return_inverse=True)
     units = np.rint(amount * 10_000).astype("int64")
     size, zero = keys.shape[1], np.zeros(len(owner), dtype="int64")
-    return Purchases(
+    return PurchaseBlock(
         int(owner.max()) + 1, (NIGHT - date(1970, 1, 1)).days, basket.ravel(), kind, units, zero, zero + 1000,
         keys[0], keys[1], np.arange(size, dtype="int64"), np.full(size, 9), np.full(size, 7),
     )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from features.items.repurchase import cluster_repurchase, renewed, repurchase
-from features.items.repurchase_fit import EDGES, Prior, bins_of, fit, learnt_prior, learnt_under, under
+from features.items.repurchase_fit import EDGES, RepurchasePrior, bins_of, fit, learnt_prior, learnt_under, under
 from peers.repurchase import due
 
 AS_OF = date(2017, 12, 3)
@@ -34,7 +34,7 @@ def simulated(repeat: float, median: float, sigma: float, customers: int, seed: 
 @pytest.mark.parametrize(("repeat", "median", "sigma"), [(0.9, 14, 0.7), (0.6, 60, 0.9), (0.3, 30, 0.4)])
 def test_known_parameters_are_found_again(repeat, median, sigma):
     gaps, still = simulated(repeat, median, sigma, 3000, 1)
-    found = fit(gaps[None], still[None], Prior())
+    found = fit(gaps[None], still[None], RepurchasePrior())
     assert found.repeat[0] == pytest.approx(repeat, abs=0.03)
     assert np.exp(found.mu[0]) == pytest.approx(median, rel=0.07)
     assert found.sigma[0] == pytest.approx(sigma, rel=0.08)
@@ -48,7 +48,7 @@ def test_who_has_not_come_back_yet_is_no_proof_that_nobody_does():
     gaps, still = simulated(0.8, 150, 0.5, 4000, 2, horizon=365)
     naive = gaps.sum() / (gaps.sum() + still.sum())
     assert naive < 0.5
-    assert fit(gaps[None], still[None], Prior()).repeat[0] == pytest.approx(0.8, abs=0.08)
+    assert fit(gaps[None], still[None], RepurchasePrior()).repeat[0] == pytest.approx(0.8, abs=0.08)
 
 
 def test_items_with_few_purchases_lean_on_the_others():
@@ -131,7 +131,7 @@ def test_a_cluster_has_an_interval_of_its_own_that_leans_on_its_types(crm, rows)
 
 def test_items_lean_on_their_parents_the_more_the_closer_these_are():
     """Twelve items around one parent: where all are like it, few purchases count for little against it."""
-    parent = Prior(np.full(13, 0.85), mu=np.full(13, np.log(30.0)), sigma=np.full(13, 0.6))
+    parent = RepurchasePrior(np.full(13, 0.85), mu=np.full(13, np.log(30.0)), sigma=np.full(13, 0.6))
     weights = []
     for spread in (0.0, 0.8):
         medians = 30 * np.exp(spread * np.linspace(-1, 1, 12))
@@ -148,7 +148,7 @@ def test_what_items_add_to_their_parents_is_learnt():
     """Each name of a product is bought half as often as the product, and every other buyer leaves it for good."""
     cells = [simulated(0.5, 60, 0.5, 200, n, horizon=2000) for n in range(8)]
     gaps, still = (np.array([each[side] for each in cells]) for side in (0, 1))
-    parents = Prior(np.full(8, 0.8), mu=np.full(8, np.log(30.0)), sigma=np.full(8, 0.5))
+    parents = RepurchasePrior(np.full(8, 0.8), mu=np.full(8, np.log(30.0)), sigma=np.full(8, 0.5))
     odds, days, *_ = learnt_under(parents, gaps, still)
     assert days == pytest.approx(np.log(2), abs=0.1)
     assert odds == pytest.approx(-np.log(4), abs=0.2)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from features.segments.fit import Choice, FitConfig, Fitted, choose, moved_from, moved_to
+from features.segments.fit import Choice, FitConfig, SegmentFit, choose, moved_from, moved_to
 from features.segments.hierarchical_kmeans import nearest, totals_of
 
 CONFIG = FitConfig(most=4, bootstraps=3, least_stability=0.3)
@@ -60,7 +60,7 @@ def test_a_cut_that_became_worse_gives_way():
 
 
 def test_centres_of_before_are_standardised_as_points_are_now():
-    old = Fitted("2017-12-01", (1.0, 2.0), (2.0, 4.0), ((0.5, -1.0),))
+    old = SegmentFit("2017-12-01", (1.0, 2.0), (2.0, 4.0), ((0.5, -1.0),))
     now = moved_from(old, [0.0, 0.0], [1.0, 2.0])
     assert now.tolist() == [[2.0, -1.0]]  # 0.5 x 2 + 1 and -1 x 4 + 2, then by the scale of now
     np.testing.assert_allclose(moved_to(now, old, [0.0, 0.0], [1.0, 2.0]), old.array, atol=1e-6)

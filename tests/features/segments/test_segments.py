@@ -9,7 +9,7 @@ import pytest
 
 from conf.tables.features import PROFILE
 from features.schemas import struct
-from features.segments.fit import FitConfig, Fitted
+from features.segments.fit import FitConfig, SegmentFit
 from features.segments.profiles import COLD
 from features.segments.segments import BEHAVIOUR, SegmentConfig, _held, fit, segments
 from features.segments.traits import TRAITS, moments, standardised_rows
@@ -118,7 +118,7 @@ def test_the_next_night_keeps_the_segments_and_tells_who_moved(spark, first):
     moved = list(rows[0])  # the first big spender behaves like one who slips away
     for name, value in zip(COLUMNS, KINDS["Slipping away"], strict=True):
         moved[place[name]] = value
-    before = Fitted.from_dict(json.loads(json.dumps(first.fitted.to_dict())))
+    before = SegmentFit.from_dict(json.loads(json.dumps(first.fitted.to_dict())))
     profile = spark.createDataFrame([tuple(moved), *rows[1:]], struct(PROFILE))
     night = segments(profile, NIGHT + timedelta(days=1), CONFIG, before, first.members)
     members = {row["customer_id"]: row for row in night.members.collect()}
