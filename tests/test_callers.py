@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -13,39 +12,39 @@ ROOMS = ("conf", "expectations", "features", "jobs", "scoring", "training")
 ENTRY_POINTS: dict[str, str] = {
     "jobs.cli.main": "the command `nbo` of setup.py",
 }
-Name = tuple[str, str]  # module, name
+Definition = tuple[str, str]  # module, name
+Modules = dict[str, ast.Module]
 
 
-@cache
-def modules() -> dict[str, ast.Module]:
+def sources() -> Modules:
     """Return the parsed sources of the rooms and the DAGs, by module."""
     files = [file for room in (*ROOMS, "dags") for file in sorted((ROOT / room).rglob("*.py"))]
     paths = [(file, file.relative_to(ROOT).with_suffix("").parts) for file in files]
     return {".".join(part for part in parts if part != "__init__"): ast.parse(f.read_text()) for f, parts in paths}
 
 
-def definitions_of(module: str) -> list[ast.FunctionDef | ast.ClassDef]:
+def definitions(tree: ast.Module) -> list[ast.FunctionDef | ast.ClassDef]:
     """Return the functions and classes of a module."""
-    return [node for node in modules()[module].body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    return [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
 
 
-def imported(tree: ast.Module) -> dict[str, Name]:
+def imported(tree: ast.Module, modules: Modules) -> dict[str, Definition]:
     """Return what each imported name stands for: (module, name), the name empty where it is a module."""
-    names: dict[str, Name] = {}
+    names: dict[str, Definition] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
-                names[alias.asname or alias.name] = (whole, "") if whole in modules() else (node.module, alias.name)
+                names[alias.asname or alias.name] = (whole, "") if whole in modules else (node.module, alias.name)
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                if alias.asname and alias.name in modules():
+                if alias.asname and alias.name in modules:
                     names[alias.asname] = (alias.name, "")
     return names
 
 
-def mentions(module: str, node: ast.AST, names: dict[str, Name]) -> Iterator[Name]:
-    """Yield the definitions of the rooms that a piece of code mentions; a name of its own module included."""
+def mentions(module: str, node: ast.AST, names: dict[str, Definition], modules: Modules) -> Iterator[Definition]:
+    """Yield the definitions that a piece of code mentions; a name of its own module included."""
     for part in ast.walk(node):
         if isinstance(part, ast.Name):
             yield names.get(part.id, (module, part.id))
@@ -53,47 +52,50 @@ def mentions(module: str, node: ast.AST, names: dict[str, Name]) -> Iterator[Nam
             owner, name = names.get(part.value.id, ("", "-"))
             if not name:
                 yield owner, part.attr
-        elif isinstance(part, ast.Constant) and part.value in modules():
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value in modules:
             # imported by its name when it is needed
-            yield from ((str(part.value), node.name) for node in definitions_of(str(part.value)))
+            yield from ((part.value, one.name) for one in definitions(modules[part.value]))
 
 
-def unused() -> list[str]:
+def unused(modules: Modules, entry_points: dict[str, str]) -> list[str]:
     """Return the public functions and classes that no code reached from a module's own statements mentions."""
-    users: dict[Name, list[tuple[Name, Name]]] = {}
-    definitions: set[Name] = set()
-    reached: set[Name] = {tuple(name.rsplit(".", 1)) for name in ENTRY_POINTS}  # type: ignore[misc]
-    for module, tree in modules().items():
-        names = imported(tree)
+    users: dict[Definition, list[Definition]] = {}
+    everything: set[Definition] = set()
+    reached: set[Definition] = {(name.rpartition(".")[0], name.rpartition(".")[2]) for name in entry_points}
+    for module, tree in modules.items():
+        names, own_definitions = imported(tree, modules), definitions(tree)
         for node in tree.body:
-            is_definition = isinstance(node, ast.FunctionDef | ast.ClassDef)
-            own = (module, node.name if is_definition else "")  # type: ignore[attr-defined]
-            if is_definition:
-                definitions.add(own)
-            for used in mentions(module, node, names):
-                if not is_definition:
-                    reached.add(used)
-                elif used != own:
-                    users.setdefault(own, []).append((own, used))
-    waiting = [name for name in reached if name in users]
+            used = list(mentions(module, node, names, modules))
+            if node in own_definitions:
+                everything.add((module, node.name))  # type: ignore[attr-defined]
+                users[module, node.name] = used  # type: ignore[attr-defined]
+            else:
+                reached |= set(used)
+    waiting = list(reached)
     while waiting:
-        for _, used in users.get(waiting.pop(), ()):
-            if used not in reached:
-                reached.add(used)
-                waiting.append(used)
-    rooms = {name for name in definitions if name[0].split(".")[0] in ROOMS}
+        for used_by_it in users.get(waiting.pop(), ()):
+            if used_by_it not in reached:
+                reached.add(used_by_it)
+                waiting.append(used_by_it)
+    rooms = {name for name in everything if name[0].split(".")[0] in ROOMS}
     return sorted(".".join(name) for name in rooms - reached if not name[1].startswith("_"))
 
 
 def test_every_public_definition_has_a_caller_in_production() -> None:
-    assert unused() == []
+    assert unused(sources(), ENTRY_POINTS) == []
 
 
 def test_entry_points_exist() -> None:
-    definitions = {
-        f"{module}.{node.name}"
-        for module, tree in modules().items()
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    names = {f"{module}.{one.name}" for module, tree in sources().items() for one in definitions(tree)}
+    assert set(ENTRY_POINTS) <= names
+
+
+def test_a_definition_that_only_an_unused_one_calls_is_reported_with_it() -> None:
+    texts = {
+        "training.a": "def used():\n    return helper()\ndef helper(): ...\ndef lonely():\n    return friend()\n"
+        "def friend(): ...\ndef _private(): ...\n",
+        "jobs.b": "from training import a\nfrom training.a import used\ndef run():\n    used()\n",
+        "jobs.c": "STAGES = {'b': 'jobs.b'}\ndef main(): ...\n",
     }
-    assert set(ENTRY_POINTS) <= definitions
+    modules = {name: ast.parse(text) for name, text in texts.items()}
+    assert unused(modules, {"jobs.c.main": "the command"}) == ["training.a.friend", "training.a.lonely"]
