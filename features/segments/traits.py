@@ -31,7 +31,7 @@ def moments(warm: DataFrame) -> tuple[list[float], list[float], int]:
     Args:
         warm: a double for each of :data:`TRAITS`, null where it is unknown.
     """
-    scaled = {trait: scaled(trait) for trait in TRAITS}
+    scaled = {trait: as_clustered(trait) for trait in TRAITS}
     row = warm.agg(
         F.count("*").alias("n"),
         *(F.avg(value).alias(f"mean_{trait}") for trait, value in scaled.items()),
@@ -46,7 +46,7 @@ def moments(warm: DataFrame) -> tuple[list[float], list[float], int]:
 def standardised(shift: Sequence[float], scale: Sequence[float]) -> dict[str, Column]:
     """Return ``z_<trait>``: distances from the average in standard deviations, 0 where unknown."""
     return {
-        f"z_{trait}": F.coalesce(F.round((scaled(trait) - F.lit(mean)) / F.lit(deviation), 6), F.lit(0.0))
+        f"z_{trait}": F.coalesce(F.round((as_clustered(trait) - F.lit(mean)) / F.lit(deviation), 6), F.lit(0.0))
         for trait, mean, deviation in zip(TRAITS, shift, scale, strict=True)
     }
 
@@ -78,6 +78,6 @@ def _by_place(rows: pa.Table) -> np.ndarray:
     return np.ascontiguousarray(np.nan_to_num(values[order]))
 
 
-def scaled(trait: str) -> Column:
+def as_clustered(trait: str) -> Column:
     """Return the trait as it is clustered: the logarithm of amounts and counts."""
     return F.log1p(F.greatest(trait, F.lit(0.0))) if TRAITS[trait][1] else F.col(trait)
