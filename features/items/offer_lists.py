@@ -53,9 +53,9 @@ def offer_lists(sales: DataFrame, segments: DataFrame, similar: DataFrame, toget
         together.select(_inner(BOUGHT_WITH), _other(), F.col("confidence").alias("weight")),
     ]
     # best-sellers are taken out afterwards, so twice the length is asked for
-    best = best_columns(left[0].unionByName(left[1]), right[0].unionByName(right[1]), 2 * LENGTH)
+    nearest = best_columns(left[0].unionByName(left[1]), right[0].unionByName(right[1]), 2 * LENGTH)
     parts = F.split("row", r"\|", 3)
-    named = best.select(
+    named = nearest.select(
         parts[1].alias("place_kind"), parts[2].alias("place"), parts[0].alias("list"),
         F.col("column").alias("product_id"), F.round("score", 6).alias("score"), "rank",
     )  # fmt: skip
