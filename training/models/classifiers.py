@@ -5,6 +5,7 @@ n = rows, d = inputs. Training frames hold the inputs and the label as columns.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from training.evaluation.fitted import Candidate
 from training.evaluation.metrics import calibration_error
 from training.models.artifacts import Meta, Model, from_bytes, matrix, to_bytes
 
+log = logging.getLogger(__name__)
 #: from this calibration error on, probabilities are recalibrated on the validation window
 _UNCALIBRATED = 0.02
 _BINS = 10
@@ -30,11 +32,16 @@ _NO_VARIANCE = 1e-9
 
 @dataclass(frozen=True)
 class LogisticConfig:
-    """Everything that changes a logistic regression; ``strength`` is the inverse of the penalty."""
+    """Everything that changes a logistic regression; ``strength`` is the inverse of the penalty.
+
+    ``transform`` is what inputs go through before they are scaled: ``arcsinh`` is a logarithm for large values and
+    bears zeros and negative ones, which suits amounts and counts; ``none`` suits scores, ages and shares.
+    """
 
     strength: float = 0.1
     iterations: int = 1000
     missing: Literal["median", "zero"] = "median"
+    transform: Literal["arcsinh", "none"] = "arcsinh"
 
 
 @dataclass(frozen=True)
@@ -74,20 +81,21 @@ class TreesConfig:
 def logistic(
     name: str, frame: pd.DataFrame, inputs: Sequence[str], label: str, config: LogisticConfig, family: str = ""
 ) -> Model:
-    """Fit a regularised logistic regression on scaled ``arcsinh`` of the inputs.
+    """Fit a regularised logistic regression on the scaled inputs, or on scaled ``arcsinh`` of them.
 
-    ``arcsinh`` is a logarithm for large values and bears zeros and negative ones. A missing value becomes the median
-    (or zero) and an indicator of its own.
+    A missing value becomes the median (or zero) and an indicator of its own.
 
     Args:
         name: of the model in the registry.
         frame: training rows.
         inputs: numeric columns.
         label: boolean column.
-        config: penalty.
+        config: penalty and transform.
         family: what sort of model it is, in words.
     """
-    pipeline = prepared(config.missing, LogisticRegression(C=config.strength, max_iter=config.iterations))
+    pipeline = prepared(
+        config.missing, LogisticRegression(C=config.strength, max_iter=config.iterations), config.transform
+    )
     pipeline.fit(matrix(frame, inputs, name), frame[label].to_numpy(dtype=bool))
     return _model(name, "sklearn", family or "logistic regression", inputs, pipeline)
 
@@ -151,6 +159,8 @@ def trees(
     stop: list[Any] = [] if validation is None else [lightgbm.early_stopping(config.patience, verbose=False)]
     watch = [*stop, lightgbm.record_evaluation(told)] if stop else []
     booster = lightgbm.train(config.parameters(), sets[0], config.rounds, valid_sets=sets[1:], callbacks=watch)
+    if stop and booster.current_iteration() >= config.rounds:
+        log.warning("%s: trees stopped at the cap of %d rounds while they still improved", name, config.rounds)
     if curves is not None:
         curves |= _thinned(told)
     short = booster.model_to_string(num_iteration=booster.best_iteration if stop else config.rounds)
@@ -236,11 +246,12 @@ def with_extra(model: Model, **more: Any) -> Model:
     return from_bytes({**model.to_bytes(), "meta.json": changed.to_json().encode()})
 
 
-def prepared(missing: str, model: Any) -> Pipeline:
-    """Return a linear model behind what all of them share: filled gaps, ``arcsinh``, one scale."""
+def prepared(missing: str, model: Any, transform: str = "arcsinh") -> Pipeline:
+    """Return a linear model behind what all of them share: filled gaps, a transform, one scale."""
     strategy = {"median": "median", "zero": "constant"}[missing]
     imputer = SimpleImputer(strategy=strategy, fill_value=0, add_indicator=True, keep_empty_features=True)
-    return make_pipeline(imputer, FunctionTransformer(np.arcsinh), StandardScaler(), model)
+    transformers = [FunctionTransformer(np.arcsinh)] if transform == "arcsinh" else []
+    return make_pipeline(imputer, *transformers, StandardScaler(), model)
 
 
 def _model(name: str, kind: str, family: str, inputs: Sequence[str], weights: Pipeline | object) -> Model:

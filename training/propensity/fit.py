@@ -6,7 +6,7 @@ Reference: Breiman et al. (1984), "Classification and Regression Trees" (the one
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,16 +33,26 @@ OWN = "own history"
 BANDS = (0.7, 0.9)
 
 
+#: small trees on few inputs at a time for noisy labels with many columns, and larger ones for labels that a few
+#: columns settle together; early stopping ends both
+SMALL_TREES = TreesConfig(
+    leaves=6, learning_rate=0.05, rounds=3000, patience=50, min_rows=100, rows_share=0.7, inputs_share=0.3, l2=10.0,
+    threads=1,
+)  # fmt: skip
+LARGE_TREES = TreesConfig(leaves=31, learning_rate=0.05, rounds=3000, patience=50, min_rows=20, l2=1.0, threads=1)
+
+
 @dataclass(frozen=True)
 class LadderConfig:
-    """Everything that changes the fitted models; of the penalties the validation window chooses."""
+    """Everything that changes the fitted models; of the alternatives of a rung the validation window chooses."""
 
-    logistic: tuple[LogisticConfig, ...] = (LogisticConfig(strength=0.01), LogisticConfig(strength=0.1))
-    trees: TreesConfig = field(
-        default_factory=lambda: TreesConfig(
-            leaves=6, learning_rate=0.05, rounds=300, min_rows=100, rows_share=0.7, inputs_share=0.3, l2=10.0, threads=1
-        )
+    logistic: tuple[LogisticConfig, ...] = (
+        LogisticConfig(strength=0.01),
+        LogisticConfig(strength=0.1),
+        LogisticConfig(strength=0.01, transform="none"),
+        LogisticConfig(strength=0.1, transform="none"),
     )
+    trees: tuple[TreesConfig, ...] = (SMALL_TREES, LARGE_TREES)
 
 
 def ladder(
@@ -64,7 +74,9 @@ def ladder(
     rungs |= {
         "naive Bayes": Candidate(naive_bayes(name, train, columns, LABEL)),
         "logistic regression": line(columns, "logistic regression"),
-        "trees": boosted(name, train, validation, columns, LABEL, config.trees),
+        "trees": better(
+            [boosted(name, train, validation, columns, LABEL, sizes) for sizes in config.trees], validation, LABEL
+        ),
     }
     return {rung: replace(found, model=calibrated(found.model, validation, LABEL)) for rung, found in rungs.items()}
 
@@ -95,7 +107,7 @@ def fit(
     """
     rungs = ladder(name, train, validation, columns, config)
     rung = simplest(rungs, lambda model: judge_binary(model, validation, LABEL))
-    again = _again(rungs[rung], pd.concat([train, validation], ignore_index=True), config)
+    again = _again(rungs[rung], pd.concat([train, validation], ignore_index=True))
     calibration: Any = rungs[rung].model.meta.extra.get("calibration")
     told = {
         f"validation {each}": float(judge_binary(found.model, validation, LABEL).each.mean())
@@ -111,11 +123,11 @@ def with_bands(found: Candidate, frame: pd.DataFrame) -> Candidate:
     return replace(found, model=with_extra(found.model, bands=[float(border) for border in borders]))
 
 
-def _again(chosen: Candidate, both: pd.DataFrame, config: LadderConfig) -> Model:
+def _again(chosen: Candidate, both: pd.DataFrame) -> Model:
     model, columns = chosen.model, chosen.model.meta.inputs
     if model.meta.family == "naive Bayes":
         return naive_bayes(model.meta.name, both, columns, LABEL)
     if model.meta.kind == "sklearn":
         return logistic(model.meta.name, both, columns, LABEL, LogisticConfig(**chosen.params), model.meta.family)
     rounds = max(1, model.booster.num_trees())  # type: ignore[attr-defined]
-    return trees(model.meta.name, both, None, columns, LABEL, replace(config.trees, rounds=rounds))
+    return trees(model.meta.name, both, None, columns, LABEL, TreesConfig(**{**chosen.params, "rounds": rounds}))

@@ -20,7 +20,7 @@ NEW_FISH = FISH.model_copy(update={"kind": "adopts"})
 BACK = Return(kind="returns", label="back", title="comes back", lapse_days=28)
 FIRST = FirstPurchase(kind="first_purchase", label="first", title="buys for the first time")
 PARENT = Attribute(kind="attribute", label="parent", title="has children", attribute="kids", values=["1"])
-CONFIG = propensity_fit.LadderConfig(trees=TreesConfig(leaves=3, rounds=20, patience=5, min_rows=20))
+CONFIG = propensity_fit.LadderConfig(trees=(TreesConfig(leaves=3, rounds=20, patience=5, min_rows=20),))
 
 
 def customers(size: int, seed: int = 0) -> pd.DataFrame:
