@@ -28,6 +28,7 @@ FAMILIES = (
     "training.overdue.spec",
     "training.survival.spec",
     "training.value.spec",
+    "training.days_to_next.spec",
     "training.rankers.spec",
     "training.next_action.spec",
     "training.characteristics.spec",
