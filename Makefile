@@ -78,7 +78,7 @@ airflow: demo airflow-db ## serve Airflow's UI with the DAGs unpaused (stop with
 	@AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE=$${AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE:-False} PATH="$(CURDIR)/$(BIN):$$PATH" \
 	  AIRFLOW__API_AUTH__JWT_SECRET=$${AIRFLOW__API_AUTH__JWT_SECRET:-$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(64))')} \
 	  AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS=True \
-	  exec $(NBO) airflow
+	  exec $(NBO) airflow --with-parent
 
 mlflow: env ## serve MLflow's UI on 127.0.0.1:5000
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///$(NBO_HOME)/mlflow.db --host 127.0.0.1 --port 5000

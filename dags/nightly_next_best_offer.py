@@ -57,7 +57,7 @@ LONG = {Stage.TRAIN: timedelta(hours=3), Stage.INGEST: timedelta(hours=2)}
 def nightly_next_best_offer() -> None:
     """Wire the stages; what each one does is in ``jobs/``."""
 
-    @task.sensor(mode="reschedule", poke_interval=300, timeout=24 * 3600, retries=0)
+    @task.sensor(mode="reschedule", poke_interval=300, timeout=24 * 3600)
     def choose_night() -> PokeReturnValue:
         """Resolve the night once, so that all stages agree on it; a scheduled one waits for its exports."""
         context = get_current_context()

@@ -25,13 +25,19 @@ GRACE = 20
 
 def command(settings: Settings, args: argparse.Namespace) -> int:
     """Run ``nbo airflow``; the return value is ``airflow standalone``'s, or 128 and the signal that stopped it."""
-    return serve([str(Path(sys.executable).parent / "airflow"), "standalone"])
+    return serve([str(Path(sys.executable).parent / "airflow"), "standalone"], with_parent=args.with_parent)
 
 
-def serve(line: list[str], grace: float = GRACE) -> int:
-    """Run ``line`` until it ends or this process is asked to stop or loses its parent; nothing it started remains."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: `make` may be killed without a word
+def serve(line: list[str], grace: float = GRACE, with_parent: bool = False) -> int:
+    """Run ``line`` until it ends or this process is asked to stop; nothing it started remains.
+
+    Args:
+        line: the command.
+        grace: seconds its processes get to stop by themselves.
+        with_parent: stop when the parent of this process ends, too: `make` may be killed without a word.
+    """
+    if with_parent and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _leave)
     child = subprocess.Popen(line, start_new_session=True)

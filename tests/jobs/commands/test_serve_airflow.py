@@ -24,12 +24,12 @@ time.sleep(60)
 SERVER = """
 import sys
 from jobs.commands.serve_airflow import serve
-sys.exit(serve([sys.executable, "-c", {standalone!r}, {folder!r}], grace=2))
+sys.exit(serve([sys.executable, "-c", {standalone!r}, {folder!r}], grace=2, with_parent={with_parent}))
 """
 
 
 def start(folder: Path, through_parent: bool = False) -> tuple[subprocess.Popen[bytes], list[int]]:
-    code = SERVER.format(standalone=STANDALONE, folder=str(folder))
+    code = SERVER.format(standalone=STANDALONE, folder=str(folder), with_parent=through_parent)
     if through_parent:
         code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"
     server = subprocess.Popen([sys.executable, "-c", code])
