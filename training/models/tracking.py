@@ -93,15 +93,27 @@ class Registry:
     # --- training
 
     @contextmanager
-    def run(self, name: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> Iterator[Run]:
+    def run(
+        self,
+        name: str,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+        skips: tuple[type[Exception], ...] = (),
+    ) -> Iterator[Run]:
         """Open a run that logs ``params`` now, and what its body logs; an error ends it as failed.
 
-        Within another it is a child of that.
+        One of ``skips`` ends it as finished, with the tag ``skipped`` that says why: a model for which there is too
+        little data has not failed. Within another run it is a child of that.
         """
         with mlflow.start_run(experiment_id=self.experiment, run_name=name, tags=dict(tags), nested=True) as active:
             run = Run(self.client, active.info.run_id)
             run.params(params)
-            yield run
+            try:
+                yield run
+            except skips as reason:
+                self.client.set_tag(run.run_id, "skipped", str(reason)[:4000])
+                mlflow.end_run("FINISHED")
+                raise
 
     def register(self, run: Run, model: Model, folder: Path, tags: Mapping[str, str]) -> Version:
         """Register a model as a challenger.

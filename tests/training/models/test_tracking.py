@@ -187,6 +187,17 @@ def test_an_error_in_training_registers_nothing(registry: Registry) -> None:
     assert registry.versions("failing") == []
 
 
+def test_a_model_that_is_skipped_is_no_failed_run(registry: Registry) -> None:
+    runs = []
+    for error in (ValueError("12 buyers of 50"), KeyError("a mistake")):
+        with pytest.raises(type(error)), registry.run("value", {}, {}, skips=(ValueError,)) as run:
+            runs.append(run.run_id)
+            raise error
+    skipped, failed = (registry.client.get_run(run_id) for run_id in runs)
+    assert (skipped.info.status, skipped.data.tags["skipped"]) == ("FINISHED", "12 buyers of 50")
+    assert (failed.info.status, "skipped" in failed.data.tags) == ("FAILED", False)
+
+
 def test_files_that_are_gone_are_told(registry: Registry, home: Path) -> None:
     version = register(registry, home, "gone", "2017-12-01", 13)
     lost = Version(version.name, version.number, "0" * 32, version.tags)
