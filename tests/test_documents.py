@@ -16,6 +16,8 @@ FOLDERS = ("bench", "conf", "dags", "docs", "expectations", "features", "jobs", 
 NAMED = re.compile(rf"(?<![\w/.<>{{}}-])(?:{'|'.join(FOLDERS)})/[\w./*-]*")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 MOST_WORDS = 600
+#: the guide's example, which its reader makes
+EXAMPLE = "days_to_next"
 
 
 def name(file: Path) -> str:
@@ -43,7 +45,7 @@ def test_names_are_read_from_code_alone() -> None:
 
 @pytest.mark.parametrize("file", LIVING, ids=name)
 def test_what_a_document_names_is_there(file: Path) -> None:
-    missing = [path for path in sorted(named(file.read_text())) if not any(ROOT.glob(path))]
+    missing = [path for path in sorted(named(file.read_text())) if not any(ROOT.glob(path)) and EXAMPLE not in path]
     assert missing == []
 
 

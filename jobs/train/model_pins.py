@@ -81,12 +81,16 @@ def _pinned(models: Registry, names: list[str], day: date) -> dict[str, Version]
     return found
 
 
-def still_pinned(models: Registry, manifest: Manifest, day: date) -> bool:
-    """Tell whether the published pins are what would be pinned now, and their files lie where they should."""
+def still_pinned(settings: Settings, models: Registry, manifest: Manifest, day: date) -> bool:
+    """Return whether the published pins are what would be pinned now, and their files lie in this home.
+
+    They do not where the home was moved or copied: the pins would lead to the models of the old place.
+    """
     before = manifest.facts.get("pins", {})
     now = _pinned(models, [name for name in before if ":" not in name], day)
     same = {key: pin["sha256"] for key, pin in before.items()} == {key: each.sha256 for key, each in now.items()}
-    return same and all(Path(pin["uri"]).is_dir() for pin in before.values())
+    folders = {key: folder_of(settings, key.split(":")[0], pin["sha256"]) for key, pin in before.items()}
+    return same and all(pin["uri"] == str(folders[key]) and folders[key].is_dir() for key, pin in before.items())
 
 
 def versions(models: Registry, names: list[str], day: date) -> pa.Table:

@@ -73,7 +73,7 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
         {"clean": clean.content},
         build,
         force=force or retrain,
-        still_there=lambda manifest: still_pinned(models, manifest, day),
+        still_there=lambda manifest: still_pinned(settings, models, manifest, day),
     )
 
 

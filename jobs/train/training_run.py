@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 #: why a night trains no model of the weekly training; repeated, not tried again
 WEEKLY = "only the weekly training trains it, and it has not run yet"
+#: what a model is skipped for; the next one is trained all the same
+SKIPS = (NotEnoughData, ConfigError)
 #: how the decision on a model begins that passed the gate and waits for a person
 HELD = "held for approval"
 
@@ -95,7 +97,7 @@ class TrainingRun:
             for spec in specs:
                 try:
                     self._train(spec, stored, weekly)
-                except (NotEnoughData, ConfigError) as reason:
+                except SKIPS as reason:
                     log.warning("%s is not trained: %s", spec.name, reason)
                     if spec.challenges is None:
                         self.results.skipped[spec.name] = str(reason)
@@ -110,7 +112,7 @@ class TrainingRun:
             "code_version": code_version(),
         }
         started = time.monotonic(), time.process_time()
-        with self.registry.run(f"{spec.name} {self.day}", self._models(), tags) as run:
+        with self.registry.run(f"{spec.name} {self.day}", self._models(), tags, SKIPS) as run:
             fit = spec.weekly_contenders if weekly and spec.weekly_contenders else spec.contenders
             contenders: Contenders = loaded(fit)(sets, self.settings.models)
             run.params(contenders.challenger.params)

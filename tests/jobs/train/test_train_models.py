@@ -26,6 +26,7 @@ from conf.settings.schema import Settings
 from jobs.commands import approve, roll_back
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
+from jobs.moved_home import follow_home
 from jobs.stages import Stage
 from jobs.train import train_models
 from jobs.train.model_pins import open_registry
@@ -528,6 +529,21 @@ def test_a_model_without_its_tables_or_data_is_skipped_with_the_reason(
         "coupon_scope": "the source has no offers, responses",
     }
     assert versions(installed, NIGHT) == []
+    models = open_registry(installed)
+    (attempt,) = models.client.search_runs([models.experiment], "tags.model = 'churn'")
+    assert (attempt.info.status, attempt.data.tags["skipped"]) == ("FINISHED", "too few rows")
+
+
+def test_pins_follow_a_copied_home(installed: Settings, world: World, tmp_path: Path) -> None:
+    publish_clean(installed, NIGHT)
+    before = pins(train_models.run(installed, NIGHT))["churn"]["uri"]
+    assert before.startswith(installed.home)
+    copy = tmp_path / "copy"
+    shutil.copytree(installed.home, copy)
+    settings = Settings.model_validate_json(installed.model_dump_json().replace(installed.home, str(copy)))
+    follow_home(settings)
+    after = pins(train_models.run(settings, NIGHT))["churn"]["uri"]
+    assert after == before.replace(installed.home, str(copy))
 
 
 def test_a_model_without_enough_data_is_tried_again_after_a_week_or_by_retraining(
