@@ -536,13 +536,13 @@ def test_a_model_without_its_tables_or_data_is_skipped_with_the_reason(
 
 def test_pins_follow_a_copied_home(installed: Settings, world: World, tmp_path: Path) -> None:
     publish_clean(installed, NIGHT)
-    before = pins(train_models.run(installed, NIGHT))["churn"]["uri"]
+    before = train_models.run(installed, NIGHT).facts["pins"]["churn"]["uri"]
     assert before.startswith(installed.home)
     copy = tmp_path / "copy"
     shutil.copytree(installed.home, copy)
     settings = Settings.model_validate_json(installed.model_dump_json().replace(installed.home, str(copy)))
     follow_home(settings)
-    after = pins(train_models.run(settings, NIGHT))["churn"]["uri"]
+    after = train_models.run(settings, NIGHT).facts["pins"]["churn"]["uri"]
     assert after == before.replace(installed.home, str(copy))
 
 
