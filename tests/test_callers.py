@@ -52,9 +52,10 @@ def mentions(module: str, node: ast.AST, names: dict[str, Definition], modules: 
             owner, name = names.get(part.value.id, ("", "-"))
             if not name:
                 yield owner, part.attr
-        elif isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value in modules:
-            # imported by its name when it is needed
-            yield from ((part.value, one.name) for one in definitions(modules[part.value]))
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+            owner, _, name = part.value.partition(":")  # imported by its name when it is needed
+            if owner in modules:
+                yield from [(owner, name)] if name else ((owner, one.name) for one in definitions(modules[owner]))
 
 
 def unused(modules: Modules, entry_points: dict[str, str]) -> list[str]:
@@ -95,7 +96,10 @@ def test_a_definition_that_only_an_unused_one_calls_is_reported_with_it() -> Non
         "training.a": "def used():\n    return helper()\ndef helper(): ...\ndef lonely():\n    return friend()\n"
         "def friend(): ...\ndef _private(): ...\n",
         "jobs.b": "from training import a\nfrom training.a import used\ndef run():\n    used()\n",
-        "jobs.c": "STAGES = {'b': 'jobs.b'}\ndef main(): ...\n",
+        "jobs.c": "STAGES = {'b': 'jobs.b', 'fit': 'training.d:fit'}\ndef main(): ...\n",
+        "training.d": "def fit(): ...\ndef spare(): ...\n",
     }
     modules = {name: ast.parse(text) for name, text in texts.items()}
-    assert unused(modules, {"jobs.c.main": "the command"}) == ["training.a.friend", "training.a.lonely"]
+    assert unused(modules, {"jobs.c.main": "the command"}) == [
+        "training.a.friend", "training.a.lonely", "training.d.spare",
+    ]  # fmt: skip
