@@ -58,6 +58,8 @@ def session(settings: Settings, name: str) -> SparkSession:
         "spark.sql.shuffle.partitions": str(settings.spark.shuffle_partitions),
         "spark.default.parallelism": str(settings.spark.shuffle_partitions),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+        # Hadoop has a umask of its own, which would let others read what Spark writes
+        "spark.hadoop.fs.permissions.umask-mode": f"{_umask():03o}",
         "spark.driver.extraJavaOptions": f"-XX:+UseParallelGC -Dlog4j2.configurationFile={LOGGING.as_uri()}",
         **settings.spark.conf,
     }
@@ -66,3 +68,10 @@ def session(settings: Settings, name: str) -> SparkSession:
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+def _umask() -> int:
+    """Return the process's umask, which the command line has set."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

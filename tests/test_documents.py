@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-#: logs are dated: names of modules are those of their day
-LOGS = ROOT / "docs" / "experiments"
+#: logs and decisions speak of what was there on their day, and of what was taken out
+LOGS = (ROOT / "docs" / "experiments", ROOT / "docs" / "decisions")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-LIVING = [file for file in DOCUMENTS if LOGS not in file.parents and file.name != "data-dictionary.md"]
+LIVING = [file for file in DOCUMENTS if not set(LOGS) & set(file.parents) and file.name != "data-dictionary.md"]
 FOLDERS = ("bench", "conf", "dags", "docs", "expectations", "features", "jobs", "scoring", "tests", "training")
 NAMED = re.compile(rf"(?<![\w/.<>{{}}-])(?:{'|'.join(FOLDERS)})/[\w./*-]*")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
