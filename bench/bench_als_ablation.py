@@ -28,7 +28,7 @@ from features.items.als import AlsConfig, factorize
 from features.schemas import struct
 from jobs.train import customer_sets
 from training.characteristics.examples import seen_of, truth_of
-from training.evaluation.fitted import Judged
+from training.evaluation.fitted import Evaluation
 from training.evaluation.metrics import paired_bootstrap, split_truth
 from training.rankers import discovery_ranker, offer_ranker
 from training.rankers.inputs import RANKER_INPUTS
@@ -78,7 +78,7 @@ def timed(factors: Factors, spent: list[float], affinity: DataFrame, config: Als
     return users, items
 
 
-def judged(sets: Sets, inputs: tuple[str, ...]) -> dict[str, Judged]:
+def judged(sets: Sets, inputs: tuple[str, ...]) -> dict[str, Evaluation]:
     """Train both rankers and judge the lists of both as they are served together, and those of discoveries."""
     customers = sets["customers"][sets["customers"]["customer_id"].isin(sets["gate"]["customer_id"])]
     truth, seen = truth_of(customers), seen_of(customers)
@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--back", type=int, default=0, help="windows before the night's own to judge on")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    found: dict[str, dict[str, Judged]] = {}
+    found: dict[str, dict[str, Evaluation]] = {}
     for name, factors in KINDS.items():
         spent: list[float] = []
         with mock.patch.object(customer_sets, "factorize", partial(timed, factors, spent)):

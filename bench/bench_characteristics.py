@@ -34,7 +34,7 @@ from training.characteristics.contenders import contenders
 from training.characteristics.evaluate import slices_of
 from training.characteristics.fit import CharacteristicsConfig, Lessons, lessons, truth_of
 from training.characteristics.numpy_network import Network
-from training.evaluation.fitted import Judged
+from training.evaluation.fitted import Evaluation
 from training.evaluation.metrics import paired_bootstrap
 from training.sets import TrainingSets
 
@@ -116,7 +116,7 @@ def _architectures(table: pd.DataFrame) -> None:
     print(shown.drop(columns=[name for name in shown if name.startswith("hit_rate_r")]).to_string(), flush=True)
 
 
-def _sweep(judged: Judged, model: object) -> None:
+def _sweep(judged: Evaluation, model: object) -> None:
     limits = Network.of(model).thresholds  # type: ignore[arg-type]
     found = threshold_sweep(judged.probability, judged.truth > 0, limits, CUTS)
     print(found.round(3).to_string(index=False), flush=True)

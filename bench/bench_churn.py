@@ -25,7 +25,7 @@ from features.customers.series_labels import MOST_LIMIT, Horizons, after, labels
 from training.churn import evaluate as churn_evaluate, fit as churn_fit, inputs as churn_inputs, spec as churn_spec
 from training.churn.networks import classifier
 from training.evaluation import coverage
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.evaluation.metrics import binary_metrics, paired_bootstrap
 from training.evaluation.windows import windows
 from training.models.blends import blend
@@ -183,7 +183,7 @@ def scored(
     return scores
 
 
-def _rounds(fitted: Sequence[Candidate]) -> int:
+def _rounds(fitted: Sequence[FittedModel]) -> int:
     return next(each.model.booster.num_trees() for each in fitted if each.model.meta.kind == "lightgbm")  # type: ignore[attr-defined]
 
 

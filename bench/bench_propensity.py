@@ -28,7 +28,7 @@ from conf.settings.schema import Settings
 from jobs.lake.lake import Lake
 from jobs.train.stored_sets import StoredSets
 from jobs.train.training_sets import training_sets
-from training.evaluation.fitted import Candidate, Judged, judge_binary
+from training.evaluation.fitted import Evaluation, FittedModel, evaluate_binary
 from training.evaluation.metrics import Interval
 from training.propensity import (
     amounts,
@@ -84,7 +84,7 @@ def splits(
 
 def fitted(
     asked: Propensity, train: pd.DataFrame, validation: pd.DataFrame, columns: list[str]
-) -> dict[str, Candidate]:
+) -> dict[str, FittedModel]:
     """Fit the baseline, every rung, and what the ladder keeps."""
     found = {"baseline": propensity_evaluate.baseline(asked, train)}
     rungs = propensity_fit.ladder(asked.model, train, validation, columns, LadderConfig())
@@ -92,7 +92,7 @@ def fitted(
     return found | rungs | {f"kept: {chosen.params['rung']}": chosen}
 
 
-def networks(frames: WideFrames, sets: TrainingSets, count: int) -> dict[date, dict[str, Candidate]]:
+def networks(frames: WideFrames, sets: TrainingSets, count: int) -> dict[date, dict[str, FittedModel]]:
     """Fit the network of all labels for each gate day, on the windows before it."""
     days, columns, found = sets.windows.all, frames.columns(frames.liked(sets)), {}
     for number in range(count):
@@ -103,7 +103,7 @@ def networks(frames: WideFrames, sets: TrainingSets, count: int) -> dict[date, d
     return found
 
 
-def gain(parts: list[tuple[Judged, Judged]]) -> Interval:
+def gain(parts: list[tuple[Evaluation, Evaluation]]) -> Interval:
     """Return the mean gain of the first over the second; customers are drawn with the rows of all their windows."""
     each = pd.concat([ours.each - base.each for ours, base in parts]).groupby(level=0).agg(["sum", "count"])
     total, count = each["sum"].to_numpy(), each["count"].to_numpy()
@@ -113,10 +113,10 @@ def gain(parts: list[tuple[Judged, Judged]]) -> Interval:
 
 
 def show(
-    asked: Propensity, frames: WideFrames, sets: TrainingSets, count: int, network: dict[date, dict[str, Candidate]]
+    asked: Propensity, frames: WideFrames, sets: TrainingSets, count: int, network: dict[date, dict[str, FittedModel]]
 ) -> None:
     """Print a label's table: means over the windows, and the gain over the baseline."""
-    parts: dict[str, list[tuple[Judged, Judged]]] = defaultdict(list)
+    parts: dict[str, list[tuple[Evaluation, Evaluation]]] = defaultdict(list)
     columns = propensity_inputs.inputs(asked, frames.hints, frames.liked(sets))
     started = time.process_time()
     for day, train, validation, gate in splits(frames, sets, asked, count):
@@ -126,7 +126,7 @@ def show(
         models = fitted(asked, train, validation, columns)
         if asked.label in network.get(day, {}):
             models["network"] = network[day][asked.label]
-        judged = {name.split(":")[0]: judge_binary(found.model, gate, LABEL) for name, found in models.items()}
+        judged = {name.split(":")[0]: evaluate_binary(found.model, gate, LABEL) for name, found in models.items()}
         kept = next(name for name in models if name.startswith("kept"))
         print(f"{asked.label}: {gate['as_of'].iloc[0]}, {len(gate):,} customers, base {gate[LABEL].mean():.3f}, {kept}")
         for name, each in judged.items():
@@ -147,7 +147,7 @@ def show(
 
 def show_amount(asked: Amount, frames: WideFrames, sets: TrainingSets, count: int) -> None:
     """Print an amount's table: means over the windows, and the deviance saved against the baseline."""
-    parts: dict[str, list[tuple[Judged, Judged]]] = defaultdict(list)
+    parts: dict[str, list[tuple[Evaluation, Evaluation]]] = defaultdict(list)
     columns, config = propensity_inputs.inputs(asked, frames.hints, frames.liked(sets)), AmountConfig()
     started = time.process_time()
     for day, train, validation, gate in splits(frames, sets, asked, count):
@@ -181,7 +181,7 @@ def curves(asked: Propensity, frames: WideFrames, sets: TrainingSets) -> None:
         if min(part[LABEL].sum(), (~part[LABEL]).sum()) < 3:
             continue
         rungs = propensity_fit.ladder(asked.model, part, validation, columns, LadderConfig())
-        told = [f"{name} {-judge_binary(r.model, gate, LABEL).each.mean():.4f}" for name, r in rungs.items()]
+        told = [f"{name} {-evaluate_binary(r.model, gate, LABEL).each.mean():.4f}" for name, r in rungs.items()]
         print(f"  {part['customer_id'].nunique():>6,} customers: {', '.join(told)}")
 
 

@@ -33,7 +33,7 @@ from jobs.spark import session
 from jobs.train.training_sets import training_sets
 from training.characteristics.examples import seen_of, truth_of
 from training.evaluation.candidate_recall import source_recall
-from training.evaluation.fitted import Judged
+from training.evaluation.fitted import Evaluation
 from training.evaluation.metrics import paired_bootstrap, split_truth
 from training.evaluation.windows import Windows
 from training.models.artifacts import Model
@@ -110,7 +110,7 @@ def declared(clean: pd.DataFrame) -> pd.DataFrame:
     return told[["customer_id"]].assign(**codes)
 
 
-def ranked(sets: Sets, inputs: tuple[str, ...], new_inputs: tuple[str, ...]) -> tuple[Model, dict[str, Judged]]:
+def ranked(sets: Sets, inputs: tuple[str, ...], new_inputs: tuple[str, ...]) -> tuple[Model, dict[str, Evaluation]]:
     """Train both rankers and judge them as the gate does: ``all`` by the first, ``new`` by that of discoveries."""
     customers = sets["customers"][sets["customers"]["customer_id"].isin(sets["gate"]["customer_id"])]
     truth, seen = truth_of(customers), seen_of(customers)
@@ -124,7 +124,7 @@ def ranked(sets: Sets, inputs: tuple[str, ...], new_inputs: tuple[str, ...]) -> 
     }
 
 
-def served(sets: Sets) -> dict[str, Judged]:
+def served(sets: Sets) -> dict[str, Evaluation]:
     """Return lists of all by the ranker, by the one that is served with that of discoveries, and so of frequency."""
     customers = sets["customers"][sets["customers"]["customer_id"].isin(sets["gate"]["customer_id"])]
     truth, seen = truth_of(customers), seen_of(customers)
@@ -142,7 +142,7 @@ def served(sets: Sets) -> dict[str, Judged]:
     }
 
 
-def told_served(judged: dict[str, Judged]) -> None:
+def told_served(judged: dict[str, Evaluation]) -> None:
     """Print HitRate, NDCG and calibration of each, and NDCG of the first, which is served, over the others."""
     first = next(iter(judged.values()))
     for name, found in judged.items():
@@ -154,13 +154,13 @@ def told_served(judged: dict[str, Judged]) -> None:
         print(f"  {name:<38} {figures}{gain}", flush=True)
 
 
-def baselines(sets: Sets) -> dict[str, dict[str, Judged]]:
+def baselines(sets: Sets) -> dict[str, dict[str, Evaluation]]:
     """Judge the baselines of the gate."""
     customers = sets["customers"][sets["customers"]["customer_id"].isin(sets["gate"]["customer_id"])]
     truth, seen = truth_of(customers), seen_of(customers)
     train, gate = (offer_ranker.rows(sets[name]) for name in ("train", "gate"))
     fresh, held = (discovery_ranker.rows(sets[name]) for name in ("train", "gate"))
-    found: dict[str, dict[str, Judged]] = {}
+    found: dict[str, dict[str, Evaluation]] = {}
     for each in offer_ranker.baselines(train):
         judged = offer_ranker.judge(each.model, gate, truth, seen, sets["items"])
         found.setdefault(each.model.meta.family, {})["all"] = judged
@@ -170,7 +170,7 @@ def baselines(sets: Sets) -> dict[str, dict[str, Judged]]:
     return found
 
 
-def told(judged: dict[str, dict[str, Judged]]) -> None:
+def told(judged: dict[str, dict[str, Evaluation]]) -> None:
     """Print HitRate and NDCG, and NDCG over the night's inputs."""
     for name, parts in judged.items():
         line = []
@@ -194,7 +194,7 @@ def sources(sets: Sets) -> pd.DataFrame:
     return found.pivot_table(index=["source", "candidates"], columns="slice", values="recall", sort=False)
 
 
-def shown(judged: dict[str, dict[str, Judged]]) -> pd.DataFrame:
+def shown(judged: dict[str, dict[str, Evaluation]]) -> pd.DataFrame:
     """Return what lists show, and calibration, by inputs or baseline: of all, and of discoveries."""
     figures = {
         (part, name): {figure: parts[part].metrics[figure] for figure in (*SHOWN, "ece")}

@@ -22,7 +22,7 @@ from features.customers.purchase_series import describe
 from features.customers.series_labels import Horizons, after, labels
 from measures.tables import deciles
 from training.evaluation import amounts
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.evaluation.metrics import paired_bootstrap
 from training.models.artifacts import Model
 from training.value import evaluate as value_evaluate, fit as value_fit, spec as value_spec
@@ -106,7 +106,7 @@ def grocer(rounds: int, with_networks: bool) -> None:
         frame = pd.DataFrame(known | labels(later, known, Horizons(28, HORIZON, day + HORIZON)))
         return frame.assign(customer_id=who, as_of=as_of)[frame["baskets_total"] > 0]
 
-    fits: dict[str, Callable[[pd.DataFrame], Candidate]] = {
+    fits: dict[str, Callable[[pd.DataFrame], FittedModel]] = {
         "base + share x spend of 84 days": value_evaluate.baseline,
         "BG/NBD x Gamma-Gamma": lambda frame: value_fit.fit_purchases(frame, HORIZON / 7),
         "ordered steps": lambda frame: value_fit.fit_steps(frame, HORIZON / 7),
@@ -162,7 +162,7 @@ def report(
     ).to_string())  # fmt: skip
 
 
-def _network(weeks: float, inputs: list[str] | tuple[str, ...]) -> Callable[[pd.DataFrame], Candidate]:
+def _network(weeks: float, inputs: list[str] | tuple[str, ...]) -> Callable[[pd.DataFrame], FittedModel]:
     from training.value.networks import fit_network as value_network
 
     return lambda frame: value_network(frame, weeks, inputs=inputs)

@@ -89,7 +89,7 @@ def label_ranking(rows: DataFrame, model: Packed, top: int = 10, top_of_slice: i
         rows: ``customer_id``, ``types`` (labels the customer has had, may be null) and the model's inputs.
         model: its outputs are the labels, ``extra["thresholds"]`` the probability from which each is recommended.
         top: labels kept of each customer.
-        top_of_slice: labels kept among those the customer has had, and among the others.
+        top_of_slice: labels kept among those the customer has had, and among the rest.
 
     Returns:
         ``customer_id``, ``characteristic``, ``probability``, ``above_threshold``, ``is_discovery``, ``rank`` (among

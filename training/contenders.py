@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from training.evaluation.fitted import Candidate, Judged
-from training.evaluation.leakage import Split
+from training.evaluation.fitted import Evaluation, FittedModel
+from training.evaluation.leakage import SplitDays
 
 if TYPE_CHECKING:
     from training.characteristics.architectures import Study
@@ -38,14 +38,14 @@ class Contenders:
         split: the days of its rows; without it the challenger is refused.
     """
 
-    baseline: Candidate
-    challenger: Candidate
-    evaluate: Callable[..., Judged]
-    further: Sequence[Candidate] = ()
+    baseline: FittedModel
+    challenger: FittedModel
+    evaluate: Callable[..., Evaluation]
+    further: Sequence[FittedModel] = ()
     declared: tuple[str, ...] = ()
     recall: pd.DataFrame | None = None
     study: Study | None = None
-    split: Split | None = None
+    split: SplitDays | None = None
 
 
 def require_both_classes(label: str, train: pd.DataFrame, *held_out: pd.DataFrame) -> None:

@@ -13,7 +13,7 @@ from sklearn.cluster import KMeans
 from features.segments.traits import TRAITS
 from training.characteristics.fit import NUMBERS, Lessons, files_of, with_thresholds
 from training.characteristics.keras_training import served
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.models.lists import label_matrix
 
 #: segments, and customers of all that weigh as much as the members of one
@@ -21,11 +21,11 @@ _SEGMENTS, _SHRINK = 8, 20.0
 _TINY = 1e-6
 
 
-def regressions(given: Lessons) -> Candidate:
+def regressions(given: Lessons) -> FittedModel:
     """Return the logistic regressions, one per characteristic, that the last fit of the network begins as."""
     family = "logistic regressions"
     files = files_of(served(given.begun_on_both.model()), family, given.dictionary, NUMBERS, given.categories)
-    return Candidate(with_thresholds(files, given.validation))
+    return FittedModel(with_thresholds(files, given.validation))
 
 
 def by_segment(known: pd.DataFrame, asked: pd.DataFrame, dictionary: Sequence[str], seed: int) -> np.ndarray:

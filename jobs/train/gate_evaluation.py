@@ -17,7 +17,7 @@ import pandas as pd
 from jobs.train.model_comparison import CHAMPION_METHOD
 from scoring.offers.next_best_offers import HASH
 from training.contenders import Contenders
-from training.evaluation.fitted import Judged
+from training.evaluation.fitted import Evaluation
 from training.models.artifacts import Model, digest
 
 
@@ -52,12 +52,12 @@ class GateEvaluation:
         companion: the model that is served with all of them, if any.
     """
 
-    challenger: Judged
-    own: Judged
-    rivals: Mapping[str, Judged]
+    challenger: Evaluation
+    own: Evaluation
+    rivals: Mapping[str, Evaluation]
     models: Mapping[str, Model]
-    alone: Mapping[str, Judged] = field(default_factory=dict)
-    champion: Judged | None = None
+    alone: Mapping[str, Evaluation] = field(default_factory=dict)
+    champion: Evaluation | None = None
     companion: Companion | None = None
 
     @property
@@ -66,11 +66,11 @@ class GateEvaluation:
         champion = {} if self.champion is None else {CHAMPION_METHOD: self.champion}
         return {name: evaluation.each for name, evaluation in (champion | dict(self.alone)).items()}
 
-    def by_itself(self, method: str) -> Judged:
+    def by_itself(self, method: str) -> Evaluation:
         """Return how a rival does by its own predictions."""
         return self.alone.get(self.models[method].meta.family, self.rivals[method])
 
-    def methods(self, family: str) -> dict[str, Judged]:
+    def methods(self, family: str) -> dict[str, Evaluation]:
         """Return all by the names that the comparison shows; ``family`` is the challenger's."""
         champion = {} if self.champion is None else {CHAMPION_METHOD: self.champion}
         suffix = "" if self.companion is None else self.companion.suffix

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from conf.tables.runs import CANDIDATES, CANDIDATES_EACH, MODEL_COMPARISON, RECALL, SHOWN
 from conf.tables.types import arrow_schema
-from training.evaluation.fitted import Judged
+from training.evaluation.fitted import Evaluation
 from training.models.tracking import Registry
 
 _CURVE: dict[str, pa.DataType] = {
@@ -29,12 +29,12 @@ _CURVE: dict[str, pa.DataType] = {
 #: name of the table among the files of a run
 TABLE = "model_comparison"
 CHAMPION_METHOD = "the champion"
-#: metrics that the table shows, beside the gate's own
+#: metrics that the table shows, besides the gate's own
 _METRICS = ("hit_rate", "ndcg", "recall", "precision", "map")
 
 
 def comparison(
-    judged: Mapping[str, Judged], metric: str, rounds: int, seed: int, recall: pd.DataFrame | None = None
+    judged: Mapping[str, Evaluation], metric: str, rounds: int, seed: int, recall: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """Return a row per method, slice and metric with its 95 % bootstrap interval over customers.
 
@@ -58,7 +58,7 @@ def comparison(
     return pd.concat([rows, pd.DataFrame(more, columns=rows.columns)], ignore_index=True) if more else rows
 
 
-def _shown(judged: Mapping[str, Judged]) -> list[tuple[Any, ...]]:
+def _shown(judged: Mapping[str, Evaluation]) -> list[tuple[Any, ...]]:
     """Return what the methods show that rank; an interval's coverage is another figure of that name."""
     return [
         (method, next(iter(found.slices), "all"), name, found.metrics[name], np.nan, np.nan, len(found.each))
@@ -77,7 +77,7 @@ def _recalled(recall: pd.DataFrame) -> list[tuple[Any, ...]]:
     ]
 
 
-def curve(judged: Judged) -> pd.DataFrame:
+def curve(judged: Evaluation) -> pd.DataFrame:
     """Return the reliability curve of a model on the gate window (:func:`training.evaluation.metrics.reliability`)."""
     from training.evaluation.metrics import reliability
 
@@ -91,8 +91,8 @@ def curves(registry: Registry, names: list[str], day: date) -> pa.Table:
         champion = registry.champion(name, day)
         frame = registry.table(champion.run_id, curve_of(champion.sha256)) if champion else None
         if frame is not None:
-            told = frame.assign(name=name, bin=range(1, len(frame) + 1)).to_dict("records")
-            rows += [{str(key): value for key, value in row.items()} for row in told]
+            bins = frame.assign(name=name, bin=range(1, len(frame) + 1)).to_dict("records")
+            rows += [{str(key): value for key, value in row.items()} for row in bins]
     return pa.Table.from_pylist(rows, schema=pa.schema(_CURVE))
 
 

@@ -1,4 +1,4 @@
-"""What a training leaves beside registered models."""
+"""What a training leaves besides registered models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 @dataclass
 class TrainingResults:
-    """What a training leaves beside registered models.
+    """What a training leaves besides registered models.
 
     Attributes:
         skipped: model -> why it could not be trained.

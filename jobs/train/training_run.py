@@ -23,8 +23,8 @@ from jobs.train.training_results import TrainingResults
 from training import registry
 from training.contenders import Contenders, NotEnoughData
 from training.evaluation.candidate_recall import recall_metrics
-from training.evaluation.fitted import Judged
-from training.evaluation.gate import Decision, decide, faults, stands_in, worse
+from training.evaluation.fitted import Evaluation
+from training.evaluation.gate import GateDecision, decide, faults, stands_in, worse
 from training.evaluation.leakage import leaking_sets, leaks
 from training.models import artifacts
 from training.models.artifacts import Model
@@ -48,8 +48,8 @@ class _Evaluated:
     """A model and how it does on the gate window: as it would serve, and by its own predictions."""
 
     model: Model
-    evaluation: Judged
-    own: Judged
+    evaluation: Evaluation
+    own: Evaluation
 
 
 class TrainingRun:
@@ -137,7 +137,9 @@ class TrainingRun:
                 stands_in(best.each, standing, is_baseline),
             )
 
-    def _decision(self, spec: ModelSpec, contenders: Contenders, gate: GateEvaluation, sets: StoredSets) -> Decision:
+    def _decision(
+        self, spec: ModelSpec, contenders: Contenders, gate: GateEvaluation, sets: StoredSets
+    ) -> GateDecision:
         """Look for faults and leaks, and let the gate decide."""
         challenger, meta, models = gate.challenger, contenders.challenger.model.meta, self.settings.models
         declared = (*spec.inputs, *contenders.declared)
@@ -157,7 +159,9 @@ class TrainingRun:
             models.seed,
         )
 
-    def _log(self, run: Run, spec: ModelSpec, contenders: Contenders, gate: GateEvaluation, decision: Decision) -> None:
+    def _log(
+        self, run: Run, spec: ModelSpec, contenders: Contenders, gate: GateEvaluation, decision: GateDecision
+    ) -> None:
         """Keep with the run what the gate compared: the table, metrics, curves and the companion."""
         models, recall = self.settings.models, contenders.recall
         compared = gate.methods(contenders.challenger.model.meta.family)
@@ -173,7 +177,7 @@ class TrainingRun:
         self,
         run: Run,
         spec: ModelSpec,
-        decision: Decision,
+        decision: GateDecision,
         challenger: _Evaluated,
         baseline: _Evaluated,
         falls_back: bool,

@@ -108,7 +108,7 @@ def joined(words: np.ndarray) -> pa.Array:
     return pc.binary_join(lists, "; ")  # type: ignore[return-value]
 
 
-def told(text: str, form: str, values: np.ndarray, unknown: str) -> np.ndarray:
+def in_words(text: str, form: str, values: np.ndarray, unknown: str) -> np.ndarray:
     """Return values in words (n,); equal values are written once.
 
     Args:
@@ -126,7 +126,7 @@ def _in_words(name: str, values: np.ndarray) -> np.ndarray:
     plain = name.replace("_", " ")
     if name not in WORDS and name not in NUMBERS:
         return np.full(len(values), plain, dtype=object)
-    return told(*(WORDS | NUMBERS)[name], values, f"{plain} unknown")
+    return in_words(*(WORDS | NUMBERS)[name], values, f"{plain} unknown")
 
 
 def _shown(value: float, form: str) -> str:

@@ -1,4 +1,4 @@
-"""What each customer does next, and when: the forecast of the pinned model, in Arrow batches."""
+"""What a customer does next, and when: the forecast of the pinned model, in Arrow batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.evaluation.top_k import best_columns
 from training.models.artifacts import from_bytes
 from training.next_action.forecast import NextAction
 
-#: actions told of a customer
+#: actions that are published of a customer
 MOST = 5
 
 
@@ -37,7 +37,7 @@ def next_actions(visits: DataFrame, model: Packed, day: date, named: str) -> Dat
     def apply(batches: Batches) -> Batches:
         loaded = from_bytes(files)
         if not isinstance(loaded, NextAction):
-            raise TypeError(f"model {loaded.meta.name} tells no next action; train it again")
+            raise TypeError(f"model {loaded.meta.name} forecasts no next action; train it again")
         for batch in batches:
             yield action_batch(batch, loaded, day, named)
 

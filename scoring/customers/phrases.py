@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scoring.customers.driver_words import NUMBERS, WORDS, told
+from scoring.customers.driver_words import NUMBERS, WORDS, in_words
 
 #: an input of a propensity's own scope; {} is its value
 SCOPE_WORDS: dict[str, tuple[str, str]] = {
@@ -41,7 +41,7 @@ def phrases(name: str, values: np.ndarray, own: str, titles: dict[str, str]) -> 
     ['leans to DELI 2.5 times as much as others', 'buys nothing of DELI']
     """
     unknown = f"{name.removeprefix(f'{own}:').replace('_', ' ')} unknown"
-    found = told(*wording(name, own, titles), values, unknown)
+    found = in_words(*wording(name, own, titles), values, unknown)
     if name.startswith(LIKES):
         found[values == 0] = f"buys nothing of {name.removeprefix(LIKES)}"
     return found

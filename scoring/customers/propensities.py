@@ -79,7 +79,7 @@ def propensities(
     asked: Sequence[Propensity],
     day: date,
 ) -> DataFrame:
-    """Score every customer for every label that can be asked of him; attributes only where none is recorded.
+    """Score every customer for every label that can be asked of them; attributes only where none is recorded.
 
     Args:
         rows: result of :func:`propensity_inputs`.

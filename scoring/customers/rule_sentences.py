@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from scoring.customers.phrases import wording
-from training.studies.rule_tree import Condition, Rule
+from training.studies.rule_tree import Condition, TreeRule
 
 #: borders below this tell known values from unknown ones
 _KNOWN = -1e6
@@ -14,7 +14,7 @@ _OWN_KNOWN = ("such a purchase before", "no such purchase ever")
 _WORDS_KNOWN = dict.fromkeys(("interval_days", "gap_last"), ("two visits or more", "fewer than two visits"))
 
 
-def sentence(rule: Rule, label: str = "", titles: dict[str, str] | None = None) -> str:
+def sentence(rule: TreeRule, label: str = "", titles: dict[str, str] | None = None) -> str:
     """Return the rule's conditions as a phrase.
 
     Args:
@@ -24,7 +24,7 @@ def sentence(rule: Rule, label: str = "", titles: dict[str, str] | None = None) 
 
     >>> away = Condition("recency_days", 20.5, math.inf)
     >>> few = Condition("baskets_84", -math.inf, 2.5)
-    >>> sentence(Rule((away, few), 1, 0.5, 1, None, True))
+    >>> sentence(TreeRule((away, few), 1, 0.5, 1, None, True))
     'last basket more than 20 days ago and at most 2 baskets in the last 84 days'
     """
     return " and ".join(_words(each, label, titles or {}) for each in rule.conditions) or "all customers"

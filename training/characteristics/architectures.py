@@ -1,4 +1,4 @@
-"""Which architecture of the characteristic network ranks the validation window best: a study beside the configured one.
+"""A study: which architecture of the characteristic network ranks the validation window best.
 
 All learn from the same rows, stop by the same rule, and are compared on the validation window by paired intervals. The
 night's gate judges the one that is chosen on a window that none of them has seen.

@@ -13,14 +13,14 @@ from training.characteristics.first_purchases import buyers_log_odds
 from training.characteristics.fit import files_of, with_thresholds
 from training.characteristics.keras_training import Linear, served
 from training.characteristics.numpy_network import encode
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.models.lists import label_matrix
 
 #: customers that the three numbers of personal frequency are fitted on
 _ROWS = 1000
 
 
-def baseline(train: pd.DataFrame, validation: pd.DataFrame, dictionary: Sequence[str], seed: int) -> Candidate:
+def baseline(train: pd.DataFrame, validation: pd.DataFrame, dictionary: Sequence[str], seed: int) -> FittedModel:
     """Fit personal frequency: one slope for all characteristics, and a prior for each.
 
     log-odds = a + b log1p(2 baskets_84 + baskets_total) + c log-odds of the share of customers who buy it
@@ -39,13 +39,13 @@ def baseline(train: pd.DataFrame, validation: pd.DataFrame, dictionary: Sequence
     fitted = LogisticRegression(C=1e6).fit(x, bought[rows].toarray().ravel() > 0)
     (slope, weight), constant = fitted.coef_[0], fitted.intercept_[0]
     model = _alone(slope, constant + weight * prior)
-    return Candidate(with_thresholds(files_of(model, "personal frequency", dictionary), validation))
+    return FittedModel(with_thresholds(files_of(model, "personal frequency", dictionary), validation))
 
 
-def popularity(validation: pd.DataFrame, dictionary: Sequence[str]) -> Candidate:
+def popularity(validation: pd.DataFrame, dictionary: Sequence[str]) -> FittedModel:
     """Return what most customers bought last: the shares of buyers in the newest window that may be learnt from."""
     model = _alone(0.0, buyers_log_odds(label_matrix(validation["bought"], None, pd.Index(dictionary))))
-    return Candidate(with_thresholds(files_of(model, "popularity", dictionary), validation))
+    return FittedModel(with_thresholds(files_of(model, "popularity", dictionary), validation))
 
 
 def _alone(slope: float, bias: np.ndarray) -> Any:

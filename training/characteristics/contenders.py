@@ -10,7 +10,7 @@ from training.characteristics.evaluate import judge
 from training.characteristics.examples import truth_of
 from training.characteristics.fit import CharacteristicsConfig, Lessons, fit, last_fit, lessons
 from training.contenders import LEAST_HELD_OUT, Contenders, NotEnoughData
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.evaluation.leakage import split
 from training.networks.loop import Checkpoint
 from training.sets import TrainingSets
@@ -54,7 +54,7 @@ def _contenders(sets: TrainingSets, models: Models, compares_architectures: bool
 
 def _fitted(
     given: Lessons, sets: TrainingSets, models: Models, compares_architectures: bool
-) -> tuple[Candidate, Study | None]:
+) -> tuple[FittedModel, Study | None]:
     """Return the configured network or, after a study of architectures, the chosen one and the study."""
     config = CharacteristicsConfig(prior=tuple(models.prior.rules))
     config = config.configured(models.network, models.max_epochs, models.seed)

@@ -14,7 +14,7 @@ import pandas as pd
 from training.characteristics.columns import BASKETS, CATEGORIES, LISTS, NUMBERS, ORGANIZATION, STAGE, K
 from training.characteristics.examples import seen_of, truth_of
 from training.characteristics.expert_prior import FIRST, STAGES
-from training.evaluation.fitted import Judged
+from training.evaluation.fitted import Evaluation
 from training.evaluation.metrics import (
     binary_metrics,
     paired_bootstrap,
@@ -29,7 +29,7 @@ from training.models.lists import label_matrix
 _ROUNDS = 1000
 
 
-def judge(model: Model, gate: pd.DataFrame, dictionary: Sequence[str], rival: Model | None = None) -> Judged:
+def judge(model: Model, gate: pd.DataFrame, dictionary: Sequence[str], rival: Model | None = None) -> Evaluation:
     """Judge the ranking of characteristics against all that each customer bought.
 
     Args:
@@ -51,8 +51,8 @@ def judge(model: Model, gate: pd.DataFrame, dictionary: Sequence[str], rival: Mo
     if rival is not None and len(slices["discoveries"]):
         other = slices_of(gate, truth, np.asarray(rival.meta.outputs), rival.predict(gate))["discoveries"]
         gain = paired_bootstrap(slices["discoveries"]["ndcg"], other["ndcg"], _ROUNDS, 0)
-        told = zip(("", "_low", "_high"), (gain.value, gain.low, gain.high), strict=True)
-        figures |= {f"ndcg_at_{K}_discovery_over_{rival.meta.family}{end}": value for end, value in told}
+        interval = zip(("", "_low", "_high"), (gain.value, gain.low, gain.high), strict=True)
+        figures |= {f"ndcg_at_{K}_discovery_over_{rival.meta.family}{end}": value for end, value in interval}
     if list(outputs) == list(dictionary):
         figures |= binary_metrics(happened.ravel(), probability.ravel())
     for name, version in (("", model), ("_without_prior", without_prior(model))):
@@ -64,7 +64,7 @@ def judge(model: Model, gate: pd.DataFrame, dictionary: Sequence[str], rival: Mo
     slices |= {name: each[(stages == name).to_numpy()] for name in STAGES if (stages == name).any()}
     found = slices["discoveries"]["ndcg"]
     guards = {"NDCG of discoveries": found} if len(found) else {}
-    return Judged(each["ndcg"], figures, probability, happened, slices, guards)
+    return Evaluation(each["ndcg"], figures, probability, happened, slices, guards)
 
 
 def slices_of(

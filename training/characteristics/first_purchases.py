@@ -1,7 +1,8 @@
 """What the characteristic network starts from for characteristics that a customer never bought.
 
-His own history is silent there. Two things speak: how many of those who never bought it buy it for the first time, and
-what else he has bought, by a linear item-to-item model of low rank. n = customers, l = characteristics, r = rank.
+The own history is silent there. Two things speak: how many of those who never bought it buy it for the first time, and
+what else the customer has bought, by a linear item-to-item model of low rank.
+n = customers, l = characteristics, r = rank.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def first_time_log_odds(owned: sparse.csr_matrix, bought: sparse.csr_matrix) -> 
 
     Args:
         owned: (n, l) ones where the customer had bought it before.
-        bought: (n, l) ones where he bought it in the window.
+        bought: (n, l) ones where the customer bought it in the window.
     """
     first = np.asarray((bought - bought.multiply(owned)).sum(axis=0), dtype="float64").ravel()
     asked = owned.shape[0] - np.asarray(owned.sum(axis=0), dtype="float64").ravel()
@@ -79,7 +80,7 @@ def weights(
         log_odds: (n, l) of the network.
         score: (n, l) of the item-to-item model, fitted on nothing after the window began.
         owned: (n, l) ones where the customer had bought it before the window.
-        bought: (n, l) ones where he bought it in the window.
+        bought: (n, l) ones where the customer bought it in the window.
         seed: of the customers that the three numbers are fitted on.
 
     Returns:

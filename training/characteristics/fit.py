@@ -2,7 +2,8 @@
 
 A fully connected network with one sigmoid per characteristic. It begins as a logistic regression for each, and for what
 a customer never bought as the popularity of first purchases; hidden layers learn what profile, organisation and the
-rest of the history add to that, and last what else he owns; see :mod:`training.characteristics.numpy_network`.
+rest of the history add to that, and last what else the customer owns
+(:mod:`training.characteristics.numpy_network`).
 n = customers, l = characteristics.
 """
 
@@ -21,10 +22,18 @@ from training.characteristics.columns import BASKETS, CATEGORIES, LISTS, NAME, N
 from training.characteristics.examples import truth_of
 from training.characteristics.expert_prior import prior_matrix
 from training.characteristics.first_purchases import buyers_log_odds
-from training.characteristics.keras_training import Linear, Rows, Shape, item_weights, served, trained, with_items
+from training.characteristics.keras_training import (
+    CharacteristicShape,
+    Linear,
+    Rows,
+    item_weights,
+    served,
+    trained,
+    with_items,
+)
 from training.characteristics.logistic import logistic
 from training.characteristics.numpy_network import Network, encode
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.evaluation.metrics import ranking_metrics, top_ranks
 from training.models.artifacts import Meta, Model, from_bytes, to_bytes
 from training.models.classifiers import with_extra
@@ -43,7 +52,7 @@ class CharacteristicsConfig:
     """Everything that changes the fitted network.
 
     ``hidden``: units of the hidden layers; none: the logistic regressions alone. ``items``: whether what else a
-    customer owns speaks for what he never bought.
+    customer owns speaks for what they never bought.
     """
 
     hidden: tuple[int, ...] = (128,)
@@ -91,10 +100,12 @@ class Lessons:
     begun: Linear
     begun_on_both: Linear
 
-    def shape(self, config: CharacteristicsConfig) -> Shape:
+    def shape(self, config: CharacteristicsConfig) -> CharacteristicShape:
         """Return the sizes of a network of ``config``."""
         sizes = len(self.dictionary), len(NUMBERS), self.past.coded.categories.shape[1]
-        return Shape(*sizes, config.hidden, config.dropout, config.training.activation, config.training.seed)
+        return CharacteristicShape(
+            *sizes, config.hidden, config.dropout, config.training.activation, config.training.seed
+        )
 
     def ndcg(self, score: np.ndarray) -> float:
         """Return the mean NDCG of the validation window ranked by ``score`` (n, l)."""
@@ -121,7 +132,7 @@ class FirstFit:
 
 
 def lessons(
-    train: pd.DataFrame, validation: pd.DataFrame, dictionary: Sequence[str], start: Candidate, seed: int
+    train: pd.DataFrame, validation: pd.DataFrame, dictionary: Sequence[str], start: FittedModel, seed: int
 ) -> Lessons:
     """Turn examples into what a network learns from.
 
@@ -145,8 +156,8 @@ def lessons(
     return Lessons(tuple(dictionary), categories, past, rows(validation), both, validation, *begun)
 
 
-def fit(given: Lessons, config: CharacteristicsConfig, checkpoint: Checkpoint | None = None) -> Candidate:
-    """Train the network beside the logistic regressions, twice: the last fit learns from the validation window too.
+def fit(given: Lessons, config: CharacteristicsConfig, checkpoint: Checkpoint | None = None) -> FittedModel:
+    """Train the network on top of the logistic regressions, twice: the last fit learns from the validation window too.
 
     The first fit is judged on the validation window, which says after how many epochs it ranks best, how first
     purchases are forecast, and the thresholds.
@@ -173,7 +184,7 @@ def first_fit(given: Lessons, config: CharacteristicsConfig, checkpoint: Checkpo
 
 def last_fit(
     given: Lessons, config: CharacteristicsConfig, first: FirstFit, checkpoint: Checkpoint | None = None
-) -> Candidate:
+) -> FittedModel:
     """Train as long again on all windows, the thresholds and what weighs first purchases being those of the first."""
     shape, kept = given.shape(config), _kept(given, config, checkpoint)
     kept = kept and replace(kept, name=f"{kept.name}-last")
@@ -184,7 +195,7 @@ def last_fit(
     files = files_of(served(whole), "network", given.dictionary, NUMBERS, given.categories, config)
     limits, newest = first.model.meta.extra["thresholds"], buyers_log_odds(given.valid.bought).tolist()
     model = with_extra(from_bytes(files), thresholds=limits, first_contact=newest)
-    return Candidate(model, config.params, first.curves)
+    return FittedModel(model, config.params, first.curves)
 
 
 def _kept(given: Lessons, config: CharacteristicsConfig, checkpoint: Checkpoint | None) -> Checkpoint | None:
@@ -236,7 +247,7 @@ def files_of(
 
     Args:
         model: result of :func:`training.characteristics.keras_training.served`.
-        family: what it is called beside others.
+        family: what it is called in comparisons.
         dictionary: characteristics in the order of their index.
         numbers: its numeric inputs.
         categories: column -> its known values.

@@ -1,4 +1,4 @@
-"""Where a contact stands in the sales funnel, and the words for a talk with him.
+"""Where a contact stands in the sales funnel, and the words for a talk.
 
 In trade with consumers the stages are derived from the purchases: a first contact has bought at most once, one whom the
 house is losing has to be kept, everyone else is being sold to.
@@ -10,12 +10,12 @@ from pyspark.sql import Column, DataFrame, Window, functions as F
 
 from training.characteristics.expert_prior import FIRST, RETENTION, SALE
 
-#: times his usual interval, and days, without a basket after which a contact has to be kept
+#: times the usual interval, and days, without a basket after which a contact has to be kept
 OVERDUE, LEAST_DAYS = 2.0, 21
 
 
 def stage() -> Column:
-    """Return the stage of a customer of ``PROFILE``: cold, overdue by his own habit, or neither."""
+    """Return the stage of a customer of ``PROFILE``: cold, overdue by their own habit, or neither."""
     overdue = F.coalesce((F.col("overdue_ratio") >= OVERDUE) & (F.col("recency_days") >= LEAST_DAYS), F.lit(False))
     return F.when(F.coalesce("is_cold", F.lit(True)), FIRST).when(overdue, RETENTION).otherwise(SALE)
 
@@ -49,6 +49,6 @@ def of_organizations(ranked: DataFrame, customers: DataFrame, most: int = 10) ->
     belongs = customers.where("organization_id is not null").select("customer_id", "organization_id")
     missed = F.sum(F.log1p(-F.least("probability", F.lit(0.999999))))
     both = ranked.join(belongs, "customer_id").groupBy("organization_id", "characteristic")
-    told = both.agg(F.round(1 - F.exp(missed), 6).alias("probability"), F.count("*").alias("contacts"))
+    chances = both.agg(F.round(1 - F.exp(missed), 6).alias("probability"), F.count("*").alias("contacts"))
     order = Window.partitionBy("organization_id").orderBy(F.desc("probability"), "characteristic")
-    return told.withColumn("rank", F.row_number().over(order)).where(F.col("rank") <= most)
+    return chances.withColumn("rank", F.row_number().over(order)).where(F.col("rank") <= most)

@@ -30,7 +30,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Shape:
+class CharacteristicShape:
     """Sizes of the layers.
 
     Attributes:
@@ -55,7 +55,7 @@ class Shape:
     items: int = 0
 
 
-def build(shape: Shape) -> Any:
+def build(shape: CharacteristicShape) -> Any:
     """Return the untrained model of log-odds; its inputs are the four of ``Encoded``."""
     keras = keras_for(shape.seed)
     ops, layers, labels = keras.ops, keras.layers, shape.labels
@@ -117,7 +117,7 @@ class Linear:
 
     def model(self) -> Any:
         """Return the model without hidden layers."""
-        model = build(Shape(len(self.bias), len(self.mean), len(self.wide) - len(self.mean)))
+        model = build(CharacteristicShape(len(self.bias), len(self.mean), len(self.wide) - len(self.mean)))
         self.put(model)
         return model
 
@@ -136,19 +136,21 @@ def item_weights(model: Any, seed: int, valid: Rows) -> tuple[float, float, floa
     return weights(log_odds(model, valid.coded).astype("float64"), score, owned, valid.bought, seed)
 
 
-def with_items(model: Any, shape: Shape, told: tuple[float, float, float], owned: sparse.csr_matrix) -> Any:
-    """Return a trained model with the item-to-item model beside it.
+def with_items(
+    model: Any, shape: CharacteristicShape, weights: tuple[float, float, float], owned: sparse.csr_matrix
+) -> Any:
+    """Return a trained model with the item-to-item model added.
 
     Args:
         model: of ``shape``, trained.
         shape: sizes.
-        told: result of :func:`item_weights`.
+        weights: result of :func:`item_weights`.
         owned: (n, l) ones, what the item-to-item model learns from.
     """
     left, right = item_factors(owned, shape.seed)
     learnt = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
     learnt |= {"items_in": [left], "items_out": [right]}
-    learnt["first_purchase"] = [np.array(told[:2], dtype="float32")[:, None], np.array(told[2:], dtype="float32")]
+    learnt["first_purchase"] = [np.array(weights[:2], dtype="float32")[:, None], np.array(weights[2:], dtype="float32")]
     whole = build(replace(shape, items=left.shape[1]))
     for name, values in learnt.items():
         whole.get_layer(name).set_weights(values)
@@ -157,13 +159,13 @@ def with_items(model: Any, shape: Shape, told: tuple[float, float, float], owned
 
 def trained(
     rows: Rows,
-    shape: Shape,
+    shape: CharacteristicShape,
     begun: Linear,
     config: NetworkTraining,
     watched: tuple[Rows, Callable[[np.ndarray], float]] | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[Any, dict[str, list[float]]]:
-    """Train the hidden layers beside logistic regressions, which are held still.
+    """Train the hidden layers on top of logistic regressions, which are held still.
 
     For what was never bought it begins with the odds of first purchases, in the mean over all customers.
 

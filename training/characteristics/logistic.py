@@ -53,7 +53,7 @@ def logistic(rows: Rows, begun: Linear, seed: int) -> Linear:
 class _Losses:
     """What is to be made small: ``truth`` (n, l) by ``inputs`` (n, m), a one first, and ``own`` history (4, n, l).
 
-    The weights of own history are drawn towards ``centre`` (4, l), all others towards 0.
+    The weights of own history are drawn towards ``centre`` (4, l), all further ones towards 0.
     """
 
     truth: np.ndarray

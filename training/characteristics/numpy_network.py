@@ -6,11 +6,12 @@ n = rows, d = numeric inputs, c = one-hot categories, l = characteristics, h = h
                + hidden layers of everything (n, l)
 
 where own history is ``log1p`` of the customer's baskets with the characteristic: in 84 days, ever, and twice the first
-plus the second, which is personal frequency; and whether he never bought it. Without hidden layers it is a logistic
-regression per characteristic, and with own history alone it *is* personal frequency, with a prior per characteristic.
-For what he never bought three numbers weigh the log-odds against what else he owns: own x log-odds + items x root of
-(owned (n, l) . (l, r) . (r, l)) + constant. Who never bought anything has the log-odds of popularity in their place,
-since a network learns from buyers. Weights are read from the file itself: a worker starts in a tenth of the time.
+plus the second, which is personal frequency; and whether the customer never bought it. Without hidden layers it is a
+logistic regression per characteristic, and with own history alone it *is* personal frequency, with a prior per
+characteristic. For what was never bought three numbers weigh the log-odds against what else the customer owns:
+own x log-odds + items x root of (owned (n, l) . (l, r) . (r, l)) + constant. Who never bought anything has the log-odds
+of popularity in their place, since a network learns from buyers. Weights are read from the file itself: a worker starts
+in a tenth of the time.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from training.churn.inputs import LABEL, rows
 from training.churn.spec import NAME
 from training.contenders import Contenders, require_both_classes
 from training.evaluation.coverage import evaluate_with_coverage
-from training.evaluation.fitted import Candidate, Judged
+from training.evaluation.fitted import Evaluation, FittedModel
 from training.evaluation.leakage import split
 from training.models.artifacts import Model
 from training.models.classifiers import LogisticConfig, logistic
@@ -21,12 +21,12 @@ from training.networks.loop import Checkpoint
 from training.sets import TrainingSets
 
 
-def baseline(train: pd.DataFrame) -> Candidate:
+def baseline(train: pd.DataFrame) -> FittedModel:
     """Fit a logistic regression on the days since the last purchase alone."""
-    return Candidate(logistic(NAME, train, ["recency_days"], LABEL, LogisticConfig(strength=1e6), "recency alone"))
+    return FittedModel(logistic(NAME, train, ["recency_days"], LABEL, LogisticConfig(strength=1e6), "recency alone"))
 
 
-def evaluate(model: Model, frame: pd.DataFrame) -> Judged:
+def evaluate(model: Model, frame: pd.DataFrame) -> Evaluation:
     """Evaluate probabilities: log-likelihood per customer, and how many can be named at three precisions."""
     return evaluate_with_coverage(model, frame, LABEL)
 
@@ -37,14 +37,14 @@ def contenders(sets: TrainingSets, models: Models) -> Contenders:
 
 
 def network_contenders(sets: TrainingSets, models: Models) -> Contenders:
-    """Fit the networks beside the models of every night, and the baseline."""
+    """Fit the networks and the models of every night, and the baseline."""
     from training.churn.networks import fit_with_networks
 
     checkpoint = Checkpoint(sets.checkpoints, "churn", "")
     return _contenders(sets, models, partial(fit_with_networks, network=models.network, checkpoint=checkpoint))
 
 
-def _contenders(sets: TrainingSets, models: Models, fit_on: Callable[..., Candidate]) -> Contenders:
+def _contenders(sets: TrainingSets, models: Models, fit_on: Callable[..., FittedModel]) -> Contenders:
     windows, active = sets.windows, models.churn_active_days
     weekly = windows.weekly(models.churn_windows)
     train, validation, gate = (

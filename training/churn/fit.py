@@ -11,7 +11,7 @@ import pandas as pd
 
 from training.churn.inputs import LABEL
 from training.churn.spec import INPUTS, NAME
-from training.evaluation.fitted import Candidate, better
+from training.evaluation.fitted import FittedModel, better
 from training.models.artifacts import Model
 from training.models.blends import Blend, blend
 from training.models.classifiers import (
@@ -42,7 +42,7 @@ def fit(
     validation: pd.DataFrame,
     recent: pd.DataFrame | None = None,
     config: ChurnConfig | None = None,
-) -> Candidate:
+) -> FittedModel:
     """Fit a logistic regression and gradient-boosted trees, and keep the best of them and their mean.
 
     Args:
@@ -56,21 +56,21 @@ def fit(
     return settle(members(train, validation, config), validation, recent, config)
 
 
-def members(train: pd.DataFrame, validation: pd.DataFrame, config: ChurnConfig) -> list[Candidate]:
+def members(train: pd.DataFrame, validation: pd.DataFrame, config: ChurnConfig) -> list[FittedModel]:
     """Return a logistic regression and gradient-boosted trees, whose number the validation window chooses."""
     return [
-        Candidate(logistic(NAME, train, INPUTS, LABEL, config.logistic), asdict(config.logistic)),
+        FittedModel(logistic(NAME, train, INPUTS, LABEL, config.logistic), asdict(config.logistic)),
         boosted(NAME, train, validation, INPUTS, LABEL, config.trees),
     ]
 
 
 def settle(
-    fitted: Sequence[Candidate],
+    fitted: Sequence[FittedModel],
     validation: pd.DataFrame,
     recent: pd.DataFrame | None,
     config: ChurnConfig,
     last: Mapping[str, Model] | None = None,
-) -> Candidate:
+) -> FittedModel:
     """Keep the best of some models and the mean of them all, calibrate it, and fit it again on the newest rows.
 
     Args:
@@ -82,14 +82,14 @@ def settle(
     """
     curves = {f"{e.model.meta.family}/{name}": each for e in fitted for name, each in e.curves.items()}
     params = {"blend": [dict(e.params) for e in fitted]}
-    together = Candidate(blend(NAME, [each.model for each in fitted]), params, curves)
+    together = FittedModel(blend(NAME, [each.model for each in fitted]), params, curves)
     best = better([*fitted, together], validation, LABEL)
     settled = calibrated(best.model, validation, LABEL)
     if recent is None:
-        return Candidate(settled, best.params, best.curves)
+        return FittedModel(settled, best.params, best.curves)
     refitted = again(best.model, recent, config, last or {})
     found: Any = settled.meta.extra.get("calibration")
-    return Candidate(with_calibration(refitted, *found) if found else refitted, best.params, best.curves)
+    return FittedModel(with_calibration(refitted, *found) if found else refitted, best.params, best.curves)
 
 
 def again(

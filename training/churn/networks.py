@@ -12,9 +12,9 @@ from conf.settings.schema import NetworkTraining
 from training.churn.fit import ChurnConfig, members, settle
 from training.churn.inputs import LABEL
 from training.churn.spec import INPUTS, NAME
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.networks.convolution import packed
-from training.networks.convolution_fit import Data, Shape, StackConfig, fit
+from training.networks.convolution_fit import ConvolutionConfig, Data, NetworkShape, fit
 from training.networks.loop import Checkpoint, losses_of
 from training.networks.series import CONVOLUTION, FORWARD, SERIES
 
@@ -26,7 +26,7 @@ def fit_with_networks(
     network: NetworkTraining,
     checkpoint: Checkpoint | None = None,
     config: ChurnConfig | None = None,
-) -> Candidate:
+) -> FittedModel:
     """Fit both networks and the models of every night, and keep the best of all and their mean.
 
     Args:
@@ -52,16 +52,16 @@ def classifier(
     windows: Sequence[pd.DataFrame],
     inputs: Sequence[str],
     label: str,
-    config: StackConfig,
+    config: ConvolutionConfig,
     checkpoint: Checkpoint | None = None,
-) -> tuple[Candidate, Candidate]:
+) -> tuple[FittedModel, FittedModel]:
     """Return a network fitted on the first of (training, validation, recent), and its last fit on the third."""
     data = [Data(frame, frame[label].to_numpy(dtype="float32")[:, None]) for frame in windows]
 
     def loss(truth: Any, outputs: Any) -> Any:
         return losses_of(config.training, truth, outputs)[:, 0]
 
-    result = fit(data, Shape(tuple(inputs), 1, SERIES), loss, config, checkpoint)
+    result = fit(data, NetworkShape(tuple(inputs), 1, SERIES), loss, config, checkpoint)
     first, last = (packed(NAME, family, "classifier", tuple(inputs), s) for s in (result.chosen, result.last))
     curves = result.curves
-    return Candidate(first, asdict(config), curves), Candidate(last, asdict(config), curves)
+    return FittedModel(first, asdict(config), curves), FittedModel(last, asdict(config), curves)

@@ -14,8 +14,8 @@ from training.contenders import LEAST_HELD_OUT, LEAST_TRAINING, Contenders, NotE
 from training.days_to_next.fit import DaysConfig, fit
 from training.days_to_next.inputs import CENSORED, FOLLOWED, KNOWN, LABEL, gate_and_training, rows
 from training.days_to_next.log_normal import LogNormalDays, log_likelihoods
-from training.evaluation.fitted import Candidate, Judged
-from training.evaluation.leakage import Split, part
+from training.evaluation.fitted import Evaluation, FittedModel
+from training.evaluation.leakage import SplitDays, part
 from training.models.artifacts import Model
 from training.sets import TrainingSets
 
@@ -28,12 +28,12 @@ BASELINES: dict[str, tuple[str, ...]] = {
 }
 
 
-def baselines(train: pd.DataFrame) -> list[Candidate]:
+def baselines(train: pd.DataFrame) -> list[FittedModel]:
     """Fit the same distribution around simple inputs: the customer's own median gap, and the absence so far too."""
     return [fit(train, inputs, DaysConfig(penalty=0.0), family) for family, inputs in BASELINES.items()]
 
 
-def evaluate(model: Model, frame: pd.DataFrame) -> Judged:
+def evaluate(model: Model, frame: pd.DataFrame) -> Evaluation:
     """Evaluate the log-likelihood of each customer, and whether they come within 28 days.
 
     ``median_error_days`` is the median absolute error of the days of those who came within 84; ``sooner_share`` is the
@@ -51,7 +51,7 @@ def evaluate(model: Model, frame: pd.DataFrame) -> Judged:
         "sooner_share": float((came & (days < median)).mean()),
         "censored_share": float(censored.mean()),
     }
-    return Judged(each, figures, log_normal.chance_within(frame, _MONTH), within)
+    return Evaluation(each, figures, log_normal.chance_within(frame, _MONTH), within)
 
 
 def contenders(sets: TrainingSets, models: Models) -> Contenders:
@@ -74,5 +74,5 @@ def contenders(sets: TrainingSets, models: Models) -> Contenders:
         fit(train),
         lambda model: evaluate(model, gate),
         further,
-        split=Split(part(train, train[KNOWN]), part(gate, gate[KNOWN])),
+        split=SplitDays(part(train, train[KNOWN]), part(gate, gate[KNOWN])),
     )

@@ -13,7 +13,7 @@ from scipy.special import log_ndtr, ndtr
 from training.days_to_next.inputs import CENSORED, LABEL
 from training.days_to_next.log_normal import packed
 from training.days_to_next.spec import INPUTS, NAME
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.models.artifacts import Meta, matrix
 from training.models.logistic import Logits, Scaler
 
@@ -32,7 +32,7 @@ class DaysConfig:
 
 def fit(
     train: pd.DataFrame, inputs: Sequence[str] = INPUTS, config: DaysConfig | None = None, family: str = ""
-) -> Candidate:
+) -> FittedModel:
     """Fit location and spread; O(rows x inputs) an iteration.
 
     Args:
@@ -58,7 +58,7 @@ def fit(
     theta = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
     linear = Logits(scaler, theta[None, :-2], theta[-2:-1])
     meta = Meta(NAME, NAME, family or "log-normal days", tuple(inputs), ("days",))
-    return Candidate(packed(meta, linear, float(np.exp(theta[-1]))), asdict(config))
+    return FittedModel(packed(meta, linear, float(np.exp(theta[-1]))), asdict(config))
 
 
 def _loss(theta: np.ndarray, x: np.ndarray, days: np.ndarray, censored: np.ndarray) -> tuple[float, np.ndarray]:

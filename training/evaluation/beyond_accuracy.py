@@ -1,4 +1,4 @@
-"""What lists of the night show beside how often they hit: figures of frames of ids, as the gate has them.
+"""What lists of the night show besides how often they hit: figures of frames of ids, as the gate has them.
 
 For the figures themselves see :mod:`training.evaluation.full_ranking`.
 """
@@ -16,7 +16,7 @@ def shown_figures(ranked: pd.DataFrame, seen: pd.DataFrame, items: pd.DataFrame,
 
     Args:
         ranked: ``customer_id``, ``item``, ``rank`` (from 1) of the customers whose lists count.
-        seen: ``customer_id``, ``item`` bought before, a pair once: of these customers and any others.
+        seen: ``customer_id``, ``item`` bought before, a pair once: of these customers and possibly more.
         items: ``item``, ``department`` of all items that may be listed; ``seen`` of other items does not count.
         k: length of a list.
 

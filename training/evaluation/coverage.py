@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from training.evaluation.fitted import Judged, judge_binary
+from training.evaluation.fitted import Evaluation, evaluate_binary
 from training.models.artifacts import Model
 
 
-def evaluate_with_coverage(model: Model, frame: pd.DataFrame, label: str) -> Judged:
+def evaluate_with_coverage(model: Model, frame: pd.DataFrame, label: str) -> Evaluation:
     """Evaluate probabilities of one event: log-likelihood per customer, and how many can be named at a precision.
 
     The further metrics are ``named_at_50`` (share of all customers) and ``found_at_50`` (share of those it is true
     of), and the same at 70 and 90 percent.
     """
-    evaluation = judge_binary(model, frame, label)
+    evaluation = evaluate_binary(model, frame, label)
     table = coverage(evaluation.truth, evaluation.probability)
     figures = {
         f"{name}_at_{precision:.0f}": value

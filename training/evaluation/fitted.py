@@ -14,7 +14,7 @@ from training.models.artifacts import Model
 
 
 @dataclass(frozen=True)
-class Candidate:
+class FittedModel:
     """A fitted model with the parameters it was fitted with, and a value per epoch of what was watched."""
 
     model: Model
@@ -23,7 +23,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Evaluation:
     """A model's figures on a window.
 
     Attributes:
@@ -43,19 +43,19 @@ class Judged:
     guards: Mapping[str, pd.Series] = field(default_factory=dict)
 
 
-def judge_binary(model: Model, frame: pd.DataFrame, label: str) -> Judged:
+def evaluate_binary(model: Model, frame: pd.DataFrame, label: str) -> Evaluation:
     """Judge probabilities of one event: log-likelihood, the mean over a customer's rows."""
     probability, truth = model.predict(frame), frame[label].to_numpy(dtype=bool)
-    return Judged(likelihood(probability, frame, label), binary_metrics(truth, probability), probability, truth)
+    return Evaluation(likelihood(probability, frame, label), binary_metrics(truth, probability), probability, truth)
 
 
 def likelihood(probability: np.ndarray, frame: pd.DataFrame, label: str) -> pd.Series:
-    """Return the log-likelihood of each customer (sorted index): the mean over his rows."""
+    """Return the log-likelihood of each customer (sorted index): the mean over their rows."""
     each = log_likelihoods(frame[label].to_numpy(dtype=bool), probability)
     return pd.Series(each).groupby(frame["customer_id"].to_numpy()).mean().sort_index()
 
 
-def better(candidates: Sequence[Candidate], validation: pd.DataFrame, label: str) -> Candidate:
+def better(candidates: Sequence[FittedModel], validation: pd.DataFrame, label: str) -> FittedModel:
     """Return the candidate with the higher log-likelihood on the validation window; the first wins a tie."""
-    values = [float(judge_binary(candidate.model, validation, label).each.mean()) for candidate in candidates]
+    values = [float(evaluate_binary(candidate.model, validation, label).each.mean()) for candidate in candidates]
     return candidates[int(np.argmax(values))]

@@ -16,7 +16,7 @@ TOO_GOOD = 0.999
 
 
 @dataclass(frozen=True)
-class Decision:
+class GateDecision:
     """What the gate decided.
 
     ``baseline`` is the strongest of the baselines; ``low`` and ``high`` bound ``value - baseline_value`` (95 %).
@@ -38,7 +38,7 @@ def decide(
     faults: Sequence[str] = (),
     rounds: int = 1000,
     seed: int = 20260101,
-) -> Decision:
+) -> GateDecision:
     """Decide whether the challenger becomes champion: it has to beat all there is, each by a paired interval.
 
     Args:
@@ -56,14 +56,14 @@ def decide(
     strongest = max(baselines, key=lambda name: float(baselines[name].mean()))
     baseline_value = float(baselines[strongest].mean())
     if found:
-        return Decision(False, "refused: " + "; ".join(found), value, strongest, baseline_value, np.nan, np.nan)
+        return GateDecision(False, "refused: " + "; ".join(found), value, strongest, baseline_value, np.nan, np.nan)
     rivals = {**(further or {}), **baselines}
     gains = {name: paired_bootstrap(challenger, other, rounds, seed) for name, other in rivals.items()}
     promote = all(gain.low > 0 for gain in gains.values())
     reason = ", ".join(_compare(name, gain) for name, gain in gains.items())
     verdict = "promoted: " if promote else "refused: "
     low, high = gains[strongest].low, gains[strongest].high
-    return Decision(promote, verdict + reason, value, strongest, baseline_value, low, high)
+    return GateDecision(promote, verdict + reason, value, strongest, baseline_value, low, high)
 
 
 def worse(
@@ -72,7 +72,7 @@ def worse(
     rounds: int = 1000,
     seed: int = 20260101,
 ) -> list[str]:
-    """Tell in which further metrics the challenger loses to a baseline beyond chance; each is a fault.
+    """Return in which further metrics the challenger loses to a baseline beyond chance; every one is a fault.
 
     Args:
         challenger: metric -> its value per held-out customer (index), higher is better.
@@ -85,13 +85,13 @@ def worse(
         for name, other in baselines.items():
             gain = paired_bootstrap(values, other[metric], rounds, seed)
             if gain.high < 0:
-                told = f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
-                found.append(f"its {metric} is below that of {name}: {told}")
+                interval = f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
+                found.append(f"its {metric} is below that of {name}: {interval}")
     return found
 
 
 def stands_in(baseline: pd.Series, champion: pd.Series | None, is_baseline: bool) -> bool:
-    """Tell whether the best baseline is to serve where no challenger may.
+    """Return whether the best baseline is to serve where no challenger may.
 
     A champion that was trained is never replaced by it. A champion that is a baseline itself has no such protection: it
     serves only since nothing better was found, and the better mean is reason enough.
@@ -110,7 +110,7 @@ def faults(
     inputs: Sequence[str],
     declared: Sequence[str],
 ) -> list[str]:
-    """Tell what makes a model untrustworthy whatever its metric says.
+    """Return what makes a model untrustworthy whatever its metric says.
 
     Args:
         probability: its predictions on the gate window, of any shape.

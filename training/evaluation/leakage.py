@@ -15,14 +15,14 @@ import pandas as pd
 
 
 @dataclass(frozen=True)
-class Part:
+class LabelDays:
     """Rows of one purpose: their earliest ``as_of``, and how many rows have labels that end on a day (index)."""
 
     first: pd.Timestamp | None
     ends: pd.Series
 
 
-def part(rows: pd.DataFrame, days: int | pd.Series) -> Part:
+def part(rows: pd.DataFrame, days: int | pd.Series) -> LabelDays:
     """Read the days of some rows.
 
     Args:
@@ -32,11 +32,11 @@ def part(rows: pd.DataFrame, days: int | pd.Series) -> Part:
     as_of, back = pd.factorize(rows["as_of"])
     starts = pd.to_datetime(pd.Series(back)).to_numpy("datetime64[D]")
     ends = starts[as_of] + np.asarray(days).astype("timedelta64[D]")
-    return Part(pd.Timestamp(starts.min()) if len(starts) else None, pd.Series(ends).value_counts())
+    return LabelDays(pd.Timestamp(starts.min()) if len(starts) else None, pd.Series(ends).value_counts())
 
 
 @dataclass(frozen=True)
-class Split:
+class SplitDays:
     """What contenders learnt from, chose by and are judged on.
 
     Attributes:
@@ -48,10 +48,10 @@ class Split:
             sides; days are not compared then.
     """
 
-    train: Part
-    gate: Part
-    validation: Part | None = None
-    refit: Part | None = None
+    train: LabelDays
+    gate: LabelDays
+    validation: LabelDays | None = None
+    refit: LabelDays | None = None
     shared: int | None = None
 
 
@@ -62,7 +62,7 @@ def split(
     validation: pd.DataFrame | None = None,
     refit: pd.DataFrame | None = None,
     by_customer: bool = False,
-) -> Split:
+) -> SplitDays:
     """Read the days of all parts.
 
     Args:
@@ -78,10 +78,10 @@ def split(
         learnt = pd.concat([train, validation])["customer_id"] if validation is not None else train["customer_id"]
         shared = int(gate["customer_id"].isin(learnt.unique()).sum())
     chose, last = (None if rows is None else part(rows, days) for rows in (validation, refit))
-    return Split(part(train, days), part(gate, days), chose, last, shared)
+    return SplitDays(part(train, days), part(gate, days), chose, last, shared)
 
 
-def leaks(found: Split | None, night: date) -> list[str]:
+def leaks(found: SplitDays | None, night: date) -> list[str]:
     """Return which labels reach into what they must not: of training into validation and gate, of all beyond the night.
 
     Args:

@@ -57,7 +57,7 @@ def slice_figures(slices: Mapping[str, pd.DataFrame], k: int) -> dict[str, float
     """Return mean hit rate and NDCG at ``k`` over all, and of repeats and discoveries; NaN where a slice is empty.
 
     Args:
-        slices: results of :func:`ranking_metrics`: ``all``, ``repeats``, ``discoveries``, and any others.
+        slices: results of :func:`ranking_metrics`: ``all``, ``repeats``, ``discoveries``, and any more.
         k: ranks that count, for the names.
     """
     return {

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.evaluation.metrics import calibration_error
 from training.models.artifacts import Meta, Model, from_bytes, matrix, to_bytes
 
@@ -146,7 +146,7 @@ def trees(
         label: boolean column.
         config: sizes and seed.
         curves: where the validation loss by round goes, for ``Candidate.curves``; thinned to at
-            most :data:`POINTS` values, and ``round`` tells of which rounds they are.
+            most :data:`POINTS` values, and ``round`` has their numbers.
     """
     import lightgbm
 
@@ -155,21 +155,21 @@ def trees(
         for frame in (train, validation)
         if frame is not None
     ]
-    told: dict[str, Any] = {}
+    watched: dict[str, Any] = {}
     stop: list[Any] = [] if validation is None else [lightgbm.early_stopping(config.patience, verbose=False)]
-    watch = [*stop, lightgbm.record_evaluation(told)] if stop else []
+    watch = [*stop, lightgbm.record_evaluation(watched)] if stop else []
     booster = lightgbm.train(config.parameters(), sets[0], config.rounds, valid_sets=sets[1:], callbacks=watch)
     if stop and booster.current_iteration() >= config.rounds:
         log.warning("%s: trees stopped at the cap of %d rounds while they still improved", name, config.rounds)
     if curves is not None:
-        curves |= _thinned(told)
+        curves |= _thinned(watched)
     short = booster.model_to_string(num_iteration=booster.best_iteration if stop else config.rounds)
     return _model(name, "lightgbm", "gradient-boosted trees", inputs, lightgbm.Booster(model_str=short))
 
 
-def _thinned(told: dict[str, dict[str, list[float]]]) -> dict[str, list[float]]:
+def _thinned(watched: dict[str, dict[str, list[float]]]) -> dict[str, list[float]]:
     """Return the first of what was watched, and its rounds from 1: at most :data:`POINTS`, the last among them."""
-    for values in (each for watched in told.values() for each in watched.values()):
+    for values in (losses for metrics in watched.values() for losses in metrics.values()):
         kept = np.unique(np.linspace(0, len(values) - 1, min(POINTS, len(values))).round().astype(int))
         return {"validation_loss": [values[place] for place in kept], "round": [float(place + 1) for place in kept]}
     return {}
@@ -183,13 +183,13 @@ def boosted(
     label: str,
     config: TreesConfig,
     fit: Callable[..., Model] = trees,
-) -> Candidate:
-    """Fit gradient-boosted trees with ``fit``, and keep sizes and curves beside them.
+) -> FittedModel:
+    """Fit gradient-boosted trees with ``fit``, and keep its sizes and curves.
 
     Arguments are those of :func:`trees`.
     """
     curves: dict[str, list[float]] = {}
-    return Candidate(fit(name, train, validation, inputs, label, config, curves), asdict(config), curves)
+    return FittedModel(fit(name, train, validation, inputs, label, config, curves), asdict(config), curves)
 
 
 def trees_again(
@@ -207,11 +207,11 @@ def trees_again(
     Arguments are those of :func:`trees`.
     """
     first = trees(name, train, validation, inputs, label, config, curves)
-    told: Any = calibrated(first, validation, label).meta.extra.get("calibration")
+    calibration: Any = calibrated(first, validation, label).meta.extra.get("calibration")
     rounds = first.booster.num_trees()  # type: ignore[attr-defined]
     rows = pd.concat([validation, train], ignore_index=True)
     last = trees(name, rows, None, inputs, label, replace(config, rounds=rounds))
-    return with_calibration(last, *told) if told else last
+    return with_calibration(last, *calibration) if calibration else last
 
 
 def calibrated(model: Model, validation: pd.DataFrame, label: str) -> Model:

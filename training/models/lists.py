@@ -14,7 +14,7 @@ def label_matrix(types: pd.Series, values: pd.Series | None, dictionary: pd.Inde
 
     Args:
         types: lists of product types, or None.
-        values: lists of numbers beside them; ones where it is None.
+        values: lists of numbers, aligned; ones where it is None.
         dictionary: characteristics in the order of their index.
 
     Returns:

@@ -121,7 +121,7 @@ class Registry:
         Args:
             run: the open run that trained it.
             model: the model.
-            folder: its files; they are kept beside MLflow's own form of the model.
+            folder: its files; they are kept with MLflow's own form of the model.
             tags: of the version; ``sha256``, ``kind`` and ``standing`` are added.
         """
         meta = model.meta
@@ -267,14 +267,14 @@ class Run:
     def curves(self, values: Mapping[str, list[float]]) -> None:
         """Log a value per epoch of each metric: all at once, for a call costs more than a value."""
         now = int(time.time() * 1000)
-        told = [
+        logged = [
             Metric(key, float(value), now, step)
             for key, each in values.items()
             for step, value in enumerate(each, 1)
             if np.isfinite(value)
         ]
-        for start in range(0, len(told), _MOST_METRICS):
-            self.client.log_batch(self.run_id, told[start : start + _MOST_METRICS])
+        for start in range(0, len(logged), _MOST_METRICS):
+            self.client.log_batch(self.run_id, logged[start : start + _MOST_METRICS])
 
     def table(self, name: str, rows: pd.DataFrame) -> None:
         """Keep a table with the run, as ``<name>.json``, which MLflow's pages show."""
@@ -338,7 +338,7 @@ def _version(found: ModelVersion, tags: Mapping[str, str]) -> Version:
 
 @contextmanager
 def _existing() -> Iterator[None]:
-    """Bear that something is there already."""
+    """Ignore the error that says that the thing exists already."""
     try:
         yield
     except MlflowException as error:

@@ -23,7 +23,7 @@ _ZERO = 1e-35
 
 
 @dataclass(frozen=True)
-class Split:
+class TreeSplit:
     """``x[column] <= limit`` goes left; what is missing (NaN, or zero too) goes where ``missing_left`` says.
 
     ``missing`` is LightGBM's: "NaN", "Zero", or "None", where NaN counts as zero.
@@ -49,7 +49,7 @@ class TreeTable:
     Bit j of an outcome says that split j went left.
     """
 
-    splits: tuple[Split, ...]
+    splits: tuple[TreeSplit, ...]
     columns: tuple[int, ...]
     added: np.ndarray
 
@@ -121,7 +121,8 @@ def _table(root: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> TreeT
         without = subset[subset >> place & 1 == 0]
         added.append((value[:, without | 1 << place] - value[:, without]) @ shares[size[without]])
     splits = tuple(
-        Split(node["split_feature"], node["threshold"], node["missing_type"], node["default_left"]) for node in nodes
+        TreeSplit(node["split_feature"], node["threshold"], node["missing_type"], node["default_left"])
+        for node in nodes
     )
     return TreeTable(splits, tuple(columns), np.stack(added))
 

@@ -1,4 +1,4 @@
-"""Small networks as NumPy: convolutions over weeks beside all inputs, then dense layers.
+"""Small networks as NumPy: convolutions over weeks, joined with all inputs, then dense layers.
 
 n = rows, d = inputs, t = weeks, c = channels a week, h = hidden units, o = outputs. A stack is
 
@@ -38,7 +38,7 @@ Layer = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Stack:
+class ConvolutionNetwork:
     """Layers of a network: ``convolutions`` have kernels (width, c, h), ``dense`` ones (d, h); biases (h,).
 
     ``weeks`` are the places of the weekly inputs (t, c), the oldest week first; empty without convolutions.
@@ -105,7 +105,7 @@ class Stack:
         return stream.getvalue()
 
     @staticmethod
-    def of_bytes(content: bytes) -> Stack:
+    def of_bytes(content: bytes) -> ConvolutionNetwork:
         """Read :meth:`to_bytes`."""
         with np.load(io.BytesIO(content), allow_pickle=False) as held:
             arrays = {name: held[name] for name in held.files}
@@ -116,13 +116,15 @@ class Stack:
                 found.append((arrays[f"{name}_kernel"], arrays[f"{name}_bias"]))
         scaler = Scaler(*(arrays[name] for name in ("median", "mean", "scale")))
         activation = str(arrays.get("activation", "relu"))  # files of before hold none
-        return Stack(scaler, arrays["weeks"], tuple(layers["convolution"]), tuple(layers["dense"]), activation)
+        return ConvolutionNetwork(
+            scaler, arrays["weeks"], tuple(layers["convolution"]), tuple(layers["dense"]), activation
+        )
 
 
 class _OfStack:
     def __init__(self, meta: Meta, files: dict[str, bytes]) -> None:
         self.meta, self.files = meta, files
-        self.stack = Stack.of_bytes(files[WEIGHTS_FILE])
+        self.stack = ConvolutionNetwork.of_bytes(files[WEIGHTS_FILE])
 
     def to_bytes(self) -> dict[str, bytes]:
         return self.files
@@ -200,7 +202,9 @@ def read(meta: Meta, files: dict[str, bytes]) -> Model:
     return FORMS[meta.extra["form"]](meta, files)
 
 
-def packed(name: str, family: str, form: str, inputs: tuple[str, ...], stack: Stack, **extra: Any) -> Model:
+def packed(
+    name: str, family: str, form: str, inputs: tuple[str, ...], stack: ConvolutionNetwork, **extra: Any
+) -> Model:
     """Return the model that this stack makes."""
     meta = Meta(name, "stack", family, inputs, ("probability",), {"form": form, **extra})
     return read(meta, {"meta.json": meta.to_json().encode(), WEIGHTS_FILE: stack.to_bytes()})

@@ -13,7 +13,7 @@ from conf.settings.schema import Activation, Loss, NetworkTraining, Optimizer
 from training.models.artifacts import matrix
 from training.models.logistic import Scaler
 from training.networks.backend import keras_for
-from training.networks.convolution import CLIP, Stack
+from training.networks.convolution import CLIP, ConvolutionNetwork
 from training.networks.loop import SCORE, Batch, Checkpoint, keyed, shuffled, train
 
 #: rows that are scored at once
@@ -21,7 +21,7 @@ _BATCH = 8192
 
 
 @dataclass(frozen=True)
-class StackConfig:
+class ConvolutionConfig:
     """Everything that changes the fitted network."""
 
     convolutions: tuple[int, ...] = ()
@@ -52,34 +52,34 @@ class StackConfig:
             seed=self.seed,
         )
 
-    def configured(self, network: NetworkTraining) -> StackConfig:
+    def configured(self, network: NetworkTraining) -> ConvolutionConfig:
         """Return these sizes with the loss, the optimiser and the activation of the configuration."""
         return replace(self, loss=network.loss, optimizer=network.optimizer, activation=network.activation)
 
 
 @dataclass(frozen=True)
 class Data:
-    """Rows to train on: inputs by name, and what the loss takes beside the outputs (n, y)."""
+    """Rows to train on: inputs by name, and what the loss compares the outputs with (n, y)."""
 
     frame: pd.DataFrame
     truth: np.ndarray
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedNetwork:
     """A network fitted on the training rows, which can be compared on the validation window, and its last fit.
 
     ``curves`` holds a value per epoch of what :func:`training.networks.loop.train` watches; the score is minus the loss
     of the validation rows.
     """
 
-    chosen: Stack
-    last: Stack
+    chosen: ConvolutionNetwork
+    last: ConvolutionNetwork
     curves: dict[str, list[float]]
 
 
 @dataclass(frozen=True)
-class Shape:
+class NetworkShape:
     """What goes in and comes out: numeric ``inputs``, the weekly ones among them (oldest week first), and ``outputs``.
 
     ``weeks`` are taken only by a network with convolutions.
@@ -92,11 +92,11 @@ class Shape:
 
 def fit(
     data: Sequence[Data],
-    shape: Shape,
+    shape: NetworkShape,
     loss: Callable[[Any, Any], Any],
-    config: StackConfig,
+    config: ConvolutionConfig,
     checkpoint: Checkpoint | None = None,
-) -> Fitted:
+) -> FittedNetwork:
     """Train on the first rows until the second get no better, then again as long on the third.
 
     Args:
@@ -125,10 +125,10 @@ def fit(
     as_long = config.training.model_copy(update={"epochs": int(np.argmax(curves[SCORE])) + 1})
     last = checkpoint and replace(checkpoint, name=f"{checkpoint.name}-last")
     train(network, _batches(x[2], truth[2], config), _whole(loss), as_long, None, last)
-    return Fitted(chosen, _stack(network, scaler, of_week, config.activation), curves)
+    return FittedNetwork(chosen, _stack(network, scaler, of_week, config.activation), curves)
 
 
-def _batches(x: np.ndarray, truth: np.ndarray, config: StackConfig) -> Callable[[int], Iterator[Batch]]:
+def _batches(x: np.ndarray, truth: np.ndarray, config: ConvolutionConfig) -> Callable[[int], Iterator[Batch]]:
     def batches(epoch: int) -> Iterator[Batch]:
         for part in shuffled(len(x), config.batch, config.seed, epoch):
             yield {"x": x[part], "truth": truth[part]}
@@ -148,7 +148,7 @@ def _whole(loss: Callable[[Any, Any], Any]) -> Callable[[Any, dict[str, Any]], A
     return whole
 
 
-def _stack(network: Any, scaler: Scaler, weeks: np.ndarray, activation: str) -> Stack:
+def _stack(network: Any, scaler: Scaler, weeks: np.ndarray, activation: str) -> ConvolutionNetwork:
     """Take the weights out of a network of Keras."""
     layers: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {"convolution": [], "dense": []}
     for layer in network.layers:
@@ -156,14 +156,14 @@ def _stack(network: Any, scaler: Scaler, weeks: np.ndarray, activation: str) -> 
         if kind in layers:
             kernel, bias = (np.asarray(value, dtype="float64") for value in layer.get_weights())
             layers[kind].append((kernel, bias))
-    return Stack(scaler, weeks, tuple(layers["convolution"]), tuple(layers["dense"]), activation)
+    return ConvolutionNetwork(scaler, weeks, tuple(layers["convolution"]), tuple(layers["dense"]), activation)
 
 
 def _scaled(scaler: Scaler, frame: pd.DataFrame, inputs: Sequence[str]) -> np.ndarray:
     return np.clip(scaler.scaled(matrix(frame, inputs, "network")), -CLIP, CLIP).astype("float32")
 
 
-def _built(width: int, weeks: np.ndarray, outputs: int, config: StackConfig) -> Any:
+def _built(width: int, weeks: np.ndarray, outputs: int, config: ConvolutionConfig) -> Any:
     keras = keras_for(config.seed)
     kept = keras.regularizers.L2(config.l2)
     inputs = keras.Input((width,))

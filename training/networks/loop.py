@@ -221,11 +221,11 @@ def shuffled(size: int, batch: int, seed: int, epoch: int, most: int | None = No
 def _save(checkpoint: Checkpoint | None, state: _State, variables: list[Any]) -> None:
     if checkpoint is None:
         return
-    told = json.dumps({"key": checkpoint.key, "curves": state.curves, "waited": state.waited})
+    progress = json.dumps({"key": checkpoint.key, "curves": state.curves, "waited": state.waited})
     buffer = io.BytesIO()
     arrays = {f"now_{n}": variable.numpy() for n, variable in enumerate(variables)}
     arrays |= {f"best_{n}": best for n, best in enumerate(state.best)}
-    np.savez(buffer, told=np.array(told), **arrays)  # type: ignore[arg-type]
+    np.savez(buffer, told=np.array(progress), **arrays)  # type: ignore[arg-type]
     checkpoint.folder.mkdir(parents=True, exist_ok=True)
     aside = checkpoint.path.with_suffix(".tmp")
     aside.write_bytes(buffer.getvalue())
@@ -237,11 +237,11 @@ def _restored(checkpoint: Checkpoint | None, variables: list[Any]) -> _State | N
     if checkpoint is None or not checkpoint.path.exists():
         return None
     with np.load(checkpoint.path, allow_pickle=False) as stored:
-        told = json.loads(str(stored["told"]))
-        if told["key"] != checkpoint.key:
+        progress = json.loads(str(stored["told"]))
+        if progress["key"] != checkpoint.key:
             return None
         for number, variable in enumerate(variables):
             variable.assign(stored[f"now_{number}"])
         best = [stored[f"best_{number}"] for number in range(sum(name.startswith("best_") for name in stored.files))]
-    log.info("%s goes on after %d epoch(s)", checkpoint.name, len(told["curves"][LOSS]))
-    return _State(told["curves"], best, told["waited"])
+    log.info("%s goes on after %d epoch(s)", checkpoint.name, len(progress["curves"][LOSS]))
+    return _State(progress["curves"], best, progress["waited"])

@@ -52,11 +52,11 @@ def gru(steps: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.n
     """
     units = recurrent.shape[0]
     state = np.zeros((len(steps), units), dtype=steps.dtype)
-    told = steps @ kernel + bias[0]
+    projected = steps @ kernel + bias[0]
     for step in range(steps.shape[1]):
         kept = state @ recurrent + bias[1]
-        gates = sigmoid(told[:, step, : 2 * units] + kept[:, : 2 * units])
+        gates = sigmoid(projected[:, step, : 2 * units] + kept[:, : 2 * units])
         update, reset = gates[:, :units], gates[:, units:]
-        candidate = np.tanh(told[:, step, 2 * units :] + reset * kept[:, 2 * units :])
+        candidate = np.tanh(projected[:, step, 2 * units :] + reset * kept[:, 2 * units :])
         state = update * state + (1 - update) * candidate
     return state

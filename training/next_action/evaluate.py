@@ -14,7 +14,7 @@ import pandas as pd
 
 from conf.settings.schema import Models
 from training.contenders import LEAST_TRAINING, Contenders, NotEnoughData
-from training.evaluation.fitted import Candidate, Judged
+from training.evaluation.fitted import Evaluation, FittedModel
 from training.evaluation.leakage import split
 from training.evaluation.metrics import calibration_error
 from training.models.artifacts import from_bytes
@@ -29,7 +29,7 @@ from training.sets import TrainingSets
 _CHAIN, _OF_AGE = 60.0, 30.0
 
 
-def baselines(rows: pd.DataFrame, config: NextActionConfig) -> list[Candidate]:
+def baselines(rows: pd.DataFrame, config: NextActionConfig) -> list[FittedModel]:
     """Fit the Markov chain, own shares (shrunk to those of everybody) and the shares of everybody; O(rows).
 
     Args:
@@ -64,11 +64,11 @@ def baselines(rows: pd.DataFrame, config: NextActionConfig) -> list[Candidate]:
     for family, (of_state, of_share) in forecasts.items():
         model.get_layer("chain").set_weights([of_state.astype("float32")])
         model.get_layer("own").set_weights([of_share.astype("float32")])
-        found.append(Candidate(from_bytes(files_of(model, family, known, base, config))))
+        found.append(FittedModel(from_bytes(files_of(model, family, known, base, config))))
     return found
 
 
-def evaluate(rows: pd.DataFrame, outputs: Sequence[str], probability: np.ndarray) -> Judged:
+def evaluate(rows: pd.DataFrame, outputs: Sequence[str], probability: np.ndarray) -> Evaluation:
     """Evaluate chances (n, a + 1) of the next action by the logarithm of what the right one got.
 
     Args:
@@ -85,7 +85,7 @@ def evaluate(rows: pd.DataFrame, outputs: Sequence[str], probability: np.ndarray
         "ece": calibration_error(truth.ravel(), probability.ravel()),
         "base_rate": float(np.bincount(right).max() / len(right)),
     }
-    return Judged(pd.Series(each, index=rows["customer_id"]).sort_index(), figures, probability, truth)
+    return Evaluation(pd.Series(each, index=rows["customer_id"]).sort_index(), figures, probability, truth)
 
 
 def _base(rows: pd.DataFrame, known: Sequence[str]) -> np.ndarray:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from conf.settings.schema import NetworkTraining
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.models.artifacts import Meta, from_bytes, to_bytes
 from training.networks.backend import keras_for
 from training.networks.loop import Batch, Checkpoint, choice_losses, keyed, shuffled, train
@@ -49,10 +49,10 @@ class NextActionConfig:
 def fit(
     rows: pd.DataFrame,
     validation: pd.DataFrame,
-    start: Candidate,
+    start: FittedModel,
     config: NextActionConfig,
     checkpoint: Checkpoint | None = None,
-) -> Candidate:
+) -> FittedModel:
     """Train the network from the chain on; the validation window says when to stop.
 
     Args:
@@ -98,7 +98,7 @@ def fit(
 
     curves = train(model, batches, loss, config.training, score, checkpoint)
     params = {"visits": config.visits, "size": config.size, "units": config.units, **config.training.model_dump()}
-    return Candidate(from_bytes(files_of(model, "recurrent network", known, base, config)), params, curves)
+    return FittedModel(from_bytes(files_of(model, "recurrent network", known, base, config)), params, curves)
 
 
 def build(config: NextActionConfig, actions: int) -> Any:

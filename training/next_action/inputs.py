@@ -61,7 +61,7 @@ def visits_of(frame: pd.DataFrame, known: Sequence[str], base: np.ndarray, most:
 
     Args:
         frame: a row per customer with ``actions`` and ``days_ago``, the newest first; None without a visit.
-        known: actions in the order of their index; others are the last of them.
+        known: actions in the order of their index; all that are not listed are the last of them.
         base: (a + 1,) shares of everybody that the own ones are shrunk to.
         most: visits t.
 

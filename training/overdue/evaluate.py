@@ -8,7 +8,7 @@ from conf.settings.schema import Models
 from features.customers.series_labels import MOST_LIMIT
 from training.contenders import Contenders, NotEnoughData, require_both_classes
 from training.evaluation.coverage import evaluate_with_coverage
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.evaluation.leakage import split
 from training.models.classifiers import LogisticConfig, logistic
 from training.overdue.fit import fit
@@ -17,10 +17,10 @@ from training.overdue.spec import NAME
 from training.sets import TrainingSets
 
 
-def baseline(train: pd.DataFrame) -> Candidate:
+def baseline(train: pd.DataFrame) -> FittedModel:
     """Fit a logistic regression on the absence so far over the customer's mean interval alone."""
     config = LogisticConfig(strength=1e6)
-    return Candidate(logistic(NAME, train, ["overdue_ratio"], LABEL, config, "absence over interval alone"))
+    return FittedModel(logistic(NAME, train, ["overdue_ratio"], LABEL, config, "absence over interval alone"))
 
 
 def contenders(sets: TrainingSets, models: Models) -> Contenders:
@@ -31,7 +31,7 @@ def contenders(sets: TrainingSets, models: Models) -> Contenders:
     """
     gate_day, days = sets.windows.longer(MOST_LIMIT, models.churn_windows)
     if not days:
-        raise NotEnoughData(f"own rhythm: two times {MOST_LIMIT} days after {models.min_history_days} are needed")
+        raise NotEnoughData(f"overdue: two times {MOST_LIMIT} days after {models.min_history_days} are needed")
     train, gate = rows(sets.purchase_series(days)), rows(sets.purchase_series(gate_day))
     require_both_classes(LABEL, train, gate)
     return Contenders(

@@ -6,13 +6,13 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.models.classifiers import LogisticConfig, logistic
 from training.overdue.inputs import LABEL
 from training.overdue.spec import INPUTS, NAME
 
 
-def fit(train: pd.DataFrame, config: LogisticConfig | None = None) -> Candidate:
+def fit(train: pd.DataFrame, config: LogisticConfig | None = None) -> FittedModel:
     """Fit a logistic regression of the absence that outlasts the customer's own limit."""
     config = config or LogisticConfig(strength=0.01)
-    return Candidate(logistic(NAME, train, INPUTS, LABEL, config), asdict(config))
+    return FittedModel(logistic(NAME, train, INPUTS, LABEL, config), asdict(config))

@@ -20,7 +20,7 @@ from sklearn.linear_model import LinearRegression, TweedieRegressor
 
 from conf.settings.propensities import Amount
 from training.evaluation.amounts import deviances, value_metrics
-from training.evaluation.fitted import Candidate, Judged
+from training.evaluation.fitted import Evaluation, FittedModel
 from training.models.artifacts import Meta, Model, from_bytes, matrix, to_bytes
 from training.models.classifiers import TreesConfig, prepared, with_extra
 from training.propensity.fit import OWN, simplest
@@ -45,29 +45,29 @@ class AmountConfig:
     )
 
 
-def baseline(asked: Amount, train: pd.DataFrame) -> Candidate:
+def baseline(asked: Amount, train: pd.DataFrame) -> FittedModel:
     """Fit what an amount is held against: the spend of 84 days in the scope alone, or the mean of what is recorded."""
     if asked.scope is None:
-        return Candidate(linear(asked.model, train, ["tenure_days"], 1e9, "mean alone"))
-    return Candidate(linear(asked.model, train, [f"{asked.label}:spend_84"], 0.0, "own spend alone"))
+        return FittedModel(linear(asked.model, train, ["tenure_days"], 1e9, "mean alone"))
+    return FittedModel(linear(asked.model, train, [f"{asked.label}:spend_84"], 0.0, "own spend alone"))
 
 
 def ladder(
     name: str, train: pd.DataFrame, validation: pd.DataFrame, columns: Sequence[str], config: AmountConfig
-) -> dict[str, Candidate]:
+) -> dict[str, FittedModel]:
     """Fit every rung, the simplest first; the validation window says how many trees there are."""
     own = [column for column in columns if column.startswith(f"{name.removeprefix('propensity_')}:")]
     penalty = {"penalty": config.penalty}
-    rungs = {OWN: Candidate(linear(name, train, own, config.penalty, f"linear on the {OWN}"), penalty)} if own else {}
+    rungs = {OWN: FittedModel(linear(name, train, own, config.penalty, f"linear on the {OWN}"), penalty)} if own else {}
     return rungs | {
-        "linear": Candidate(linear(name, train, columns, config.penalty, "generalised linear model"), penalty),
-        "trees": Candidate(boosted(name, train, validation, columns, config.trees), asdict(config.trees)),
+        "linear": FittedModel(linear(name, train, columns, config.penalty, "generalised linear model"), penalty),
+        "trees": FittedModel(boosted(name, train, validation, columns, config.trees), asdict(config.trees)),
     }
 
 
 def fit(
     name: str, train: pd.DataFrame, validation: pd.DataFrame, columns: Sequence[str], config: AmountConfig
-) -> Candidate:
+) -> FittedModel:
     """Fit the ladder, keep the simplest rung within one standard error of the least deviance, and fit it again.
 
     Args:
@@ -85,8 +85,8 @@ def fit(
     else:
         rounds = max(1, chosen.booster.num_trees())  # type: ignore[attr-defined]
         again = boosted(name, both, None, columns, replace(config.trees, rounds=rounds))
-    told = {f"validation {each}": float(judge(found.model, validation).each.mean()) for each, found in rungs.items()}
-    return Candidate(again, {"rung": rung, **rungs[rung].params, **told})
+    scores = {f"validation {each}": float(judge(found.model, validation).each.mean()) for each, found in rungs.items()}
+    return FittedModel(again, {"rung": rung, **rungs[rung].params, **scores})
 
 
 def linear(name: str, train: pd.DataFrame, inputs: Sequence[str], penalty: float, family: str) -> Model:
@@ -126,14 +126,14 @@ def chance_of_any(model: Model, expected: np.ndarray) -> np.ndarray:
     return _chance(expected, float(model.meta.extra["dispersion"]))
 
 
-def judge(model: Model, frame: pd.DataFrame) -> Judged:
+def judge(model: Model, frame: pd.DataFrame) -> Evaluation:
     """Judge expectations: negative deviance of each customer, ``rmse`` and further figures of the window."""
     expected, truth = model.predict(frame), frame[LABEL].to_numpy(dtype="float64")
     floor = _LEAST * max(float(truth.mean()), _LEAST)
     each = pd.Series(-deviances(truth, expected, floor)).groupby(frame["customer_id"].to_numpy()).mean().sort_index()
     rmse = float(np.sqrt(np.mean((truth - expected) ** 2)))
     figures = value_metrics(truth, expected) | {"deviance": -float(each.mean()), "rmse": rmse}
-    return Judged(each, figures, expected, truth)
+    return Evaluation(each, figures, expected, truth)
 
 
 def _amounts(frame: pd.DataFrame) -> np.ndarray:

@@ -11,8 +11,8 @@ from conf.settings.propensities import Amount, Propensity, Purchase, Return, is_
 from conf.settings.schema import Models
 from training.contenders import Contenders, require_both_classes
 from training.evaluation.coverage import coverage
-from training.evaluation.fitted import Candidate, Judged, judge_binary
-from training.evaluation.leakage import Split, split
+from training.evaluation.fitted import Evaluation, FittedModel, evaluate_binary
+from training.evaluation.leakage import SplitDays, split
 from training.models.classifiers import LogisticConfig, logistic
 from training.propensity import amounts
 from training.propensity.fit import LadderConfig, fit, with_bands
@@ -24,7 +24,7 @@ from training.sets import TrainingSets
 PRECISIONS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
-def baseline(propensity: Propensity, train: pd.DataFrame) -> Candidate:
+def baseline(propensity: Propensity, train: pd.DataFrame) -> FittedModel:
     """Fit what a label is held against: personal frequency, shopping frequency, recency or the base rate alone."""
     name, label = propensity.model, propensity.label
     if isinstance(propensity, Purchase) and propensity.kind == "buys":
@@ -36,10 +36,10 @@ def baseline(propensity: Propensity, train: pd.DataFrame) -> Candidate:
     else:
         columns, family = ["tenure_days"], "base rate"
     strength = 1e-9 if family == "base rate" else 1e6
-    return Candidate(logistic(name, train, columns, LABEL, LogisticConfig(strength=strength), family))
+    return FittedModel(logistic(name, train, columns, LABEL, LogisticConfig(strength=strength), family))
 
 
-def figures(judged: Judged) -> Judged:
+def figures(judged: Evaluation) -> Evaluation:
     """Add how many of the customers can be named at a precision to what is known of a model."""
     table = coverage(judged.truth, judged.probability, PRECISIONS)
     named = {
@@ -54,7 +54,7 @@ def contenders(frames: WideFrames, asked: Propensity, sets: TrainingSets, models
     if isinstance(asked, Amount):
         return _amount_contenders(frames, asked, sets)
 
-    def fit_ladder(train: pd.DataFrame, validation: pd.DataFrame) -> Candidate:
+    def fit_ladder(train: pd.DataFrame, validation: pd.DataFrame) -> FittedModel:
         columns = inputs(asked, frames.hints, frames.liked(sets))
         return fit(asked.model, train, validation, columns, LadderConfig())
 
@@ -81,7 +81,7 @@ def _contenders(
     frames: WideFrames,
     asked: Propensity,
     sets: TrainingSets,
-    fit_on: Callable[[pd.DataFrame, pd.DataFrame], Candidate],
+    fit_on: Callable[[pd.DataFrame, pd.DataFrame], FittedModel],
 ) -> Contenders:
     """Return what ``fit_on`` makes of training and validation rows, and the label's baseline."""
     train, validation, gate = windows_of(frames, sets, asked)
@@ -89,7 +89,7 @@ def _contenders(
     return Contenders(
         with_bands(baseline(asked, train), validation),
         with_bands(fit_on(train, validation), validation),
-        lambda model: figures(judge_binary(model, gate, LABEL)),
+        lambda model: figures(evaluate_binary(model, gate, LABEL)),
         declared=_of_departments(frames, sets),
         split=_split(sets, asked, train, validation, gate),
     )
@@ -115,6 +115,6 @@ def _of_departments(frames: WideFrames, sets: TrainingSets) -> tuple[str, ...]:
 
 def _split(
     sets: TrainingSets, asked: Propensity, train: pd.DataFrame, validation: pd.DataFrame, gate: pd.DataFrame
-) -> Split:
+) -> SplitDays:
     """Return the days of the parts, or of a label without a horizon that their customers differ."""
     return split(train, gate, sets.windows.horizon.days, validation, by_customer=is_recorded(asked))

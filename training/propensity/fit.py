@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from training.evaluation.fitted import Candidate, Judged, better, judge_binary
+from training.evaluation.fitted import Evaluation, FittedModel, better, evaluate_binary
 from training.models.artifacts import Model
 from training.models.classifiers import (
     LogisticConfig,
@@ -57,7 +57,7 @@ class LadderConfig:
 
 def ladder(
     name: str, train: pd.DataFrame, validation: pd.DataFrame, columns: Sequence[str], config: LadderConfig
-) -> dict[str, Candidate]:
+) -> dict[str, FittedModel]:
     """Fit every rung, all calibrated on validation, the simplest first.
 
     They are logistic regression on the history in the own scope (where there is one), naive Bayes and logistic
@@ -65,14 +65,14 @@ def ladder(
     """
     own = [column for column in columns if column.startswith(f"{name.removeprefix('propensity_')}:")]
 
-    def line(taken: Sequence[str], family: str) -> Candidate:
+    def line(taken: Sequence[str], family: str) -> FittedModel:
         fitted = [logistic(name, train, taken, LABEL, each, family) for each in config.logistic]
         candidates = zip(fitted, config.logistic, strict=True)
-        return better([Candidate(model, asdict(each)) for model, each in candidates], validation, LABEL)
+        return better([FittedModel(model, asdict(each)) for model, each in candidates], validation, LABEL)
 
     rungs = {OWN: line(own, f"logistic regression on the {OWN}")} if own else {}
     rungs |= {
-        "naive Bayes": Candidate(naive_bayes(name, train, columns, LABEL)),
+        "naive Bayes": FittedModel(naive_bayes(name, train, columns, LABEL)),
         "logistic regression": line(columns, "logistic regression"),
         "trees": better(
             [boosted(name, train, validation, columns, LABEL, sizes) for sizes in config.trees], validation, LABEL
@@ -81,7 +81,7 @@ def ladder(
     return {rung: replace(found, model=calibrated(found.model, validation, LABEL)) for rung, found in rungs.items()}
 
 
-def simplest(rungs: dict[str, Candidate], judge: Callable[[Model], Judged]) -> str:
+def simplest(rungs: dict[str, FittedModel], judge: Callable[[Model], Evaluation]) -> str:
     """Return the first rung that ``judge`` finds within one standard error of the best, paired by customer."""
     each = {rung: judge(found.model).each for rung, found in rungs.items()}
     best = each[max(each, key=lambda rung: float(each[rung].mean()))]
@@ -95,7 +95,7 @@ def simplest(rungs: dict[str, Candidate], judge: Callable[[Model], Judged]) -> s
 
 def fit(
     name: str, train: pd.DataFrame, validation: pd.DataFrame, columns: Sequence[str], config: LadderConfig
-) -> Candidate:
+) -> FittedModel:
     """Fit the ladder, keep the simplest rung as good as the best, and fit it again with the validation window.
 
     Args:
@@ -106,24 +106,24 @@ def fit(
         config: penalties and sizes.
     """
     rungs = ladder(name, train, validation, columns, config)
-    rung = simplest(rungs, lambda model: judge_binary(model, validation, LABEL))
+    rung = simplest(rungs, lambda model: evaluate_binary(model, validation, LABEL))
     again = _again(rungs[rung], pd.concat([train, validation], ignore_index=True))
     calibration: Any = rungs[rung].model.meta.extra.get("calibration")
-    told = {
-        f"validation {each}": float(judge_binary(found.model, validation, LABEL).each.mean())
+    scores = {
+        f"validation {each}": float(evaluate_binary(found.model, validation, LABEL).each.mean())
         for each, found in rungs.items()
     }
-    params = {"rung": rung, **rungs[rung].params, **told}
-    return Candidate(with_calibration(again, *calibration) if calibration else again, params, rungs[rung].curves)
+    params = {"rung": rung, **rungs[rung].params, **scores}
+    return FittedModel(with_calibration(again, *calibration) if calibration else again, params, rungs[rung].curves)
 
 
-def with_bands(found: Candidate, frame: pd.DataFrame) -> Candidate:
+def with_bands(found: FittedModel, frame: pd.DataFrame) -> FittedModel:
     """Fix the borders of the bands, so that they hold still from night to night: by the shares of ``frame``."""
     borders = np.quantile(found.model.predict(frame), BANDS)
     return replace(found, model=with_extra(found.model, bands=[float(border) for border in borders]))
 
 
-def _again(chosen: Candidate, both: pd.DataFrame) -> Model:
+def _again(chosen: FittedModel, both: pd.DataFrame) -> Model:
     model, columns = chosen.model, chosen.model.meta.inputs
     if model.meta.family == "naive Bayes":
         return naive_bayes(model.meta.name, both, columns, LABEL)

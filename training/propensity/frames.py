@@ -10,7 +10,7 @@ import pandas as pd
 
 from conf.settings.propensities import Propensities, Purchase, Return
 from conf.settings.schema import NetworkTraining
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.networks.loop import Checkpoint
 from training.propensity.inputs import (
     HISTORY_INPUTS,
@@ -31,12 +31,12 @@ class WideFrames:
     def __init__(self, propensities: Propensities) -> None:
         """Keep the labels."""
         self.labels = list(propensities.scopes)
-        #: labels that are inputs of the others' models; an amount repeats what a purchase in its scope says
+        #: labels that are inputs of the models of other labels; an amount repeats what a purchase in its scope says
         self.hints = [each.label for each in propensities.labels if isinstance(each, Purchase)]
         self.networked = [each for each in propensities.labels if isinstance(each, Purchase | Return)]
         self._kept: dict[date, pd.DataFrame] = {}
         self._liked: list[str] | None = None
-        self._heads: dict[str, Candidate] = {}
+        self._heads: dict[str, FittedModel] = {}
 
     def liked(self, sets: TrainingSets) -> list[str]:
         """Return the departments that are inputs, settled on the newest training window."""
@@ -56,7 +56,7 @@ class WideFrames:
         own = [f"{label}:{name}" for label in self.hints for name in HISTORY_INPUTS]
         return [*SERIES_INPUTS, *PROFILE_INPUTS, *own, *(f"likes:{department}" for department in liked)]
 
-    def heads(self, sets: TrainingSets, network: NetworkTraining) -> dict[str, Candidate]:
+    def heads(self, sets: TrainingSets, network: NetworkTraining) -> dict[str, FittedModel]:
         """Return each label's head of the network of all labels, which is fitted when first asked for."""
         if not self._heads:
             from training.propensity import multitask

@@ -63,7 +63,7 @@ def wide(
 
     Returns:
         ``customers`` without lists, and float32 ``<label>:<column>`` and ``likes:<department>``; a department the
-        customer never bought in has lean 0.
+        customer never bought in has affinity 0.
     """
     place = pd.Index(pd.Series(labels, dtype=object)).get_indexer(pd.Index(history["label"].astype(object)))
     known = place >= 0
@@ -75,10 +75,10 @@ def wide(
     for name, each in cells.items():
         each[never] = 0.0 if name in _ZEROS else 1.0 if name == "absence_by_rate" else np.nan
         parts |= {f"{label}:{name}": each[:, number] for number, label in enumerate(labels)}
-    lean = label_matrix(customers["likes"], customers["lean"], pd.Index(pd.Series(liked, dtype=object))).toarray()
-    parts |= {f"likes:{department}": lean[:, number] for number, department in enumerate(liked)}
-    others = customers.drop(columns=list(LISTS))
-    return others.join(pd.DataFrame(parts, index=customers.index)) if parts else others
+    affinity = label_matrix(customers["likes"], customers["lean"], pd.Index(pd.Series(liked, dtype=object))).toarray()
+    parts |= {f"likes:{department}": affinity[:, number] for number, department in enumerate(liked)}
+    kept = customers.drop(columns=list(LISTS))
+    return kept.join(pd.DataFrame(parts, index=customers.index)) if parts else kept
 
 
 def inputs(propensity: Propensity, labels: Sequence[str], liked: Sequence[str]) -> list[str]:
@@ -87,12 +87,12 @@ def inputs(propensity: Propensity, labels: Sequence[str], liked: Sequence[str]) 
     own = [f"{propensity.label}:{name}" for name in HISTORY_INPUTS] if scoped else []
     if isinstance(propensity, Purchase) and propensity.kind == "adopts":
         own = []  # the scope's history is empty by definition
-    others = [f"{label}:visits_decay_112" for label in labels if label != propensity.label]
-    return [*SERIES_INPUTS, *PROFILE_INPUTS, *own, *others, *(f"likes:{department}" for department in liked)]
+    further = [f"{label}:visits_decay_112" for label in labels if label != propensity.label]
+    return [*SERIES_INPUTS, *PROFILE_INPUTS, *own, *further, *(f"likes:{department}" for department in liked)]
 
 
 def eligible(frame: pd.DataFrame, propensity: Propensity) -> np.ndarray:
-    """Tell of which customers the label can be asked (n,); attributes are asked of all who ever bought."""
+    """Return of which customers the label can be asked (n,); attributes are asked of all who ever bought."""
     baskets = frame["visits_total"].to_numpy(dtype="float64", na_value=0.0)
     bought = np.nan_to_num(baskets) > 0
     if isinstance(propensity, FirstPurchase):
@@ -110,7 +110,7 @@ def rows(frame: pd.DataFrame, propensity: Propensity) -> pd.DataFrame:
 
     Args:
         frame: result of :func:`wide` with ``returned`` (bought anything within the horizon), ``bought:<label>`` for
-            labels with a scope (``spent:<label>`` beside it) and ``recorded:<label>`` (null: unknown) for attributes.
+            labels with a scope (and ``spent:<label>``) and ``recorded:<label>`` (null: unknown) for attributes.
         propensity: the label.
     """
     kept = frame[eligible(frame, propensity)]

@@ -1,6 +1,6 @@
 """One network for all propensities with a horizon: what they have in common is learnt once, each has a head of its own.
 
-Keras trains it on the rows of all labels; a label whose question cannot be asked of a customer is left out of his loss.
+Keras trains it on the rows of all labels; a label whose question cannot be asked of a customer is left out of the loss.
 A head with the shared layers below it is a model like any other, served as ``convolution``. n = rows, l = labels.
 
 Reference: Caruana (1997), "Multitask Learning", Machine Learning 28.
@@ -17,15 +17,15 @@ import numpy as np
 import pandas as pd
 
 from conf.settings.propensities import Propensity
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.models.classifiers import calibrated, with_calibration
-from training.networks.convolution import Stack, packed
-from training.networks.convolution_fit import Data, Shape, StackConfig, fit
+from training.networks.convolution import ConvolutionNetwork, packed
+from training.networks.convolution_fit import ConvolutionConfig, Data, NetworkShape, fit
 from training.networks.loop import Checkpoint, losses_of
 from training.propensity.inputs import LABEL, rows
 
 FAMILY = "multi-task network"
-SIZES = StackConfig(hidden=(64, 32))
+SIZES = ConvolutionConfig(hidden=(64, 32))
 
 
 def heads(
@@ -33,9 +33,9 @@ def heads(
     validation: pd.DataFrame,
     asked: Sequence[Propensity],
     columns: Sequence[str],
-    config: StackConfig = SIZES,
+    config: ConvolutionConfig = SIZES,
     checkpoint: Checkpoint | None = None,
-) -> dict[str, Candidate]:
+) -> dict[str, FittedModel]:
     """Fit the network and return the model of each label.
 
     Args:
@@ -48,7 +48,7 @@ def heads(
     """
     both = pd.concat([train, validation], ignore_index=True)
     data = [Data(frame, targets(frame, asked)) for frame in (train, validation, both)]
-    found = fit(data, Shape(tuple(columns), len(asked)), partial(masked_loss, config), config, checkpoint)
+    found = fit(data, NetworkShape(tuple(columns), len(asked)), partial(masked_loss, config), config, checkpoint)
     made = {}
     for place, each in enumerate(asked):
         first, last = (
@@ -57,7 +57,7 @@ def heads(
         )
         settled = calibrated(first, rows(validation, each), LABEL).meta.extra.get("calibration")
         model = with_calibration(last, *settled) if settled else last
-        made[each.label] = Candidate(model, asdict(config), found.curves)
+        made[each.label] = FittedModel(model, asdict(config), found.curves)
     return made
 
 
@@ -72,7 +72,7 @@ def targets(frame: pd.DataFrame, asked: Sequence[Propensity]) -> np.ndarray:
     return np.concatenate([truth, known], axis=1)
 
 
-def masked_loss(config: StackConfig, truth: Any, outputs: Any) -> Any:
+def masked_loss(config: ConvolutionConfig, truth: Any, outputs: Any) -> Any:
     """Return each row's mean loss over the labels that can be asked of it; 0 where none can.
 
     Args:
@@ -88,6 +88,6 @@ def masked_loss(config: StackConfig, truth: Any, outputs: Any) -> Any:
     return ops.sum(each, axis=1) / ops.maximum(ops.sum(known, axis=1), 1)
 
 
-def _head(stack: Stack, place: int) -> Stack:
+def _head(stack: ConvolutionNetwork, place: int) -> ConvolutionNetwork:
     kernel, bias = stack.dense[-1]
     return replace(stack, dense=(*stack.dense[:-1], (kernel[:, place : place + 1], bias[place : place + 1])))

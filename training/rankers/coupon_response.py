@@ -1,8 +1,8 @@
 """What becomes of a coupon: P(redeems it), and P(buys in its scope), within the horizon.
 
 One in a thousand coupons is redeemed. So the model of redemptions learns from many windows, with small trees
-and without the customer's habits. Each customer is offered the coupons that he is likeliest to redeem: so a model that
-goes live must order them no worse than the baselines, personal frequency in the scope among them.
+and without the customer's habits. A customer is offered the coupons that are most likely to be redeemed: so a
+model that goes live must order them no worse than the baselines, personal frequency in the scope among them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from training.evaluation.fitted import Candidate, Judged, better, likelihood
+from training.evaluation.fitted import Evaluation, FittedModel, better, likelihood
 from training.evaluation.metrics import binary_metrics, ranking_metrics, ranks
 from training.models.artifacts import Model
 from training.models.classifiers import (
@@ -30,7 +30,7 @@ RESPONSE = "coupon_response"
 SCOPE = "coupon_scope"
 #: label of each model
 LABELS = {RESPONSE: "redeemed", SCOPE: "bought"}
-#: baselines that have to be beaten, the best of which serves where they are not: what each is told
+#: baselines that have to be beaten, the best of which serves where they are not: their inputs
 BASELINES: dict[str, dict[str, tuple[str, ...]]] = {
     RESPONSE: {"personal frequency in the scope": ("scope_frequency",), "coupon popularity": ("offer_responses",)},
     SCOPE: {"personal frequency in the scope": ("scope_baskets_84", "scope_baskets_total")},
@@ -58,7 +58,7 @@ class ResponseConfig:
     Attributes:
         trees: sizes; ``min_rows`` follows from ``leaf_share``.
         leaf_share: least share of the rows in a leaf.
-        others: coupons that were not redeemed, for each that was, of which it learns.
+        negatives: coupons that were not redeemed that it learns from, for one that was.
     """
 
     trees: TreesConfig = field(
@@ -67,20 +67,21 @@ class ResponseConfig:
         )
     )
     leaf_share: float = 0.04
-    others: int = 150
+    negatives: int = 150
 
 
-def baselines(name: str, train: pd.DataFrame) -> list[Candidate]:
+def baselines(name: str, train: pd.DataFrame) -> list[FittedModel]:
     """Fit the baselines of model ``name``."""
     config = LogisticConfig(strength=1e6)
     return [
-        Candidate(logistic(name, train, told, LABELS[name], config, family)) for family, told in BASELINES[name].items()
+        FittedModel(logistic(name, train, inputs, LABELS[name], config, family))
+        for family, inputs in BASELINES[name].items()
     ]
 
 
 def fit(
     name: str, train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], config: CouponConfig
-) -> Candidate:
+) -> FittedModel:
     """Fit a logistic regression and gradient-boosted trees, and return the better on the validation window.
 
     Args:
@@ -91,12 +92,12 @@ def fit(
         config: penalty, sizes and seed.
     """
     label = LABELS[name]
-    linear = Candidate(logistic(name, train, inputs, label, config.logistic), asdict(config.logistic))
+    linear = FittedModel(logistic(name, train, inputs, label, config.logistic), asdict(config.logistic))
     best = better([linear, boosted(name, train, validation, inputs, label, config.trees)], validation, label)
-    return Candidate(calibrated(best.model, validation, label), best.params, best.curves)
+    return FittedModel(calibrated(best.model, validation, label), best.params, best.curves)
 
 
-def fit_response(train: pd.DataFrame, inputs: Sequence[str], config: ResponseConfig) -> Candidate:
+def fit_response(train: pd.DataFrame, inputs: Sequence[str], config: ResponseConfig) -> FittedModel:
     """Fit gradient-boosted trees to all redemptions and a sample of the other coupons.
 
     A window may hold a handful of redemptions, too few to choose by: how many trees there are is settled. The sample
@@ -111,19 +112,19 @@ def fit_response(train: pd.DataFrame, inputs: Sequence[str], config: ResponseCon
     """
     label = LABELS[RESPONSE]
     redeemed = train[label].to_numpy(dtype=bool)
-    share = min(1.0, config.others * redeemed.sum() / max(1, (~redeemed).sum()))
+    share = min(1.0, config.negatives * redeemed.sum() / max(1, (~redeemed).sum()))
     drawn = np.random.default_rng(config.trees.seed).random(len(train)) < share
     sample = train[redeemed | drawn]
     sizes = replace(config.trees, min_rows=max(_LEAST_LEAF, int(config.leaf_share * len(sample))))
     model = trees(RESPONSE, sample, None, inputs, label, sizes)
-    params = {**asdict(sizes), "others": config.others, "sampled_share": share}
-    return Candidate(with_calibration(model, 1.0, float(np.log(share))), params)
+    params = {**asdict(sizes), "negatives": config.negatives, "sampled_share": share}
+    return FittedModel(with_calibration(model, 1.0, float(np.log(share))), params)
 
 
-def judge_response(model: Model, rows: pd.DataFrame) -> Judged:
-    """Judge probabilities by likelihood, and guard the order of each customer's coupons by what he redeems.
+def judge_response(model: Model, rows: pd.DataFrame) -> Evaluation:
+    """Judge probabilities by likelihood, and guard the order of a customer's coupons by the redemptions.
 
-    The order is what is sold, but those who redeem anything are too few to tell good orders apart: likelihood decides.
+    The order is what is sold, but those who redeem anything are too few to compare orders by: likelihood decides.
 
     Args:
         model: of redemptions.
@@ -135,7 +136,7 @@ def judge_response(model: Model, rows: pd.DataFrame) -> Judged:
     figures |= {f"{name}_at_{K}": float(found[name].mean()) for name in ("hit_rate", "ndcg")}
     each = likelihood(probability, rows, label)
     slices = {"all": each.to_frame("log_likelihood"), "redeemers": found}
-    return Judged(each, figures, probability, truth, slices, {f"NDCG@{K}": found["ndcg"]})
+    return Evaluation(each, figures, probability, truth, slices, {f"NDCG@{K}": found["ndcg"]})
 
 
 def list_figures(score: np.ndarray, rows: pd.DataFrame) -> pd.DataFrame:

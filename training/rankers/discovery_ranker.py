@@ -1,7 +1,8 @@
-"""Ranks the product types that a customer never bought by the probability that he buys them within the horizon.
+"""Ranks the product types that a customer never bought by the probability of a purchase within the horizon.
 
-What a customer buys again and what he tries next are two questions: his own history answers the first and says nothing
-of the second. So discoveries have a model of their own, learnt from what was new to its buyers, and judged on it alone.
+What a customer buys again and what they try next are two questions: their own history answers the first and says
+nothing of the second. So discoveries have a model of their own, learnt from what was new to its buyers, and judged on
+it alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from training.evaluation.beyond_accuracy import shown_figures
-from training.evaluation.fitted import Candidate, Judged
+from training.evaluation.fitted import Evaluation, FittedModel
 from training.evaluation.metrics import binary_metrics, ranking_metrics, ranks
 from training.models.artifacts import Model
 from training.models.classifiers import LogisticConfig, TreesConfig, boosted, logistic, trees_again
@@ -21,12 +22,12 @@ from training.models.classifiers import LogisticConfig, TreesConfig, boosted, lo
 NAME = "discovery_ranker"
 LABEL = "bought"
 K = 5
-#: the customer's habits move no rank within his list, they say how much he tries at all
+#: the customer's habits move no rank within the list, they say how much the customer tries at all
 HABITS = ("customer_new_types_84", "customer_types_total", "customer_baskets_28", "customer_baskets_84")
-#: inputs of the offer ranker that discoveries are ranked better without: the customer's share of the department tells
-#: what he buys already
+#: inputs of the offer ranker that discoveries are ranked better without: the customer's share of the department says
+#: what they buy already
 LEFT_OUT = ("department_affinity",)
-#: baselines that have to be beaten, the best of which serves where they are not: what each is told beside the habits
+#: baselines that have to be beaten, the best of which serves where they are not: their inputs besides the habits
 BASELINES = {
     "linear item-to-item model": ("ease_new_score", "ease_new_lead", "type_popularity_28"),
     "popularity": ("type_popularity_28",),
@@ -52,15 +53,16 @@ def rows(pairs: pd.DataFrame) -> pd.DataFrame:
     return fresh.assign(item=fresh["product_type"]).reset_index(drop=True)
 
 
-def baselines(train: pd.DataFrame) -> list[Candidate]:
+def baselines(train: pd.DataFrame) -> list[FittedModel]:
     """Fit a logistic regression for each of :data:`BASELINES`."""
     config = LogisticConfig(strength=1e6, missing="zero")
     return [
-        Candidate(logistic(NAME, train, (*told, *HABITS), LABEL, config, family)) for family, told in BASELINES.items()
+        FittedModel(logistic(NAME, train, (*inputs, *HABITS), LABEL, config, family))
+        for family, inputs in BASELINES.items()
     ]
 
 
-def fit(train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], config: DiscoveryConfig) -> Candidate:
+def fit(train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], config: DiscoveryConfig) -> FittedModel:
     """Fit gradient-boosted trees.
 
     Args:
@@ -78,14 +80,14 @@ def judge(
     truth: pd.DataFrame,
     seen: pd.DataFrame | None = None,
     items: pd.DataFrame | None = None,
-) -> Judged:
-    """Judge the ranking of each customer's candidates against all that he bought for the first time.
+) -> Evaluation:
+    """Judge the ranking of every customer's candidates against all first purchases.
 
     Args:
         model: the ranker.
         pairs: candidates (:func:`rows`).
         truth: ``customer_id``, ``item``: offerable types bought for the first time, candidates or not.
-        seen: ``customer_id``, ``item`` bought before; with ``items`` what the lists show is told.
+        seen: ``customer_id``, ``item`` bought before; with ``items`` what the lists show is measured.
         items: ``item``, ``department``, ``offered``.
     """
     return judge_scores(model.predict(pairs), pairs, truth, seen, items)
@@ -97,7 +99,7 @@ def judge_scores(
     truth: pd.DataFrame,
     seen: pd.DataFrame | None = None,
     items: pd.DataFrame | None = None,
-) -> Judged:
+) -> Evaluation:
     """Judge any score (n,) of the candidates in the same way."""
     ranked = ranks(pairs, score)
     found = ranking_metrics(ranked, truth, K)
@@ -108,4 +110,4 @@ def judge_scores(
     if seen is not None and items is not None:
         triers = ranked[ranked["customer_id"].isin(found.index)]
         figures |= shown_figures(triers, seen, items[items["offered"]], K)
-    return Judged(found["ndcg"], figures, score, label, {"discoveries": found})
+    return Evaluation(found["ndcg"], figures, score, label, {"discoveries": found})

@@ -15,7 +15,7 @@ from conf.settings.schema import Models
 from training.characteristics.examples import seen_of, truth_of
 from training.contenders import Contenders, require_both_classes
 from training.evaluation.candidate_recall import source_recall
-from training.evaluation.fitted import Candidate, judge_binary
+from training.evaluation.fitted import FittedModel, evaluate_binary
 from training.evaluation.leakage import split
 from training.evaluation.metrics import split_truth
 from training.models.classifiers import calibrated
@@ -40,7 +40,7 @@ def wide_deep_contenders(sets: TrainingSets, models: Models) -> Contenders:
     config = wide_deep.WideDeepConfig(training=models.network)
     checkpoint = Checkpoint(sets.checkpoints, "wide_deep", "")
 
-    def fit(train: pd.DataFrame, validation: pd.DataFrame) -> Candidate:
+    def fit(train: pd.DataFrame, validation: pd.DataFrame) -> FittedModel:
         name, label = offer_ranker.NAME, offer_ranker.LABEL
         fitted = wide_deep.fit(name, train, validation, RANKER_INPUTS, label, config, checkpoint)
         return replace(fitted, model=calibrated(fitted.model, validation, label))
@@ -95,14 +95,14 @@ def scope_contenders(sets: TrainingSets, models: Models) -> Contenders:
     return Contenders(
         start,
         fitted,
-        lambda model: judge_binary(model, gate, label),
+        lambda model: evaluate_binary(model, gate, label),
         further,
         split=split(train, gate, windows.horizon.days, validation),
     )
 
 
 def _offer_contenders(
-    sets: TrainingSets, models: Models, fit: Callable[[pd.DataFrame, pd.DataFrame], Candidate]
+    sets: TrainingSets, models: Models, fit: Callable[[pd.DataFrame, pd.DataFrame], FittedModel]
 ) -> Contenders:
     train, validation, gate, customers = _pairs(sets, models, offer_ranker.rows, offer_ranker.LABEL)
     truth, seen = truth_of(customers), seen_of(customers)

@@ -1,4 +1,4 @@
-"""Ranks a customer's candidate product types by the probability that he buys them within the horizon."""
+"""Ranks a customer's candidate product types by the probability of a purchase within the horizon."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from training.evaluation.beyond_accuracy import shown_figures
-from training.evaluation.fitted import Candidate, Judged
+from training.evaluation.fitted import Evaluation, FittedModel
 from training.evaluation.metrics import binary_metrics, ranking_metrics, ranks, slice_figures, split_truth
 from training.models.artifacts import Model
 from training.models.classifiers import LogisticConfig, TreesConfig, boosted, logistic, trees_again
@@ -21,7 +21,7 @@ K = 5
 COLD_BASKETS, FEW_BUYERS = 2, 5
 #: of personal frequency, and popularity where there is none
 FREQUENCY = ("pair_baskets_84", "pair_baskets_total", "type_popularity_28")
-#: baselines that have to be beaten, the best of which serves where they are not: what each is told
+#: baselines that have to be beaten, the best of which serves where they are not: their inputs
 BASELINES = {
     "personal frequency": FREQUENCY,
     "popularity": ("type_popularity_28",),
@@ -45,13 +45,13 @@ def rows(pairs: pd.DataFrame) -> pd.DataFrame:
     return pairs.assign(item=pairs["product_type"])
 
 
-def baselines(train: pd.DataFrame) -> list[Candidate]:
+def baselines(train: pd.DataFrame) -> list[FittedModel]:
     """Fit a logistic regression for each of :data:`BASELINES`; what was never bought has frequency zero."""
     config = LogisticConfig(strength=1e6, missing="zero")
-    return [Candidate(logistic(NAME, train, told, LABEL, config, family)) for family, told in BASELINES.items()]
+    return [FittedModel(logistic(NAME, train, inputs, LABEL, config, family)) for family, inputs in BASELINES.items()]
 
 
-def fit(train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], config: OfferRankerConfig) -> Candidate:
+def fit(train: pd.DataFrame, validation: pd.DataFrame, inputs: Sequence[str], config: OfferRankerConfig) -> FittedModel:
     """Fit gradient-boosted trees.
 
     Args:
@@ -70,8 +70,8 @@ def judge(
     seen: pd.DataFrame,
     items: pd.DataFrame | None = None,
     companion: Model | None = None,
-) -> Judged:
-    """Judge the ranking of each customer's candidates against all that he bought.
+) -> Evaluation:
+    """Judge the ranking of every customer's candidates against all purchases.
 
     Args:
         model: the ranker.
@@ -79,7 +79,7 @@ def judge(
         truth: ``customer_id``, ``item``: offerable types that were bought, candidates or not.
         seen: ``customer_id``, ``item`` bought before.
         items: ``item``, ``department``, ``buyers`` before, ``offered``; with it cold customers and cold items are
-            judged apart, and what the lists show (:func:`training.evaluation.beyond_accuracy.shown_figures`) is told.
+            judged apart, and what lists show is measured (:func:`training.evaluation.beyond_accuracy.shown_figures`).
         companion: the ranker of discoveries; with it what the customer never bought has its probability, as in the
             lists that are served (:func:`scoring.offers.next_best_offers.product_type_ranking`).
     """
@@ -91,14 +91,14 @@ def judge(
 
 
 def is_new(pairs: pd.DataFrame) -> np.ndarray:
-    """Tell of each candidate (n,) whether the customer never bought it."""
+    """Return of every candidate (n,) whether the customer never bought it."""
     found: np.ndarray = pairs["pair_baskets_total"].fillna(0).to_numpy() == 0
     return found
 
 
 def judge_scores(
     score: np.ndarray, pairs: pd.DataFrame, truth: pd.DataFrame, seen: pd.DataFrame, items: pd.DataFrame | None = None
-) -> Judged:
+) -> Evaluation:
     """Judge any score (n,) of the candidates in the same way; of repeats or discoveries only they are listed."""
     slices = {}
     fresh = is_new(pairs)
@@ -114,7 +114,7 @@ def judge_scores(
         slices |= cold_slices(everything, slices["all"], pairs, truth, items)
         buyers = everything[everything["customer_id"].isin(slices["all"].index)]
         figures |= shown_figures(buyers, seen, items[items["offered"]], K)
-    return Judged(slices["all"]["ndcg"], figures, score, label, slices)
+    return Evaluation(slices["all"]["ndcg"], figures, score, label, slices)
 
 
 def cold_slices(
@@ -130,7 +130,7 @@ def cold_slices(
     known = set(items["item"]) - set(cold["item"])
     wanted = truth[~truth["item"].isin(known)]
     listed = ranked[ranked["item"].isin(cold.loc[cold["offered"], "item"])]
-    # the places left by the others close up; their order stays
+    # ranks close up; the order stays
     listed = listed.assign(rank=listed.groupby("customer_id")["rank"].rank().astype("int64"))
     found = ranking_metrics(listed, wanted, K)
     return {

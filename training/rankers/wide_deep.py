@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from conf.settings.schema import NetworkTraining
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.evaluation.metrics import log_likelihoods
 from training.models.artifacts import Meta, from_bytes, matrix, to_bytes
 from training.models.formats import KERAS_FILE
@@ -54,7 +54,7 @@ def fit(
     label: str,
     config: WideDeepConfig,
     checkpoint: Checkpoint | None = None,
-) -> Candidate:
+) -> FittedModel:
     """Fit the network; the validation window says when to stop.
 
     Args:
@@ -69,8 +69,8 @@ def fit(
     values, held = matrix(train_rows, inputs, name), matrix(validation, inputs, name)
     truth, happened = (frame[label].to_numpy(dtype="float32") for frame in (train_rows, validation))
     files, curves = fit_matrix(name, (values, truth), (held, happened), inputs, config, checkpoint)
-    told = {key: value for key, value in asdict(config).items() if key != "training"}
-    return Candidate(from_bytes(files), told | config.training.model_dump(), curves)
+    sizes = {key: value for key, value in asdict(config).items() if key != "training"}
+    return FittedModel(from_bytes(files), sizes | config.training.model_dump(), curves)
 
 
 def fit_matrix(

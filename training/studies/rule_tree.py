@@ -47,7 +47,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Rule:
+class TreeRule:
     """Conditions that hold together, and how common the outcome is among those they hold for.
 
     Attributes:
@@ -72,7 +72,7 @@ class Rule:
 class Rules:
     """The rules, the rarest outcome last; base rates; and how often resamples agree on the first question."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[TreeRule, ...]
     base_rate: float
     checked_base_rate: float
     first: str
@@ -137,7 +137,7 @@ def _leaves(tree: DecisionTreeClassifier, inputs: Sequence[str]) -> list[tuple[C
 
 def _rule(
     conditions: tuple[Condition, ...], fitted: pd.DataFrame, check: pd.DataFrame, label: str, base: float
-) -> Rule:
+) -> TreeRule:
     def counted(frame: pd.DataFrame) -> tuple[int, int]:
         holds = np.ones(len(frame), dtype=bool)
         for condition in conditions:
@@ -148,7 +148,7 @@ def _rule(
     rate = yes / rows if rows else float("nan")
     checked, later = wilson(checked_yes, checked_rows), float(check[label].mean())
     held = checked.low > later if rate > base else checked.high < later
-    return Rule(conditions, rows, rate, checked_rows, checked, bool(held))
+    return TreeRule(conditions, rows, rate, checked_rows, checked, bool(held))
 
 
 def _stability(x: np.ndarray, truth: np.ndarray, customers: pd.Series, first: int, config: RuleConfig) -> float:

@@ -98,8 +98,8 @@ def qini(effect: np.ndarray, treated: np.ndarray, outcome: np.ndarray) -> float:
     """Return the area between the Qini curve and the diagonal: extra outcomes per customer, averaged over depths."""
     order = np.argsort(-effect, kind="stable")
     t, y = treated[order], outcome[order]
-    others = np.maximum(np.cumsum(1 - t), 1)
-    curve = np.cumsum(y * t) - np.cumsum(y * (1 - t)) * np.cumsum(t) / others
+    control = np.maximum(np.cumsum(1 - t), 1)
+    curve = np.cumsum(y * t) - np.cumsum(y * (1 - t)) * np.cumsum(t) / control
     line = curve[-1] * np.arange(1, len(t) + 1) / len(t)
     return float((curve - line).mean() / len(t))
 
@@ -151,7 +151,7 @@ def judge(
 class Overlap:
     """How alike the arms are: ``roc_auc`` of telling them apart (0.5: alike), ``outside``: share without a match.
 
-    ``chance``: an ROC AUC that arms drawn by lot reach in one of forty cases (Mann and Whitney 1947).
+    ``chance``: an ROC AUC that arms drawn at random reach in one of forty cases (Mann and Whitney 1947).
     """
 
     roc_auc: float
@@ -160,16 +160,16 @@ class Overlap:
 
     @property
     def is_random(self) -> bool:
-        """Tell whether the arms cannot be told apart better than by chance."""
+        """Return whether no model tells the arms apart better than chance does."""
         return self.roc_auc < self.chance
 
 
 def overlap(x: np.ndarray, treated: np.ndarray) -> Overlap:
-    """Check whether treated and others can be compared, by a model that tells them apart on held-out folds."""
+    """Check whether treated customers and the rest can be compared: no model separates them on held-out folds."""
     chance = cross_val_predict(_logit(), x, treated, cv=_FOLDS, method="predict_proba")[:, 1]
     outside = (chance < _OVERLAP[0]) | (chance > _OVERLAP[1])
-    given, others = int(np.sum(treated)), int(np.sum(1 - treated))
-    by_chance = 0.5 + 1.96 * np.sqrt((given + others + 1) / (12 * given * others))
+    given, control = int(np.sum(treated)), int(np.sum(1 - treated))
+    by_chance = 0.5 + 1.96 * np.sqrt((given + control + 1) / (12 * given * control))
     return Overlap(float(roc_auc_score(treated, chance)), float(outside.mean()), float(by_chance))
 
 

@@ -42,7 +42,7 @@ def study(
         x: inputs (n, d), known before the treatment; NaN where unknown.
         treated: who got it.
         outcome: what came after.
-        randomised: the source says that the others were held back at random.
+        randomised: the source says that the rest was held back at random.
         before: (n,) spend before the treatment: how unlike the arms were.
         seed: of folds and resamples.
 

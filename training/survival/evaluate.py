@@ -9,8 +9,8 @@ from sklearn.metrics import roc_auc_score
 from conf.settings.schema import Models
 from features.customers.series_labels import SURVIVAL_WEEKS
 from training.contenders import Contenders, NotEnoughData, require_both_classes
-from training.evaluation.fitted import Candidate, Judged
-from training.evaluation.leakage import Split, part
+from training.evaluation.fitted import Evaluation, FittedModel
+from training.evaluation.leakage import SplitDays, part
 from training.models.artifacts import Model
 from training.sets import TrainingSets
 from training.survival.fit import SurvivalConfig, fit
@@ -19,7 +19,7 @@ from training.survival.inputs import rows
 _TINY = 1e-9
 
 
-def baseline(train: pd.DataFrame) -> Candidate:
+def baseline(train: pd.DataFrame) -> FittedModel:
     """Fit the hazards on the days since the last purchase alone."""
     return fit(train, ["recency_days"], SurvivalConfig(strength=1e3))
 
@@ -35,7 +35,7 @@ def log_likelihoods(frame: pd.DataFrame, hazards: np.ndarray) -> np.ndarray:
     ).sum(axis=1)
 
 
-def evaluate(model: Model, frame: pd.DataFrame) -> Judged:
+def evaluate(model: Model, frame: pd.DataFrame) -> Evaluation:
     """Evaluate the log-likelihood of each customer, and the chances at 4, 8 and 12 weeks where they are known."""
     alive = model.predict(frame)
     hazards = 1 - alive / np.concatenate([np.ones((len(alive), 1)), alive[:, :-1]], axis=1)
@@ -48,7 +48,7 @@ def evaluate(model: Model, frame: pd.DataFrame) -> Judged:
             figures[f"roc_auc_{week}_weeks"] = float(roc_auc_score(there, alive[known, week - 1]))
             figures[f"alive_{week}_weeks"] = float(alive[known, week - 1].mean())
             figures[f"came_true_{week}_weeks"] = float(there.mean())
-    return Judged(each.sort_index(), figures, alive[:, -1], frame["leaves_in_week"].isna().to_numpy())
+    return Evaluation(each.sort_index(), figures, alive[:, -1], frame["leaves_in_week"].isna().to_numpy())
 
 
 def contenders(sets: TrainingSets, models: Models) -> Contenders:
@@ -69,4 +69,4 @@ def contenders(sets: TrainingSets, models: Models) -> Contenders:
         "an absence", *(frame.assign(**{"an absence": frame["leaves_in_week"] > 0}) for frame in (train, gate))
     )
     learnt, judged = (part(frame, horizon + 7 * (frame["weeks_known"] - 1)) for frame in (train, gate))
-    return Contenders(baseline(train), fit(train), lambda model: evaluate(model, gate), split=Split(learnt, judged))
+    return Contenders(baseline(train), fit(train), lambda model: evaluate(model, gate), split=SplitDays(learnt, judged))

@@ -17,7 +17,7 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
 from features.customers.series_labels import SURVIVAL_WEEKS
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.models.artifacts import Meta, matrix
 from training.models.logistic import Logits, Scaler
 from training.survival.hazards import WEIGHTS_FILE, Survival
@@ -36,7 +36,7 @@ class SurvivalConfig:
     changing: tuple[str, ...] = CHANGING
 
 
-def fit(train: pd.DataFrame, inputs: Sequence[str] = INPUTS, config: SurvivalConfig | None = None) -> Candidate:
+def fit(train: pd.DataFrame, inputs: Sequence[str] = INPUTS, config: SurvivalConfig | None = None) -> FittedModel:
     """Fit the hazards; O(customers x weeks x inputs).
 
     Args:
@@ -63,4 +63,4 @@ def fit(train: pd.DataFrame, inputs: Sequence[str] = INPUTS, config: SurvivalCon
     family = f"hazards of {SURVIVAL_WEEKS} weeks" if len(inputs) > 1 else "hazards by recency alone"
     meta = Meta(NAME, "survival", family, tuple(inputs), tuple(f"week_{n}" for n in range(1, SURVIVAL_WEEKS + 1)))
     files = {"meta.json": meta.to_json().encode(), WEIGHTS_FILE: json.dumps(logits.to_form()).encode()}
-    return Candidate(Survival(meta, files), asdict(config))
+    return FittedModel(Survival(meta, files), asdict(config))

@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 from conf.settings.schema import Models
 from training.contenders import LEAST_HELD_OUT, LEAST_TRAINING, Contenders, NotEnoughData
 from training.evaluation.amounts import deviances, value_metrics
-from training.evaluation.fitted import Candidate, Judged
+from training.evaluation.fitted import Evaluation, FittedModel
 from training.evaluation.leakage import split
 from training.models.artifacts import Model, matrix
 from training.networks.loop import Checkpoint
@@ -28,7 +28,7 @@ from training.value.models import LEAST, OF_SPEND, Bands, interval, value_model
 from training.value.spec import NAME
 
 
-def baseline(train: pd.DataFrame) -> Candidate:
+def baseline(train: pd.DataFrame) -> FittedModel:
     """Fit the spend of the last 84 days, scaled, and something for everybody; both by the gate's own metric."""
     spend, truth = np.maximum(matrix(train, OF_SPEND, NAME)[:, 0], 0), spend_of(train)
     start = [max(float(truth.mean()) / 10, LEAST), float(truth.sum() / max(spend.sum(), LEAST))]
@@ -40,14 +40,16 @@ def baseline(train: pd.DataFrame) -> Candidate:
     base, share = np.exp(minimize(loss, np.log(np.maximum(start, LEAST)), method="Nelder-Mead").x)
     form = {"base": float(base), "share": float(share), "mean": float(spend.mean())}
     bands = Bands.of(base + share * spend, truth)
-    return Candidate(value_model("spend", "spend of the last 84 days alone", OF_SPEND, form | {"bands": asdict(bands)}))
+    return FittedModel(
+        value_model("spend", "spend of the last 84 days alone", OF_SPEND, form | {"bands": asdict(bands)})
+    )
 
 
-def evaluate(model: Model, frame: pd.DataFrame) -> Judged:
+def evaluate(model: Model, frame: pd.DataFrame) -> Evaluation:
     """Evaluate expectations: negative deviance of each customer, and further figures of the window."""
     expected, truth = model.predict(frame), spend_of(frame)
     each = pd.Series(-deviances(truth, expected)).groupby(frame["customer_id"].to_numpy()).mean().sort_index()
-    return Judged(each, value_metrics(truth, expected, interval(model, frame)), expected, truth)
+    return Evaluation(each, value_metrics(truth, expected, interval(model, frame)), expected, truth)
 
 
 def contenders(sets: TrainingSets, models: Models) -> Contenders:
@@ -68,7 +70,7 @@ def network_contenders(sets: TrainingSets, models: Models) -> Contenders:
     return _contenders(sets, models, partial(fit_network, network=models.network, checkpoint=checkpoint))
 
 
-def _contenders(sets: TrainingSets, models: Models, fit: Callable[[pd.DataFrame, float], Candidate]) -> Contenders:
+def _contenders(sets: TrainingSets, models: Models, fit: Callable[[pd.DataFrame, float], FittedModel]) -> Contenders:
     gate_day, days = sets.windows.longer(models.value_days, models.churn_windows)
     if not days:
         raise NotEnoughData(f"value: two times {models.value_days} days after {models.min_history_days} are needed")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.models.artifacts import matrix
 from training.models.logistic import Logits, Scaler
 from training.value.bg_nbd import bg_nbd, gamma_gamma
@@ -20,7 +20,7 @@ from training.value.inputs import spend_of
 from training.value.models import (
     OF_PURCHASES,
     Bands,
-    Purchases,
+    PurchaseForecast,
     purchases_form,
     seen_purchases,
     step_inputs,
@@ -43,25 +43,25 @@ class StepsConfig:
         return np.concatenate([np.arange(1, self.steps) / self.steps, self.largest])
 
 
-def forecast(train: pd.DataFrame, weeks: float) -> Purchases:
+def forecast(train: pd.DataFrame, weeks: float) -> PurchaseForecast:
     """Fit BG/NBD and Gamma-Gamma to what was seen of the newest window's customers; labels are not looked at."""
     newest = train[train["as_of"] == train["as_of"].max()] if "as_of" in train.columns else train
     x, t_x, seen, mean = seen_purchases(newest)
-    return Purchases(bg_nbd(x, t_x, seen), gamma_gamma(x + 1, mean), weeks)
+    return PurchaseForecast(bg_nbd(x, t_x, seen), gamma_gamma(x + 1, mean), weeks)
 
 
-def fit_purchases(train: pd.DataFrame, weeks: float) -> Candidate:
+def fit_purchases(train: pd.DataFrame, weeks: float) -> FittedModel:
     """Fit BG/NBD times Gamma-Gamma."""
     fitted = forecast(train, weeks)
     typical = np.median(matrix(train, OF_PURCHASES, NAME), axis=0)
     bands = Bands.of(fitted.spend(train), spend_of(train))
     form = {"purchases": purchases_form(fitted), "typical": typical.tolist(), "bands": asdict(bands)}
-    return Candidate(value_model("purchases", "BG/NBD x Gamma-Gamma", OF_PURCHASES, form), form["purchases"])
+    return FittedModel(value_model("purchases", "BG/NBD x Gamma-Gamma", OF_PURCHASES, form), form["purchases"])
 
 
 def fit_steps(
     train: pd.DataFrame, weeks: float, inputs: Sequence[str] = INPUTS, config: StepsConfig | None = None
-) -> Candidate:
+) -> FittedModel:
     """Fit value in ordered steps: nothing, then steps of equally many customers, finer among the largest.
 
     Args:
@@ -93,10 +93,10 @@ def fit_steps(
         "logits": logits.to_form(),
     }
     needed = tuple(dict.fromkeys((*names, *OF_PURCHASES)))
-    return Candidate(value_model("steps", "ordered steps", needed, form), asdict(config))
+    return FittedModel(value_model("steps", "ordered steps", needed, form), asdict(config))
 
 
 def _borders(truth: np.ndarray, config: StepsConfig) -> np.ndarray:
-    """Return the borders that some customers exceed and others do not, 0 the first."""
+    """Return the borders that some customers exceed and some do not, 0 the first."""
     borders = np.unique(np.concatenate([[0.0], np.quantile(truth[truth > 0], config.quantiles())]))
     return np.array([border for border in borders if 0 < (truth > border).sum() < len(truth)])

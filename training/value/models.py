@@ -66,7 +66,7 @@ class Bands:
 
 
 @dataclass(frozen=True)
-class Purchases:
+class PurchaseForecast:
     """BG/NBD times Gamma-Gamma over ``weeks`` to come, for the columns :data:`OF_PURCHASES`."""
 
     bg: BgNbd
@@ -145,7 +145,7 @@ class PurchasesTimesSpend(_Expected):
 
     def _mixed(self, x: np.ndarray, typical: np.ndarray, known: int) -> pd.DataFrame:
         mixed = np.where(np.arange(x.shape[1]) < known, x, typical)
-        mixed[:, 2] = np.minimum(mixed[:, 2], mixed[:, 1])  # nobody came last before he came first
+        mixed[:, 2] = np.minimum(mixed[:, 2], mixed[:, 1])  # the last visit is never before the first
         return pd.DataFrame(mixed, columns=list(OF_PURCHASES))
 
 
@@ -185,10 +185,10 @@ class Steps(_Expected):
         """
         each = self.logits.contributions(self._inputs(frame), len(self.borders) // 2)
         place = {name: number for number, name in enumerate(self.meta.inputs)}
-        told = np.zeros((len(frame), len(self.meta.inputs)))
+        total = np.zeros((len(frame), len(self.meta.inputs)))
         for number, name in enumerate([*self.names, OF_PURCHASES[0]]):
-            told[:, place[name]] += each[:, number]
-        return told
+            total[:, place[name]] += each[:, number]
+        return total
 
     def _inputs(self, frame: pd.DataFrame) -> np.ndarray:
         return step_inputs(frame, self.names, self.purchases, self.meta.name)
@@ -210,17 +210,17 @@ class Steps(_Expected):
         return np.where(step == 0, 0.0, np.where(step == len(borders), last, value))
 
 
-def step_inputs(frame: pd.DataFrame, inputs: list[str], purchases: Purchases, name: str) -> np.ndarray:
+def step_inputs(frame: pd.DataFrame, inputs: list[str], purchases: PurchaseForecast, name: str) -> np.ndarray:
     """Return what the regressions of the steps take (n, d): the inputs, then the forecast of ``purchases``."""
     return np.column_stack([matrix(frame, inputs, name), purchases.spend(frame)])
 
 
-def purchases_of(form: dict[str, Any]) -> Purchases:
+def purchases_of(form: dict[str, Any]) -> PurchaseForecast:
     """Read :func:`purchases_form`."""
-    return Purchases(BgNbd(**form["bg"]), GammaGamma(**form["gg"]), form["weeks"])
+    return PurchaseForecast(BgNbd(**form["bg"]), GammaGamma(**form["gg"]), form["weeks"])
 
 
-def purchases_form(purchases: Purchases) -> dict[str, Any]:
+def purchases_form(purchases: PurchaseForecast) -> dict[str, Any]:
     """Write the numbers of a forecast; what was the likelihood of the fit is left out."""
     bg = {name: value for name, value in asdict(purchases.bg).items() if name != "log_likelihood"}
     return {"bg": bg, "gg": asdict(purchases.gg), "weeks": purchases.weeks}

@@ -12,14 +12,14 @@ import pandas as pd
 
 from conf.errors import ConfigError
 from conf.settings.schema import NetworkTraining
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.networks.convolution import SPREADS, packed
-from training.networks.convolution_fit import Data, Shape, StackConfig, fit
+from training.networks.convolution_fit import ConvolutionConfig, Data, NetworkShape, fit
 from training.networks.loop import Checkpoint
 from training.value.inputs import LABEL
 from training.value.spec import INPUTS, NAME
 
-LOG_NORMAL = StackConfig(hidden=(64, 32), dropout=0.1, epochs=60, patience=8, batch=128)
+LOG_NORMAL = ConvolutionConfig(hidden=(64, 32), dropout=0.1, epochs=60, patience=8, batch=128)
 #: share of the customers that choose the epochs where no window is left for it
 _ASIDE = 5
 #: the loss that is a likelihood
@@ -32,7 +32,7 @@ def fit_network(
     network: NetworkTraining | None = None,
     checkpoint: Checkpoint | None = None,
     inputs: Sequence[str] = INPUTS,
-) -> Candidate:
+) -> FittedModel:
     """Fit the zero-inflated log-normal network; a fifth of the customers choose the epochs.
 
     Args:
@@ -59,11 +59,11 @@ def fit_network(
     parts = [Data(train[rows], truth[rows]) for rows in (~who, who, np.full(len(train), True))]
     middle = float(np.log(np.maximum(truth[truth > 0], 0.01)).mean())
     loss = partial(_log_normal, middle=middle)
-    found = fit(parts, Shape(tuple(inputs), 3), loss, config, checkpoint)
+    found = fit(parts, NetworkShape(tuple(inputs), 3), loss, config, checkpoint)
     kernel, bias = found.last.dense[-1]
     settled = replace(found.last, dense=(*found.last.dense[:-1], (kernel, bias + np.array([0, middle, 0]))))
     model = packed(NAME, "zero-inflated log-normal network", "log_normal", tuple(inputs), settled)
-    return Candidate(model, asdict(config) | {"weeks": weeks}, found.curves)
+    return FittedModel(model, asdict(config) | {"weeks": weeks}, found.curves)
 
 
 def _log_normal(truth: Any, outputs: Any, middle: float) -> Any:

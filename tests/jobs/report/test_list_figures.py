@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from jobs.report.list_figures import list_figures
 from jobs.train.model_comparison import comparison
-from training.evaluation.fitted import Judged
+from training.evaluation.fitted import Evaluation
 
 DAY = date(2017, 12, 3)
 
@@ -37,7 +37,7 @@ def test_sources_lists_and_who_is_cold_are_told_apart():
 
 def test_the_coverage_of_an_interval_is_no_lists_coverage():
     each = pd.Series([-1.0, -2.0], index=["a", "b"])
-    steps = Judged(each, {"coverage": 0.83}, each.to_numpy(), each.to_numpy())
+    steps = Evaluation(each, {"coverage": 0.83}, each.to_numpy(), each.to_numpy())
     assert set(comparison({"ordered steps": steps}, "minus_deviance", 10, 1)["metric"]) == {"minus_deviance"}
 
 

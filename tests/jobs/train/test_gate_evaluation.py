@@ -10,7 +10,7 @@ import pandas as pd
 
 from jobs.train.gate_evaluation import Companion, GateEvaluation, gate_evaluation
 from training.contenders import Contenders
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.evaluation.gate import decide, faults
 from training.rankers import offer_ranker
 
@@ -61,7 +61,7 @@ def held(column: str, companion: Known | None, champion: str | None = None) -> G
     def evaluate(model: Any, companion: Any = None) -> Any:
         return offer_ranker.judge(model, GATE, TRUTH, SEEN, companion=companion)
 
-    simple, challenger = Candidate(Known("vague", "frequency")), Candidate(Known(column, "trees"))  # type: ignore[arg-type]
+    simple, challenger = FittedModel(Known("vague", "frequency")), FittedModel(Known(column, "trees"))  # type: ignore[arg-type]
     return gate_evaluation(
         Contenders(simple, challenger, evaluate),
         Known(champion, "old") if champion else None,  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from jobs.train.study_tables import carried
 from training.contenders import NotEnoughData
 from training.evaluation.gate import faults
 from training.evaluation.windows import Windows, windows
-from training.networks.convolution_fit import StackConfig
+from training.networks.convolution_fit import ConvolutionConfig
 from training.propensity import multitask
 from training.propensity.frames import WideFrames
 from training.propensity.inputs import HISTORY_INPUTS, PROFILE_INPUTS, SERIES_INPUTS
@@ -160,7 +160,7 @@ def test_a_network_of_all_labels_challenges_each_every_week(
     specs = by_name(frames)
     weekly = {name: spec.model for name, spec in specs.items() if spec.weekly}
     assert weekly == {"propensity_fish_network": "propensity_fish", "propensity_back_network": "propensity_back"}
-    monkeypatch.setattr(multitask, "SIZES", StackConfig(hidden=(8,), epochs=2))
+    monkeypatch.setattr(multitask, "SIZES", ConvolutionConfig(hidden=(8,), epochs=2))
     sets.checkpoints = Path(settings.home)  # type: ignore[attr-defined]
     for name, label in (("propensity_fish_network", "fish"), ("propensity_back_network", "back")):
         fitted = specs[name].contenders(sets, settings.models)  # type: ignore[arg-type]

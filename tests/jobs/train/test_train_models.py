@@ -35,7 +35,7 @@ from training import registry
 from training.characteristics.architectures import Study
 from training.characteristics.fit import CharacteristicsConfig, FirstFit
 from training.contenders import Contenders, NotEnoughData
-from training.evaluation.fitted import Candidate, Judged
+from training.evaluation.fitted import Evaluation, FittedModel
 from training.evaluation.leakage import split
 from training.models import artifacts
 from training.models.classifiers import LogisticConfig, logistic
@@ -65,22 +65,22 @@ class World:
         train, gate, validation = (pd.DataFrame({"as_of": list(each)}) for each in days)
         return Contenders(start, challenger, judge, others, split=split(train, gate, 28, validation))
 
-    def made(self, seed: int, family: str, worth: float) -> Candidate:
+    def made(self, seed: int, family: str, worth: float) -> FittedModel:
         model = tiny(self.inputs, abs(seed), family)
         known[artifacts.digest(model.to_bytes())] = worth
-        return Candidate(model)
+        return FittedModel(model)
 
 
 known: dict[str, float] = {}
 
 
-def judge(model: artifacts.Model) -> Judged:
+def judge(model: artifacts.Model) -> Evaluation:
     return judged(known[artifacts.digest(model.to_bytes())])
 
 
-def judged(value: float) -> Judged:
+def judged(value: float) -> Evaluation:
     each = pd.Series(value + NOISE * value, index=CUSTOMERS)
-    return Judged(each, {"roc_auc": value}, np.linspace(0, 1, 100), np.tile([0, 1], 50))
+    return Evaluation(each, {"roc_auc": value}, np.linspace(0, 1, 100), np.tile([0, 1], 50))
 
 
 def tiny(inputs: list[str], seed: int, family: str, name: str = "churn") -> artifacts.Model:
@@ -172,7 +172,7 @@ def test_what_is_no_model_stands_in_the_table_too(installed: Settings, world: Wo
         columns=["source", "slice", "recall", "candidates", "customers"],
     )
 
-    def shown(model: artifacts.Model) -> Judged:
+    def shown(model: artifacts.Model) -> Evaluation:
         found = judge(model)
         slices = {"all": found.each.to_frame("ndcg"), "cold customers": found.each.to_frame("ndcg").iloc[:0]}
         lists = {"coverage": 0.5, "novelty": 1.5, "diversity": 0.25, "miscalibration": 1.0}
@@ -229,13 +229,13 @@ def test_a_further_baseline_has_to_be_beaten_too(installed: Settings, world: Wor
     assert artifacts.load(pin["uri"], pin["sha256"]).meta.family == "EASE"
 
 
-def pair(name: str, inputs: list[str], worth: float) -> dict[str, Candidate]:
+def pair(name: str, inputs: list[str], worth: float) -> dict[str, FittedModel]:
     """A baseline worth 0.4 and a challenger of the model ``name``."""
     made = {}
     for role, family, value in (("baseline", "plain", 0.4), ("challenger", "", worth)):
         model = tiny(inputs, len(known), family, name)
         known[artifacts.digest(model.to_bytes())] = value
-        made[role] = Candidate(model)
+        made[role] = FittedModel(model)
     return made
 
 
@@ -247,7 +247,7 @@ def test_a_companion_is_decided_first_and_judged_with(
     companions: dict[str, set[str]] = {"offers": set(), "news": set()}
 
     def contenders_of(name: str, worth: float) -> Callable[[Any, Any], Contenders]:
-        def with_companion(model: artifacts.Model, companion: artifacts.Model | None = None) -> Judged:
+        def with_companion(model: artifacts.Model, companion: artifacts.Model | None = None) -> Evaluation:
             if companion is not None:
                 companions[name].add(artifacts.digest(companion.to_bytes()))
             return judged(known[artifacts.digest(model.to_bytes())] + (0 if companion is None else 0.1))
@@ -286,7 +286,7 @@ def test_a_model_of_other_features_is_no_companion(
     """The standing one reads what this night's rows do not have: the other is judged by its own lists, and trained."""
 
     def contenders_of(name: str, inputs: list[str]) -> Callable[[Any, Any], Contenders]:
-        def judge_alone(model: artifacts.Model, *companion: artifacts.Model) -> Judged:
+        def judge_alone(model: artifacts.Model, *companion: artifacts.Model) -> Evaluation:
             assert not companion
             return judge(model)
 

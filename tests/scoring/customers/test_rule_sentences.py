@@ -6,7 +6,7 @@ import pytest
 
 from scoring.customers.rule_sentences import sentence
 from training.evaluation.metrics import Interval
-from training.studies.rule_tree import Condition, Rule
+from training.studies.rule_tree import Condition, TreeRule
 
 
 @pytest.mark.parametrize(
@@ -30,12 +30,12 @@ from training.studies.rule_tree import Condition, Rule
     ],
 )  # fmt: skip
 def test_a_condition_in_words(condition: Condition, words: str):
-    rule = Rule((condition,), 1, 0.5, 1, Interval(0.5, 0.4, 0.6), True)
+    rule = TreeRule((condition,), 1, 0.5, 1, Interval(0.5, 0.4, 0.6), True)
     assert sentence(rule, "fish", {"wine": "buys wine"}) == words
 
 
 def test_conditions_are_joined_and_none_means_everybody():
     both = (Condition("recency_days", 20.5, inf), Condition("baskets_84", -inf, 2.5))
-    found = Rule(both, 1, 0.5, 1, Interval(0.5, 0.4, 0.6), True)
+    found = TreeRule(both, 1, 0.5, 1, Interval(0.5, 0.4, 0.6), True)
     assert sentence(found) == "last basket more than 20 days ago and at most 2 baskets in the last 84 days"
-    assert sentence(Rule((), 1, 0.5, 1, Interval(0.5, 0.4, 0.6), True)) == "all customers"
+    assert sentence(TreeRule((), 1, 0.5, 1, Interval(0.5, 0.4, 0.6), True)) == "all customers"

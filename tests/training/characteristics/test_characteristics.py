@@ -28,7 +28,7 @@ from training.characteristics.fit import CharacteristicsConfig, Lessons, fit, le
 from training.characteristics.keras_training import Linear, Rows
 from training.characteristics.logistic import logistic
 from training.characteristics.numpy_network import Encoded, Network, encode, history, standardised
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.models import artifacts
 from training.models.lists import label_matrix
 from training.networks.loop import Checkpoint
@@ -63,17 +63,17 @@ def rows(seed: int, size: int = 200) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def start() -> Candidate:
+def start() -> FittedModel:
     return baseline(rows(1), rows(2), DICTIONARY, 1)
 
 
 @pytest.fixture(scope="module")
-def given(start: Candidate) -> Lessons:
+def given(start: FittedModel) -> Lessons:
     return lessons(rows(1), rows(2), DICTIONARY, start, 1)
 
 
 @pytest.fixture(scope="module")
-def fitted(given: Lessons) -> Candidate:
+def fitted(given: Lessons) -> FittedModel:
     return fit(given, CONFIG)
 
 
@@ -89,7 +89,7 @@ def test_lists_become_a_matrix() -> None:
     assert label_matrix(types, None, pd.Index(DICTIONARY)).sum() == 3
 
 
-def test_the_baseline_ranks_by_frequency_first(start: Candidate) -> None:
+def test_the_baseline_ranks_by_frequency_first(start: FittedModel) -> None:
     network = Network.of(start.model)
     assert not network.kernel[:, [0, 1, 3]].any()  # one slope, on 2 x recent + ever
     assert len(set(network.kernel[:, 2])) == 1
@@ -104,7 +104,7 @@ def test_the_baseline_ranks_by_frequency_first(start: Candidate) -> None:
     assert DICTIONARY[nothing.argmax()] == "bread"  # no history: the most popular
 
 
-def test_the_network_keeps_the_epoch_that_ranks_best(fitted: Candidate) -> None:
+def test_the_network_keeps_the_epoch_that_ranks_best(fitted: FittedModel) -> None:
     assert len(fitted.curves["loss"]) == len(fitted.curves["score"]) <= CONFIG.training.epochs
     assert fitted.curves["loss"][-1] < fitted.curves["loss"][0]
 
@@ -135,7 +135,7 @@ def test_untrained_it_ranks_first_purchases_by_their_popularity_and_repeats_by_t
     assert odds[~owned] == pytest.approx(expected[~owned], abs=1e-4)
 
 
-def test_a_network_that_knows_no_first_purchases_still_scores(fitted: Candidate) -> None:
+def test_a_network_that_knows_no_first_purchases_still_scores(fitted: FittedModel) -> None:
     """Champions of before have three inputs of own history, and no item-to-item model."""
     network = Network.of(fitted.model)
     old = Network.of(artifacts.from_bytes(fitted.model.to_bytes()))
@@ -159,7 +159,7 @@ def test_prediction_is_that_of_keras(given: Lessons, activation: Activation) -> 
     assert np.abs(fitted.model.predict(frame) - expected).max() < 1e-5
 
 
-def in_keras(fitted: Candidate) -> Any:
+def in_keras(fitted: FittedModel) -> Any:
     import keras
 
     with tempfile.TemporaryDirectory() as folder:
@@ -168,7 +168,7 @@ def in_keras(fitted: Candidate) -> Any:
         return keras.saving.load_model(path)
 
 
-def test_a_file_that_names_no_activation_is_read_as_before(fitted: Candidate) -> None:
+def test_a_file_that_names_no_activation_is_read_as_before(fitted: FittedModel) -> None:
     meta, files = fitted.model.meta, fitted.model.to_bytes()
     assert meta.extra["activation"] == "relu"
     extra = {name: value for name, value in meta.extra.items() if name != "activation"}
@@ -183,7 +183,7 @@ def test_without_hidden_layers_and_items_it_is_the_regressions(given: Lessons) -
     assert network.layers["wide"][0] == pytest.approx(given.begun_on_both.wide, abs=1e-6)
 
 
-def test_regressions_reach_what_a_slow_search_reaches(given: Lessons, start: Candidate) -> None:
+def test_regressions_reach_what_a_slow_search_reaches(given: Lessons, start: FittedModel) -> None:
     """Of one characteristic, by a general optimiser from nothing: the loss is convex, there is one least."""
     coded, place = given.past.coded, DICTIONARY.index("bread")
     frequency = Network.of(start.model)
@@ -255,14 +255,14 @@ def test_a_study_chooses_what_ranks_clearly_better(given: Lessons) -> None:
     assert found.configs["calm"].hidden == CONFIG.hidden
 
 
-def test_the_same_data_and_seed_give_the_same_files(start: Candidate, fitted: Candidate) -> None:
+def test_the_same_data_and_seed_give_the_same_files(start: FittedModel, fitted: FittedModel) -> None:
     again = fit(lessons(rows(1), rows(2), DICTIONARY, start, 1), CONFIG)
     assert artifacts.digest(again.model.to_bytes()) == artifacts.digest(fitted.model.to_bytes())
 
 
 @pytest.mark.parametrize("epochs", [2, 4])
 def test_a_killed_training_goes_on_to_the_same_files(
-    given: Lessons, fitted: Candidate, tmp_path: Path, killed_after: Callable[..., None], epochs: int
+    given: Lessons, fitted: FittedModel, tmp_path: Path, killed_after: Callable[..., None], epochs: int
 ) -> None:
     """Three epochs are run, then as many as were best: the second kill is in the last fit."""
     checkpoint = Checkpoint(tmp_path, "it", "")
@@ -277,7 +277,7 @@ def test_a_killed_training_goes_on_to_the_same_files(
 
 
 def test_the_state_of_another_training_has_another_key(
-    given: Lessons, start: Candidate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    given: Lessons, start: FittedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Seen(Exception):
         pass
@@ -304,7 +304,7 @@ def test_the_state_of_another_training_has_another_key(
     assert len(set(keys)) == len(keys) - 1
 
 
-def test_it_learns_by_the_configured_loss_and_optimiser(given: Lessons, fitted: Candidate) -> None:
+def test_it_learns_by_the_configured_loss_and_optimiser(given: Lessons, fitted: FittedModel) -> None:
     network = NetworkTraining(loss="focal", optimizer="rmsprop", activation="tanh")
     config = CONFIG.configured(network, 3, CONFIG.training.seed)
     found = fit(given, config)
@@ -313,7 +313,7 @@ def test_it_learns_by_the_configured_loss_and_optimiser(given: Lessons, fitted: 
     assert (told["loss"], told["optimizer"], told["activation"], told["batch"]) == ("focal", "rmsprop", "tanh", 32)
 
 
-def test_unknown_values_cold_customers_and_no_rows_are_scored(fitted: Candidate) -> None:
+def test_unknown_values_cold_customers_and_no_rows_are_scored(fitted: FittedModel) -> None:
     cold = rows(5, 3)
     cold[list(NUMBERS)] = np.nan
     cold[list(LISTS)] = None
@@ -326,7 +326,7 @@ def test_unknown_values_cold_customers_and_no_rows_are_scored(fitted: Candidate)
     assert fitted.model.predict(cold.head(0)).shape == (0, 5)
 
 
-def test_a_missing_column_is_named(fitted: Candidate) -> None:
+def test_a_missing_column_is_named(fitted: FittedModel) -> None:
     with pytest.raises(DataError, match=r"missing input column\(s\) \['types'\]"):
         fitted.model.predict(rows(5, 3).drop(columns="types"))
     with pytest.raises(ValueError, match="no exact contributions"):
@@ -334,7 +334,7 @@ def test_a_missing_column_is_named(fitted: Candidate) -> None:
 
 
 @pytest.mark.parametrize("outputs", [DICTIONARY[:-1], [*DICTIONARY, "gin"], [*DICTIONARY[:-1], "milk"]])
-def test_a_dictionary_that_does_not_fit_the_weights_is_refused(start: Candidate, outputs: list[str]) -> None:
+def test_a_dictionary_that_does_not_fit_the_weights_is_refused(start: FittedModel, outputs: list[str]) -> None:
     files, meta = start.model.to_bytes(), start.model.meta
     changed = artifacts.Meta(**{**meta.__dict__, "outputs": tuple(outputs)})
     with pytest.raises(DataError, match="its characteristics do not match"):
@@ -355,7 +355,7 @@ def test_truth_and_seen() -> None:
     assert seen_of(frame).to_numpy().tolist() == [["a", "beer"], ["b", "milk"]]
 
 
-def test_weights_do_not_need_tensorflow(fitted: Candidate) -> None:
+def test_weights_do_not_need_tensorflow(fitted: FittedModel) -> None:
     import subprocess
     import sys
 
@@ -369,7 +369,7 @@ def test_weights_do_not_need_tensorflow(fitted: Candidate) -> None:
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_prior_of_an_expert_fades_with_the_baskets(given: Lessons, fitted: Candidate) -> None:
+def test_the_prior_of_an_expert_fades_with_the_baskets(given: Lessons, fitted: FittedModel) -> None:
     """After no basket the whole 2, after two the half; other stages and characteristics are left as they are."""
     told = fit(given, replace(CONFIG, prior=RULES)).model
     frame = rows(3).head(3).assign(stage=["first contact", "first contact", "sale"], baskets_total=[0.0, 2.0, 0.0])
@@ -380,7 +380,7 @@ def test_the_prior_of_an_expert_fades_with_the_baskets(given: Lessons, fitted: C
     assert {"stage", "baskets_total"} <= set(told.meta.inputs)
 
 
-def test_who_never_bought_anything_is_told_what_most_bought_last(given: Lessons, fitted: Candidate) -> None:
+def test_who_never_bought_anything_is_told_what_most_bought_last(given: Lessons, fitted: FittedModel) -> None:
     """Whatever else is known of him: the network has learnt from buyers alone."""
     told = fitted.model.predict(rows(3).head(2).assign(baskets_total=[0.0, np.nan]))
     bought = given.valid.bought.toarray()
@@ -388,7 +388,7 @@ def test_who_never_bought_anything_is_told_what_most_bought_last(given: Lessons,
     assert told == pytest.approx(np.stack([expected, expected]))
 
 
-def test_a_model_is_judged_by_stage_and_as_if_nobody_were_known(given: Lessons, fitted: Candidate) -> None:
+def test_a_model_is_judged_by_stage_and_as_if_nobody_were_known(given: Lessons, fitted: FittedModel) -> None:
     told = fit(given, replace(CONFIG, prior=RULES)).model
     gate = rows(3).assign(baskets_total=9.0)
     judged = judge(told, gate, DICTIONARY)
@@ -401,7 +401,7 @@ def test_a_model_is_judged_by_stage_and_as_if_nobody_were_known(given: Lessons, 
     assert np.ptp(unknown, axis=0) == pytest.approx(np.zeros(5))
 
 
-def test_discoveries_are_judged_by_lists_of_their_own_beside_popularity(fitted: Candidate) -> None:
+def test_discoveries_are_judged_by_lists_of_their_own_beside_popularity(fitted: FittedModel) -> None:
     """A frame of two: what is listed is not owned, and popularity is the rival."""
     popular = popularity(rows(2), DICTIONARY).model  # bread, then milk, are bought by most
     gate = rows(3, 2).assign(bought=[["tea"], ["beer", "milk"]])

@@ -6,7 +6,7 @@ from datetime import date
 
 import pandas as pd
 
-from training.evaluation.leakage import Split, leaking_sets, leaks, part, split
+from training.evaluation.leakage import SplitDays, leaking_sets, leaks, part, split
 
 NIGHT, GATE, VALIDATION, TRAINING = date(2017, 12, 3), date(2017, 11, 5), date(2017, 10, 8), date(2017, 9, 10)
 
@@ -42,8 +42,8 @@ def test_a_single_row_of_a_later_day_is_found_in_each_part() -> None:
 
 def test_labels_of_different_lengths_count_each() -> None:
     train = rows(TRAINING, TRAINING)
-    assert leaks(Split(part(train, pd.Series([28, 56])), part(rows(GATE), 28)), NIGHT) == []
-    (fault,) = leaks(Split(part(train, pd.Series([28, 57])), part(rows(GATE), 28)), NIGHT)
+    assert leaks(SplitDays(part(train, pd.Series([28, 56])), part(rows(GATE), 28)), NIGHT) == []
+    (fault,) = leaks(SplitDays(part(train, pd.Series([28, 57])), part(rows(GATE), 28)), NIGHT)
     assert fault.startswith("the labels of 1 training row(s)")
 
 

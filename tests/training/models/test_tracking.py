@@ -87,10 +87,10 @@ def test_mlflow_s_own_form_has_a_signature_and_no_customer(registry: Registry, h
 
 def test_trees_and_networks_register_too(registry: Registry, home: Path) -> None:
     from training.characteristics.fit import files_of
-    from training.characteristics.keras_training import Shape, build, served
+    from training.characteristics.keras_training import CharacteristicShape, build, served
 
     boosted = trees("boosted", rows(1), rows(2), INPUTS, "left", TreesConfig(rounds=5, min_rows=10))
-    made = served(build(Shape(3, 2, 0, (4,), seed=1)))
+    made = served(build(CharacteristicShape(3, 2, 0, (4,), seed=1)))
     network = artifacts.from_bytes(files_of(made, "network", ["a", "b", "c"], INPUTS))
     for number, model in enumerate((boosted, network)):
         folder = home / "models" / f"other-{number}"

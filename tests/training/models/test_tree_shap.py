@@ -4,7 +4,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from training.models.tree_shap import MOST_SPLITS, Split, contributions, tables
+from training.models.tree_shap import MOST_SPLITS, TreeSplit, contributions, tables
 
 
 def boosted(leaves: int, missing: bool, zero: bool = False) -> tuple[lightgbm.Booster, np.ndarray]:
@@ -40,4 +40,4 @@ def test_large_trees_have_no_table():
     booster, _ = boosted(MOST_SPLITS + 2, True)
     assert tables(booster.dump_model()["tree_info"]) is None
     assert contributions([], np.zeros((2, 3))).tolist() == [[0, 0, 0]] * 2
-    assert Split(0, 1.0, "None", True).left(np.array([np.nan, 2.0])).tolist() == [True, False]
+    assert TreeSplit(0, 1.0, "None", True).left(np.array([np.nan, 2.0])).tolist() == [True, False]

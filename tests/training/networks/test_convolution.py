@@ -15,16 +15,16 @@ from training.models.artifacts import digest, from_bytes
 from training.models.attributions import integrated_gradients
 from training.models.logistic import Scaler
 from training.networks import convolution, series as networks_series
-from training.networks.convolution import Stack
-from training.networks.convolution_fit import StackConfig
+from training.networks.convolution import ConvolutionNetwork
+from training.networks.convolution_fit import ConvolutionConfig
 from training.value import evaluate as value_evaluate, networks as value_networks
 
 INPUTS = tuple(f"x{number}" for number in range(10))
-SMALL = StackConfig(convolutions=(4,), hidden=(6,), epochs=3, batch=64)
+SMALL = ConvolutionConfig(convolutions=(4,), hidden=(6,), epochs=3, batch=64)
 
 
 @pytest.fixture(scope="module")
-def network() -> Stack:
+def network() -> ConvolutionNetwork:
     """Four weeks of two channels among ten inputs, two convolutions, two dense layers, three outputs."""
     rng = np.random.default_rng(3)
 
@@ -33,7 +33,7 @@ def network() -> Stack:
 
     scaler = Scaler.of(rng.gamma(2, 3, (50, 10)))
     weeks = np.array([[0, 4], [1, 5], [2, 6], [3, 7]])
-    return Stack(scaler, weeks, (layer(2, 2, 5), layer(2, 5, 4)), (layer(10 + 8, 7), layer(7, 3)))
+    return ConvolutionNetwork(scaler, weeks, (layer(2, 2, 5), layer(2, 5, 4)), (layer(10 + 8, 7), layer(7, 3)))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_attributions_are_complete_and_gradients_are_derivatives(network, frame,
     calibration = {"calibration": [2.0, 0.3]} if form == "classifier" else {}
     outputs = 1 if form == "classifier" else 3
     kernel, bias = network.dense[-1][0], network.dense[-1][1] + np.array([0, 9, 0])  # nobody is at the least spend
-    cut = Stack(
+    cut = ConvolutionNetwork(
         network.scaler,
         network.weeks,
         network.convolutions,
@@ -82,7 +82,7 @@ def test_a_stack_is_read_back_as_it_was(network, frame):
     np.testing.assert_array_equal(again.predict(frame), model.predict(frame))
     low, high = again.interval(frame)
     assert (low <= high).all()
-    same = convolution.packed("toy", "network", "log_normal", INPUTS, Stack.of_bytes(network.to_bytes()))
+    same = convolution.packed("toy", "network", "log_normal", INPUTS, ConvolutionNetwork.of_bytes(network.to_bytes()))
     assert digest(same.to_bytes()) == digest(model.to_bytes())
 
 
@@ -112,7 +112,7 @@ def test_keras_and_numpy_give_the_same_network(customers, activation):
     weeks = np.array([[place[name] for name in week] for week in networks_series.SERIES])
     network = _built(len(churn_spec.INPUTS), weeks, 1, config)
     x = _scaled(scaler, customers, churn_spec.INPUTS)
-    ours = Stack.of_bytes(_stack(network, scaler, weeks, activation).to_bytes())
+    ours = ConvolutionNetwork.of_bytes(_stack(network, scaler, weeks, activation).to_bytes())
     np.testing.assert_allclose(ours.outputs(x.astype("float64")), np.asarray(network(x)), atol=1e-4)
     z, step = x[:5].astype("float64"), 1e-5
     for column in (place["visits_week_3"], place["recency_days"]):
@@ -125,14 +125,14 @@ def test_keras_and_numpy_give_the_same_network(customers, activation):
 def test_networks_learn_who_leaves_and_how_much_is_spent(customers, monkeypatch):
     train, validation = customers[:600], customers[600:]
     monkeypatch.setattr(
-        value_networks, "LOG_NORMAL", StackConfig(hidden=(16,), epochs=20, batch=64, learning_rate=0.01)
+        value_networks, "LOG_NORMAL", ConvolutionConfig(hidden=(16,), epochs=20, batch=64, learning_rate=0.01)
     )
     first, last = churn_networks.classifier(
         "network",
         (train, validation, customers),
         churn_spec.INPUTS,
         "left",
-        StackConfig(hidden=(8,), epochs=15, batch=64, learning_rate=0.01),
+        ConvolutionConfig(hidden=(8,), epochs=15, batch=64, learning_rate=0.01),
     )
     p = first.model.predict(validation)
     assert p[validation["left"]].mean() > p[~validation["left"]].mean() + 0.2
@@ -150,7 +150,7 @@ def test_networks_learn_who_leaves_and_how_much_is_spent(customers, monkeypatch)
 
 def test_the_parts_of_a_stack_are_those_of_the_configuration(customers):
     network = NetworkTraining(loss="focal", optimizer="adagrad", activation="tanh")
-    config = StackConfig(hidden=(4,), epochs=1, batch=64).configured(network)
+    config = ConvolutionConfig(hidden=(4,), epochs=1, batch=64).configured(network)
     found, _ = churn_networks.classifier("network", (customers,) * 3, churn_spec.INPUTS, "left", config)
     assert (found.params["loss"], found.params["optimizer"]) == ("focal", "adagrad")
     assert found.model.stack.activation == "tanh"

@@ -12,7 +12,7 @@ import pytest
 
 from conf.errors import DataError
 from conf.settings.schema import Loss, NetworkTraining
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.models import artifacts
 from training.networks.loop import Checkpoint
 from training.next_action import fit as next_action_fit
@@ -38,17 +38,17 @@ def series(seed: int, size: int = 300) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def bank() -> list[Candidate]:
+def bank() -> list[FittedModel]:
     return baselines(windows(series(1), 8, 28), CONFIG)
 
 
 @pytest.fixture(scope="module")
-def chain(bank: list[Candidate]) -> Candidate:
+def chain(bank: list[FittedModel]) -> FittedModel:
     return bank[0]
 
 
 @pytest.fixture(scope="module")
-def network(chain: Candidate) -> Candidate:
+def network(chain: FittedModel) -> FittedModel:
     return fit(windows(series(1), 8, 28), windows(series(2), 8, 28), chain, CONFIG)
 
 
@@ -82,7 +82,7 @@ def test_visits_become_numbers() -> None:
         visits_of(frame[["actions"]], ["tea"], np.ones(2), 3)
 
 
-def test_the_network_sees_what_the_chain_cannot(chain: Candidate, network: Candidate) -> None:
+def test_the_network_sees_what_the_chain_cannot(chain: FittedModel, network: FittedModel) -> None:
     rows = windows(series(3), 8, 28)
     truth = labels(rows, list(chain.model.meta.outputs[:-1]))
     hits = {name: (model.model.predict(rows).argmax(axis=1) == truth).mean()
@@ -94,7 +94,7 @@ def test_the_network_sees_what_the_chain_cannot(chain: Candidate, network: Candi
     assert days.max() < 8  # a visit every four days
 
 
-def test_numpy_predicts_what_keras_predicts(network: Candidate) -> None:
+def test_numpy_predicts_what_keras_predicts(network: FittedModel) -> None:
     import keras
 
     files = network.model.to_bytes()
@@ -109,14 +109,14 @@ def test_numpy_predicts_what_keras_predicts(network: Candidate) -> None:
     assert np.allclose(artifacts.from_bytes(files).predict(rows), expected, atol=1e-6)
 
 
-def test_two_fits_give_the_same_bytes(chain: Candidate, network: Candidate) -> None:
+def test_two_fits_give_the_same_bytes(chain: FittedModel, network: FittedModel) -> None:
     again = fit(
         windows(series(1), 8, 28), windows(series(2), 8, 28), baselines(windows(series(1), 8, 28), CONFIG)[0], CONFIG
     )
     assert artifacts.digest(again.model.to_bytes()) == artifacts.digest(network.model.to_bytes())
 
 
-def test_every_baseline_is_a_model_that_can_serve(bank: list[Candidate]) -> None:
+def test_every_baseline_is_a_model_that_can_serve(bank: list[FittedModel]) -> None:
     assert [each.model.meta.family for each in bank] == ["Markov chain", "own shares", "shares of all"]
     rows = windows(series(3), 8, 28)
     _, own, everybody = (artifacts.from_bytes(each.model.to_bytes()) for each in bank)
@@ -125,7 +125,7 @@ def test_every_baseline_is_a_model_that_can_serve(bank: list[Candidate]) -> None
     assert everybody.predict(rows) == pytest.approx(np.tile(base, (len(rows), 1)), abs=1e-6)
 
 
-def test_a_customer_without_a_visit_gets_the_shares_of_all(chain: Candidate) -> None:
+def test_a_customer_without_a_visit_gets_the_shares_of_all(chain: FittedModel) -> None:
     frame = pd.DataFrame({"actions": [None], "days_ago": [None]})
     assert chain.model.predict(frame)[0].argmax() != len(chain.model.meta.outputs) - 1
     assert len(chain.model.predict(frame.head(0))) == 0
@@ -133,7 +133,7 @@ def test_a_customer_without_a_visit_gets_the_shares_of_all(chain: Candidate) -> 
 
 
 def test_whatever_it_reads_is_in_the_key_of_its_state(
-    chain: Candidate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    chain: FittedModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     keys: list[str] = []
 
@@ -162,7 +162,7 @@ def test_whatever_it_reads_is_in_the_key_of_its_state(
 
 
 @pytest.mark.parametrize("loss", ["mean_squared_error", "focal"])
-def test_it_learns_by_every_loss(chain: Candidate, loss: Loss) -> None:
+def test_it_learns_by_every_loss(chain: FittedModel, loss: Loss) -> None:
     training = CONFIG.training.model_copy(update={"loss": loss, "epochs": 3})
     found = fit(windows(series(1), 8, 28), windows(series(2), 8, 28), chain, replace(CONFIG, training=training))
     usual = fit(windows(series(1), 8, 28), windows(series(2), 8, 28), chain,

@@ -7,7 +7,7 @@ import pytest
 from conf.settings.propensities import Purchase, Return, Scope
 from training.evaluation.metrics import binary_metrics
 from training.models.artifacts import from_bytes
-from training.networks.convolution_fit import StackConfig
+from training.networks.convolution_fit import ConvolutionConfig
 from training.propensity import inputs as propensity_inputs, multitask
 from training.propensity.inputs import LABEL
 
@@ -40,7 +40,7 @@ def test_targets_are_known_where_the_label_can_be_asked():
 
 def test_every_head_learns_its_label_and_what_cannot_be_asked_teaches_nothing():
     train, validation, gate = window(1), window(2), window(3)
-    config = StackConfig(hidden=(16,), epochs=12, learning_rate=5e-3, dropout=0.0, batch=128)
+    config = ConvolutionConfig(hidden=(16,), epochs=12, learning_rate=5e-3, dropout=0.0, batch=128)
     made = multitask.heads(train, validation, [FISH, WINE, BACK], COLUMNS, config)
     assert {label: found.model.meta.name for label, found in made.items()} == {
         label: f"propensity_{label}" for label in ("fish", "wine", "back")

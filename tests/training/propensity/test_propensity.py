@@ -9,7 +9,7 @@ import pytest
 from sklearn.naive_bayes import GaussianNB
 
 from conf.settings.propensities import Attribute, FirstPurchase, Propensity, Purchase, Return, Scope
-from training.evaluation.fitted import Candidate, judge_binary
+from training.evaluation.fitted import FittedModel, evaluate_binary
 from training.models.artifacts import from_bytes
 from training.models.classifiers import LogisticConfig, TreesConfig, logistic, naive_bayes
 from training.propensity import evaluate as propensity_evaluate, fit as propensity_fit, inputs as propensity_inputs
@@ -124,15 +124,15 @@ def test_naive_bayes_bears_inputs_without_values_and_without_variance():
 def test_the_simplest_as_good_as_the_best_is_kept():
     train, validation = (propensity_inputs.rows(window(seed=seed), FISH) for seed in (1, 2))
     columns = propensity_inputs.inputs(FISH, ["fish"], ["DELI"])
-    good = Candidate(logistic("x", train, columns, LABEL, LogisticConfig(strength=0.01)))
-    poor = Candidate(logistic("x", train, ["types_84"], LABEL, LogisticConfig()))
-    judge = partial(judge_binary, frame=validation, label=LABEL)
+    good = FittedModel(logistic("x", train, columns, LABEL, LogisticConfig(strength=0.01)))
+    poor = FittedModel(logistic("x", train, ["types_84"], LABEL, LogisticConfig()))
+    judge = partial(evaluate_binary, frame=validation, label=LABEL)
     assert propensity_fit.simplest({"poor": poor, "good": good, "same": good}, judge) == "good"
     assert propensity_fit.simplest({"first": good, "second": good}, judge) == "first"
     rungs = propensity_fit.ladder(FISH.model, train, validation, columns, CONFIG)
     assert list(rungs) == ["own history", "naive Bayes", "logistic regression", "trees"]
     assert set(rungs["own history"].model.meta.inputs) == {f"fish:{name}" for name in HISTORY_INPUTS}
-    each = {name: judge_binary(found.model, validation, LABEL).each for name, found in rungs.items()}
+    each = {name: evaluate_binary(found.model, validation, LABEL).each for name, found in rungs.items()}
     best = max(each, key=lambda name: each[name].mean())
     kept = propensity_fit.simplest(rungs, judge)
     behind = each[best] - each[kept]
@@ -144,7 +144,10 @@ def test_the_model_of_a_label_beats_its_baseline_and_repeats_itself():
     columns = propensity_inputs.inputs(FISH, ["fish"], ["DELI"])
     found = propensity_fit.fit(FISH.model, train, validation, columns, CONFIG)
     base = propensity_evaluate.baseline(FISH, train.assign(**{"fish:visits_total": 0.0, "fish:visits_decay_56": 0.0}))
-    assert judge_binary(found.model, gate, LABEL).each.mean() > judge_binary(base.model, gate, LABEL).each.mean() + 0.05
+    assert (
+        evaluate_binary(found.model, gate, LABEL).each.mean()
+        > evaluate_binary(base.model, gate, LABEL).each.mean() + 0.05
+    )
     again = propensity_fit.fit(FISH.model, train, validation, columns, CONFIG)
     assert found.model.to_bytes() == again.model.to_bytes()
     assert found.params["rung"] in ("naive Bayes", "own history", "logistic regression", "trees")
@@ -157,7 +160,7 @@ def test_bands_are_fixed_by_a_window_and_coverage_is_told():
     probability = model.predict(gate)
     assert (probability >= high).mean() >= 0.1
     assert (probability >= middle).mean() >= 0.3
-    judged = propensity_evaluate.figures(judge_binary(model, gate, LABEL))
+    judged = propensity_evaluate.figures(evaluate_binary(model, gate, LABEL))
     named = [judged.metrics[f"coverage_at_precision_{share:g}"] for share in (0.5, 0.7, 0.9)]
     assert 1 >= named[0] >= named[1] >= named[2] >= 0
 

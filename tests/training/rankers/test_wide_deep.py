@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from conf.settings.schema import NetworkTraining
-from training.evaluation.fitted import Candidate
+from training.evaluation.fitted import FittedModel
 from training.models import artifacts
 from training.models.classifiers import with_calibration
 from training.rankers.wide_deep import WideDeepConfig, encode, fit
@@ -34,11 +34,11 @@ def config(**training: object) -> WideDeepConfig:
 
 
 @pytest.fixture(scope="module")
-def fitted() -> Candidate:
+def fitted() -> FittedModel:
     return fit("ranker", rows(1), rows(2), INPUTS, "bought", config())
 
 
-def test_it_learns_what_a_line_cannot(fitted: Candidate) -> None:
+def test_it_learns_what_a_line_cannot(fitted: FittedModel) -> None:
     held = rows(3)
     right = (fitted.model.predict(held) > 0.5) == held["bought"]
     assert right[held["lately"].notna()].mean() > 0.95
@@ -46,7 +46,7 @@ def test_it_learns_what_a_line_cannot(fitted: Candidate) -> None:
     assert fitted.params["optimizer"] == "adam"
 
 
-def test_numpy_predicts_what_keras_predicts(fitted: Candidate) -> None:
+def test_numpy_predicts_what_keras_predicts(fitted: FittedModel) -> None:
     import keras
 
     files = fitted.model.to_bytes()
@@ -79,7 +79,7 @@ def test_bins_count_from_missing() -> None:
     assert found["numbers"][0].tolist() == pytest.approx([0, np.arcsinh(5), 1, 0])
 
 
-def test_an_infinite_number_counts_as_missing(fitted: Candidate) -> None:
+def test_an_infinite_number_counts_as_missing(fitted: FittedModel) -> None:
     learnt = rows(1, 600)
     learnt.loc[:50, "lately"] = np.inf
     again = fit("ranker", learnt, rows(2, 300), INPUTS, "bought", config(epochs=1))

@@ -13,7 +13,7 @@ from training.value import (
     spec as value_spec,
 )
 from training.value.bg_nbd import BgNbd, bg_nbd, gamma_gamma
-from training.value.models import Bands, Purchases
+from training.value.models import Bands, PurchaseForecast
 
 
 def cdnow(data):
@@ -118,11 +118,11 @@ def test_what_a_forecast_of_purchases_adds_adds_up(customers):
 
 
 def test_the_interval_of_steps_is_even_within_a_step_and_fades_beyond_the_last():
+    money = value_fit.gamma_gamma(np.array([2.0, 3.0]), np.array([5.0, 9.0]))
     found = value_models.packed(
         value_models.Meta("value", "value", "", (), (), {"form": "steps"}),
         {
-            "inputs": [], "purchases": value_models.purchases_form(Purchases(BgNbd(1, 1, 2, 1), value_fit.gamma_gamma(
-                np.array([2.0, 3.0]), np.array([5.0, 9.0])), 12)),
+            "inputs": [], "purchases": value_models.purchases_form(PurchaseForecast(BgNbd(1, 1, 2, 1), money, 12)),
             "logits": {name: [] for name in ("median", "mean", "scale", "coefficients", "intercepts")},
             "borders": [0.0, 10.0, 30.0], "worth": [0, 5, 20, 50],
         },
