@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
+from conf.settings.consent import Consent, Ids
 from conf.settings.exports import ORIGIN, Day, Export as Export, Weekday
 from conf.settings.expressions import identifiers
 from conf.settings.strict import Share, Slug, Strict
@@ -19,6 +20,15 @@ class Part(Strict):
     export: str
     mode: Literal["snapshot", "upsert"] = "upsert"
     where: str | None = Field(default=None, description="Spark SQL condition on the export's columns")
+    deleted_when: str | None = Field(
+        default=None, description="Spark SQL condition: such a row withdraws what came before under its key"
+    )
+    later_replaces: bool = Field(
+        default=False, description="of one key twice in a delivery the later row counts; else both are lines"
+    )
+    replaces: Literal["row", "order", "day"] = Field(
+        default="row", description="what a later delivery replaces whole: the row of its key, its order or its day"
+    )
     columns: dict[str, str] = Field(description="canonical column: Spark SQL expression over the export")
 
 
@@ -45,14 +55,6 @@ class SourceTable(Strict):
         return self
 
 
-class Consent(Strict):
-    """Whether the source records consent, and what silence means."""
-
-    recorded: bool
-    assume: Literal["granted", "refused"] = "refused"
-    why: str = Field(default="", description="reason for the assumption, shown in the report")
-
-
 class LifeStage(Strict):
     """A stage of life, by a rule on what a customer says or buys; the first that holds counts."""
 
@@ -75,6 +77,7 @@ class Source(Strict):
     closed_days: list[Day] = Field(default=[], description="days without drops: MM-DD of every year, or YYYY-MM-DD")
     closed_weekdays: list[Weekday] = Field(default=[], description="weekdays without drops")
     consent: Consent = Field(description="default: recorded where there is a table of consents, else refused")
+    ids: Ids = Field(default=Ids(), description="how keys are unified, in every table alike")
     exports: dict[Slug, Export]
     tables: dict[str, SourceTable]
     life_stages: list[LifeStage] = Field(default=[])

@@ -12,20 +12,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
 
 from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import Column, DataFrame, functions as F, types as T
 
 from conf.errors import ConfigError
+from conf.settings.consent import Ids
 from conf.settings.source import Export, Part, Source, SourceTable
 from conf.tables.canonical import BOOK_REFERENCES
-from conf.tables.table import Table
+from conf.tables.table import Column as DeclaredColumn, Table
+from features.canonical.ids import as_text, is_key, is_mangled, is_no_customer, is_total, trimmed, unified
+from features.canonical.stamps import is_stamp, strict_stamps
 from features.schemas import spark_type
 
 #: where a row comes from: file, row in the file, day of the drop
 ORIGIN = ("_file", "_row", "_ds")
+#: added to a mapped row: what is wrong with it, why it is no row, and a hash of it as it came
+MARKS = ("_fault", "_out", "_hash")
+#: why a row is no row of the table: its condition leaves it out, it withdraws what earlier deliveries brought under
+#: its key, or it withdraws whatever came before it
+DROPPED, DELIVERY, ROW = "dropped", "delivery", "row"
+#: what a fault is called before the column it was found in
+CAST, NO_CUSTOMER, TOTAL, MANGLED = "cast", "placeholder", "total_line", "mangled_key"
 _LITERAL = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"")
-_NULLIF = re.compile(r"nullif\(\s*`?(\w+)`?\s*,[^()]*\)", re.IGNORECASE)
+_NULLIF = re.compile(r"nullif\(\s*(`(?:[^`]|``)+`|\w+)\s*,[^()]*\)", re.IGNORECASE)
+#: a whole number with dots between its thousands, or a number with three decimals
+_THOUSANDS = r"^\s*[+-]?[1-9]\d{0,2}(\.\d{3})+\s*$"
+#: columns of customers whose blanks at the ends do not count
+CONTACTS = ("email", "phone")
 #: whole numbers of Parquet files are widened, since without ANSI their products would wrap around
 _WIDER: dict[type[T.DataType], T.DataType] = {
     T.ByteType: T.LongType(),
@@ -35,39 +51,65 @@ _WIDER: dict[type[T.DataType], T.DataType] = {
 }
 
 
-def canonical_rows(raw: DataFrame, part: Part, table: Table) -> DataFrame:
+@dataclass(frozen=True)
+class Reading:
+    """How the texts of an export are read.
+
+    ``implied``: a row that ``where`` drops withdraws what earlier deliveries brought under its key. ``thousands``:
+    raw columns whose ``1.000`` may be a thousand, so that it is no number.
+    """
+
+    ids: Ids = Ids()
+    implied: bool = False
+    thousands: frozenset[str] = frozenset()
+
+
+def canonical_rows(raw: DataFrame, part: Part, table: Table, reading: Reading | None = None) -> DataFrame:
     """Map one export's rows to a canonical table.
 
     Args:
         raw: the export as ingest left it: its columns and ``ORIGIN``; its session has ANSI off.
         part: conditions and expressions; a canonical column without one becomes NULL.
         table: the canonical table.
+        reading: how keys and numbers are read.
 
     Returns:
-        The columns of ``table``, ``ORIGIN`` and ``_fault``: NULL, or ``cast:<column>`` of the first column whose
-        value was there but is not of the declared type.
+        The columns of ``table``, ``ORIGIN`` and ``MARKS``. ``_fault`` is NULL or, for the first thing that is wrong,
+        ``total_line``, ``placeholder:<column>``, ``mangled_key:<column>`` or, where a value was there but is not of
+        the declared type, ``cast:<column>``. ``_out`` is ``dropped`` where ``where`` leaves the row out, ``row`` where the row withdraws what came before it,
+        ``delivery`` where it withdraws what earlier deliveries brought; such a row has only its key, its money and
+        its origin.
 
     Raises:
         ConfigError: an expression does not work on this export.
     """
-    source = _with_plain_values(raw)
+    reading = reading or Reading()
     known = [name for name in raw.columns if name not in ORIGIN]
-    picked = source.where(part.where) if part.where else source
-    inner, outer, faults = [], [], []
-    for column in table.columns:
-        text = part.columns.get(column.name)
-        kind = spark_type(column.type)
-        if text is None:
-            outer.append(F.lit(None).cast(kind).alias(column.name))
-            continue
-        value, there = f"_value_{column.name}", f"_there_{column.name}"
-        inner += [F.expr(text).alias(value), _all_there(text, known).alias(there)]
-        typed = F.col(value).try_cast(kind)
-        outer.append(typed.alias(column.name))
-        present = F.col(value).isNotNull() | F.col(there)
-        faults.append(F.when(typed.isNull() & present, F.lit(f"cast:{column.name}")))
-    fault = F.coalesce(*faults, F.lit(None).cast("string")).alias("_fault")
-    return picked.select(*ORIGIN, *inner).select(*outer, *ORIGIN, fault)
+    marked = _with_plain_values(raw).withColumns(
+        {"_out": _out(part, reading), "_hash": F.xxhash64(*(F.col(quoted(name)) for name in known))}
+    )
+    texts = {name: text for name, text in part.columns.items() if name in table.names}
+    inner = [F.expr(strict_stamps(text)).alias(f"_value_{name}") for name, text in texts.items()]
+    there = [_all_there(text, known).alias(f"_there_{name}") for name, text in texts.items()]
+    blank = F.array(*(F.col(quoted(f.name)) for f in raw.schema.fields if isinstance(f.dataType, T.StringType)
+                      and f.name not in ORIGIN))  # fmt: skip
+    total = F.exists(blank, lambda text: is_total(trimmed(text), reading.ids)).alias("_total")
+    doubtful = [
+        _may_be_thousands(text, known, reading.thousands).alias(f"_doubtful_{name}") for name, text in texts.items()
+    ]
+    frame = marked.select(*ORIGIN, "_out", "_hash", total, *inner, *there, *doubtful)
+    kinds = {name.removeprefix("_value_"): kind for name, kind in ((f.name, f.dataType) for f in frame.schema.fields)}
+    typed = {
+        name: _typed(column, kinds[name], reading.ids) if name in texts else F.lit(None).cast(spark_type(column.type))
+        for name, column in ((column.name, column) for column in table.columns)
+    }
+    fault = F.coalesce(*_faults(typed, texts, table, reading.ids), F.lit(None).cast("string"))
+    live = F.col("_out").isNull()
+    kept = [
+        (value if name in table.key or name == "amount" else F.when(live, value)).alias(name)  # of what is left out no more is needed
+        for name, value in typed.items()
+    ]
+    return frame.select(*kept, *ORIGIN, F.when(live, fault).alias("_fault"), "_out", "_hash")
 
 
 def check_source(source: Source, canonical: dict[str, Table]) -> None:
@@ -103,10 +145,11 @@ def check_expressions(raw: DataFrame, part: Part, table: Table) -> None:
         ConfigError: an expression does not parse, does not fit the export's columns, or cannot have its type.
     """
     source = _with_plain_values(raw)
-    for column, text in [("where", part.where), *part.columns.items()]:
+    conditions = [("where", part.where), ("deleted_when", part.deleted_when)]
+    for column, text in [*conditions, *part.columns.items()]:
         if text is None:
             continue
-        kind = T.BooleanType() if column == "where" else spark_type(table.column(column).type)
+        kind = T.BooleanType() if (column, text) in conditions else spark_type(table.column(column).type)
         try:
             source.select(F.expr(text).try_cast(kind))
         except (AnalysisException, ParseException) as error:
@@ -122,8 +165,15 @@ def referenced(text: str, known: list[str]) -> list[str]:
     >>> referenced("concat('id ', campaign_id)", ["id", "campaign_id"])
     ['campaign_id']
     """
-    words = {word.lower() for word in re.findall(r"\w+", _LITERAL.sub(" ", text))}
+    plain = _LITERAL.sub(" ", text)
+    quoted = {name.replace("``", "`").lower() for name in re.findall(r"`((?:[^`]|``)+)`", plain)}
+    words = {word.lower() for word in re.findall(r"\w+", re.sub(r"`(?:[^`]|``)+`", " ", plain))} | quoted
     return [name for name in known if name.lower() in words]
+
+
+def quoted(name: str) -> str:
+    """Return a column's name as Spark reads it, whatever stands in it."""
+    return "`" + name.replace("`", "``") + "`"
 
 
 def shown_columns(source: Source, export: str, canonical: dict[str, Table]) -> list[str]:
@@ -161,26 +211,75 @@ def missing_columns(raw: DataFrame, export: Export) -> list[str]:
 
 
 def _with_plain_values(raw: DataFrame) -> DataFrame:
-    """Take the empty string for no value, and widen small numbers."""
+    """Take blank texts and NaN for no value, and widen small numbers."""
     columns = []
     for field in raw.schema.fields:
-        column = F.col(f"`{field.name}`")
+        column = F.col(quoted(field.name))
         if isinstance(field.dataType, T.StringType):
-            column = F.when(column != "", column)
+            column = F.when(F.trim(column) != "", column)
         elif type(field.dataType) in _WIDER:
             column = column.cast(_WIDER[type(field.dataType)])
+        if isinstance(field.dataType, T.DoubleType | T.FloatType):
+            column = F.when(~F.isnan(column), column)
         columns.append(column.alias(field.name))
     return raw.select(columns)
 
 
+def _out(part: Part, reading: Reading) -> Column:
+    """Say why a row is none of the table; null where it is one."""
+    out = F.lit(None).cast("string")
+    if part.where:
+        kept = F.coalesce(F.expr(strict_stamps(part.where)), F.lit(False))
+        out = F.when(~kept, DELIVERY if reading.implied and not part.deleted_when else DROPPED)
+    if part.deleted_when:
+        out = F.when(F.expr(strict_stamps(part.deleted_when)), ROW).otherwise(out)
+    return out
+
+
+def _typed(column: DeclaredColumn, found: T.DataType, ids: Ids) -> Column:
+    """Return the value of an expression in the type of its canonical column; null where it has none."""
+    value, kind = F.col(f"_value_{column.name}"), spark_type(column.type)
+    if is_key(column.name):
+        return unified(as_text(value, found), column.name, ids)
+    if isinstance(kind, T.StringType):
+        return trimmed(value.cast("string")) if column.name in CONTACTS else as_text(value, found)
+    if isinstance(found, T.StringType) and isinstance(kind, T.DateType | T.TimestampType):
+        value = F.when(is_stamp(value), value)
+    if isinstance(kind, T.NumericType):
+        value = F.when(~F.col(f"_doubtful_{column.name}"), value)
+    return value.try_cast(kind)
+
+
+def _faults(typed: dict[str, Column], texts: dict[str, str], table: Table, ids: Ids) -> list[Column]:
+    """Return what may be wrong with a row, the first counts."""
+    keys = [name for name in texts if is_key(name)]
+    of_row = [name for name in keys if name in (table.key[0], "customer_id")]
+    no_key = [typed[name].isNull() for name in of_row if not table.column(name).nullable]
+    totals = [is_total(typed[name], ids) for name in of_row]
+    totals += [reduce(Column.__or__, no_key) & F.coalesce("_total", F.lit(False))] if no_key else []
+    faults = [F.when(condition, TOTAL) for condition in totals]
+    if "customer_id" in texts:
+        faults.append(F.when(is_no_customer(typed["customer_id"], ids), f"{NO_CUSTOMER}:customer_id"))
+    faults += [F.when(is_mangled(typed[name]), f"{MANGLED}:{name}") for name in keys]
+    for name in texts:
+        value = F.col(f"_value_{name}")
+        said = trimmed(value.cast("string")).isNotNull() if name in (*keys, *CONTACTS) else value.isNotNull()
+        lost = F.when(value.isNotNull(), said).otherwise(F.col(f"_there_{name}"))
+        faults.append(F.when(typed[name].isNull() & lost, f"{CAST}:{name}"))
+    return faults
+
+
+def _may_be_thousands(text: str, known: list[str], doubtful: frozenset[str]) -> Column:
+    """Say whether a column that the expression reads has a number whose dot may stand between thousands."""
+    columns = [F.col(quoted(name)).cast("string") for name in referenced(text, known) if name in doubtful]
+    found = [F.coalesce(column.rlike(_THOUSANDS), F.lit(False)) for column in columns]
+    return reduce(Column.__or__, found, F.lit(False))
+
+
 def _all_there(text: str, known: list[str]) -> Column:
-    """Tell whether every column that ``text`` reads has a value; false where it reads none."""
-    declared_none = _NULLIF.findall(text)
+    """Say whether every column that ``text`` reads has a value; false where it reads none."""
+    declared_none = {name.strip("`").replace("``", "`").lower() for name in _NULLIF.findall(text)}
     conditions = [F.expr(match.group(0)).isNotNull() for match in _NULLIF.finditer(text)]
-    conditions += [F.col(f"`{name}`").isNotNull() for name in referenced(text, known) if name not in declared_none]
-    if not conditions:
-        return F.lit(False)
-    result = conditions[0]
-    for condition in conditions[1:]:
-        result = result & condition
-    return result
+    read = [name for name in referenced(text, known) if name.lower() not in declared_none]
+    conditions += [F.col(quoted(name)).isNotNull() for name in read]
+    return reduce(Column.__and__, conditions) if conditions else F.lit(False)
