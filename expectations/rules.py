@@ -1,6 +1,7 @@
 """What a rule is, and the plain rules that the suites of the tables are put together from.
 
-A row rule quarantines the rows that break it, a table rule stops the night, a note is only reported. Decimals are
+A row rule quarantines the rows that break it, a field rule sets aside the value alone, a table rule stops the night,
+a note is only reported. Decimals are
 checked as doubles and days as midnight UTC: the bounds are orders of magnitude wider than what that rounds.
 """
 
@@ -17,7 +18,7 @@ from great_expectations.expectations.row_conditions import Condition
 from conf.tables.table import Table
 
 #: how Great Expectations shall call each kind
-SEVERITY = {"row": "warning", "table": "critical", "note": "info"}
+SEVERITY = {"row": "warning", "field": "warning", "table": "critical", "note": "info"}
 #: nothing in a CRM is older; year 1 and year 9999 are what programs write for "unknown"
 OLDEST, YOUNGEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 #: a line or a discount above it is a wrong unit or a shifted column
@@ -32,7 +33,7 @@ class Rule:
     about: str
     columns: tuple[str, ...]
     expectation: gxe.Expectation
-    kind: Literal["row", "table", "note"] = "row"
+    kind: Literal["row", "field", "table", "note"] = "row"
 
 
 def required(table: Table) -> list[Rule]:

@@ -87,7 +87,7 @@ def unique_key(table: str, key: Sequence[str], twice: int) -> Figure:
         None,
         0,
         f"{twice:,} key(s) stand in more than one row",
-        f"one row for each {', '.join(key)}; a correction must keep the day of its event",
+        f"one row for each {', '.join(key)}",
     )
 
 
@@ -114,6 +114,19 @@ def rejected_share(table: str, rejected: int, rows: int, most: float) -> Figure:
         most,
         f"{rejected:,} of {rows:,} rows are quarantined",
         f"at most {most:.2%}",
+    )
+
+
+def refusals_lost(lost: int) -> Figure:
+    """Hold the refusals that name no customer against none: nobody can keep to them."""
+    return Figure(
+        "consents",
+        "refusals_lost",
+        lost,
+        None,
+        0,
+        f"{lost:,} row(s) are no grant and name no customer",
+        "none; have them mended, or leave them out by `where`, which is counted",
     )
 
 

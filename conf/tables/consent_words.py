@@ -40,7 +40,7 @@ PURPOSES: dict[str, str] = {
         personalised_ads personalized_ads targeting профилирование персонализация персональные_предложения""",
     "processing": """processing data_processing personal_data gdpr dsgvo rgpd обработка_персональных_данных
         персональные_данные обработка_данных пдн""",
-    "service": """service services transactional transaction order_updates order_status delivery account support
+    "service": """service services transactional transaction orders order_updates order_status delivery account support
         сервисные сервисная транзакционные заказы статус_заказа""",
     "research": "research survey surveys feedback analytics statistics опрос опросы исследования",
     "sharing": "sharing third_party third_parties partners partner партнеры партнёры третьи_лица",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 
 from pyspark.errors import AnalysisException, ParseException
@@ -59,7 +59,7 @@ class Reading:
     raw columns whose ``1.000`` may be a thousand, so that it is no number.
     """
 
-    ids: Ids = Ids()
+    ids: Ids = field(default_factory=Ids)
     implied: bool = False
     thousands: frozenset[str] = frozenset()
 
@@ -76,9 +76,9 @@ def canonical_rows(raw: DataFrame, part: Part, table: Table, reading: Reading | 
     Returns:
         The columns of ``table``, ``ORIGIN`` and ``MARKS``. ``_fault`` is NULL or, for the first thing that is wrong,
         ``total_line``, ``placeholder:<column>``, ``mangled_key:<column>`` or, where a value was there but is not of
-        the declared type, ``cast:<column>``. ``_out`` is ``dropped`` where ``where`` leaves the row out, ``row`` where the row withdraws what came before it,
-        ``delivery`` where it withdraws what earlier deliveries brought; such a row has only its key, its money and
-        its origin.
+        the declared type, ``cast:<column>``. ``_out`` is NULL or, where the row is none of the table, ``dropped``
+        (``where`` leaves it out), ``row`` (it withdraws what came before it) or ``delivery`` (it withdraws what
+        earlier deliveries brought); such a row has only its key, its money and its origin.
 
     Raises:
         ConfigError: an expression does not work on this export.
@@ -106,10 +106,22 @@ def canonical_rows(raw: DataFrame, part: Part, table: Table, reading: Reading | 
     fault = F.coalesce(*_faults(typed, texts, table, reading.ids), F.lit(None).cast("string"))
     live = F.col("_out").isNull()
     kept = [
-        (value if name in table.key or name == "amount" else F.when(live, value)).alias(name)  # of what is left out no more is needed
+        (value if name in table.key or name == "amount" else F.when(live, value)).alias(
+            name
+        )  # of what is left out no more is needed
         for name, value in typed.items()
     ]
     return frame.select(*kept, *ORIGIN, F.when(live, fault).alias("_fault"), "_out", "_hash")
+
+
+def fault_words(fault: str, table: Table) -> str:
+    """Say in words what ``_fault`` of a row means."""
+    kind, _, column = fault.partition(":")
+    return {
+        TOTAL: "the line sums up others and is none itself",
+        NO_CUSTOMER: f"{column} is a placeholder and names no customer",
+        MANGLED: f"{column} is a number in scientific notation that has lost digits; export the column as text",
+    }.get(kind) or f"{column} is no {table.column(column).type}"
 
 
 def check_source(source: Source, canonical: dict[str, Table]) -> None:
@@ -199,6 +211,10 @@ def _table_faults(declared: SourceTable, table: Table, source: Source) -> Iterat
             yield f"no export is called {part.export}"
         if unknown := sorted(set(part.columns) - set(table.names)):
             yield f"column(s) {', '.join(unknown)} do not exist; there are {', '.join(table.names)}"
+        if part.replaces == "order" and "order_id" not in table.key:
+            yield f"replaces: a row of {table.name} has no order; leave it out"
+        if part.replaces == "day" and not table.partition:
+            yield f"replaces: a row of {table.name} has no day; leave it out"
         if missing := sorted(needed - set(part.columns)):
             yield f"export {part.export} must fill column(s) {', '.join(missing)}"
     if unknown := sorted({*declared.personal, *declared.references} - set(table.names)):
@@ -213,15 +229,15 @@ def missing_columns(raw: DataFrame, export: Export) -> list[str]:
 def _with_plain_values(raw: DataFrame) -> DataFrame:
     """Take blank texts and NaN for no value, and widen small numbers."""
     columns = []
-    for field in raw.schema.fields:
-        column = F.col(quoted(field.name))
-        if isinstance(field.dataType, T.StringType):
+    for known in raw.schema.fields:
+        column = F.col(quoted(known.name))
+        if isinstance(known.dataType, T.StringType):
             column = F.when(F.trim(column) != "", column)
-        elif type(field.dataType) in _WIDER:
-            column = column.cast(_WIDER[type(field.dataType)])
-        if isinstance(field.dataType, T.DoubleType | T.FloatType):
+        elif type(known.dataType) in _WIDER:
+            column = column.cast(_WIDER[type(known.dataType)])
+        if isinstance(known.dataType, T.DoubleType | T.FloatType):
             column = F.when(~F.isnan(column), column)
-        columns.append(column.alias(field.name))
+        columns.append(column.alias(known.name))
     return raw.select(columns)
 
 

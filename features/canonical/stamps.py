@@ -1,7 +1,7 @@
 """Days and moments of exports: only whole ISO texts are read without a declared format.
 
 Spark reads ``10:15`` as this morning, ``2025`` as New Year, and of ``2025-03-01 garbage`` the day. Here such a text
-is no day, so that its row is quarantined; a format as second argument (``to_date(day, 'dd.MM.yyyy')``) is strict anyway.
+is no day, so that its row is quarantined. A format as second argument is strict anyway.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ ISO = (
 _LITERAL = r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`]|``)*`"
 _TOKEN = re.compile(rf"{_LITERAL}|[(),]|(?<![\w.])[A-Za-z_]\w*|\s+|.", re.DOTALL)
 #: functions that read a text without a format where they have one argument, or whatever follows
-_ALONE = frozenset("to_date try_to_date to_timestamp try_to_timestamp to_timestamp_ltz to_timestamp_ntz".split())
+_ALONE = frozenset(
+    ["to_date", "try_to_date", "to_timestamp", "try_to_timestamp", "to_timestamp_ltz", "to_timestamp_ntz"]
+)
 _ALONE |= {"date", "timestamp"}
 _FIRST = frozenset({"from_utc_timestamp", "to_utc_timestamp"})
 _CASTS = frozenset({"cast", "try_cast"})

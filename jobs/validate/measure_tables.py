@@ -14,14 +14,18 @@ import pyarrow.parquet as pq
 
 from conf.tables.table import Table
 from conf.tables.types import arrow_schema
+from features.canonical.mapping import DROPPED
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import File, TableVersion
-from jobs.validate.stage_rows import Staged, dataset
+from jobs.validate.stage_rows import LIVE, Staged, dataset
 
 
 @dataclass(frozen=True)
 class Arrived:
-    """What came this night: rows by drop day, months of events, rows that hold, late and double ones."""
+    """What came this night: rows by drop day, rows that hold, late and double ones.
+
+    ``months`` are those of events that change: of the new rows, and of the rows that these replace or withdraw.
+    """
 
     days: dict[date, int]
     months: set[str]
@@ -30,10 +34,16 @@ class Arrived:
     double: int
 
 
-def arrived(lake: Lake, staged: Staged) -> Arrived:
-    """Measure a table's new rows; ``months``, ``late`` and ``double`` are of those that were not rejected."""
+def arrived(lake: Lake, staged: Staged, base: tuple[File, ...] = ()) -> Arrived:
+    """Measure a table's new rows; ``months``, ``late`` and ``double`` are of those that were not rejected.
+
+    Args:
+        lake: where the staged rows are.
+        staged: the night's rows, checked.
+        base: files of the table as the night before left it.
+    """
     table = staged.table
-    with _engine(lake, staged) as engine:
+    with engine_of(lake, staged) as engine:
         days = dict(engine.execute("select _ds, count(*) from staged group by 1 order by 1").fetchall())
         months, late = set(), 0
         if table.partition:
@@ -41,16 +51,32 @@ def arrived(lake: Lake, staged: Staged) -> Arrived:
             months = {
                 row[0] for row in engine.execute(f"select distinct strftime({day}, '%Y-%m') from accepted").fetchall()
             }
+            months |= _months_of_keys(lake, engine, table, base)
             late = _one(engine, f"select count(*) from accepted where {day} < _ds")
         accepted = _one(engine, "select count(*) from accepted")
         double = accepted - _one(engine, f"select count(*) from (select distinct {_names(table.key)} from accepted)")
     return Arrived(days, months, int(accepted), int(late), int(double))
 
 
+def _months_of_keys(lake: Lake, engine: duckdb.DuckDBPyConnection, table: Table, base: tuple[File, ...]) -> set[str]:
+    """Return the months in which the table already has rows of a key that came."""
+    key = _name(table.key[0])
+    engine.execute(
+        f"create temp table came as select distinct {key} from mapped where _out is distinct from '{DROPPED}'"
+    )
+    found = set()
+    for month in sorted({file.part for file in base if file.part}):
+        engine.register("month", lake.arrow_files(tuple(file for file in base if file.part == month)))
+        if _one(engine, f"select 1 from month semi join came using ({key}) limit 1"):
+            found.add(month)
+        engine.unregister("month")
+    return found
+
+
 def keys_twice(lake: Lake, staged: Staged, version: TableVersion) -> int:
     """Count the keys of this night's rows that stand in more than one row of the merged table."""
     keys = _names(staged.table.key)
-    with _engine(lake, staged) as engine:
+    with engine_of(lake, staged) as engine:
         engine.register("merged", lake.arrow_files(version.files))
         return int(
             _one(
@@ -64,7 +90,7 @@ def keys_twice(lake: Lake, staged: Staged, version: TableVersion) -> int:
 def found(lake: Lake, staged: Staged, column: str, other: TableVersion) -> tuple[int, int]:
     """Count the new rows whose ``column`` is found in the table ``other``, and those that have a value there."""
     name = _name(column)
-    with _engine(lake, staged) as engine:
+    with engine_of(lake, staged) as engine:
         engine.register("other", lake.arrow_files(other.files))
         rows = _one(engine, f"select count({name}) from accepted")
         return int(_one(engine, f"select count(*) from accepted semi join other using ({name})")), int(rows)
@@ -81,7 +107,7 @@ def known_values(lake: Lake, staged: Staged | None, files: tuple[File, ...], col
     """
     name, found = _name(column), set()
     if staged is not None:
-        with _engine(lake, staged) as engine:
+        with engine_of(lake, staged) as engine:
             found |= {row[0] for row in engine.execute(f"select distinct {name} from accepted").fetchall()}
     if files:
         with duckdb.connect() as engine:
@@ -116,9 +142,11 @@ def schema_faults(lake: Lake, table: Table, version: TableVersion) -> list[str]:
 
 
 @contextmanager
-def _engine(lake: Lake, staged: Staged) -> Iterator[duckdb.DuckDBPyConnection]:
+def engine_of(lake: Lake, staged: Staged) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield an engine with the views ``mapped`` (all rows), ``staged`` (rows of the table) and ``accepted``."""
     with duckdb.connect() as engine:
-        engine.register("staged", dataset(lake, staged))
+        engine.register("mapped", dataset(lake, staged))
+        engine.execute(f"create temp view staged as select * from mapped where {LIVE}")
         engine.register("rejected", pa.table({"_id": pa.array(sorted(staged.rejected), pa.int64())}))
         engine.execute("create temp view accepted as select * from staged anti join rejected using (_id)")
         yield engine

@@ -6,17 +6,18 @@ Of an event table only the months with new rows are written again; the files of 
 from __future__ import annotations
 
 from functools import reduce
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession, functions as F
 
-from conf.settings.source import Source
+from conf.settings.source import Part, Source
 from conf.tables.canonical import CANONICAL
 from conf.tables.table import Column, Table
 from conf.tables.types import arrow_schema
-from features.canonical.mapping import shown_columns
-from features.canonical.merge import MONTH, merged
+from features.canonical.mapping import DROPPED, shown_columns
+from features.canonical.merge import MONTH, Replacing, merged
 from features.schemas import conform
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import File, Manifest, TableVersion
@@ -54,17 +55,27 @@ def write_clean(
     name, table = f"clean/{staged.table.name}", staged.table
     if staged.snapshot:
         base = ()
-    months = {file for file in base if table.partition and file.part and file.part not in new.months}
-    kept = tuple(file for file in base if file in months or not new.accepted)
+    if new.accepted or staged.withdrawals:
+        kept = tuple(file for file in base if table.partition and file.part and file.part not in new.months)
+    else:
+        kept = base
     if kept:
         draft.carry(name, kept)
-    if not new.accepted:
+    if len(kept) == len(base) and not new.accepted:
         return TableVersion(kept) if kept else draft.arrow(name, empty(table))
     rows = without_rejected(session, lake, draft, staged)
     touched = tuple(file for file in base if file not in kept)
+    before = lake.spark_files(session, touched) if touched else None
     tasks = int(session.conf.get("spark.sql.shuffle.partitions") or 1)
-    result = merged(rows, lake.spark_files(session, touched) if touched else None, table, tasks)
+    result = merged(rows, before, table, tasks, replacing(staged.parts), staged.withdrawals > 0)
     return draft.spark(name, result, part=MONTH if table.partition else None)
+
+
+def replacing(parts: tuple[Part, ...]) -> Replacing:
+    """Return what later deliveries of a table replace: of several parts the widest scope counts for all."""
+    scopes = {part.replaces for part in parts}
+    scope: Literal["row", "order", "day"] = "day" if "day" in scopes else "order" if "order" in scopes else "row"
+    return Replacing(scope, any(part.later_replaces for part in parts))
 
 
 def write_quarantine(
@@ -99,8 +110,19 @@ def write_quarantine(
 
 
 def without_rejected(session: SparkSession, lake: Lake, draft: Draft, staged: Staged) -> DataFrame:
-    """Return the staged rows that broke no rule."""
-    rows = _staged(session, lake, staged)
+    """Return the staged rows that broke no rule and those that withdraw others; values set aside are null."""
+    rows = _staged(session, lake, staged).where(f"_out is null or _out <> '{DROPPED}'")
+    if staged.blank:
+        asides = [(row, column) for column, failed in staged.blank.items() for row in failed]
+        ids, columns = pa.array([row for row, _ in asides], pa.int64()), pa.array([name for _, name in asides])
+        aside = _scratch(session, lake, draft, staged, "blank", pa.table({"_id": ids, "column": columns}))
+        aside = aside.groupBy("_id").agg(F.collect_set("column").alias("_aside"))
+        rows = rows.join(F.broadcast(aside), "_id", "left")
+        kept = {
+            name: F.when(~F.coalesce(F.array_contains("_aside", name), F.lit(False)), F.col(name))
+            for name in staged.blank
+        }
+        rows = rows.withColumns(kept).drop("_aside")
     if not staged.rejected:
         return rows
     return rows.join(F.broadcast(rejected_rows(session, lake, draft, staged).select("_id")), "_id", "left_anti")
@@ -108,8 +130,6 @@ def without_rejected(session: SparkSession, lake: Lake, draft: Draft, staged: St
 
 def rejected_rows(session: SparkSession, lake: Lake, draft: Draft, staged: Staged) -> DataFrame:
     """Return ``_id``, ``rule`` and ``reason`` of the rejected rows, by way of a scratch file."""
-    place = draft.uri(f"quarantine/staged-{staged.table.name}")
-    folder = f"{lake.base}/{place.removeprefix(f'{lake.uri}/')}"
     rows = pa.table(
         {
             "_id": pa.array(staged.rejected, pa.int64()),
@@ -117,9 +137,16 @@ def rejected_rows(session: SparkSession, lake: Lake, draft: Draft, staged: Stage
             "reason": pa.array([fault.reason for fault in staged.rejected.values()], pa.string()),
         }
     )
+    return _scratch(session, lake, draft, staged, "rows", rows)
+
+
+def _scratch(session: SparkSession, lake: Lake, draft: Draft, staged: Staged, name: str, rows: pa.Table) -> DataFrame:
+    """Hand rows of the driver to Spark by way of a file, which the end of the night removes."""
+    place = draft.uri(f"quarantine/staged-{staged.table.name}")
+    folder = f"{lake.base}/{place.removeprefix(f'{lake.uri}/')}"
     lake.fs.create_dir(folder, recursive=True)
-    pq.write_table(rows, f"{folder}/rows.parquet", filesystem=lake.fs)
-    return session.read.parquet(place)
+    pq.write_table(rows, f"{folder}/{name}.parquet", filesystem=lake.fs)
+    return session.read.parquet(f"{place}/{name}.parquet")
 
 
 def empty(table: Table) -> pa.Table:

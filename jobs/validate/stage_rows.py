@@ -20,17 +20,31 @@ from pyspark.sql import DataFrame, SparkSession, functions as F
 from conf.errors import DataError
 from conf.settings.schema import Settings
 from conf.settings.source import Part, Source
-from conf.tables.canonical import CANONICAL
+from conf.tables.canonical import CANONICAL, CONSENTS
 from conf.tables.table import Table
-from features.canonical.mapping import canonical_rows, check_expressions, missing_columns
+from features.canonical.consents import consent_rows
+from features.canonical.mapping import (
+    CAST,
+    DELIVERY,
+    DROPPED,
+    ROW,
+    TOTAL,
+    Reading,
+    canonical_rows,
+    check_expressions,
+    fault_words,
+    missing_columns,
+)
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
+from jobs.validate.number_signs import doubtful_columns
 
 if TYPE_CHECKING:
     from expectations.checkpoint import Checkpoints, Outcome
     from expectations.rules import Rule
 
-CAST = "cast"
+#: condition of the staged rows that may become rows of the table
+LIVE = "_out is null"
 #: tables worked on at once: most Spark jobs of a night are too small to keep two cores busy
 JOBS = 2
 
@@ -48,7 +62,9 @@ class Staged:
     """The mapped rows of one table and night, and what became of the row rules.
 
     ``snapshot`` is the drop day of the newest snapshot, which replaces all there was before; of older snapshots,
-    and of changes before it, nothing is staged. Rows of part n have ``_rank`` n.
+    and of changes before it, nothing is staged. Rows of part n have ``_rank`` n. ``rows`` counts those that may
+    become rows of the table; ``out`` the others by what their ``_out`` says. ``blank`` holds, by column, the rows
+    whose value is set aside.
     """
 
     table: Table
@@ -58,7 +74,14 @@ class Staged:
     snapshot: date | None = None
     malformed: int = 0
     rejected: dict[int, Rejected] = field(default_factory=dict)
+    blank: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    out: dict[str, int] = field(default_factory=dict)
     outcomes: tuple[Outcome, ...] = ()
+
+    @property
+    def withdrawals(self) -> int:
+        """Number of rows that withdraw others."""
+        return self.out.get(ROW, 0) + self.out.get(DELIVERY, 0)
 
 
 def stage_rows(session: SparkSession, source: Source, lake: Lake, raw: Manifest, draft: Draft) -> dict[str, Staged]:
@@ -84,7 +107,7 @@ def stage_rows(session: SparkSession, source: Source, lake: Lake, raw: Manifest,
     mapper = _Mapper(lenient, source, lake, raw)
     with ThreadPoolExecutor(JOBS) as pool:
         found = list(pool.map(lambda name: mapper.map(CANONICAL[name], draft), source.tables))
-    return {staged.table.name: staged for staged in found if staged.rows or staged.malformed}
+    return {staged.table.name: staged for staged in found if staged.rows or staged.malformed or staged.out}
 
 
 def check_rows(
@@ -112,14 +135,24 @@ def check_rows(
     columns = sorted({ROW_ID, *(column for rule in rules for column in rule.columns)})
     if staged.rows >= settings.gx_spark_rows:
         outcomes = checkpoints.check(
-            staged.table.name, rules, session.read.parquet(f"{lake.uri}/{staged.folder}").select(columns)
+            staged.table.name, rules, session.read.parquet(f"{lake.uri}/{staged.folder}").where(LIVE).select(columns)
         )
     else:
-        table = dataset(lake, staged).to_table(columns=columns)
+        table = dataset(lake, staged).to_table(columns=columns, filter=pc.field("_out").is_null())
         outcomes = checkpoints.check(staged.table.name, rules, plain(table))
     if faults := [f"{outcome.rule.name}: {outcome.fault}" for outcome in outcomes if outcome.fault]:
         raise DataError("\n  ".join([f"the suite of {staged.table.name} cannot be evaluated:", *faults]))
-    return replace(staged, outcomes=tuple(outcomes), rejected=_rejected(lake, staged, outcomes))
+    blank: dict[str, tuple[int, ...]] = {}
+    for outcome in outcomes:
+        if outcome.rule.kind == "field" and outcome.failed:
+            column = outcome.rule.columns[0]
+            blank[column] = blank.get(column, ()) + outcome.failed
+    return replace(
+        staged,
+        outcomes=tuple(outcomes),
+        rejected=_rejected(lake, staged, outcomes),
+        blank=blank,
+    )
 
 
 def dataset(lake: Lake, staged: Staged) -> pads.Dataset:
@@ -165,7 +198,13 @@ class _Mapper:
         rows = reduce(DataFrame.unionByName, frames)
         rows.withColumn("_id", F.monotonically_increasing_id()).write.parquet(place)
         staged = replace(staged, folder=place.removeprefix(f"{self.lake.uri}/"))
-        return replace(staged, rows=dataset(self.lake, staged).count_rows())
+        mapped = dataset(self.lake, staged)
+        out = {mark: mapped.count_rows(filter=pc.field("_out") == mark) for mark in (DROPPED, DELIVERY, ROW)}
+        return replace(
+            staged,
+            rows=mapped.count_rows() - sum(out.values()),
+            out={mark: rows for mark, rows in out.items() if rows},
+        )
 
     def _mapped(self, part: Part, table: Table, snapshot: date | None) -> DataFrame:
         """Map one export; what the newest snapshot replaces is left out."""
@@ -179,10 +218,20 @@ class _Mapper:
             day = F.col("_ds")
             rows = rows.where(day == F.lit(snapshot) if part.mode == "snapshot" else day >= F.lit(snapshot))
         try:
-            return canonical_rows(rows, part, table)
+            if table.name == CONSENTS.name:
+                reading = Reading(self.source.ids)
+                return consent_rows(rows, part, reading, self.source.consent, self.source.timezone)
+            return canonical_rows(rows, part, table, self._reading(part, table))
         except (AnalysisException, ParseException):
             check_expressions(rows, part, table)
             raise
+
+    def _reading(self, part: Part, table: Table) -> Reading:
+        """Return how the part's texts are read; where no other part reads its export, what it leaves out is gone."""
+        alone = sum(other.export == part.export for other in self.source.tables[table.name].parts) == 1
+        files = self.raw.tables[raw_table(self.source, part)].files
+        doubtful = doubtful_columns(self.lake, files, self.source.exports[part.export], part, table)
+        return Reading(self.source.ids, alone and part.mode == "upsert", doubtful)
 
     def _newest_snapshot(self, parts: tuple[Part, ...]) -> date | None:
         days = []
@@ -211,14 +260,15 @@ def _rejected(lake: Lake, staged: Staged, outcomes: list[Outcome]) -> dict[int, 
         for row in outcome.failed:
             name, about = outcome.rule.name, outcome.rule.about
             if name == CAST:
-                name, column = casts[row], casts[row].removeprefix(f"{CAST}:")
-                about = f"{column} is no {staged.table.column(column).type}"
-            elif casts.get(row) == f"{CAST}:{outcome.rule.columns[0]}":
-                continue  # it is missing only because it could not be read
+                name, about = casts[row], fault_words(casts[row], staged.table)
+            elif casts.get(row) in (TOTAL, f"{CAST}:{outcome.rule.columns[0]}"):
+                continue  # it is missing only because it could not be read, or in a line of totals
             broken.setdefault(row, []).append((name, about))
     return {row: Rejected(rules[0][0], "; ".join(about for _, about in rules)) for row, rules in broken.items()}
 
 
 def _casts(lake: Lake, staged: Staged) -> dict[int, str]:
-    faulty = dataset(lake, staged).to_table(columns=["_id", "_fault"], filter=~pc.field("_fault").is_null())
+    faulty = dataset(lake, staged).to_table(
+        columns=["_id", "_fault"], filter=pc.field("_out").is_null() & ~pc.field("_fault").is_null()
+    )
     return {row["_id"]: row["_fault"] for row in faulty.to_pylist()}

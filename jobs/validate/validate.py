@@ -16,21 +16,24 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from conf.errors import DataError
+from conf.errors import ConfigError, DataError
 from conf.settings.schema import Settings
-from conf.tables.canonical import CANONICAL
+from conf.tables.canonical import CANONICAL, CONSENTS
+from conf.tables.consent_words import CHANNELS
 from conf.tables.runs import DATA_QUALITY
 from conf.tables.types import arrow_schema
-from features.canonical.mapping import check_source
+from features.canonical.consents import channel_of
+from features.canonical.mapping import NO_CUSTOMER, TOTAL, check_source
 from jobs.inputs.export_calendar import due
 from jobs.lake.facts import IngestFacts, ValidateFacts
 from jobs.lake.lake import Draft, Lake
-from jobs.lake.manifest import Manifest, TableVersion
+from jobs.lake.manifest import File, Manifest, TableVersion
 from jobs.lake.night import publish
 from jobs.lake.reads import settings_of
 from jobs.spark import session
 from jobs.stages import Stage
 from jobs.validate import measure_tables as measure
+from jobs.validate.consent_checks import REMEDY, ConsentDoubts, consent_doubts, refusals_lost
 from jobs.validate.measure_tables import Arrived
 from jobs.validate.merge_clean import QUARANTINE, empty, write_clean, write_quarantine
 from jobs.validate.reference_rules import reference_rules
@@ -58,6 +61,11 @@ class Night:
     base: Manifest | None
     draft: Draft
 
+    def before(self, name: str) -> tuple[File, ...]:
+        """Return the files of ``clean/<name>`` as the night before left it."""
+        version = self.base.tables.get(f"clean/{name}") if self.base else None
+        return version.files if version else ()
+
 
 def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     """Publish the night's clean, quarantine and quality tables.
@@ -68,6 +76,11 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     """
     settings = settings_of(Stage.VALIDATE, settings)
     check_source(settings.source, CANONICAL)
+    if settings.source.consent.recorded and channel_of(settings.policy.channel, settings.source.consent) in (None, "*"):
+        raise ConfigError(
+            f"policy.channel: {settings.policy.channel} is no channel that consents can name; there are "
+            f"{', '.join(sorted(set(CHANNELS) - {'*'}))}; declare its spelling under consent.channels of the source"
+        )
     lake = Lake(settings.lake)
     raw = lake.need(Stage.INGEST, day)
     base = _base(lake, raw)
@@ -102,14 +115,22 @@ def _build(night: Night) -> None:
             references = reference_rules(night.lake, night.base, name, staged)
             staged[name] = check_rows(night.settings, spark, night.lake, checkpoints, staged[name], references)
         log.info("validate %s: checked, %s rows rejected", night.day, sum(len(s.rejected) for s in staged.values()))
-        arrivals = {name: measure.arrived(night.lake, table) for name, table in staged.items() if table.rows}
+        arrivals = {
+            name: measure.arrived(night.lake, table, night.before(name))
+            for name, table in staged.items()
+            if table.rows or table.withdrawals
+        }
         versions = _write_tables(night, spark, staged, arrivals)
         figures = _figures(night, staged, arrivals, versions)
         outcomes = _hold(night, checkpoints, figures)
+        doubts = consent_doubts(night.lake, staged[CONSENTS.name], versions) if CONSENTS.name in arrivals else None
     finally:
         checkpoints.build_docs()
-    _write_quality(night, staged, arrivals, figures, outcomes)
+    _write_quality(night, staged, arrivals, figures, outcomes, doubts)
     night.draft.facts.update(_facts(night, staged, arrivals))
+    if doubts:
+        doubts.warn(night.day)
+        night.draft.facts["consents_in_doubt"] = doubts.doubts
     for table in staged:
         _remove_scratch(night.draft, table)
 
@@ -136,7 +157,7 @@ def _write_tables(
 
     def write(name: str) -> TableVersion:
         table = f"clean/{name}"
-        before = night.base.tables[table].files if night.base and table in night.base.tables else ()
+        before = night.before(name)
         if name in staged:
             write_quarantine(spark, night.lake, night.draft, night.settings.source, night.raw, staged[name])
         else:
@@ -171,8 +192,12 @@ def _figures(
         figures.append(rules.volume(name, days, recent.get(name, {}), declared.max_volume_change))
         if came is None:
             continue
-        lost, total = len(came.rejected) + came.malformed, came.rows + came.malformed
-        figures.append(rules.rejected_share(name, lost, total, declared.max_rejected))
+        if name == CONSENTS.name:
+            figures.append(rules.refusals_lost(refusals_lost(night.lake, came)))
+        else:
+            no_rows = sum(fault.rule.split(":")[0] in (TOTAL, NO_CUSTOMER) for fault in came.rejected.values())
+            lost, total = len(came.rejected) - no_rows + came.malformed, came.rows + came.malformed
+            figures.append(rules.rejected_share(name, lost, total, declared.max_rejected))
         if name not in arrivals:
             continue
         figures.append(rules.unique_key(name, table.key, measure.keys_twice(night.lake, came, version)))
@@ -257,6 +282,7 @@ def _write_quality(
     arrivals: dict[str, Arrived],
     figures: list[Figure],
     outcomes: list[Outcome],
+    doubts: ConsentDoubts | None,
 ) -> None:
     """Write ``quality/data_quality``: one row a check."""
     rows: list[dict[str, Any]] = []
@@ -272,7 +298,8 @@ def _write_quality(
     for name, table in staged.items():
         for result in table.outcomes:
             failed = len(result.failed)
-            add(name, result.rule.name, result.rule.kind, result.passed, result.rows_checked, failed,
+            kind = "row" if result.rule.kind == "field" else result.rule.kind
+            add(name, result.rule.name, kind, result.passed, result.rows_checked, failed,
                 f"{failed:,} rows", result.rule.about)  # fmt: skip
         add(name, "malformed", "row", not table.malformed, table.rows + table.malformed, table.malformed,
             f"{table.malformed:,} rows", "ingest can read every row")  # fmt: skip
@@ -282,6 +309,9 @@ def _write_quality(
         if CANONICAL[name].partition:
             add(name, "late", "note", not came.late, came.accepted, came.late,
                 f"{came.late:,} rows tell of a day before their drop", "rows come on their day")  # fmt: skip
+    for doubt, failed in (doubts.doubts if doubts else {}).items():
+        add(CONSENTS.name, doubt, "note", not failed, doubts.rows if doubts else 0, failed,
+            f"{failed:,} rows", REMEDY[doubt])  # fmt: skip
     schema = arrow_schema(DATA_QUALITY)
     night.draft.arrow("quality/data_quality", pa.Table.from_pylist(rows, schema=schema))
 
@@ -298,6 +328,12 @@ def _facts(night: Night, staged: dict[str, Staged], arrivals: dict[str, Arrived]
         "new_rows": {name: {str(day): rows for day, rows in came.days.items()} for name, came in arrivals.items()},
         "quarantined": rejected,
         "quarantined_rows": sum(sum(counts.values()) for counts in rejected.values()),
+        "values_set_aside": {
+            name: {column: len(set(rows)) for column, rows in table.blank.items()}
+            for name, table in staged.items()
+            if table.blank
+        },
+        "left_out": {name: table.out for name, table in staged.items() if table.out},
         "data_docs": docs_index(night.day),
     }
 

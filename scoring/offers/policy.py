@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from pyspark.sql import Column, DataFrame, Window, functions as F
+from pyspark.sql import Column, DataFrame, functions as F
 
+from conf.settings.consent import Consent
 from conf.settings.schema import Policy
-from conf.settings.source import Consent
+from features.canonical.consents import channel_of, in_words
+from scoring.offers.consents import decisions
 
-PURPOSE = "marketing"
 #: why a coupon is removed if no rule below applies
 CEILING = "beyond the customer's ceiling"
 UNPROFITABLE = "expected to cost more than it brings"
@@ -65,7 +66,7 @@ def contact_rights(
         ``recent_contacts`` (in the window that ends with ``day``).
     """
     rights = customers.select("customer_id").join(
-        _decisions(consents, policy, day, timezone)
+        decisions(customers, in_words(consents, consent), channel_of(policy.channel, consent), day, timezone)
         if consents is not None and consent.recorded
         else _nobody(customers),
         "customer_id",
@@ -212,22 +213,6 @@ def mark_product_types(rows: DataFrame, contacts: DataFrame | None, policy: Poli
         bought = F.coalesce(F.col("pair_baskets_total"), F.lit(0)) > 0
         reason = reason.when(bought & ~F.col("type_renewable"), DURABLE)
     return rows.withColumn("removed_by", reason).drop("_repeated")
-
-
-def _decisions(consents: DataFrame, policy: Policy, day: date, timezone: str) -> DataFrame:
-    """Return each customer's newest decision per channel and purpose that applies here; one refusal is a refusal."""
-    until = F.to_utc_timestamp(F.lit(str(day + timedelta(days=1))), timezone)
-    newest = Window.partitionBy("customer_id", "channel", "purpose").orderBy(
-        F.col("changed_at").desc(), F.col("granted").asc()
-    )
-    return (
-        consents.where(F.col("channel").isin(policy.channel, "*") & F.col("purpose").isin(PURPOSE, "*"))
-        .where(F.col("changed_at") < until)
-        .withColumn("_place", F.row_number().over(newest))
-        .where("_place = 1")
-        .groupBy("customer_id")
-        .agg(F.bool_or(~F.col("granted")).alias("refused"))
-    )
 
 
 def _nobody(customers: DataFrame) -> DataFrame:

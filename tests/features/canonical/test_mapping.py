@@ -8,12 +8,14 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from conf.errors import ConfigError
+from conf.settings.consent import Ids
 from conf.settings.load import load
 from conf.settings.schema import Settings
 from conf.settings.source import Part, Source, SourceTable
 from conf.tables.canonical import CANONICAL
 from conf.tables.table import Column, Table
 from features.canonical.mapping import (
+    Reading,
     canonical_rows,
     check_expressions,
     check_source,
@@ -67,7 +69,8 @@ def test_values_are_typed_and_origin_is_kept(lenient: SparkSession) -> None:
         "attributes": "map('day', day)",
     }
     row = mapped(lenient, columns, amount="1234.56789", moment="2017-03-12 04:30:00", flag="true")
-    assert row.asDict() == {
+    assert isinstance(row._hash, int)
+    assert {name: value for name, value in row.asDict().items() if name != "_hash"} == {
         "id": "x",
         "amount": Decimal("1234.5679"),
         "day": date(2017, 3, 11),
@@ -78,6 +81,7 @@ def test_values_are_typed_and_origin_is_kept(lenient: SparkSession) -> None:
         "_row": 1,
         "_ds": date(2017, 1, 1),
         "_fault": None,
+        "_out": None,
     }
 
 
@@ -142,9 +146,90 @@ def test_whole_numbers_of_parquet_do_not_wrap_around(lenient: SparkSession) -> N
     assert row.amount == Decimal("4000000000000.0000")
 
 
-def test_condition_picks_rows(lenient: SparkSession) -> None:
-    assert mapped(lenient, {}, where="flag = 'paid'", flag="open") is None
-    assert mapped(lenient, {}, where="flag = 'paid'", flag="paid") is not None
+def test_condition_leaves_rows_out_and_deletions_withdraw(lenient: SparkSession) -> None:
+    def out(flag: str, implied: bool, **conditions: str) -> str | None:
+        part = Part(export="e", columns={"id": "id", "amount": "amount"}, **conditions)
+        row = canonical_rows(raw(lenient, id="x", flag=flag, amount="1"), part, TABLE, Reading(implied=implied)).first()
+        assert row
+        assert (row.id, str(row.amount)) == ("x", "1.0000")
+        return row._out
+
+    assert out("paid", True, where="flag = 'paid'") is None
+    assert out("open", False, where="flag = 'paid'") == "dropped"
+    assert out("open", True, where="flag = 'paid'") == "delivery"  # of what came earlier it is no such row any more
+    assert out("open", True, deleted_when="flag = 'gone'") is None
+    assert out("gone", True, deleted_when="flag = 'gone'") == "row"
+    assert out("gone", True, deleted_when="flag = 'gone'", where="flag = 'paid'") == "row"
+    assert out("open", True, deleted_when="flag = 'gone'", where="flag = 'paid'") == "dropped"
+
+
+@pytest.mark.parametrize(
+    ("column", "expression", "value"),
+    [
+        ("moment", "to_timestamp(moment)", "10:15:00"),  # Spark takes today's
+        ("moment", "to_timestamp(moment)", "T10:15"),
+        ("moment", "moment", "10:15"),
+        ("moment", "cast(moment as timestamp)", "10:15"),
+        ("moment", "to_utc_timestamp(moment, 'Europe/Moscow')", "10:15"),
+        ("day", "to_date(day)", "2025-03-01 garbage"),
+        ("day", "day", "2025-03-01 garbage"),
+        ("day", "to_date(day)", "2025-03-01 10:00:00 garbage"),
+        ("day", "date(day)", "2025"),
+        ("day", "to_date(to_timestamp(day))", "2025-03-01Tea"),
+    ],
+)
+def test_what_is_no_whole_day_is_no_day(lenient: SparkSession, column: str, expression: str, value: str) -> None:
+    row = mapped(lenient, {column: expression}, **{column: value})
+    assert (row[column], row._fault) == (None, f"cast:{column}")
+
+
+@pytest.mark.parametrize(
+    "value", ["2025-03-01", "2025-3-1", "2025-03-01T10:00", "2025-03-01 10:00:00.25+03:00", "2025-03-01T00:00:00Z"]
+)
+def test_whole_days_are_read(lenient: SparkSession, value: str) -> None:
+    assert mapped(lenient, {"day": "to_date(day)"}, day=value).day == date(2025, 3, 1)
+
+
+NAMES = Table("people", "one", ("customer_id",), (Column("customer_id", "string", "key"), Column("day", "date", "day")))
+ODD = "`Код` string, `Дата, рег` string, number double, _file string, _row long, _ds date"
+
+
+def keys(session: SparkSession, *texts: str | None, column: str = "`Код`", **rule: Any) -> list[tuple[Any, Any]]:
+    origin = ("f", 1, date(2025, 1, 1))
+    rows = [(None, None, text, *origin) if column == "number" else (text, None, None, *origin) for text in texts]
+    part = Part(export="e", columns={"customer_id": column})
+    found = canonical_rows(session.createDataFrame(rows, ODD), part, NAMES, Reading(Ids(**rule)))
+    return [(row.customer_id, row._fault) for row in found.collect()]
+
+
+def test_columns_of_any_name_are_watched(lenient: SparkSession) -> None:
+    frame = lenient.createDataFrame([("C1", "2025-02-31", None, "f", 1, date(2025, 1, 1))], ODD)
+    part = Part(export="e", columns={"customer_id": "`Код`", "day": "to_date(`Дата, рег`, 'yyyy-MM-dd')"})
+    assert canonical_rows(frame, part, NAMES).first()._fault == "cast:day"
+
+
+def test_keys_are_unified_by_one_rule(lenient: SparkSession) -> None:
+    written = [" C1", "C1\u00a0", "\u200bC1 ", "1001.0", "2.0250000123E10", "'+7916"]
+    assert [key for key, _ in keys(lenient, *written)] == ["C1", "C1", "C1", "1001", "20250000123", "+7916"]
+    assert keys(lenient, "007", "aB") == [("007", None), ("aB", None)]
+    assert keys(lenient, "007", "aB", leading_zeros="strip", case="upper") == [("7", None), ("AB", None)]
+    assert keys(lenient, 1001.0, 20250000123.0, None, float("nan"), column="number") == [
+        ("1001", None), ("20250000123", None), (None, None), (None, None)
+    ]  # fmt: skip
+    assert keys(lenient, 1e17, column="number") == [(None, "cast:customer_id")]  # it may have been 10^17 + 1
+
+
+def test_what_is_no_key_is_named(lenient: SparkSession) -> None:
+    placeholders = ["0", "N/A", " unknown", "-", "nan", "NULL", "гость"]
+    assert {fault for _, fault in keys(lenient, *placeholders)} == {"placeholder:customer_id"}
+    assert keys(lenient, "7.91612E+11", "7,91612E+11", "1E+10") == [
+        (key, "mangled_key:customer_id") for key in ("7.91612E+11", "7,91612E+11", "1E+10")
+    ]
+    assert {fault for _, fault in keys(lenient, "Итого", "TOTAL:", "Grand total")} == {"total_line"}
+    assert keys(lenient, "0", "web", placeholders=["WEB"], customers=["0"]) == [
+        ("0", None), ("web", "placeholder:customer_id")
+    ]  # fmt: skip
+    assert keys(lenient, None, "") == [(None, None), (None, None)]
 
 
 @pytest.mark.parametrize("expression", ["nosuch + 1", "to_date(", "no_function(day)", "map('a', day)"])
