@@ -72,7 +72,7 @@ def consent_doubts(lake: Lake, staged: Staged, versions: Mapping[str, TableVersi
         for name in ("customers", "order_lines"):
             if name in versions:
                 engine.register("clean", lake.arrow_files(versions[name].files))
-                engine.execute("insert into known select distinct customer_id from clean")
+                engine.execute("insert into known select distinct customer_id from clean").fetchall()
                 engine.unregister("clean")
         unknown = engine.execute("select count(*) from accepted anti join known using (customer_id)").fetchone()
         doubts["unknown customer"] = int(unknown[0]) if unknown else 0

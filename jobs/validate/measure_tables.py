@@ -153,8 +153,8 @@ def engine_of(lake: Lake, staged: Staged) -> Iterator[duckdb.DuckDBPyConnection]
 
 
 def _one(engine: duckdb.DuckDBPyConnection, query: str) -> Any:
-    row = engine.execute(query).fetchone()
-    return row[0] if row else None
+    rows = engine.execute(query).fetchall()
+    return rows[0][0] if rows else None
 
 
 def _name(column: str) -> str:

@@ -21,6 +21,7 @@ from jobs.validate import validate
 
 pytestmark = pytest.mark.spark
 D1, D2, D3 = date(2025, 3, 2), date(2025, 3, 3), date(2025, 3, 4)
+Drops = dict[str, list[tuple[str | None, ...]]]
 EXPORTS = {
     "orders": ["order_no", "customer", "sku", "qty", "total", "at", "status"],
     "people": ["Код", "Дата регистрации", "E-mail"],
@@ -79,7 +80,7 @@ TABLES: dict[str, Any] = {
     },
 }
 AT = "2025-03-02 10:00:00"
-FIRST: dict[str, list[tuple[str | None, ...]]] = {
+FIRST: Drops = {
     "orders": [
         ("1001", "C1", "A", "1", "10.00", AT, "paid"),
         ("1001", "C1", "A", "1", "5.00", AT, "paid"),  # a second line of the product
@@ -107,7 +108,7 @@ FIRST: dict[str, list[tuple[str | None, ...]]] = {
         ("Итого", None, None, None),
     ],
 }
-SECOND: dict[str, list[tuple[str | None, ...]]] = {
+SECOND: Drops = {
     "orders": [
         ("1002", "C2", "A", "1", "10.00", AT, "cancelled"),  # loaded yesterday
         ("1001", "C1", "A", "-1", "-10.00", "2025-03-03 09:00:00", "paid"),  # a refund under its order's number
@@ -215,7 +216,7 @@ def test_what_is_no_clear_yes_is_kept_as_a_no_and_reported(shop: Settings) -> No
 
 
 def test_a_refusal_that_names_nobody_stops_the_night(shop: Settings) -> None:
-    lost: dict[str, list[tuple[str | None, ...]]] = {
+    lost: Drops = {
         "c": [("N/A", "email", "no", AT), (None, "email", "?", AT), ("-", "email", "yes", AT), ("C1", "sms", "yes", AT)]
     }
     with pytest.raises(DataError, match=r"consents: refusals_lost: 2 row\(s\) are no grant and name no customer"):
