@@ -20,6 +20,7 @@ from pyspark.sql import Column, DataFrame, functions as F, types as T
 
 from conf.errors import ConfigError
 from conf.settings.consent import Ids
+from conf.settings.expressions import quote, referenced
 from conf.settings.source import Export, Part, Source, SourceTable
 from conf.tables.canonical import BOOK_REFERENCES
 from conf.tables.table import Column as DeclaredColumn, Table
@@ -36,7 +37,6 @@ MARKS = ("_fault", "_out", "_hash")
 DROPPED, DELIVERY, ROW = "dropped", "delivery", "row"
 #: what a fault is called before the column it was found in
 CAST, NO_CUSTOMER, TOTAL, MANGLED = "cast", "placeholder", "total_line", "mangled_key"
-_LITERAL = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"")
 _NULLIF = re.compile(r"nullif\(\s*(`(?:[^`]|``)+`|\w+)\s*,[^()]*\)", re.IGNORECASE)
 #: a whole number with dots between its thousands, or a number with three decimals
 _THOUSANDS = r"^\s*[+-]?[1-9]\d{0,2}(\.\d{3})+\s*$"
@@ -86,12 +86,12 @@ def canonical_rows(raw: DataFrame, part: Part, table: Table, reading: Reading | 
     reading = reading or Reading()
     known = [name for name in raw.columns if name not in ORIGIN]
     marked = _with_plain_values(raw).withColumns(
-        {"_out": _out(part, reading), "_hash": F.xxhash64(*(F.col(quoted(name)) for name in known))}
+        {"_out": _out(part, reading), "_hash": F.xxhash64(*(F.col(quote(name)) for name in known))}
     )
     texts = {name: text for name, text in part.columns.items() if name in table.names}
     inner = [F.expr(strict_stamps(text)).alias(f"_value_{name}") for name, text in texts.items()]
     there = [_all_there(text, known).alias(f"_there_{name}") for name, text in texts.items()]
-    blank = F.array(*(F.col(quoted(f.name)) for f in raw.schema.fields if isinstance(f.dataType, T.StringType)
+    blank = F.array(*(F.col(quote(f.name)) for f in raw.schema.fields if isinstance(f.dataType, T.StringType)
                       and f.name not in ORIGIN))  # fmt: skip
     total = F.exists(blank, lambda text: is_total(trimmed(text), reading.ids)).alias("_total")
     doubtful = [
@@ -171,23 +171,6 @@ def check_expressions(raw: DataFrame, part: Part, table: Table) -> None:
             ) from None
 
 
-def referenced(text: str, known: list[str]) -> list[str]:
-    """Return the columns of ``known`` that a Spark SQL expression reads.
-
-    >>> referenced("concat('id ', campaign_id)", ["id", "campaign_id"])
-    ['campaign_id']
-    """
-    plain = _LITERAL.sub(" ", text)
-    quoted = {name.replace("``", "`").lower() for name in re.findall(r"`((?:[^`]|``)+)`", plain)}
-    words = {word.lower() for word in re.findall(r"\w+", re.sub(r"`(?:[^`]|``)+`", " ", plain))} | quoted
-    return [name for name in known if name.lower() in words]
-
-
-def quoted(name: str) -> str:
-    """Return a column's name as Spark reads it, whatever stands in it."""
-    return "`" + name.replace("`", "``") + "`"
-
-
 def shown_columns(source: Source, export: str, canonical: dict[str, Table]) -> list[str]:
     """Return the columns of ``export`` that hold no personal data: those that feed only columns that hold none.
 
@@ -230,7 +213,7 @@ def _with_plain_values(raw: DataFrame) -> DataFrame:
     """Take blank texts and NaN for no value, and widen small numbers."""
     columns = []
     for known in raw.schema.fields:
-        column = F.col(quoted(known.name))
+        column = F.col(quote(known.name))
         if isinstance(known.dataType, T.StringType):
             column = F.when(F.trim(column) != "", column)
         elif type(known.dataType) in _WIDER:
@@ -287,7 +270,7 @@ def _faults(typed: dict[str, Column], texts: dict[str, str], table: Table, ids: 
 
 def _may_be_thousands(text: str, known: list[str], doubtful: frozenset[str]) -> Column:
     """Say whether a column that the expression reads has a number whose dot may stand between thousands."""
-    columns = [F.col(quoted(name)).cast("string") for name in referenced(text, known) if name in doubtful]
+    columns = [F.col(quote(name)).cast("string") for name in referenced(text, known) if name in doubtful]
     found = [F.coalesce(column.rlike(_THOUSANDS), F.lit(False)) for column in columns]
     return reduce(Column.__or__, found, F.lit(False))
 
@@ -297,5 +280,5 @@ def _all_there(text: str, known: list[str]) -> Column:
     declared_none = {name.strip("`").replace("``", "`").lower() for name in _NULLIF.findall(text)}
     conditions = [F.expr(match.group(0)).isNotNull() for match in _NULLIF.finditer(text)]
     read = [name for name in referenced(text, known) if name.lower() not in declared_none]
-    conditions += [F.col(quoted(name)).isNotNull() for name in read]
+    conditions += [F.col(quote(name)).isNotNull() for name in read]
     return reduce(Column.__and__, conditions) if conditions else F.lit(False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import duckdb
 
+from conf.settings.expressions import referenced
 from conf.settings.source import Export, Part
 from conf.tables.table import Table
-from features.canonical.mapping import referenced
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import File
 

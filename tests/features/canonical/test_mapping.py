@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from conf.errors import ConfigError
 from conf.settings.consent import Ids
+from conf.settings.expressions import referenced
 from conf.settings.load import load
 from conf.settings.schema import Settings
 from conf.settings.source import Part, Source, SourceTable
@@ -20,7 +21,6 @@ from features.canonical.mapping import (
     check_expressions,
     check_source,
     missing_columns,
-    referenced,
     shown_columns,
 )
 
