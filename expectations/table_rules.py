@@ -87,7 +87,7 @@ def unique_key(table: str, key: Sequence[str], twice: int) -> Figure:
         None,
         0,
         f"{twice:,} key(s) stand in more than one row",
-        f"one row for each {', '.join(key)}",
+        f"one row for each {', '.join(key)}; a correction must keep the day of its event",
     )
 
 
