@@ -36,12 +36,19 @@ class IngestFacts(Facts):
 
 @dataclass(frozen=True)
 class ValidateFacts(Facts):
-    """``new_rows``: table -> day -> rows; ``quarantined``: table -> rule -> rows; ``data_docs``: within the home."""
+    """``new_rows``: table -> day -> rows; ``quarantined``: table -> rule -> rows; ``data_docs``: within the home.
+
+    ``values_set_aside``: table -> column -> rows; ``left_out``: table -> ``_out`` of its rows -> rows;
+    ``consents_in_doubt``: what is in doubt -> rows.
+    """
 
     since: str | None = None
     new_rows: dict[str, dict[str, int]] = field(default_factory=dict)
     quarantined: dict[str, dict[str, int]] = field(default_factory=dict)
     quarantined_rows: int = 0
+    values_set_aside: dict[str, dict[str, int]] = field(default_factory=dict)
+    left_out: dict[str, dict[str, int]] = field(default_factory=dict)
+    consents_in_doubt: dict[str, int] = field(default_factory=dict)
     data_docs: str = ""
 
 

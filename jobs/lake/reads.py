@@ -25,7 +25,7 @@ class StageReads:
 
 READS = {
     Stage.INGEST: StageReads("jobs.ingest.ingest", ("source",)),
-    Stage.VALIDATE: StageReads("jobs.validate.validate", ("source",)),
+    Stage.VALIDATE: StageReads("jobs.validate.validate", ("policy.channel", "source")),
     Stage.CATALOGUE: StageReads("jobs.catalogue.build_catalogue", ("catalogue", "source.name")),
     Stage.FEATURES: StageReads(
         "jobs.features.build_features",
