@@ -17,7 +17,7 @@ from conf.tables.interests import INTERESTS, WIDE
 from features.customers.interests import LEAST_BASKETS, LEAST_LEAN, group_units, interests, leans
 from features.customers.purchases import Base, grouped, held
 from features.customers.wide import sparse_rows, wide_columns, wide_matrix
-from features.schemas import conform, struct
+from features.schemas import conform, struct, typed_batch
 
 Batches = Iterator[pa.RecordBatch]
 #: columns that rules add to what the pass finds
@@ -58,7 +58,7 @@ def customer_features(lists: DataFrame, base: Base, as_of: date, timezone: str) 
                 offsets, places, cells = sparse_rows(wide_matrix(seen, units), columns)
                 ends = pa.array(offsets, pa.int32())
                 lists = [pa.ListArray.from_arrays(ends, pa.array(flat)) for flat in (places, cells)]  # type: ignore
-                yield pa.record_batch([part.column(0), *values, *lists, _clear_leans(units, base)], names=schema.names)
+                yield typed_batch([part.column(0), *values, *lists, _clear_leans(units, base)], schema)
 
     return lists.mapInArrow(apply, schema)
 

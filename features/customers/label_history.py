@@ -19,7 +19,7 @@ from conf.settings.propensities import Scope
 from conf.tables.features import HISTORY, LABEL_HISTORY
 from features.customers.purchase_series import describe, series_of
 from features.lines import MONEY_UNIT
-from features.schemas import struct
+from features.schemas import struct, typed_batch
 
 Batches = Iterator[pa.RecordBatch]
 _EPOCH = date(1970, 1, 1)
@@ -85,7 +85,7 @@ def label_history(series: DataFrame, days: Sequence[date], horizon_days: int) ->
                 columns = describe(block, day)
                 had_any = columns["visits_total"] > 0
                 kept = np.flatnonzero(had_any | bought)
-                yield pa.record_batch(
+                yield typed_batch(
                     [
                         pa.array([as_of] * len(kept), pa.date32()),
                         pa.array(bought[kept]),
@@ -93,7 +93,7 @@ def label_history(series: DataFrame, days: Sequence[date], horizon_days: int) ->
                         *(batch.column(key).take(kept) for key in (0, 1)),
                         *(pa.array(np.where(had_any, columns[name], np.nan)[kept], from_pandas=True) for name in names),
                     ],
-                    names=["as_of", "bought", "spent", *LABEL_HISTORY.names],
+                    schema,
                 )
 
     return series.mapInArrow(apply, schema)

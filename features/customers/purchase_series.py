@@ -21,7 +21,7 @@ from pyspark.sql import DataFrame, functions as F, types as T
 from conf.tables.features import DECAYS, PURCHASE_SERIES, SERIES_WINDOWS, WEEKS
 from features.customers.series_labels import NUMBERS, Horizons, after, labels
 from features.lines import MONEY_UNIT
-from features.schemas import struct
+from features.schemas import struct, typed_batch
 
 Batches = Iterator[pa.RecordBatch]
 #: days without a basket that count as an absence
@@ -99,7 +99,7 @@ def purchase_series(series: DataFrame, days: Sequence[date], horizons: Horizons 
                 keys: list[pa.Array] = [pa.array([as_of] * len(with_baskets), pa.date32())]
                 keys += [pa.array(columns[name][with_baskets], from_pandas=True) for name in labelled]
                 values = [pa.array(columns[name][with_baskets], from_pandas=True) for name in PURCHASE_SERIES.names[1:]]
-                yield pa.record_batch([*keys, batch.column(0).take(with_baskets), *values], names=schema.names)
+                yield typed_batch([*keys, batch.column(0).take(with_baskets), *values], schema)
 
     return series.mapInArrow(apply, schema)
 

@@ -143,13 +143,19 @@ def shop(crm):
     return purchase_lists(lines(bought, products), NIGHT), kinds(products)
 
 
-def test_frames_are_the_same_whatever_the_partitions(shop, rows):
+def test_frames_are_the_same_whatever_the_partitions_and_blocks(spark, shop, rows):
     lists, known = shop
-    first = customer_features(lists, base(lists, known, NIGHT, ZONE), NIGHT, ZONE)
+    everybody = base(lists, known, NIGHT, ZONE)
+    first = customer_features(lists, everybody, NIGHT, ZONE)
     again = lists.repartition(3)
     second = customer_features(again, base(again, known, NIGHT, ZONE), NIGHT, ZONE)
     told = rows(first, "customer_id")
     assert told == rows(second, "customer_id")
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "1")  # a block a customer, whatever is null in it
+    try:
+        assert told == rows(customer_features(lists.coalesce(1), everybody, NIGHT, ZONE), "customer_id")
+    finally:
+        spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
     assert told["a"]["day_part"] == "midday"  # 17 h UTC is noon there, 13 h in summer
 
 
