@@ -48,6 +48,11 @@ class SourceTable(Strict):
         default=False, description="of customers: its snapshots hold all there are; whoever is missing is not contacted"
     )
 
+    @property
+    def tells_who_is_gone(self) -> bool:
+        """Say whether a customer who is not in the table is none any more, so that nobody contacts them."""
+        return self.complete or any(part.deleted_when for part in self.parts)
+
     @model_validator(mode="after")
     def _complete_is_a_snapshot(self) -> SourceTable:
         if self.complete and all(part.mode != "snapshot" for part in self.parts):

@@ -39,7 +39,7 @@ class ValidateFacts(Facts):
     """``new_rows``: table -> day -> rows; ``quarantined``: table -> rule -> rows; ``data_docs``: within the home.
 
     ``values_set_aside``: table -> column -> rows; ``left_out``: table -> ``_out`` of its rows -> rows;
-    ``consents_in_doubt``: what is in doubt -> rows.
+    ``consents_in_doubt``: what is in doubt -> rows; ``accounts``: table -> what became of its rows and money.
     """
 
     since: str | None = None
@@ -49,6 +49,7 @@ class ValidateFacts(Facts):
     values_set_aside: dict[str, dict[str, int]] = field(default_factory=dict)
     left_out: dict[str, dict[str, int]] = field(default_factory=dict)
     consents_in_doubt: dict[str, int] = field(default_factory=dict)
+    accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
     data_docs: str = ""
 
 

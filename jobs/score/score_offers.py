@@ -139,7 +139,7 @@ class _Night:
             settings.source.timezone,
         )  # fmt: skip
         table, known = settings.source.tables.get("customers"), self.clean("customers")
-        if table is not None and table.complete and known is not None:
+        if table is not None and table.tells_who_is_gone and known is not None:
             rights = without_gone(rights, known)
         told = series_scores(self.feature("purchase_series"), self.models, settings.models.churn_active_days)
         found = self.lake.spark_files(self.spark, asked.files)

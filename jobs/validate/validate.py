@@ -33,6 +33,7 @@ from jobs.lake.reads import settings_of
 from jobs.spark import session
 from jobs.stages import Stage
 from jobs.validate import measure_tables as measure
+from jobs.validate.accounts import account
 from jobs.validate.consent_checks import REMEDY, ConsentDoubts, consent_doubts, refusals_lost
 from jobs.validate.measure_tables import Arrived
 from jobs.validate.merge_clean import QUARANTINE, empty, write_clean, write_quarantine
@@ -126,8 +127,16 @@ def _build(night: Night) -> None:
         doubts = consent_doubts(night.lake, staged[CONSENTS.name], versions) if CONSENTS.name in arrivals else None
     finally:
         checkpoints.build_docs()
+    accounts = {
+        name: account(night.lake, table, night.before(name), versions[name].files)
+        for name, table in staged.items()
+        if table.folder
+    }
     _write_quality(night, staged, arrivals, figures, outcomes, doubts)
     night.draft.facts.update(_facts(night, staged, arrivals))
+    night.draft.facts["accounts"] = {name: closed.facts() for name, closed in accounts.items()}
+    for name, closed in accounts.items():
+        log.info("validate %s: %s: %s", night.day, name, closed.words())
     if doubts:
         doubts.warn(night.day)
         night.draft.facts["consents_in_doubt"] = doubts.doubts

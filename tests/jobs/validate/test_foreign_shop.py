@@ -182,6 +182,20 @@ def test_lines_of_one_product_add_up_and_a_refund_nets_with_its_sale(shop: Setti
     assert lines == ["A", "A~~2", "A~~return"]
 
 
+def test_counts_and_money_close(shop: Settings) -> None:
+    lake = Lake(shop.lake)
+    first, second = (lake.need(Stage.VALIDATE, day).facts["accounts"]["order_lines"] for day in (D1, D2))
+    assert {name: rows for name, rows in first.items() if name != "money"} == {
+        "before": 0, "came": 10, "merged": 0, "quarantined": 5, "left_out": 0, "withdrawing": 1, "after": 4,
+    }  # fmt: skip
+    assert first["money"] == {
+        "before": "0.00", "came": "155.50", "merged": "0.00", "quarantined": "107.00", "left out": "0.00",
+        "withdrawing": "3.50", "after": "45.00",
+    }  # fmt: skip
+    assert (second["before"], second["came"], second["merged"], second["after"]) == (4, 3, 1, 5)
+    assert (second["money"]["merged"], second["money"]["after"]) == ("10.00", "27.00")  # 1002 is taken back
+
+
 def test_rows_that_cannot_be_read_are_set_aside_with_their_reason(shop: Settings) -> None:
     assert {row["_row"]: row["rule"] for row in rows(shop, "quarantine/order_lines", D1)} == {
         5: "placeholder:customer_id",
