@@ -50,8 +50,18 @@ CONSENTS = Table(
     ("customer_id", "channel", "purpose", "changed_at"),
     (
         Column("customer_id", "string", "customer", nullable=False),
-        Column("channel", "string", "e-mail, sms, mail, phone or * for all", nullable=False),
-        Column("purpose", "string", "marketing or * for all", nullable=False),
+        Column(
+            "channel",
+            "string",
+            "email, sms, push, phone, post, mail (letters or e-mail), messenger or * for all",
+            nullable=False,
+        ),
+        Column(
+            "purpose",
+            "string",
+            "marketing, profiling, processing, service, research, sharing or * for all",
+            nullable=False,
+        ),
         Column("granted", "boolean", "true: may be contacted", nullable=False),
         Column("changed_at", "timestamp", "when the customer decided (UTC)", nullable=False),
     ),
@@ -87,7 +97,7 @@ ORDER_LINES = Table(
     ("order_id", "line_id"),
     (
         Column("order_id", "string", "order or basket", nullable=False),
-        Column("line_id", "string", "line within the order", nullable=False),
+        Column("line_id", "string", "line within the order; ~~return: a return, ~~2: its second line", nullable=False),
         Column("customer_id", "string", "buyer", nullable=False),
         Column("product_id", "string", "product", nullable=False),
         Column("store_id", "string", "store or shop"),
