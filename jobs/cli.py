@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "curve": ("jobs.commands.show_curve", "print which similarities the catalogue's bands find"),
     "rollback": ("jobs.commands.roll_back", "take a model's newest champion back; the one before it serves again"),
     "approve": ("jobs.commands.approve", "let models serve that passed the gate and were held for approval"),
+    "quarantine": ("jobs.commands.quarantine", "list what validation set aside, or show the rows of a table"),
     "sweep": ("jobs.lake.sweep", "remove old versions from the lake"),
     "dictionary": ("jobs.commands.write_dictionary", "write the data dictionary from the declarations"),
 }
@@ -107,6 +108,11 @@ def parser() -> argparse.ArgumentParser:
     approve.add_argument("models", nargs="*", metavar="MODEL", help="models (default: all that are held)")
     demo = add("demo", COMMANDS["demo"][1], shared)
     demo.add_argument("--households", type=int, metavar="N", help="about so many households (default: all)")
+    aside = add("quarantine", COMMANDS["quarantine"][1], shared)
+    aside.add_argument("action", choices=("list", "show"), help="rows by night, table and rule, or the rows")
+    aside.add_argument("table", nargs="?", metavar="TABLE", help="canonical table whose rows to show")
+    aside.add_argument("--ds", type=date.fromisoformat, metavar="YYYY-MM-DD", help="the night (default: the newest)")
+    aside.add_argument("--rule", metavar="RULE", help="show the rows of this rule alone")
     add("sweep", COMMANDS["sweep"][1], shared)
     dictionary = add("dictionary", COMMANDS["dictionary"][1], shared)
     dictionary.add_argument("--check", action="store_true", help="only tell whether the written file is up to date")
