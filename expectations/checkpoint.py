@@ -20,6 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.types as pat
 
+from expectations.plain_index import plain_index
 from expectations.rules import SEVERITY, Rule
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Checkpoints:
         for folder in (context, docs):
             shutil.rmtree(folder, ignore_errors=True)
         self.index = docs / "index.html"
+        self._checks: dict[str, list[Outcome]] = {}
         self._gx = gx.get_context(mode="file", context_root_dir=context)
         self._gx.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
         for site in self._gx.get_site_names():
@@ -104,11 +106,16 @@ class Checkpoints:
             for run in done.run_results.values()
             for result in run.results
         }
-        return [_outcome(rule, results[rule.name]) for rule in rules]
+        self._checks[name] = [_outcome(rule, results[rule.name]) for rule in rules]
+        return self._checks[name]
 
     def build_docs(self) -> Path:
         """Build the Data Docs of all checks so far and return their index page."""
         self._gx.build_data_docs()
+        if self.index.exists():
+            self.index.replace(self.index.with_name("great_expectations.html"))
+        self.index.parent.mkdir(parents=True, exist_ok=True)
+        self.index.write_text(plain_index(self._checks, self.index.parent), encoding="utf-8")
         return self.index
 
 

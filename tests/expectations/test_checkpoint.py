@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -30,7 +31,11 @@ def test_row_ids_are_whole_and_no_value_is_stored_or_shown(tmp_path: Path) -> No
     assert (outcome.passed, outcome.rows_checked) == (False, 500)
     index = checkpoints.build_docs()
     stored = over_all_files(tmp_path)
-    assert index.exists()
+    page = index.read_text()
+    assert not set(re.findall(r"https?://|<script|<link", page))  # it is read without a network
+    links = re.findall(r'href="([^"]+)"', page)
+    assert links
+    assert all((index.parent / link).exists() for link in links)
     assert "format:email" in stored
     assert "canary" not in stored
 
