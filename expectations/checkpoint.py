@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from expectations.plain_index import plain_index
-from expectations.rules import SEVERITY, Rule
+from expectations.rules import SEVERITY, Outcome as Outcome, Rule
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -37,17 +36,6 @@ RESULT_FORMAT = {
     "return_unexpected_index_query": False,
     "partial_unexpected_count": 0,
 }
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one rule; ``fault`` says why it could not be evaluated, which is neither pass nor fail."""
-
-    rule: Rule
-    passed: bool
-    rows_checked: int
-    failed: tuple[int, ...] = ()
-    fault: str | None = None
 
 
 class Checkpoints:

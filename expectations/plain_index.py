@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from expectations.checkpoint import Outcome
+from expectations.rules import Outcome
 
 #: what becomes of rows that break a rule of each kind
 KINDS = {"row": "row set aside", "field": "value set aside", "table": "stops the night", "note": "reported"}

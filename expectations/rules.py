@@ -36,6 +36,17 @@ class Rule:
     kind: Literal["row", "field", "table", "note"] = "row"
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one rule; ``fault`` says why it could not be evaluated, which is neither pass nor fail."""
+
+    rule: Rule
+    passed: bool
+    rows_checked: int
+    failed: tuple[int, ...] = ()
+    fault: str | None = None
+
+
 def required(table: Table) -> list[Rule]:
     """Return one rule for each column that ``table`` declares not nullable."""
     return [
