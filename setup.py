@@ -31,6 +31,7 @@ setup(
         "pydantic>=2",
         "pyspark>=4.1",
         "pyyaml",
+        "rapidfuzz",
         "rich",
         "scikit-learn",
         "scipy",

@@ -1,4 +1,4 @@
-"""Duplicates of a catalogue glued through Spark, against datasketch, rensa and Spark ML's MinHashLSH; labelled sets.
+"""Duplicates of a catalogue glued through Spark, against datasketch, rensa and Spark ML's MinHashLSH.
 
 The catalogues are real titles perturbed with known truth (catalogue_titles.py): thresholds were chosen on titles of
 two electronics shops (``--corpus choose``), the table reports titles of a price comparison and a grocer.
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from catalogue_titles import Perturbation, catalogue, quality, real_titles
@@ -28,8 +27,6 @@ from conf.settings.schema import Spark
 from features.catalogue.build import product_clusters
 from features.catalogue.config import CatalogueConfig
 from features.matching.neighbours import normal
-from features.matching.one_source import group
-from features.matching.two_sources import match
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
 SIZES, FULL = (100_000, 1_000_000), (100_000, 1_000_000, 5_000_000, 10_000_000, 20_000_000)
@@ -48,11 +45,7 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, default=CatalogueConfig().threshold)
     parser.add_argument("--titles", type=Path, metavar="DIR", help="keep the titles here (default: made every time)")
     parser.add_argument("--driver-memory", default="3g", metavar="SIZE", help="of the JVM")
-    parser.add_argument("--labelled", action="store_true", help="only the labelled sets")
     given = parser.parse_args()
-    if given.labelled:
-        labelled()
-        return
     from jobs.spark import session
 
     with tempfile.TemporaryDirectory() as home:
@@ -67,8 +60,6 @@ def main() -> None:
         for size in given.sizes or (FULL if given.full else SIZES):
             scale(spark, written(folder, titles, size, given.corpus), f"{home}/{size}", config)
         spark.stop()
-    if not given.sizes:
-        labelled()
 
 
 def written(folder: Path, titles: list[str], size: int, corpus: str) -> Path:
@@ -184,73 +175,6 @@ def spark_ml(spark: SparkSession, titles: list[str]) -> np.ndarray:
     near = model.approxSimilarityJoin(frame, frame, 0.3).where(F.col("datasetA.id") < F.col("datasetB.id"))
     found = near.select(F.col("datasetA.id"), F.col("datasetB.id")).collect()
     return joined(len(titles), [(row[0], row[1]) for row in found])
-
-
-def labelled() -> None:
-    """Print F1 on labelled sets; no label is used but to count."""
-    folder = DATA / "products"
-    print(f"\n{'labelled set':<24} {'mode':<12} {'F1':>6} {'P':>6} {'R':>6}   expected F1 (without labels)")
-    abt = [pd.read_csv(folder / f"abt_buy/{side}.csv", sep="|", encoding_errors="replace") for side in ("abt", "buy")]
-    gold = pd.read_csv(folder / "abt_buy/gt.csv", sep="|")
-    truth = set(zip(gold["D1"], gold["D2"], strict=True))
-    two_sources("abt_buy", abt, "id", ["name", "description"], truth)
-    for kept in ((1.0, 0.5), (1.0, 0.2), (0.6, 0.6)):
-        some = [side.sample(frac=share, random_state=3) for side, share in zip(abt, kept, strict=True)]
-        two_sources(
-            f"abt {kept[0]:.0%} buy {kept[1]:.0%}", some, "id", ["name", "description"], among(truth, some, "id")
-        )
-    for name, fields in (
-        ("abt_buy_full", ["name", "description"]),
-        ("dblp_acm", ["title", "authors", "venue", "year"]),
-    ):
-        sides = [pd.read_parquet(folder / name / f"table_{side}.parquet") for side in "ab"]
-        gold = pd.read_parquet(folder / name / "gold.parquet")
-        truth = set(zip(gold["id1"], gold["id2"], strict=True))
-        two_sources(name, sides, "_id", fields, truth)
-    for share in (0.3, 0.15):
-        some = [side.sample(frac=share, random_state=3) for side in sides]
-        two_sources(f"dblp_acm {share:.0%} of either", some, "_id", fields, among(truth, some, "_id"))
-    offers = pd.read_csv(folder / "pricerunner_half.csv.gz")
-    one_source("price comparison", offers["product_title"].tolist(), offers["cluster_id"].to_numpy())
-    people = pd.read_csv(DATA / "persons" / "fake_1000.csv", dtype="string")
-    one_source("fake_1000", joined_text(people.drop(columns=["unique_id", "cluster"])), people["cluster"].astype(int))
-    for number in (1, 2, 3):
-        people = pd.read_csv(DATA / "persons" / f"febrl{number}.csv.gz", skipinitialspace=True, dtype="string")
-        truth = people["rec_id"].str.split("-").str[1].astype(int)
-        one_source(f"febrl{number}", joined_text(people.drop(columns="rec_id")), truth)
-
-
-def among(truth: set, sides: list[pd.DataFrame], key: str) -> set:
-    """Return the pairs whose records both are there."""
-    left, right = (set(side[key]) for side in sides)
-    return {(a, b) for a, b in truth if a in left and b in right}
-
-
-def joined_text(table: pd.DataFrame) -> list[str]:
-    """Return each row as one text."""
-    return table.astype("string").fillna("").agg(" ".join, axis=1).tolist()
-
-
-def one_source(name: str, texts: list[str], truth: np.ndarray) -> None:
-    """Group one table and print the line."""
-    precision, recall, _ = quality(np.asarray(truth), group(texts).centres)
-    line(name, "one source", precision, recall, None)
-
-
-def two_sources(name: str, sides: list[pd.DataFrame], key: str, fields: list[str], truth: set) -> None:
-    """Match two tables and print the line."""
-    texts = [joined_text(side[fields]) for side in sides]
-    found = match(*texts)
-    pairs = set(zip(sides[0][key].to_numpy()[found.left], sides[1][key].to_numpy()[found.right], strict=True))
-    right = len(pairs & truth)
-    line(name, "two sources", right / len(pairs), right / len(truth), found.expected_f1)
-
-
-def line(name: str, mode: str, precision: float, recall: float, expected: float | None) -> None:
-    """Print one labelled set."""
-    f1 = 2 * precision * recall / max(precision + recall, 1e-9)
-    shown = "" if expected is None else f"{expected:.3f}"
-    print(f"{name:<24} {mode:<12} {f1:>6.3f} {precision:>6.3f} {recall:>6.3f}   {shown}")
 
 
 if __name__ == "__main__":

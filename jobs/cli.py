@@ -130,9 +130,10 @@ def _add_matching(
     for each in (match, dedup):
         each.add_argument("--id", metavar="COLUMN", help="names a record (default: id and the like, else row numbers)")
         each.add_argument(
-            "--text", metavar="COLUMN,...", help="columns to compare (default: all but the id and prices)"
+            "--text", metavar="COLUMN,...", help="columns to compare (default: all but the id, prices and empty ones)"
         )
         each.add_argument("--out", metavar="FILE", help="CSV file to write (default: print)")
+        each.add_argument("--explain", nargs=2, metavar="ID", help="only say what speaks for and against two records")
     curve = add("curve", COMMANDS["curve"][1], shared)
     curve.add_argument("--length", type=int, metavar="N", help="places of the signature, 50 to 500")
     curve.add_argument("--target", type=float, metavar="S", help="similarity that has to be found")

@@ -94,9 +94,14 @@ STOPWORDS = tuple(
     ]
 )
 
-#: words that name another model of the same line: what has one is not what lacks it
-MODELS = tuple(
-    ["pro", "max", "plus", "mini", "lite", "xl", "xs", "se", "junior", "+", "про", "макс", "плюс", "мини", "лайт"]
+#: stopwords between two words whose order counts: an adapter from one plug to another
+DIRECTIONS = ("to", "на")
+
+#: words that name another model of the same line, and negations: what has one is not what lacks it
+MODELS = (
+    *("pro", "max", "plus", "mini", "lite", "xl", "xs", "se", "junior", "+", "про", "макс", "плюс", "мини", "лайт"),
+    # what is without something is not what is with it
+    *("without", "no", "not", "non", "без", "не", "sans", "ohne", "sin", "senza", "bez", "zonder"),
 )
 
 

@@ -22,9 +22,11 @@ from features.catalogue.vocabulary import RARE_BESIDE, one_edit
 
 _MOST = 24
 _WORD, _NUMBER, _CODE = 0, 1, 2
-_WORDS, _MODELS = np.uint64(1), np.uint64(1) << np.uint64(MODEL)
+_WORDS, _NUMBERS, _MODELS = np.uint64(1), np.uint64(2), np.uint64(1) << np.uint64(MODEL)
 #: codes and quantities; a plain number beside a shared code may count anything
 _EXACT = ~np.uint64(3)
+#: two titles that share a rare code are one from this similarity on, and count as this similar at least
+_LEAST_WITH_CODE, _WITH_CODE = np.float32(0.25), np.float32(0.6)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -99,7 +101,11 @@ def judge(a, b, counts, groups, values, weights, texts, text_offsets, rare):  # 
         flags |= OMITTED_WORD
     if one & ~_WORDS:
         flags |= OMITTED_NUMBER
-    return common / max(common + apart, np.float32(1e-9)), flags
+    score = common / max(common + apart, np.float32(1e-9))
+    numbers_apart = seen_left & seen_right & _NUMBERS  # "HD9350/90" is not "HD9350/92"
+    if code and not numbers_apart and score >= _LEAST_WITH_CODE:  # shops share hardly more than the code
+        score = _WITH_CODE + (np.float32(1.0) - _WITH_CODE) * score
+    return score, flags
 
 
 @numba.njit(nogil=True, cache=True)

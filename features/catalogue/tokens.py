@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import pyarrow as pa
 
-from features.catalogue.alphabet import DIMENSIONS, MODELS, STOPWORDS, UNITS, encode, symbols
+from features.catalogue.alphabet import DIMENSIONS, DIRECTIONS, MODELS, STOPWORDS, UNITS, encode, symbols
 
 WORD, NUMBER, CODE, QUANTITY = 0, 1, 2, 3
 #: a token's group: the kind, for quantities 3 + the dimension, and for words that name another model the last
@@ -23,6 +23,8 @@ MOST_TOKENS = 48
 _PRIME = np.uint64(0x100000001B3)
 _BASIS = np.uint64(0xCBF29CE484222325)
 _BODY = np.uint64((1 << 62) - 1)
+#: different values that the order of two words may have as a number
+_ORDERS = np.uint64(1_000_003)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,13 @@ def tokenize(titles: pa.Array) -> Tokens:
         titles = titles.fill_null("")
         return tokenize(titles)
     hashes, offsets, names, counts, groups, values, texts, text_offsets = _tokenize(
-        data, first.astype(np.int64), symbols_table(), *_units(), _listed(STOPWORDS), _listed(MODELS)
+        data,
+        first.astype(np.int64),
+        symbols_table(),
+        *_units(),
+        _listed(STOPWORDS),
+        _listed(MODELS),
+        _listed_bodies(DIRECTIONS),
     )
     return Tokens(hashes, offsets, names, counts, groups, values, texts, text_offsets)
 
@@ -87,6 +95,11 @@ def _units() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @cache
 def _listed(words: tuple[str, ...]) -> np.ndarray:
     return np.sort(np.array([_hash(np.frombuffer(encode(word), np.uint8)) for word in words], np.uint64))
+
+
+@cache
+def _listed_bodies(words: tuple[str, ...]) -> np.ndarray:
+    return np.sort(_listed(words) & _BODY)
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -246,7 +259,7 @@ def _slot(slots, names, name):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _tokenize(data, offsets, table, unit_names, unit_dimensions, unit_sizes, stopwords, models):  # type: ignore[no-untyped-def]
+def _tokenize(data, offsets, table, unit_names, unit_dimensions, unit_sizes, stopwords, models, directions):  # type: ignore[no-untyped-def]
     n = len(offsets) - 1
     out = np.empty(max(16, n * 12), np.uint64)
     out_offsets = np.zeros(n + 1, np.int64)
@@ -260,6 +273,7 @@ def _tokenize(data, offsets, table, unit_names, unit_dimensions, unit_sizes, sto
     for doc in range(n):
         length = _letters(data, offsets[doc], offsets[doc + 1], table, line)
         at = tokens = 0
+        before = toward = np.uint64(0)
         while at < length and tokens < MOST_TOKENS:
             symbol = line[at]
             if not (_is_digit(symbol) or _is_letter(symbol)):
@@ -302,32 +316,45 @@ def _tokenize(data, offsets, table, unit_names, unit_dimensions, unit_sizes, sto
                         wide += 1
             at = max(at, end)
             name, group = _named(group, value, joined, wide, stopwords, models)
-            repeated = group < 0
-            for other in range(tokens):
-                repeated = repeated or found[other] == name
-            if repeated:
+            if group < 0:
+                if tokens and _find(directions, name) >= 0:
+                    toward = before
                 continue
-            found[tokens] = name
-            tokens += 1
-            slot = _slot(slots, names, name)
-            which = slots[slot]
-            if which < 0:
-                which = known
-                if known + 1 >= len(names):
-                    names, counts = _grown(names), _grown_zero(counts)
-                    groups, values = _grown_zero(groups), _grown_zero(values)
-                    text_offsets = _grown_zero(text_offsets)
-                while used + 64 >= len(texts):
-                    texts = _grown(texts)
-                slots[slot], names[known], groups[known] = known, name, group
-                values[known] = value / (unit_sizes[unit] if QUANTITY <= group < MODEL else 1.0)
-                texts[used : used + wide] = joined[:wide]
-                used += wide
-                known += 1
-                text_offsets[known] = used
-                if known * 2 > len(slots):
-                    slots = _slots_of(names, known, 2 * len(slots))
-            counts[which] += 1
+            before = name
+            for turn in range(2):
+                if turn == 1:  # "HDMI to VGA" is not "VGA to HDMI": the order is a number of its own
+                    if toward == 0 or toward == name:
+                        break
+                    body = mix(toward + mix(name)) & _BODY
+                    value = np.float64(body % _ORDERS) + 0.25
+                    name, group, wide = body | (np.uint64(NUMBER) << np.uint64(62)), NUMBER, 0
+                    toward = np.uint64(0)
+                repeated = tokens == MOST_TOKENS
+                for other in range(tokens):
+                    repeated = repeated or found[other] == name
+                if repeated:
+                    continue
+                found[tokens] = name
+                tokens += 1
+                slot = _slot(slots, names, name)
+                which = slots[slot]
+                if which < 0:
+                    which = known
+                    if known + 1 >= len(names):
+                        names, counts = _grown(names), _grown_zero(counts)
+                        groups, values = _grown_zero(groups), _grown_zero(values)
+                        text_offsets = _grown_zero(text_offsets)
+                    while used + 64 >= len(texts):
+                        texts = _grown(texts)
+                    slots[slot], names[known], groups[known] = known, name, group
+                    values[known] = value / (unit_sizes[unit] if QUANTITY <= group < MODEL else 1.0)
+                    texts[used : used + wide] = joined[:wide]
+                    used += wide
+                    known += 1
+                    text_offsets[known] = used
+                    if known * 2 > len(slots):
+                        slots = _slots_of(names, known, 2 * len(slots))
+                counts[which] += 1
         start = out_offsets[doc]
         if start + tokens > len(out):
             out = _grown(out)

@@ -1,7 +1,7 @@
-"""Nearest records by TF-IDF weighted character n-grams within words, in blocks, so that no n x m matrix is held.
+"""Nearest records by TF-IDF weighted character n-grams within words.
 
-A similarity is the cosine corrected for hubs: twice the cosine, less the mean cosine of either record to its nearest
-neighbours (CSLS: Conneau et al. 2018, "Word translation without parallel data"). Values lie in -2..2.
+The n-grams of a record are looked up from the rarest on until :data:`BUDGET` records have been touched, so that time is
+linear in the records whatever their number; small tables are compared in full.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+import numba
 import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 #: letters of the n-grams
 SHORTEST, LONGEST = 3, 5
-#: cells of the cosine matrix that are held at once
-BLOCK_CELLS = 20_000_000
+#: records that are touched for one record, and records of which the exact cosine is taken for each neighbour wanted
+BUDGET, RESCORED = 30_000, 4
 
 
 def normal(text: str) -> str:
@@ -31,42 +32,98 @@ def normal(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", plain))
 
 
-def grams(*sides: Sequence[str]) -> list[csr_matrix]:
-    """Return the records of each side as rows of unit length over one vocabulary."""
-    texts = [[normal(text) for text in side] for side in sides]
+def grams(texts: Sequence[str]) -> csr_matrix:
+    """Return normal texts as rows of unit length; the columns stand from the rarest n-gram to the most frequent."""
     vectors = TfidfVectorizer(
         analyzer="char_wb", ngram_range=(SHORTEST, LONGEST), sublinear_tf=True, dtype=np.float32
-    ).fit([text or "-----" for side in texts for text in side])  # a vocabulary there must be
-    return [vectors.transform(side) for side in texts]
+    ).fit_transform([text or "-----" for text in texts])  # a vocabulary there must be
+    order = np.argsort(np.bincount(vectors.indices, minlength=vectors.shape[1]), kind="stable")
+    place = np.empty(len(order), np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    vectors = csr_matrix((vectors.data, place[vectors.indices], vectors.indptr), shape=vectors.shape)
+    vectors.sort_indices()
+    return vectors
 
 
 def nearest(left: csr_matrix, right: csr_matrix, most: int, apart: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Return the nearest ``most`` rows of ``right`` for each row of ``left``, the nearest first.
 
     Args:
-        left: rows of unit length.
-        right: the same.
-        most: neighbours wanted; fewer where ``right`` has fewer.
+        left: rows of unit length of :func:`grams`.
+        right: the same, over the same columns.
+        most: neighbours wanted.
         apart: the sides are different tables; else they are one, and a row is no neighbour of itself.
 
     Returns:
-        int32 (n, k) rows and float32 (n, k) cosines. Time O(pairs of rows that share an n-gram).
+        int32 (n, most) rows, -1 where there are fewer neighbours, and float32 (n, most) cosines. Time O(n).
     """
-    k = max(1, min(most, right.shape[0] - (not apart)))
-    rows, cosines = np.zeros((left.shape[0], k), np.int32), np.zeros((left.shape[0], k), np.float32)
-    turned, step = right.T.tocsr(), max(1, BLOCK_CELLS // max(1, right.shape[0]))
-    for start in range(0, left.shape[0], step):
-        block = (left[start : start + step] @ turned).toarray()
-        if not apart:
-            block[np.arange(len(block)), np.arange(start, start + len(block))] = -1.0
-        best = np.argpartition(-block, k - 1, axis=1)[:, :k]
-        values = np.take_along_axis(block, best, axis=1)
-        order = np.lexsort((best, -values), axis=1)
-        rows[start : start + step] = np.take_along_axis(best, order, axis=1)
-        cosines[start : start + step] = np.take_along_axis(values, order, axis=1)
-    return rows, cosines
+    turned = right.tocsc()
+    return _nearest(
+        left.indptr, left.indices, left.data, turned.indptr, turned.indices, turned.data, right.indptr, right.indices,
+        right.data, most, not apart, BUDGET,
+    )  # fmt: skip
 
 
-def without_hubs(cosine: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return cosines less the mean cosines to the nearest neighbours of both records."""
-    return 2 * cosine - left - right
+@numba.njit(nogil=True, cache=True)
+def _nearest(starts, columns, values, ends, rows, weights, r_starts, r_columns, r_values, most, same, budget):  # type: ignore[no-untyped-def]
+    n, m = len(starts) - 1, len(r_starts) - 1
+    out, cosines = np.full((n, most), -1, np.int32), np.zeros((n, most), np.float32)
+    sums, dense = np.zeros(m, np.float32), np.zeros(len(ends) - 1, np.float32)
+    touched = np.empty(m, np.int32)
+    for row in range(n):
+        count = used = 0
+        last = starts[row + 1]
+        for place in range(starts[row], starts[row + 1]):
+            column = columns[place]
+            used += ends[column + 1] - ends[column]
+            if used > budget and place > starts[row]:
+                last = place
+                break
+            for entry in range(ends[column], ends[column + 1]):
+                other = rows[entry]
+                if sums[other] == 0.0:
+                    touched[count] = other
+                    count += 1
+                sums[other] += values[place] * weights[entry]
+        if same and sums[row] > 0.0:
+            sums[row] = -1.0
+        scores = sums[touched[:count]]
+        kept = touched[:count]
+        if last < starts[row + 1]:
+            if count > most * RESCORED:
+                kept = kept[np.argsort(-scores)[: most * RESCORED]]
+            for place in range(starts[row], starts[row + 1]):
+                dense[columns[place]] = values[place]
+            scores = np.empty(len(kept), np.float32)
+            for each in range(len(kept)):
+                total = np.float32(0.0)
+                for place in range(r_starts[kept[each]], r_starts[kept[each] + 1]):
+                    total += dense[r_columns[place]] * r_values[place]
+                scores[each] = -1.0 if same and kept[each] == row else total
+            for place in range(starts[row], starts[row + 1]):
+                dense[columns[place]] = 0.0
+        order = np.argsort(-scores.astype(np.float64) + kept * 1e-12)
+        for each in range(min(most, len(order))):
+            if scores[order[each]] > 0.0:
+                out[row, each], cosines[row, each] = kept[order[each]], scores[order[each]]
+        for each in range(count):
+            sums[touched[each]] = 0.0
+    return out, cosines
+
+
+@numba.njit(nogil=True, cache=True)
+def cosines_of(starts: np.ndarray, columns: np.ndarray, values: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Return the cosines of pairs of rows of one matrix in CSR form, columns ascending; float32 (m,)."""
+    out = np.zeros(len(pairs), np.float32)
+    for row in range(len(pairs)):
+        i, j = starts[pairs[row, 0]], starts[pairs[row, 1]]
+        while i < starts[pairs[row, 0] + 1] and j < starts[pairs[row, 1] + 1]:
+            if columns[i] == columns[j]:
+                out[row] += values[i] * values[j]
+                i += 1
+                j += 1
+            elif columns[i] < columns[j]:
+                i += 1
+            else:
+                j += 1
+    return out

@@ -1,9 +1,7 @@
-"""Duplicates within one table of records of any kind, without labels: for tables of up to some ten thousand rows.
+"""Records of one table that describe the same thing, without labels, in time that is linear in the records.
 
-Every record is one text. The similarities of each record's nearest neighbours are a mixture of three normal
-distributions, of which the highest is taken for duplicates; the threshold has the greatest expected F1 of pairs by the
-mixture's posterior. Clusters are stars around the record with most similarity to others (Aslam, Pelekhov and Rus 2004),
-so that nothing is chained.
+Equal records are one from the start. The chance of each pair of the others comes from all the evidence
+(:mod:`features.matching.chances`), the clusters from the chances (:mod:`features.matching.clusters`).
 """
 
 from __future__ import annotations
@@ -12,82 +10,72 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.mixture import GaussianMixture
+import pandas as pd
+from scipy.special import logit
 
-from features.catalogue.clusters import star_clusters
-from features.matching.neighbours import grams, nearest, without_hubs
-
-NEIGHBOURS = 20
-#: pairs that the mixture is fitted on, and least number of them that says anything
-SAMPLE, LEAST = 50_000, 60
-COMPONENTS = 3
+from features.matching.chances import SHARE_OF_CANDIDATES, settled
+from features.matching.clusters import linked
+from features.matching.columns import Kind, kinds_of
+from features.matching.comparison import compare
+from features.matching.records import normalised_column, prepare
 
 
 @dataclass(frozen=True)
 class Groups:
-    """For n records: int64 row of the record each is grouped around, and float64 confidence in that, 0..1."""
+    """For n records: int64 first row of the cluster of each, and float64 confidence that it belongs there, 0..1."""
 
     centres: np.ndarray
     confidence: np.ndarray
     threshold: float
 
 
-def group(texts: Sequence[str], seed: int = 20260101) -> Groups:
+def group(given: pd.DataFrame | Sequence[str], kinds: dict[str, Kind] | None = None) -> Groups:
     """Group the records of a table that are one.
 
     Args:
-        texts: a text a record; an empty one stays alone.
-        seed: of the mixture's start.
+        given: a table of strings, "" where missing; or one text a record. An empty record stays alone.
+        kinds: kind of each column; None: found by looking.
+
+    Returns:
+        The clusters; the confidence of a record is the mean chance of its compared pairs within its cluster, 1 where it
+        is alone or equal to all others.
     """
-    n = len(texts)
-    pairs, scores = _pairs(texts)
-    if len(scores) < LEAST:
-        return Groups(np.arange(n), np.ones(n), float("inf"))
-    threshold, posterior = _threshold(scores, seed)
-    kept = scores >= threshold
-    pairs, scores, sure = pairs[kept], scores[kept], posterior[kept]
-    weight = np.zeros(n)
+    table = given if isinstance(given, pd.DataFrame) else pd.DataFrame({"text": list(given)}, dtype="string")
+    n = len(table)
+    if n < 2:
+        return Groups(np.arange(n), np.ones(n), 1.0)
+    table, kinds = table.reset_index(drop=True), kinds or kinds_of(table)
+    distinct, rows = _distinct(table, kinds)
+    if len(distinct) < 2:
+        return Groups(_first(rows), np.ones(n), 1.0)
+    comparison = compare(prepare(table.iloc[distinct].reset_index(drop=True), kinds=kinds))
+    pairs = comparison.candidates.pairs
+    chances, threshold = settled(comparison.odds, SHARE_OF_CANDIDATES)
+    held = np.clip(chances, 1e-9, 1 - 1e-9)
+    clusters = linked(len(distinct), pairs, logit(held) - logit(threshold))
+    within = clusters[pairs[:, 0]] == clusters[pairs[:, 1]]
+    sums, counts = np.zeros(len(distinct)), np.zeros(len(distinct))
     for side in range(2):
-        np.add.at(weight, pairs[:, side], scores - threshold)
-    order = np.argsort(-weight, kind="stable")
-    centres, _, _ = star_clusters(
-        n, pairs.astype(np.int32), scores.astype(np.float32), np.zeros(len(pairs), np.uint8), order, -10.0
-    )
-    confidence = np.ones(n)
-    for side in range(2):
-        member = centres[pairs[:, side]] == pairs[:, 1 - side]
-        confidence[pairs[member, side]] = sure[member]
-    return Groups(centres.astype(np.int64), confidence, threshold)
+        np.add.at(sums, pairs[within, side], chances[within])
+        np.add.at(counts, pairs[within, side], 1)
+    confidence = np.where(counts > 0, sums / np.maximum(counts, 1), 1.0)
+    return Groups(_first(clusters[rows]), confidence[rows], threshold)
 
 
-def _pairs(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return pairs of neighbours, int64 (m, 2) with the lower row first, and their similarities."""
-    if len(texts) < 2:
-        return np.zeros((0, 2), np.int64), np.zeros(0)
-    (vectors,) = grams(texts)
-    rows, cosines = nearest(vectors, vectors, NEIGHBOURS, apart=False)
-    density = cosines.mean(axis=1)
-    left = np.repeat(np.arange(len(texts)), rows.shape[1])
-    right = rows.reshape(-1).astype(np.int64)
-    low, high = np.minimum(left, right), np.maximum(left, right)
-    both, first = np.unique(low * len(texts) + high, return_index=True)
-    low, high, cosine = both // len(texts), both % len(texts), cosines.reshape(-1)[first]
-    met = cosine > 0
-    scores = without_hubs(cosine, density[low], density[high])
-    return np.stack([low, high], axis=1)[met], scores[met].astype(np.float64)
+def _distinct(table: pd.DataFrame, kinds: dict[str, Kind]) -> tuple[np.ndarray, np.ndarray]:
+    """Return a row for each distinct record, and for each record its place among them; empty ones are distinct."""
+    columns = [normalised_column(table[name], kinds[name]) for name in kinds]
+    whole = columns[0].astype(str)
+    for column in columns[1:]:
+        whole = whole + "\0" + column.astype(str)
+    empty = whole.str.strip("\0 ") == ""
+    whole = whole.where(~empty, "\0" + pd.Series(np.arange(len(table)).astype(str)))
+    codes, _ = pd.factorize(whole)
+    _, first = np.unique(codes, return_index=True)
+    return first, codes
 
 
-def _threshold(scores: np.ndarray, seed: int) -> tuple[float, np.ndarray]:
-    """Return the threshold of the greatest expected F1, and each pair's probability to be a duplicate."""
-    sample = scores
-    if len(scores) > SAMPLE:
-        sample = np.random.default_rng(seed).choice(scores, SAMPLE, replace=False)
-    mixture = GaussianMixture(COMPONENTS, random_state=seed % 2**32, max_iter=200).fit(sample[:, None])
-    top = int(mixture.means_.ravel().argmax())
-    order = np.argsort(-scores, kind="stable")
-    # a wide component is above the others at its lower end again: a lower similarity never makes a pair surer
-    falling = np.minimum.accumulate(mixture.predict_proba(scores[order][:, None])[:, top])
-    expected = 2 * np.cumsum(falling) / (np.arange(1, len(scores) + 1) + falling.sum())
-    posterior = np.empty(len(scores))
-    posterior[order] = falling
-    return float(scores[order][int(expected.argmax())]), posterior
+def _first(clusters: np.ndarray) -> np.ndarray:
+    """Return the first row of each record's cluster; int64 (n,)."""
+    _, first, back = np.unique(clusters, return_index=True, return_inverse=True)
+    return first[back].astype(np.int64)

@@ -61,17 +61,29 @@ def test_what_is_wrong_is_said(files: tuple[str, str], caplog: pytest.LogCapture
     assert main(["dedup", str(tmp_path / "empty.csv")]) == 3
     for said in (
         "there is no file", "has no column key; it has name, address, charge, id", "has no column(s) weight",
-        "1 value(s) of id stand in several rows, e.g. 1", "has no rows",
+        "1 value(s) of id stand in several rows, first in data row 2", "has no rows",
     ):  # fmt: skip
         assert said in caplog.text
-    assert "compared are name, address" not in caplog.text
 
 
-def test_prices_are_left_out_unless_asked_for(files: tuple[str, str], caplog: pytest.LogCaptureFixture) -> None:
+def test_kinds_are_logged_and_prices_left_out_unless_asked_for(
+    files: tuple[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO")
     main(["match", *files, "--out", "/dev/null"])
-    assert any(record.getMessage().endswith("compared are name, address") for record in caplog.records)
+    assert "compared are name (title), address (address); left out charge (price)" in caplog.text
+    main(["match", *files, "--text", "name,charge", "--out", "/dev/null"])
+    assert "compared are name (title), charge (number)" in caplog.text
     assert parser().parse_args(["match", "a", "b"]).command == "match"
+
+
+def test_a_pair_is_explained_without_its_values(files: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["match", *files, "--explain", "l3", "r3"]) == 0
+    said = capsys.readouterr().out
+    assert "for: texts are" in said
+    assert "address (address): " in said
+    assert "Blue Door" not in said
+    assert main(["match", *files, "--explain", "l3", "nobody"]) == 2
 
 
 def test_the_curve_is_printed_and_its_range_is_held(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,159 @@
+"""Fits the coefficients of matching on labelled sets, and shows each family of sets with those fitted on the others.
+
+``--write`` writes features/matching/coefficients.py, fitted on all sets; else only the figures are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matching_sets import LabelledSet, made_sets, real_sets
+from sklearn.linear_model import LogisticRegression
+
+from features.matching import chances
+from features.matching.comparison import compare
+from features.matching.evidence import FEATURES
+from features.matching.records import prepare
+from features.matching.two_sources import assigned
+
+DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
+#: pairs of a set that are learnt from, what a made set counts beside a real one, strength of the ridge penalty
+MOST, MADE, PENALTY = 4000, 0.4, 0.05
+OUT = Path(chances.__file__).parent / "coefficients.py"
+
+
+def main() -> None:
+    """Fit and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write the coefficients fitted on all sets")
+    given = parser.parse_args()
+    sets = [compared(each) for each in [*real_sets(DATA, parts=True), *made_sets((600,), (0, 0.02, 0.3), 7)]]
+    chances.LIMITS = limits(sets)
+    families = sorted({each["family"] for each in sets})
+    for family in families:
+        evidence = fitted_evidence([each for each in sets if each["family"] != family])
+        for each in sets:
+            if each["family"] == family:
+                each["odds"] = chances.terms(each["evidence"]) @ evidence[1:] + evidence[0]
+    two = [each for each in sets if each["split"] is not None]
+    for each in two:
+        add_rivals(each)
+    print(
+        f"{'set, its family left out of the fit':<44} {'pairs':>6} {'claimed':>7} {'F1':>6} {'best F1':>8} {'ECE':>6}"
+    )
+    for family in families:
+        rest = [each for each in two if each["family"] != family]
+        of_assigned = fitted_assigned(rest)
+        for each in sets:
+            if each["family"] == family:
+                show(each, of_assigned)
+    if given.write:
+        evidence = fitted_evidence(sets)
+        for each in two:
+            each["odds"] = chances.terms(each["evidence"]) @ evidence[1:] + evidence[0]
+            add_rivals(each)
+        write(chances.LIMITS, evidence, fitted_assigned(two))
+
+
+def compared(given: LabelledSet) -> dict[str, Any]:
+    """Compare a set's candidate pairs; keep what the fit needs."""
+    found = compare(prepare(given.table, given.split))
+    pairs = found.candidates.pairs
+    return {
+        "name": given.name, "family": given.family, "split": given.split, "pairs": pairs, "total": len(given.gold),
+        "evidence": found.evidence, "truth": given.truth(pairs), "n": len(given.table),
+    }  # fmt: skip
+
+
+def limits(sets: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
+    """Return between which values each kind of evidence lay in all but a thousandth of the pairs at either end."""
+    every = np.concatenate([each["evidence"][:20_000] for each in sets])
+    low, high = np.quantile(every, 0.001, axis=0), np.quantile(every, 0.999, axis=0)
+    return {name: (round(float(a), 4), round(float(b), 4)) for name, a, b in zip(FEATURES, low, high, strict=True)}
+
+
+def fitted_evidence(sets: list[dict[str, Any]]) -> np.ndarray:
+    """Return the intercept and coefficients of :func:`features.matching.chances.terms`."""
+    rng, x, y, weights = np.random.default_rng(1), [], [], []
+    for each in sets:
+        rows = rng.permutation(len(each["truth"]))[: MOST if each["family"] != "made" else MOST // 2]
+        x.append(chances.terms(each["evidence"][rows]))
+        y.append(each["truth"][rows])
+        weights.append(np.full(len(rows), len(rows) ** -0.5 * (MADE if each["family"] == "made" else 1)))
+    return ridge(np.concatenate(x), np.concatenate(y), np.concatenate(weights), PENALTY)
+
+
+def fitted_assigned(sets: list[dict[str, Any]]) -> np.ndarray:
+    """Return the intercept and coefficients of :func:`features.matching.chances.against_rivals`."""
+    x = np.concatenate([each["rivals"] for each in sets])
+    y = np.concatenate([each["assigned"] for each in sets])
+    weights = np.concatenate(
+        [
+            np.full(len(each["assigned"]), len(each["assigned"]) ** -0.5 * (MADE if each["family"] == "made" else 1))
+            for each in sets
+        ]
+    )
+    return ridge(x, y, weights, 1.0)
+
+
+def ridge(x: np.ndarray, y: np.ndarray, weights: np.ndarray, strength: float) -> np.ndarray:
+    """Fit logistic regression on standardised columns; return intercept and slopes of the columns as they are."""
+    middle, spread = x.mean(axis=0), x.std(axis=0) + 1e-9
+    model = LogisticRegression(C=strength, max_iter=1000)
+    model.fit((x - middle) / spread, y, sample_weight=weights / weights.mean())
+    slopes = model.coef_[0] / spread
+    return np.concatenate([[model.intercept_[0] - slopes @ middle], slopes])
+
+
+def add_rivals(each: dict[str, Any]) -> None:
+    """Add to a set of two tables its assigned pairs, their rivals and their truth."""
+    pairs = each["pairs"] - np.array([0, each["split"]])
+    chosen = assigned(pairs, each["odds"], each["split"], each["n"] - each["split"])
+    each["rivals"] = chances.against_rivals(pairs, each["odds"])[chosen]
+    each["assigned"] = each["truth"][chosen]
+
+
+def show(each: dict[str, Any], of_assigned: np.ndarray) -> None:
+    """Print a set's pairs by the fit on other families: F1, the best F1 of any threshold, calibration error."""
+    if each["split"] is None:
+        odds, truth, share = each["odds"], each["truth"], chances.SHARE_OF_CANDIDATES
+    else:
+        odds, truth = each["rivals"] @ of_assigned[1:] + of_assigned[0], each["assigned"]
+        share = chances.SHARE_OF_ASSIGNED
+    sure, threshold = chances.settled(odds, share)
+    kept, total = sure >= threshold, each["total"]
+    order = np.argsort(-odds)
+    best = (2 * np.cumsum(truth[order]) / (np.arange(1, len(truth) + 1) + total)).max(initial=0)
+    f1 = 2 * (truth & kept).sum() / max(kept.sum() + total, 1)
+    print(
+        f"{each['name']:<44} {total:>6} {kept.sum():>7} {f1:>6.3f} {best:>8.3f} {error(truth[kept], sure[kept]):>6.3f}",
+        flush=True,
+    )
+
+
+def error(truth: np.ndarray, chance: np.ndarray) -> float:
+    """Return the expected calibration error over ten equal bins."""
+    bins = np.minimum((chance * 10).astype(int), 9)
+    return float(sum(abs(truth[bins == b].sum() - chance[bins == b].sum()) for b in range(10)) / max(len(truth), 1))
+
+
+def write(held: dict[str, tuple[float, float]], evidence: np.ndarray, of_assigned: np.ndarray) -> None:
+    """Write the module of coefficients."""
+    rows = "".join(f"    {name!r}: {value!r},\n" for name, value in held.items())
+    OUT.write_text(
+        '"""Coefficients of the chances of pairs; written by ``bench/fit_matching.py --write``, not by hand."""\n\n'
+        "#: between which values each kind of evidence is taken as it is; beyond them as the nearest of them\n"
+        f"LIMITS: dict[str, tuple[float, float]] = {{\n{rows}}}\n"
+        "#: intercept, then one coefficient for each of :func:`features.matching.chances.terms`\n"
+        f"EVIDENCE: tuple[float, ...] = {tuple(round(float(v), 5) for v in evidence)}\n"
+        "#: intercept, then one for each column of :func:`features.matching.chances.against_rivals`\n"
+        f"ASSIGNED: tuple[float, ...] = {tuple(round(float(v), 5) for v in of_assigned)}\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
