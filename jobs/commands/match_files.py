@@ -39,7 +39,8 @@ def _matched(args: argparse.Namespace) -> pd.DataFrame:
     from features.matching.two_sources import match
 
     keys, tables = _two(args)
-    found = match(*tables, kinds(pd.concat(tables, ignore_index=True), args.text))
+    left, right = tables
+    found = match(left, right, kinds(pd.concat(tables, ignore_index=True), args.text))
     if found.repeats:
         log.info("the %s side holds records several times", " and the ".join(found.repeats))
     log.info("%s matches; chance from %.2f on", f"{len(found.left):,}", found.threshold)
