@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from matching_sets import LabelledSet, made_sets, real_sets
+from scipy.optimize import minimize
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from features.matching import chances
@@ -23,6 +25,11 @@ from features.matching.two_sources import assigned
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
 #: pairs of a set that are learnt from, what a made set counts beside a real one, strength of the ridge penalty
 MOST, MADE, PENALTY = 4000, 0.4, 0.05
+#: evidence that two records are not one; all other is for it
+AGAINST = {
+    "word_apart", "words_apart", "code_apart", "number_apart", "number_lacking", "model_apart", "disagreement",
+    "identifier_apart", "identifiers_refuse",
+}  # fmt: skip
 OUT = Path(chances.__file__).parent / "coefficients.py"
 
 
@@ -84,7 +91,7 @@ def fitted_evidence(sets: list[dict[str, Any]]) -> np.ndarray:
         x.append(chances.terms(each["evidence"][rows]))
         y.append(each["truth"][rows])
         weights.append(np.full(len(rows), len(rows) ** -0.5 * (MADE if each["family"] == "made" else 1)))
-    return ridge(np.concatenate(x), np.concatenate(y), np.concatenate(weights), PENALTY)
+    return monotone(np.concatenate(x), np.concatenate(y), np.concatenate(weights))
 
 
 def fitted_assigned(sets: list[dict[str, Any]]) -> np.ndarray:
@@ -98,6 +105,29 @@ def fitted_assigned(sets: list[dict[str, Any]]) -> np.ndarray:
         ]
     )
     return ridge(x, y, weights, 1.0)
+
+
+def monotone(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Fit logistic regression in which no evidence turns against what it is evidence for, however strong it is.
+
+    So a table whose evidence is stronger than that of any set of the fit is not misjudged. Else as :func:`ridge`.
+    """
+    middle, spread = x.mean(axis=0), x.std(axis=0) + 1e-9
+    z, signs, weights = (x - middle) / spread, np.where(y, 1.0, -1.0), weights / weights.mean()
+    against = [name in AGAINST for name in FEATURES]
+    bounds = [(None, None), *[(None, 0) if down else (0, None) for down in against]]
+    bounds += [(0, 0) if name == "above_density" else bound for name, bound in zip(FEATURES, bounds[1:], strict=True)]
+    bounds += [(0, None)] * len(chances.PRODUCTS)
+
+    def loss(slopes: np.ndarray) -> tuple[float, np.ndarray]:
+        margin = signs * (z @ slopes[1:] + slopes[0])
+        pull = -signs * expit(-margin) * weights
+        value = (np.logaddexp(0, -margin) * weights).sum() + (slopes[1:] ** 2).sum() / (2 * PENALTY)
+        return value, np.concatenate([[pull.sum()], z.T @ pull + slopes[1:] / PENALTY])
+
+    found = minimize(loss, np.zeros(z.shape[1] + 1), jac=True, bounds=bounds, method="L-BFGS-B").x
+    slopes = found[1:] / spread
+    return np.concatenate([[found[0] - slopes @ middle], slopes])
 
 
 def ridge(x: np.ndarray, y: np.ndarray, weights: np.ndarray, strength: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Compares new titles with known ones: pairs that shared a bucket, few of which are one product."""
+"""Compares new titles with those there are: pairs that shared a bucket, few of which are one product."""
 
 from __future__ import annotations
 

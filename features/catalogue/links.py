@@ -189,7 +189,7 @@ def _compare(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _may_match(masks, at, size, out):  # type: ignore[no-untyped-def]
-    """Say by masks alone which of the ``size`` members after ``at`` may be one product with it."""
+    """Say by masks alone which of the ``size`` members after ``at`` may be one product with that one."""
     code, number, word = masks[0, at], masks[1, at], masks[2, at]
     for ahead in range(size):
         there = at + 1 + ahead

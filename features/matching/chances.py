@@ -16,9 +16,9 @@ from features.matching.coefficients import ASSIGNED, EVIDENCE, LIMITS
 from features.matching.evidence import FEATURES
 
 #: bounds of the shift of the log-odds
-LEAST_SHIFT, MOST_SHIFT = -2.0, 1.5
+LEAST_SHIFT, MOST_SHIFT = -2.5, 3.0
 #: least chance of a pair that is claimed, steps of the expectation maximisation
-LEAST_CHANCE, STEPS = 0.4, 100
+LEAST_CHANCE, STEPS = 0.5, 100
 #: share of pairs that were one where the coefficients were fitted: of candidates in one table, of assigned pairs in two
 SHARE_OF_CANDIDATES, SHARE_OF_ASSIGNED = 0.1, 0.4
 #: products of two kinds of evidence that count beside each and its square
