@@ -20,7 +20,7 @@ LEAST_SHIFT, MOST_SHIFT = -2.5, 3.0
 #: least chance of a pair that is claimed, steps of the expectation maximisation
 LEAST_CHANCE, STEPS = 0.5, 100
 #: share of pairs that were one where the coefficients were fitted: of candidates in one table, of assigned pairs in two
-SHARE_OF_CANDIDATES, SHARE_OF_ASSIGNED = 0.1, 0.4
+SHARE_OF_CANDIDATES, SHARE_OF_ASSIGNED = 0.05, 0.4
 #: products of two kinds of evidence that count beside each and its square
 PRODUCTS = (
     ("cosine", "contained"), ("cosine", "shared"), ("code_shared", "contained"), ("cosine", "contained_all"),
