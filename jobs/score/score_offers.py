@@ -11,6 +11,7 @@ from datetime import date
 from functools import reduce
 from typing import Any
 
+import pandas as pd
 import pyarrow.dataset as pads
 from pyspark.sql import DataFrame, SparkSession, functions as F, types as T
 
@@ -19,6 +20,7 @@ from conf.settings.schema import Settings
 from conf.tables.customers import NEXT_ACTIONS
 from conf.tables.features import FEATURES
 from conf.tables.offers import CHARACTERISTIC_RECOMMENDATIONS, ORGANIZATION_CHARACTERISTICS
+from features.customers.repeat_counts import counted_days, repeat_counts
 from features.schemas import conform, struct
 from jobs.inputs.repeats import bought_last, with_owned
 from jobs.inputs.suitability import mark_unfit
@@ -41,13 +43,22 @@ from scoring.customers.propensities import likely_labels, propensities, propensi
 from scoring.customers.series_scores import series_scores
 from scoring.offers.candidates import candidates, offerable
 from scoring.offers.coupons import coupon_rows
-from scoring.offers.next_best_offers import BASELINE, HASH, next_best_offers, product_type_ranking, scored_coupons
+from scoring.offers.next_best_offers import (
+    BASELINE,
+    HASH,
+    LEARNT_RATES,
+    next_best_offers,
+    product_type_ranking,
+    scored_coupons,
+)
 from scoring.offers.policy import contact_rights, keep_within_ceiling, with_touches, without_gone
 from scoring.offers.repeats import with_repeats
+from scoring.offers.untrained import with_learnt_propensity
 from scoring.predictions import label_ranking
 from scoring.sanity import faults, summary
 from training.characteristics.examples import examples, organization_fields
 from training.characteristics.funnel import advice, of_organizations, stage
+from training.rankers.repeat_rates import INPUTS as RATE_INPUTS, RepeatRates, fit as fit_rates
 
 log = logging.getLogger(__name__)
 #: columns of the lake's ``scores/product_type_ranking``, from which past nights are measured
@@ -179,10 +190,25 @@ class _Night:
         repeats, discoveries = self.models.get("offer_ranker"), self.models.get("discovery_ranker")
         chosen = {False: repeats, True: discoveries or repeats}
         rankers = {flag: model for flag, model in chosen.items() if model is not None}
+        found = with_learnt_propensity(found, None if len(rankers) == 2 else self.rates(), settings.horizon_days)
         ranking = product_type_ranking(found, rankers, self.contacts, settings.offers, settings.policy, self.day)
         ranking = ranking.persist()
         self.write(SCORES["product_type_ranking"], ranking.select(*RANKING))
         return ranking
+
+    def rates(self) -> RepeatRates:
+        """Learn how probable repeat purchases are from the history itself, for nights without a ranker."""
+        horizon = self.settings.horizon_days
+        lines, products = self.clean("order_lines"), self.clean("products")
+        first = None if lines is None else lines.agg(F.min("ordered_on")).collect()[0][0]
+        if lines is None or products is None or first is None:
+            return fit_rates(pd.DataFrame(columns=[*RATE_INPUTS, "pairs", "repeated"]), horizon)
+        days = counted_days(first, self.day, horizon)
+        rates = fit_rates(repeat_counts(lines, products, self.day, days).toArrow().to_pandas(), days)
+        log.info(
+            "score: no ranker serves; repeats are as probable as in %s pairs of the last %d days", rates.pairs, days
+        )
+        return rates
 
     def coupons(self) -> DataFrame | None:
         """Return the customers' coupons with their probabilities; None where the source has no coupons."""
@@ -217,7 +243,7 @@ class _Night:
             self.feature("bought_together"),
             self.lake.spark_files(self.spark, self.scores.files).select(*of_customer),
             {
-                "product_type": self.named("offer_ranker", "discovery_ranker") or BASELINE,
+                "product_type": self.named("offer_ranker", "discovery_ranker") or LEARNT_RATES,
                 "coupon": self.named("coupon_response", "coupon_scope") or BASELINE,
             },
             self.settings.offers,

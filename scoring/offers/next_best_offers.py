@@ -18,8 +18,8 @@ from scoring.predictions import Packed, with_probabilities, with_split_probabili
 TOP, TOP_OF_SLICE = 10, 5
 #: digits of a model's SHA-256 that a row names
 HASH = 12
-#: stands for the ranker where none is trained
-BASELINE = "baseline:personal_frequency"
+#: stand for the rankers and for the models of coupons where none is trained
+LEARNT_RATES, BASELINE = "baseline:repeat_rates", "baseline:personal_frequency"
 
 
 def product_type_ranking(
@@ -33,9 +33,9 @@ def product_type_ranking(
     """Score, value and rank the candidates of every customer.
 
     Args:
-        candidates: from :func:`scoring.offers.candidates.candidates`.
+        candidates: from :func:`scoring.offers.untrained.with_learnt_propensity`.
         rankers: models of P(buys the type within the horizon) for what the customer bought before (False) and for
-            discoveries (True); without them, personal frequency and, for discoveries, popularity are used.
+            discoveries (True); without them, the candidates' own ``propensity`` stays.
         contacts: as for :func:`scoring.offers.policy.contact_rights`.
         offers: margins and numbers.
         policy: the repeat rule.
@@ -46,7 +46,7 @@ def product_type_ranking(
         ``is_discovery`` and the columns that reasons need.
     """
     rows = candidates.withColumn("is_discovery", F.coalesce("pair_baskets_total", F.lit(0.0)) == 0)
-    scored = with_split_probability(_by_frequency(rows), "propensity", "is_discovery", rankers)
+    scored = with_split_probability(rows, "propensity", "is_discovery", rankers)
     valued = mark_product_types(value_product_types(scored, offers), contacts, policy, day)
     ranked = rank_product_types(valued, offers.product_types.discoveries)
     return ranked.where(
@@ -160,13 +160,6 @@ _SOME_HAVE = {
     "type_interval_days": "double",
     "type_repeat_year": "double",
 }
-
-
-def _by_frequency(candidates: DataFrame) -> DataFrame:
-    """Add P(purchase): a Poisson process at the customer's own rate; popularity for what is new to the customer."""
-    own_rate = _frequency(F.col("pair_baskets_84"), F.col("pair_baskets_total"))
-    popularity = F.coalesce("segment_popularity", "type_popularity_28", F.lit(0.0))
-    return candidates.withColumn("propensity", F.when(F.col("is_discovery"), popularity).otherwise(own_rate))
 
 
 def _frequency(baskets_84: F.Column, baskets_total: F.Column) -> F.Column:

@@ -54,6 +54,7 @@ def test_no_owner_is_offered_a_durable_again(intervals, rows):
         ("tenant", "WINDOWS", "popular", None, None, None, None, 0.9, 0.9, 50.0, 40.0),
     )
     told = with_repeats(found, intervals, settings.horizon_days)
+    told = told.withColumn("propensity", F.coalesce(F.col("pair_baskets_total") / 10, F.lit(0.05)))
     ranked = product_type_ranking(told, {}, None, settings.offers, settings.policy, DAY).collect()
     table = {(row["customer_id"], row["product_type"]): row for row in ranked}
     assert table["owner", "WINDOWS"]["rank"] == 1, "it is most probable by its past, and still ranked for measuring"
