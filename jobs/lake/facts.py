@@ -91,6 +91,7 @@ class ScoreFacts(Facts):
     offers_by_kind: dict[str, int] = field(default_factory=dict)
     offers_by_source: dict[str, int] = field(default_factory=dict)
     removed: dict[str, int] = field(default_factory=dict)
+    restricted: dict[str, list[str]] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
     offers: dict[str, Any] = field(default_factory=dict)
     characteristics: list[str] = field(default_factory=list)

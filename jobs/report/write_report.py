@@ -1,10 +1,14 @@
-"""Report: one self-contained page about the night, readable on a phone and without a network."""
+"""Report: self-contained pages about the night, readable on a phone and without a network.
+
+The first page is for marketers and managers; customers, outcomes, models and data have pages of their own.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
 import os
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -38,11 +42,22 @@ from jobs.report.night_figures import checks, stages, totals
 from jobs.report.night_tables import NightTables
 from jobs.report.offer_figures import examples, offers, outcomes
 from jobs.report.segment_figures import map_of, segment_figures
+from jobs.report.tonight_figures import tonight
 from jobs.stages import Stage
 from jobs.tables.outcomes import OUTCOMES
 
 log = logging.getLogger(__name__)
-#: what the night's page is made from
+_HEADS = re.compile(r"<th[^>]*>(.*?)</th>", re.DOTALL)
+_CELLS = re.compile(r"<td\b")
+#: file -> name; the first one is what people open
+PAGES = {
+    "index.html": "Tonight",
+    "customers.html": "Customers and segments",
+    "outcomes.html": "What offers brought",
+    "models.html": "Models",
+    "data.html": "Data and run",
+}
+#: what the pages are made from
 SOURCES = tuple(stage for stage in Stage if stage is not Stage.REPORT)
 
 
@@ -65,21 +80,23 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     def build(draft: Draft) -> None:
         if lake.has(OUTCOMES, day):
             database.replace(settings.database, day, {"offer_outcomes": lake.dataset(OUTCOMES, day)})
-        page = render(settings, NightTables(settings, lake, day))
-        new_file(index, page)
+        pages = render(settings, NightTables(settings, lake, day))
+        for name, page in reversed(pages.items()):  # the first page last: it links to the others
+            new_file(index.with_name(name), page)
         link_newest(reports)
-        draft.facts = {"report": str(index), "bytes": len(page.encode())}
+        draft.facts = {"report": str(index), "bytes": sum(len(page.encode()) for page in pages.values())}
         log.info("report %s: %s", day, index)
 
     def still_there(manifest: Manifest) -> bool:
         measured = lake.version(OUTCOMES, day).rows if lake.has(OUTCOMES, day) else 0
-        return index.exists() and database.count(settings.database, "offer_outcomes", ds=day) == measured
+        whole = all(index.with_name(name).exists() for name in PAGES)
+        return whole and database.count(settings.database, "offer_outcomes", ds=day) == measured
 
     return publish(settings, Stage.REPORT, day, inputs, build, force, still_there)
 
 
-def render(settings: Settings, night: NightTables) -> str:
-    """Return the page as HTML; every text from the data is escaped."""
+def render(settings: Settings, night: NightTables) -> dict[str, str]:
+    """Return file -> page as HTML; every text from the data is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -111,17 +128,44 @@ def render(settings: Settings, night: NightTables) -> str:
         "expectations": expectation_figures(night.lake, night.day),
         "stages": stages(night),
     }
-    return environment.get_template("index.html.j2").render(
-        day=night.day,
-        settings=settings,
-        source=settings.source,
-        scores=night.lake.need(Stage.SCORE, night.day),
-        headline=_headline(figures["models"]),
-        peak=max((row["peak_mb"] for row in figures["stages"]), default=0),
-        assumptions=assumptions(settings),
-        links=_links(settings, night),
-        plots={name: jinja2.utils.markupsafe.Markup(text) for name, text in _plots(night, figures).items()},
-        **figures,
+    given = {
+        "day": night.day,
+        "settings": settings,
+        "source": settings.source,
+        "scores": night.lake.need(Stage.SCORE, night.day),
+        "tonight": tonight(night, figures["outcomes"], figures["expectations"]),
+        "headline": _headline(figures["models"]),
+        "peak": max((row["peak_mb"] for row in figures["stages"]), default=0),
+        "assumptions": assumptions(settings),
+        "links": _links(settings, night),
+        "plots": {name: jinja2.utils.markupsafe.Markup(text) for name, text in _plots(night, figures).items()},
+        "pages": PAGES,
+    }
+    return {
+        name: labelled(environment.get_template(f"{name}.j2").render(**given, **figures, page=name)) for name in PAGES
+    }
+
+
+def labelled(page: str) -> str:
+    """Return the page with every cell's column name as ``data-label``: a phone shows a table as a list of them."""
+
+    def table(match: re.Match[str]) -> str:
+        first, *rows = re.split(r"(?=<tr\b)", match.group(0))[1:]
+        names = [re.sub(r"<[^>]*>", " ", cell).replace('"', "&quot;").split() for cell in _HEADS.findall(first)]
+        labels = [" ".join(words) for words in names]
+        return "<table>" + first.replace("<tr>", '<tr class="heads">', 1) + "".join(_row(row, labels) for row in rows)
+
+    return re.sub(r"<table>.*?</table>", table, page, flags=re.DOTALL)
+
+
+def _row(row: str, labels: list[str]) -> str:
+    """Add labels to the cells of a row that has one for every column."""
+    cells = _CELLS.split(row)
+    if len(cells) - 1 != len(labels) or "colspan" in row:
+        return row
+    return cells[0] + "".join(
+        f'<td data-label="{label}"{cell}' if label else f"<td{cell}"
+        for label, cell in zip(labels, cells[1:], strict=True)
     )
 
 
@@ -256,6 +300,7 @@ FILTERS = {
     "signed": _number("{:+.3f}"),
     "share": _number("{:.1%}"),
     "money": _number("{:,.2f}"),
+    "change": _number("{:+,.0f}"),
     "seconds": _number("{:,.0f} s"),
     "words": words,
     "method": method,

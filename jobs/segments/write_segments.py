@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from conf.settings.schema import Segment, Settings
@@ -169,7 +170,13 @@ def _write_file(folder: Path, settings: Settings, day: date, segment: Segment, s
         "columns": list(frame.columns),
         "sha256": _sha256(path),
         "suppressed": selection.suppressed,
+        "expected_value": _total(selection.rows, "expected_value"),
     }
+
+
+def _total(rows: pa.Table, column: str) -> float | None:
+    """Return the sum of a column, or None where the file lacks it."""
+    return round(pc.sum(rows[column]).as_py() or 0.0, 2) if column in rows.schema.names else None
 
 
 def _readme(settings: Settings, day: date, files: list[dict[str, Any]], note: str) -> str:

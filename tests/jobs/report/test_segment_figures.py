@@ -71,7 +71,7 @@ def test_the_page_tells_of_families_drift_and_look_alikes(settings: Settings, ni
     plain = {"segments": "", "segment_map": "", "look_alikes": "", "precision": ""}
     names = ("quarantined", "recency", "spend", "models", "kinds", "sources", "outcomes", "seconds", "memory")
     monkeypatch.setattr(write_report, "_plots", lambda *_: plain | dict.fromkeys(names, ""))
-    html = write_report.render(settings, NightTables(settings, night, DAY))
+    html = "".join(write_report.render(settings, NightTables(settings, night, DAY)).values())
     told = (
         "5 of 20 customers with eight baskets",
         "BEER to TEA (5)",

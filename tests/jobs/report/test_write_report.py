@@ -80,7 +80,8 @@ def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def page(settings: Settings, day: date = DAY) -> Page:
     write_report.run(settings, day)
-    return Page(Path(settings.home, "reports", str(day), "index.html").read_text(encoding="utf-8"))
+    folder = Path(settings.home, "reports", str(day))
+    return Page("".join((folder / name).read_text(encoding="utf-8") for name in write_report.PAGES))
 
 
 def test_the_page_has_every_section_and_figure(settings: Settings, night: Lake) -> None:
@@ -88,9 +89,12 @@ def test_the_page_has_every_section_and_figure(settings: Settings, night: Lake) 
     write_segments.run(settings, DAY)
     text = re.sub(r"\s+", " ", page(settings).text)
     for words in (
+        "Whom to contact", "What to offer", "What it is worth", "What changed", "What earlier offers brought",
+        "This is the first night", "Value of offered product types: 39 USD against 40 USD expected: less",
         "Data quality", "Customers", "Segments", "Models against their baselines", "Offers",
         "What earlier nights' offers brought", "Assumptions", "Run times and memory", "Files",
-        "40customers scored", "200offers made", "1 / 3data checks hold", "3 rows quarantined",
+        "32 of 40 may be contacted; 4 are in the control group", "200 offers, 20 of them coupons",
+        "Rows of the exports that were rejected: 3",
         "0.871", "0.857", "0.796", "replay: no lift is claimed",
         "is worse than its baseline", "refused: does not beat the baseline", "beats its baseline",
         "Buys often on weekends", "the data set has no consent records", "25% of the spend on product types",
@@ -271,7 +275,7 @@ def test_architectures_that_were_compared_are_shown(
 
 
 def test_what_is_known_of_products(settings: Settings, night: Lake, no_plots: None) -> None:
-    page = Page(write_report.render(settings, NightTables(settings, night, DAY)))
+    page = Page("".join(write_report.render(settings, NightTables(settings, night, DAY)).values()))
     assert "1 products have neighbours by common customers and 0 by their description" in page.text
     assert "0 of 1 product types are durable" in page.text
     cells = re.search(r"CHEESE\s*22\s*20\s*23\s*90.0%\s*400", page.text)
