@@ -41,6 +41,10 @@ class Offers(Strict):
     )
     product_types: ProductTypeOffers
     coupons: CouponOffers
+    title_words: dict[str, str] = Field(
+        default={},
+        description="abbreviation of product names in lower case -> words that customers read; empty: left out",
+    )
 
 
 class Fit(Strict):
@@ -60,6 +64,18 @@ class Fit(Strict):
         return self
 
 
+RestrictedKind = Literal["tobacco", "alcohol", "medicines", "gambling", "weapons", "adult", "infant formula"]
+
+
+class RestrictedGoods(Strict):
+    """Goods that are not offered: all kinds of :mod:`scoring.offers.restricted` unless allowed here."""
+
+    allow: list[RestrictedKind] = Field(default=[], description="kinds that may be offered")
+    words: list[str] = Field(default=[], description="further words of names; * is any ending")
+    exceptions: list[str] = Field(default=[], description="phrases that hold such a word and are not restricted")
+    coupon_share: Share = Field(default=0.0, description="share of a coupon's products that may be restricted")
+
+
 class Policy(Strict):
     """Who may be contacted, and how often."""
 
@@ -70,6 +86,7 @@ class Policy(Strict):
     contact_window_days: int = Field(default=14, gt=0)
     channel: str = "mail"
     fits: list[Fit] = Field([], description="which products suit whom, by attributes")
+    restricted: RestrictedGoods = RestrictedGoods()
 
 
 class Segment(Strict):

@@ -53,6 +53,8 @@ from scoring.offers.next_best_offers import (
 )
 from scoring.offers.policy import contact_rights, keep_within_ceiling, with_touches, without_gone
 from scoring.offers.repeats import with_repeats
+from scoring.offers.restricted import restricted_products, restricted_types, with_restricted_scope
+from scoring.offers.titles import scope_titles, type_titles
 from scoring.offers.untrained import with_learnt_propensity
 from scoring.predictions import label_ranking
 from scoring.sanity import faults, summary
@@ -174,7 +176,8 @@ class _Night:
     def ranking(self) -> DataFrame:
         """Write ``scores/product_type_ranking`` and return it with all that the offers need."""
         settings = self.settings
-        self.types = offerable(self.feature("product_types"), settings.offers.product_types).persist()
+        types = offerable(self.feature("product_types"), settings.offers.product_types)
+        self.types = types.join(F.broadcast(self.restricted()), "product_type", "left_anti").persist()
         found = candidates(
             self.profile,
             self.types,
@@ -222,9 +225,32 @@ class _Night:
         settings = self.settings
         rows = mark_unfit(self.lake, self.spark, self.day, settings.policy, rows, "offer_id")
         rows = with_owned(self.lake, self.spark, self.day, rows)
+        covered = self.clean("offer_products")
+        if covered is not None:
+            products, rule = self.products(), settings.policy.restricted
+            rows = with_restricted_scope(rows, covered, restricted_products(products, rule), rule.coupon_share)
+            titles = scope_titles(covered, products, settings.offers.title_words)
+            rows = rows.join(F.broadcast(titles), "offer_id", "left")
         return scored_coupons(
             rows, response, scope, offers, targets, self.contacts, settings.offers, settings.policy, self.day
         ).persist()
+
+    def products(self) -> DataFrame:
+        """Return ``clean/products``, which every source has."""
+        return self.lake.spark(self.spark, "clean/products", self.day)
+
+    def restricted(self) -> DataFrame:
+        """Return the product types that are restricted goods: ``product_type`` and ``kind``."""
+        return restricted_types(restricted_products(self.products(), self.settings.policy.restricted))
+
+    def restricted_names(self) -> dict[str, list[str]]:
+        """Return the names of restricted product types that would be offered otherwise, by kind."""
+        types = offerable(self.feature("product_types"), self.settings.offers.product_types)
+        rows = types.join(F.broadcast(self.restricted()), "product_type").select("kind", "product_type").collect()
+        names: dict[str, list[str]] = {}
+        for row in sorted(rows):
+            names.setdefault(row["kind"], []).append(row["product_type"])
+        return names
 
     def within_ceilings(self, coupons: DataFrame | None) -> DataFrame | None:
         """Return the coupons, those that cost more than the customer's ceiling marked as removed."""
@@ -239,9 +265,10 @@ class _Night:
         chosen = next_best_offers(
             ranking,
             coupons,
-            self.feature("affinity"),
+            self.feature("affinity").join(F.broadcast(self.restricted()), "product_type", "left_anti"),
             self.feature("bought_together"),
             self.lake.spark_files(self.spark, self.scores.files).select(*of_customer),
+            type_titles(self.products(), self.settings.offers.title_words),
             {
                 "product_type": self.named("offer_ranker", "discovery_ranker") or LEARNT_RATES,
                 "coupon": self.named("coupon_response", "coupon_scope") or BASELINE,
@@ -320,6 +347,7 @@ class _Night:
             log.warning("score: the rules leave %s customer(s) a shorter list", f"{counted['short_lists']:,}")
         self.draft.facts |= counted | {
             "removed": {} if coupons is None else _removed(coupons),
+            "restricted": self.restricted_names(),
             "models": {name: pin["sha256"] for name, pin in sorted(self.pins.items())},
             "offers": self.settings.offers.model_dump(mode="json"),  # what expected values rest on
         }

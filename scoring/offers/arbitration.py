@@ -8,7 +8,8 @@
 A coupon's redemption (one or two in a hundred) and a purchase of milk (nine in ten) are not compared: a list ordered
 by probability would never hold a coupon, and a list chosen by value would hold only the widest coupons.
 
-Expected value = P(buys in the scope) x expected spend in the scope x margin - cost, in the source's currency. Margin,
+Expected value, in the source's currency: of a product type P(buys it) x expected spend x margin - cost; of a coupon
+P(redeems it) x (expected spend in the scope x margin - discount). Margin,
 cost and, where the source does not know it, the discount are assumptions of ``conf/offers.yml``.
 """
 
@@ -58,25 +59,26 @@ def value_coupons(rows: DataFrame, offers: Offers) -> DataFrame:
     """Add expected spend and value to customers' coupons; the cost is the discount if it is redeemed.
 
     Args:
-        rows: ``propensity`` (buys in the scope), ``response_probability`` (redeems), ``scope_spend_84``,
+        rows: ``scope_probability`` (buys in the scope), ``response_probability`` (redeems), ``scope_spend_84``,
             ``scope_baskets_84``, ``scope_spend_per_buyer_28`` and ``offer_discount`` (null: the assumed one).
         offers: margin and assumed discount.
 
     Returns:
-        ``rows`` with ``offer_kind``, ``expected_spend``, ``expected_value``; probabilities rounded.
+        ``rows`` with ``offer_kind``, ``propensity`` (that of the response: what is shown, sorted and valued),
+        ``expected_spend``, ``expected_value``; probabilities rounded.
     """
     rules = offers.coupons
     spend = _blend("scope_spend_84", "scope_baskets_84", "scope_spend_per_buyer_28")
     rows = rows.withColumns(
         {
-            "propensity": F.round("propensity", PLACES),
+            "propensity": F.round("response_probability", PLACES),
             "response_probability": F.round("response_probability", PLACES),
             "expected_spend": F.round(spend, PLACES),
             "offer_kind": F.lit("coupon"),
         }
     )
-    cost = F.col("response_probability") * F.coalesce("offer_discount", F.lit(rules.discount))
-    value = F.col("propensity") * F.col("expected_spend") * rules.margin - cost
+    gain = F.col("expected_spend") * rules.margin - F.coalesce("offer_discount", F.lit(rules.discount))
+    value = F.col("response_probability") * gain
     return rows.withColumn("expected_value", F.round(value, PLACES))
 
 
@@ -125,7 +127,7 @@ def choose(product_types: DataFrame, coupons: DataFrame | None, offers: Offers) 
         chosen = types
     else:
         best = Window.partitionBy("customer_id").orderBy(
-            F.desc("response_probability"), F.desc("expected_value"), F.desc("propensity"), F.asc("offer_id")
+            F.desc("response_probability"), F.desc("expected_value"), F.desc("scope_probability"), F.asc("offer_id")
         )
         places = min(offers.coupons.max_per_customer, offers.per_customer)
         taken = coupons.where("removed_by is null").withColumn("offer_rank", F.row_number().over(best))

@@ -28,6 +28,7 @@ EXTRA = (
     "ease_new_lead",
     "together_score",
     "segment_popularity",
+    "segment_share_28",
     "customer_new_types_84",
     "type_new_share_28",
 )
@@ -89,6 +90,7 @@ class TypeCatalogue:
         together: (t, t) confidence that a basket with the row's type holds the column's type.
         popularity: (t,) share of active customers who bought it in 28 days.
         by_segment: segment -> (t,) the same within the segment, shrunk towards ``popularity``.
+        segment_shares: segment -> (t,) share of the segment's members who bought it in 28 days, as counted.
     """
 
     names: list[str]
@@ -97,6 +99,7 @@ class TypeCatalogue:
     together: sparse.csr_matrix
     popularity: np.ndarray
     by_segment: dict[str, np.ndarray]
+    segment_shares: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def candidate_blocks(
@@ -126,6 +129,8 @@ def _block(batch: pa.RecordBatch, catalogue: TypeCatalogue, config: CandidateCon
     tried = (history["days_since_first"] < 84).sum(axis=1, keepdims=True).astype("float64")
     segments: list[Any] = batch.column("segment_id").to_pylist()
     segment = np.stack([catalogue.by_segment.get(name, catalogue.popularity) for name in segments])
+    unknown = np.full(len(catalogue.names), np.nan)
+    counted = np.stack([catalogue.segment_shares.get(name, unknown) for name in segments])
 
     warm = ~np.asarray(batch.column("is_cold").to_numpy(zero_copy_only=False), dtype=bool)[:, None]
     frequency: np.ndarray = 2 * np.nan_to_num(history["baskets_84"]) + np.nan_to_num(history["baskets_total"])
@@ -143,7 +148,7 @@ def _block(batch: pa.RecordBatch, catalogue: TypeCatalogue, config: CandidateCon
     ranks[4] = ranks_of(np.broadcast_to(catalogue.popularity, shape), np.ones(shape, bool), config.popular)
     leads = (_lead(often, ~bought), _lead(ever, ~bought))
     shared = (np.broadcast_to(tried, shape), np.broadcast_to(catalogue.weights.new_share, shape))
-    extra = dict(zip(EXTRA, (als, often, ever, *leads, together, segment, *shared), strict=True))
+    extra = dict(zip(EXTRA, (als, often, ever, *leads, together, segment, counted, *shared), strict=True))
     return _rows(batch.column("customer_id"), catalogue.names, ranks, {**history, **extra})
 
 

@@ -69,7 +69,7 @@ def candidates(
 
     Returns:
         One row per customer and candidate: ``customer_id``, ``product_type``, ``source`` (of :data:`SOURCES`, the one
-        with the best rank), ``<source>_rank`` (null: not picked by it), ``segment_popularity``,
+        with the best rank), ``<source>_rank`` (null: not picked by it), ``segment_popularity``, ``segment_share_28``,
         ``type_spend_per_new_buyer_28``, and the :data:`training.rankers.inputs.RANKER_INPUTS`.
     """
     history = affinity.groupBy("customer_id").agg(F.collect_list(F.struct("product_type", *HISTORY)).alias("history"))
@@ -109,6 +109,7 @@ def _with_inputs(picked: DataFrame, profile: DataFrame, product_types: DataFrame
         "source",
         *SOURCE_RANKS,
         "segment_popularity",
+        "segment_share_28",
         *PAIR,
         _ratio(F.col("pair_days_since_last"), F.col("pair_interval_days")).alias("pair_due_ratio"),
         _ratio(F.col("pair_baskets_84"), F.col("customer_baskets_84")).alias("pair_share_84"),
@@ -162,9 +163,9 @@ def _catalogue(
     )
     row, column, value = zip(*cells, strict=True) if cells else ((), (), ())
     together = sparse.csr_matrix((value, (row, column)), shape=(len(names), len(names)), dtype=float)
-    by_segment = {} if segments is None else _by_segment(segments, affinity, place, popularity, config)
+    by_segment, shares = ({}, {}) if segments is None else _by_segment(segments, affinity, place, popularity, config)
     weights = item_weights(history, names, popularity)
-    return TypeCatalogue(names, factors, weights, together, popularity, by_segment)
+    return TypeCatalogue(names, factors, weights, together, popularity, by_segment, shares)
 
 
 def _by_segment(
@@ -173,16 +174,20 @@ def _by_segment(
     place: dict[str, int],
     popularity: np.ndarray,
     config: CandidateConfig,
-) -> dict[str, np.ndarray]:
-    """Return the share of a segment's members who bought a type in 28 days, shrunk towards all customers' share."""
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the share of a segment's members who bought a type in 28 days: shrunk towards all, and as counted."""
     members: dict[str, int] = dict(segments.groupBy("segment_id").count().toArrow().to_pandas().itertuples(index=False))
     bought = affinity.where("baskets_28 > 0").join(segments.select("customer_id", "segment_id"), "customer_id")
     counts = bought.groupBy("segment_id", "product_type").count().toArrow().to_pydict()
-    shares: dict[str, np.ndarray] = {segment: config.segment_prior * popularity for segment in members}
+    bought_by = {segment: np.zeros(len(popularity)) for segment in members}
     for segment, name, buyers in zip(*counts.values(), strict=True):
         if name in place:
-            shares[segment][place[name]] += buyers
-    return {name: np.round(share / (members[name] + config.segment_prior), 9) for name, share in shares.items()}
+            bought_by[segment][place[name]] += buyers
+    prior = config.segment_prior
+    shrunk = {
+        name: np.round((prior * popularity + buyers) / (members[name] + prior), 9) for name, buyers in bought_by.items()
+    }
+    return shrunk, {name: buyers / members[name] for name, buyers in bought_by.items()}
 
 
 def _ratio(above: Column, below: Column) -> Column:

@@ -69,7 +69,7 @@ def scored_coupons(
 
     Args:
         rows: from :func:`scoring.offers.coupons.coupon_rows`.
-        response: P(redeems within the horizon), or None: it rises with the propensity.
+        response: P(redeems within the horizon), or None: it rises with the scope's probability.
         scope: P(buys in the scope within the horizon), or None: personal frequency in the scope is used.
         offers_table: ``OFFERS``.
         targets: ``CAMPAIGN_TARGETS``.
@@ -81,12 +81,12 @@ def scored_coupons(
     Returns:
         ``rows`` with probabilities, value, ``removed_by`` (null: may be offered), ``is_discovery`` and ``source``.
     """
-    models = {"propensity": scope, "response_probability": response}
+    models = {"scope_probability": scope, "response_probability": response}
     rows = with_probabilities(rows, {name: model for name, model in models.items() if model is not None})
     if scope is None:
-        rows = rows.withColumn("propensity", _frequency(F.col("scope_baskets_84"), F.col("scope_baskets_total")))
+        rows = rows.withColumn("scope_probability", _frequency(F.col("scope_baskets_84"), F.col("scope_baskets_total")))
     if response is None:  # redemptions are rare: about one in a hundred customers and coupons
-        rows = rows.withColumn("response_probability", 0.01 * (0.5 + F.col("propensity")))
+        rows = rows.withColumn("response_probability", 0.01 * (0.5 + F.col("scope_probability")))
     marked = mark_coupons(rows, offers_table, targets, contacts, policy, day)
     losing = F.when(F.col("expected_value") <= 0, UNPROFITABLE)
     return value_coupons(marked, offers).withColumns(
@@ -105,6 +105,7 @@ def next_best_offers(
     affinity: DataFrame,
     bought_together: DataFrame,
     customers: DataFrame,
+    titles: DataFrame,
     models: dict[str, str],
     offers: Offers,
     policy: Policy,
@@ -118,6 +119,7 @@ def next_best_offers(
         affinity: ``AFFINITY``.
         bought_together: ``BOUGHT_TOGETHER``.
         customers: ``customer_id``, ``segment_name``, ``treatment``, ``contactable``, ``blocked_by``.
+        titles: from :func:`scoring.offers.titles.type_titles`.
         models: offer kind -> ``name:hash`` of its models, joined by ``;``.
         offers: numbers of offers.
         policy: the channel.
@@ -131,6 +133,9 @@ def next_best_offers(
         if name not in chosen.columns:
             chosen = chosen.withColumn(name, F.lit(None).cast(kind))
     chosen = with_partner(chosen, bought_together, affinity).join(customers, "customer_id")
+    chosen = chosen.join(F.broadcast(titles), "product_type", "left")
+    partners = titles.withColumnsRenamed({"product_type": "partner", "type_title": "partner_title"})
+    chosen = chosen.join(F.broadcast(partners), "partner", "left")
     named = F.when(F.col("offer_kind") == "coupon", models.get("coupon", "")).otherwise(models["product_type"])
     rows = chosen.select(
         F.lit(day).alias("ds"),
@@ -151,8 +156,7 @@ _SOME_HAVE = {
     "response_probability": "double",
     "valid_to": "date",
     "offer_title": "string",
-    "scope_types": "double",
-    "scope_main_type": "string",
+    "scope_title": "string",
     "scope_baskets_total": "double",
     "scope_days_since_last": "double",
     "offer_responses": "double",

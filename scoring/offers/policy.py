@@ -25,6 +25,7 @@ REDEEMED = "already redeemed"
 REPEATED = "contacted recently"
 DURABLE = "bought already, and seldom bought twice"
 UNFIT = "does not suit the customer"
+RESTRICTED = "restricted goods"
 #: why a customer may not be contacted
 OPTED_OUT = "opted out"
 NO_CONSENT = "no consent on record"
@@ -140,8 +141,9 @@ def mark_coupons(
     """Add ``removed_by`` to customers' coupons: why a coupon cannot be offered, null where it can.
 
     Args:
-        rows: ``customer_id``, ``offer_id`` and ``already_redeemed``; ``unfit`` and ``owned_scope`` where there are such
-            rules: nothing of its scope suits the customer, or all of it is durable and bought.
+        rows: ``customer_id``, ``offer_id`` and ``already_redeemed``; ``unfit``, ``owned_scope``, ``restricted_scope``
+            where there are such rules: nothing of its scope suits the customer, all of it is durable and bought, or it
+            holds restricted goods.
         offers: ``OFFERS``.
         targets: ``CAMPAIGN_TARGETS``.
         contacts: as for :func:`contact_rights`.
@@ -175,6 +177,8 @@ def mark_coupons(
         reason = reason.when(F.col("unfit"), UNFIT)
     if "owned_scope" in rows.columns:
         reason = reason.when(F.col("owned_scope"), DURABLE)
+    if "restricted_scope" in rows.columns:
+        reason = F.when(F.col("restricted_scope"), RESTRICTED).otherwise(reason)
     return rows.withColumn("removed_by", reason).drop("_campaign", "_valid", "_targeted", "_repeated")
 
 

@@ -1,7 +1,7 @@
 """Why an offer was chosen: codes and plain sentences.
 
-All sentences are Spark expressions over columns that the scores were made from, so each number in them is the one the
-models saw.
+All sentences are Spark expressions over columns that the scores were made from; every number can be counted again from
+the night's tables.
 """
 
 from __future__ import annotations
@@ -14,13 +14,10 @@ OFTEN = 3
 DUE = (0.8, 3.0)
 #: least share of buyers who buy a type again within a year for its interval to be a reason
 RETURNING = 0.5
+#: least share of a segment's members who bought a type for its popularity there to be a reason
+SEGMENT_SHARE = 0.05
 #: a coupon that ends within so many days says so
 ENDS_SOON = 7
-
-
-def readable(text: Column) -> Column:
-    """Return ``FLUID MILK WHITE ONLY`` as ``Fluid milk white only``."""
-    return F.concat(F.upper(F.substring(text, 1, 1)), F.lower(F.substr(text, F.lit(2))))
 
 
 def with_partner(chosen: DataFrame, bought_together: DataFrame, affinity: DataFrame) -> DataFrame:
@@ -52,15 +49,10 @@ def with_partner(chosen: DataFrame, bought_together: DataFrame, affinity: DataFr
 
 
 def offer_title() -> Column:
-    """Return what the customer would read: the product type, or the coupon and what it is for."""
-    more = F.col("scope_types") - 1
-    scope = F.concat(
-        F.lit(": "),
-        readable(F.col("scope_main_type")),
-        F.when(more > 0, F.concat(F.lit(" and "), count_of(more, "other product type"))).otherwise(""),
-    )
+    """Return what the customer would read: the product type, or the coupon and the largest categories of its scope."""
+    scope = F.concat(F.lit(": "), F.col("scope_title"))
     coupon = F.concat(F.coalesce("offer_title", F.lit("Coupon")), F.coalesce(scope, F.lit("")))
-    return F.when(F.col("offer_kind") == "coupon", coupon).otherwise(readable(F.col("product_type")))
+    return F.when(F.col("offer_kind") == "coupon", coupon).otherwise(F.coalesce("type_title", "product_type"))
 
 
 def reason_codes() -> Column:
@@ -82,13 +74,21 @@ def count_of(number: Column, noun: str) -> Column:
 
 def percent(name: str) -> Column:
     """Return a share as a whole percentage."""
-    return F.concat(F.round(100 * F.col(name)).cast("long").cast("string"), F.lit(" %"))
+    whole = F.round(100 * F.col(name)).cast("long")
+    return F.when((whole == 0) & (F.col(name) > 0), "Less than 1 %").otherwise(
+        F.concat(whole.cast("string"), F.lit(" %"))
+    )
 
 
 def _reasons() -> list[tuple[str, Column, Column]]:
     """Return code, condition and sentence of every reason."""
     is_coupon = F.coalesce(F.col("offer_kind") == "coupon", F.lit(False))
-    return [*_of_the_coupon(is_coupon), *_of_the_history(is_coupon), *_of_others(~is_coupon), _novelty(is_coupon)]
+    return [
+        *_of_the_coupon(is_coupon),
+        *_of_the_history(is_coupon),
+        *_of_other_customers(~is_coupon),
+        _novelty(is_coupon),
+    ]
 
 
 def _of_the_coupon(is_coupon: Column) -> list[tuple[str, Column, Column]]:
@@ -131,12 +131,16 @@ def _of_the_history(is_coupon: Column) -> list[tuple[str, Column, Column]]:
     ]
 
 
-def _of_others(is_type: Column) -> list[tuple[str, Column, Column]]:
+def _of_other_customers(is_type: Column) -> list[tuple[str, Column, Column]]:
     source, partner = F.col("source"), F.col("partner")
+    # popular there as counted, not as shrunk: a small segment may have no buyer at all
+    counted = F.coalesce(
+        F.col("segment_share_28") >= F.greatest("type_popularity_28", F.lit(SEGMENT_SHARE)), F.lit(False)
+    )
     together = F.concat(
         percent("partner_confidence"),
         F.lit(" of baskets with "),
-        F.lower("partner"),
+        F.lower(F.coalesce("partner_title", "partner")),
         F.lit(", which this customer buys, hold it too."),
     )
     active = F.lit(" of active customers ")
@@ -147,8 +151,7 @@ def _of_others(is_type: Column) -> list[tuple[str, Column, Column]]:
         F.lit("did in the last 28 days."),
     )
     in_segment = F.concat(
-        F.lit("About "),
-        percent("segment_popularity"),
+        percent("segment_share_28"),
         F.lit(' of the customers in the segment "'),
         F.col("segment_name"),
         F.lit('" bought it in the last 28 days.'),
@@ -157,8 +160,8 @@ def _of_others(is_type: Column) -> list[tuple[str, Column, Column]]:
     return [
         ("BOUGHT_WITH", is_type & partner.isNotNull(), together),
         ("SIMILAR_CUSTOMERS", is_type & (source == "similar_customers"), alike),
-        ("POPULAR_IN_SEGMENT", is_type & (source == "popular_in_segment"), in_segment),
-        ("POPULAR", is_type & (source == "popular"), popular),
+        ("POPULAR_IN_SEGMENT", is_type & (source == "popular_in_segment") & counted, in_segment),
+        ("POPULAR", is_type & ((source == "popular") | ((source == "popular_in_segment") & ~counted)), popular),
     ]
 
 

@@ -1,8 +1,8 @@
 """Expected against realised purchases, redemptions and value of a night's offers, both as the scores define them.
 
-A purchase is one in the offer's scope within the horizon. The value of an offer is spend in the scope x margin - cost.
-``expected_value`` (``arbitration``) is its expectation; the realised value takes what the customer spent in the scope
-(0 without a purchase there) and, for coupons, the discount if it was redeemed. Both sums agree, except for chance, if
+A purchase is one of the product type within the horizon. The value of a product type is spend x margin - cost, that of
+a coupon, if it is redeemed, spend in the scope x margin - discount, else 0. ``expected_value`` (``arbitration``) is its
+expectation. Both sums agree, except for chance, if
 probabilities are calibrated and buyers spend as expected. Margins and costs are the same assumptions on both sides. A
 purchase counts for every offer of the customer whose scope it is in.
 """
@@ -21,7 +21,7 @@ PURCHASES, REDEMPTIONS, VALUE = "purchases", "redemptions", "value"
 #: figures of every kind of offer
 FIGURES: dict[str, tuple[str, ...]] = {
     "product_type": (PURCHASES, VALUE),
-    "coupon": (PURCHASES, REDEMPTIONS, VALUE),
+    "coupon": (REDEMPTIONS, VALUE),
 }
 #: a figure's sums over the offers are named by these and the figure, their ratio by the figure and the last one
 EXPECTED, REALISED, RATIO = "expected_", "realised_", "_ratio"
@@ -72,11 +72,12 @@ def expected_and_realised(
     rows = offers.join(spent, _KEYS, "left").join(taken, _KEYS, "left")
     coupon = F.col("offer_kind") == "coupon"
     margin = F.when(coupon, rules.coupons.margin).otherwise(rules.product_types.margin)
-    cost = F.when(coupon, F.coalesce("off", F.lit(0.0))).otherwise(rules.product_types.cost)
+    cost = F.when(coupon, F.col("off")).otherwise(rules.product_types.cost)
+    realised = F.coalesce("spend", F.lit(0.0)) * margin - cost
     pairs = {
         PURCHASES: (F.col("propensity"), F.col("spend").isNotNull().cast("double")),
         REDEMPTIONS: (F.coalesce("response_probability", F.lit(0.0)), F.col("off").isNotNull().cast("double")),
-        VALUE: (F.col("expected_value"), F.coalesce("spend", F.lit(0.0)) * margin - cost),
+        VALUE: (F.col("expected_value"), F.coalesce(realised, F.lit(0.0))),
     }
     sums = [
         F.sum(column).alias(f"{side}{figure}")

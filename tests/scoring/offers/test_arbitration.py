@@ -18,8 +18,10 @@ OFFERS = Offers(
 )
 TYPE = "customer_id string, product_type string, propensity double, pair_spend_84 double, pair_baskets_84 double, \
 type_spend_per_buyer_28 double, type_spend_per_new_buyer_28 double, is_discovery boolean, removed_by string"
-COUPON = "customer_id string, offer_id string, propensity double, response_probability double, scope_spend_84 double, \
+COUPON = (
+    "customer_id string, offer_id string, scope_probability double, response_probability double, scope_spend_84 double, \
 scope_baskets_84 double, scope_spend_per_buyer_28 double, offer_discount double, removed_by string"
+)
 
 
 def test_value_of_a_product_type_by_hand(rows):
@@ -55,8 +57,12 @@ def test_value_of_a_coupon_by_hand(rows):
         ),
         OFFERS,
     )
-    values = {row["offer_id"]: row["expected_value"] for row in found.collect()}
-    assert values == {"assumed": pytest.approx(0.5 * 6 * 0.5 - 0.1 * 2.0), "known": pytest.approx(1.5 - 0.1 * 0.5)}
+    values = {row["offer_id"]: (row["propensity"], row["expected_value"]) for row in found.collect()}
+    # the probability of a coupon is that it is redeemed, however often its scope is bought in
+    assert values == {
+        "assumed": (0.1, pytest.approx(0.1 * (6 * 0.5 - 2.0))),
+        "known": (0.1, pytest.approx(0.1 * (6 * 0.5 - 0.5))),
+    }
 
 
 def chosen(rows, types, coupons=None, offers=OFFERS):
