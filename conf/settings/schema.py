@@ -125,6 +125,10 @@ class LookAlike(Strict):
     factor: float = Field(default=2.0, gt=1, description="members over those of the seed")
     reach: int | None = Field(default=None, gt=0, description="members; wins over the factor")
     deliver: bool = Field(default=False, description="true: a file of those who may be contacted, the seed left out")
+    offer_where: str | None = Field(None, description="as of a segment: the best such offer is written to the file")
+
+
+Identifier = Literal["email", "phone", "name"]
 
 
 class Segments(Strict):
@@ -132,6 +136,11 @@ class Segments(Strict):
 
     bom: bool = Field(default=True, description="byte order mark, so that Excel reads UTF-8")
     delimiter: str = Field(default=",", min_length=1, max_length=1)
+    files_per_customer: int = Field(default=1, gt=0, description="files of a night a customer may be in, the first")
+    identifiers: dict[str, list[Identifier]] = Field(
+        default={"email": ["email"], "sms": ["phone"], "phone": ["phone"], "messenger": ["phone"]},
+        description="channel -> columns of the CRM's customers that its files need; who lacks one is left out",
+    )
     segments: list[Segment]
     partitions: list[Partition] = Field(default=[])
     look_alikes: list[LookAlike] = Field(default=[])

@@ -57,7 +57,7 @@ _FROM_SCORES = (
     ),
     Column("is_valuable", "boolean", "class A: top quarter by expected_spend", nullable=False),
     Column("treatment", "string", "treated or control: control customers are never contacted", nullable=False),
-    Column("contactable", "boolean", "consent and contact limits allow it tonight", nullable=False),
+    Column("contactable", "boolean", "consent, control group and contact limits allow it tonight", nullable=False),
     Column("blocked_by", "string", "why the customer may not be contacted; null where contactable"),
     Column("recent_contacts", "int", "contacts in contact_window_days up to the night, those of the CRM included"),
 )

@@ -18,7 +18,12 @@ NEXT_BEST_OFFER = Table(
         Column("offer_kind", "string", "coupon or product_type", nullable=False),
         Column("offer_title", "string", "what the customer would read", nullable=False),
         Column("channel", "string", "channel the policy names", nullable=False),
-        Column("propensity", "double", "P(buys in the offer's scope within the horizon)", nullable=False),
+        Column(
+            "propensity",
+            "double",
+            "P(buys the product type), or P(redeems the coupon)",
+            nullable=False,
+        ),
         Column("response_probability", "double", "coupons: P(redeems within the horizon); else null"),
         Column(
             "expected_spend",
@@ -28,7 +33,8 @@ NEXT_BEST_OFFER = Table(
         Column(
             "expected_value",
             "double",
-            "propensity x expected_spend x margin - cost; margin and cost are assumptions",
+            "propensity x expected_spend x margin - cost; of coupons propensity x (spend x margin - discount); "
+            "margin, cost and discount are assumptions",
         ),
         Column("uplift", "double", "incremental probability; null while no trustworthy uplift model exists"),
         Column("is_discovery", "boolean", "the customer never bought in the scope", nullable=False),
@@ -38,7 +44,7 @@ NEXT_BEST_OFFER = Table(
         Column("valid_to", "date", "last day the offer can be taken; null: no end"),
         Column("models", "string", "name:hash of the models that scored it, joined by ;", nullable=False),
         Column("treatment", "string", "treated or control: control customers are never contacted", nullable=False),
-        Column("contactable", "boolean", "consent and contact limits allow it tonight", nullable=False),
+        Column("contactable", "boolean", "consent, control group and contact limits allow it tonight", nullable=False),
         Column("blocked_by", "string", "why the customer may not be contacted; null where contactable"),
     ),
 )

@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
-from conf.settings.schema import Segment, Settings
+from conf.errors import DataError
+from conf.settings.schema import Identifier, Segment, Settings
 from jobs.database import database
 from jobs.database.contacts import contacts, earlier, is_fresh, is_live, local_day, record
 from jobs.lake.delivery import link_newest, new_folder
@@ -60,7 +61,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
 
     Raises:
         ConfigError: a segment's rule is no plain condition.
-        DataError: the night is not scored.
+        DataError: the night is not scored, or the channel needs identifiers that the source lacks.
         NboError: the disk refuses to write.
     """
     settings = settings_of(Stage.SEGMENTS, settings)
@@ -71,13 +72,22 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     def build(draft: Draft) -> None:
         offers = lake.dataset("scores/next_best_offer", day)
         scored = lake.dataset("scores/customer_scores", day)
+        identified = _identified(settings, lake, day)
         alike = {one.slug for one in settings.segments.look_alikes}
         selections = {
-            one.slug: select(one, _look_alike_scores(lake, day, one.slug) if one.slug in alike else scored, offers)
+            one.slug: select(
+                one, _look_alike_scores(lake, day, one.slug) if one.slug in alike else scored, offers, identified
+            )
             for one in delivered(settings)
         }
         recent = scored.to_table(["customer_id", "recent_contacts"])
-        selections = within_limit(selections, recent, earlier(settings, day), settings.policy.max_contacts)
+        selections = within_limit(
+            selections,
+            recent,
+            earlier(settings, day),
+            settings.policy.max_contacts,
+            settings.segments.files_per_customer,
+        )
         fresh = is_fresh(day, today(settings))
         standing = "fresh" if fresh else "late" if is_live(settings, day, today(settings)) else "replay"
         with new_folder(outbox, str(day)) as folder:
@@ -103,7 +113,14 @@ def delivered(settings: Settings) -> list[Segment]:
         if one.deliver:
             order = "likeness desc, customer_id"
             segments.append(
-                Segment(slug=one.slug, title=one.title, about=one.about, where="true", offer_where=None, order_by=order)
+                Segment(
+                    slug=one.slug,
+                    title=one.title,
+                    about=one.about,
+                    where="true",
+                    offer_where=one.offer_where,
+                    order_by=order,
+                )
             )
     return segments
 
@@ -138,6 +155,28 @@ def is_whole(folder: Path) -> bool:
         return all(_sha256(folder / file["file"]) == file["sha256"] for file in files)
     except (OSError, ValueError, KeyError):
         return False
+
+
+def identifiers(settings: Settings) -> list[Identifier]:
+    """Return the identifiers that files of the policy's channel need."""
+    return settings.segments.identifiers.get(settings.policy.channel, [])
+
+
+def _identified(settings: Settings, lake: Lake, day: date) -> pa.Table | None:
+    """Return ``customer_id`` and the identifiers of the policy's channel, or None where it needs none.
+
+    Raises:
+        DataError: the source has no customers.
+    """
+    names = identifiers(settings)
+    if not names:
+        return None
+    if not lake.has("clean/customers", day):
+        raise DataError(
+            f"the channel {settings.policy.channel} needs {', '.join(names)} of customers, and the source has no "
+            "customers; map them in conf/sources, or choose another policy.channel"
+        )
+    return lake.arrow("clean/customers", day, ["customer_id", *names])
 
 
 def _look_alike_scores(lake: Lake, day: date, slug: str) -> pads.Dataset:
@@ -180,7 +219,9 @@ def _total(rows: pa.Table, column: str) -> float | None:
 
 
 def _readme(settings: Settings, day: date, files: list[dict[str, Any]], note: str) -> str:
-    about_column = {c.name: c.about for segment in delivered(settings) for c in columns(segment).values()}
+    about_column = {
+        c.name: c.about for segment in delivered(settings) for c in columns(segment, identifiers(settings)).values()
+    }
     return README.format(
         ds=day,
         title=settings.source.title,

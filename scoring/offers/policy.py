@@ -32,6 +32,7 @@ NO_CONSENT = "no consent on record"
 NOT_RECORDED = "the source records no consent"
 TOO_OFTEN = "contacted too often"
 GONE = "not in the CRM"
+CONTROL = "control group"
 
 
 def is_control(customer_id: Column, policy: Policy) -> Column:
@@ -62,8 +63,8 @@ def contact_rights(
         timezone: zone in which ``day`` ends.
 
     Returns:
-        One row per customer: ``customer_id``, ``treatment`` (treated, control), ``contactable`` (consent and contact
-        limits allow it; the control group is kept out by ``treatment``), ``blocked_by`` (null where contactable) and
+        One row per customer: ``customer_id``, ``treatment`` (treated, control), ``contactable`` (consent, control
+        group and contact limits allow it), ``blocked_by`` (null where contactable) and
         ``recent_contacts`` (in the window that ends with ``day``).
     """
     rights = customers.select("customer_id").join(
@@ -84,6 +85,7 @@ def contact_rights(
     blocked = (
         F.when(F.col("refused"), OPTED_OUT)
         .when(F.col("refused").isNull() & silence.isNotNull(), silence)
+        .when(is_control(F.col("customer_id"), policy), CONTROL)
         .when(recent >= policy.max_contacts, TOO_OFTEN)
     )
     return rights.select(

@@ -13,7 +13,7 @@ OTHER_FILES = "contacted enough by other files of the night"
 
 
 def within_limit(
-    selections: dict[str, Selection], recent: pa.Table, recorded: pa.Table, limit: int
+    selections: dict[str, Selection], recent: pa.Table, recorded: pa.Table, limit: int, per_night: int
 ) -> dict[str, Selection]:
     """Keep every customer in no more files than the contact limit allows, the first files first.
 
@@ -23,6 +23,7 @@ def within_limit(
         recorded: ``customer_id`` and ``segment`` of the night's contacts that are already on record: they
             stay where they are and count towards the limit.
         limit: contacts in the window of the policy.
+        per_night: files of the night that a customer may be in.
 
     Returns:
         ``selections`` with fewer rows; customers who left a file are counted among its suppressed.
@@ -34,9 +35,12 @@ def within_limit(
     made = pd.MultiIndex.from_frame(recorded.select(["customer_id", "segment"]).to_pandas())
     rows["is_made"] = pd.MultiIndex.from_frame(rows[["customer_id", "segment"]]).isin(made)
     before = recent.to_pandas().set_index("customer_id")["recent_contacts"]
-    before = before.add(recorded["customer_id"].to_pandas().value_counts(), fill_value=0)
+    tonight = recorded["customer_id"].to_pandas().value_counts()
+    before = before.add(tonight, fill_value=0)
     place = rows.groupby(["customer_id", "is_made"]).cumcount()
-    rows["kept"] = rows["is_made"] | (place + rows["customer_id"].map(before).fillna(0) < limit)
+    room = place + rows["customer_id"].map(before).fillna(0) < limit
+    room &= place + rows["customer_id"].map(tonight).fillna(0) < per_night
+    rows["kept"] = rows["is_made"] | room
     return {slug: _only(one, rows.loc[rows["segment"] == slug, "kept"].tolist()) for slug, one in selections.items()}
 
 

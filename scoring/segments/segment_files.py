@@ -6,7 +6,7 @@ A segment costs one scan of the night's customers and offers in DuckDB.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,11 +40,11 @@ OFFER_COLUMNS: dict[str, Column] = {
     "reason": Column("reason", "string", "why this offer for this customer"),
     "channel": Column("channel", "string", "channel to send it by"),
     "valid_to": Column("valid_to", "date", "last day the offer can be taken; empty: no end"),
-    "propensity": Column("propensity", "double", "probability of a purchase in the offer's scope"),
+    "propensity": Column("propensity", "double", "probability that it is bought, or that the coupon is redeemed"),
     "expected_value": Column(
         "expected_value",
         "double",
-        "expected margin of all purchases in the offer's scope, also of those made without it, less its cost (assumed)",
+        "expected margin less cost (assumed): of purchases of the type, also without the offer, or of a redemption",
     ),
     "'crm'": Column("utm_source", "string", "tag for web analytics"),
     "channel ": Column("utm_medium", "string", "tag for web analytics"),
@@ -67,20 +67,33 @@ class Selection:
     suppressed: dict[str, int]
 
 
-def columns(segment: Segment) -> dict[str, Column]:
-    """Return the columns of the segment's file, by the SQL that makes them."""
-    return CUSTOMER_COLUMNS | (OFFER_COLUMNS if segment.offer_where is not None else {})
+#: identifiers that a channel may need: column of ``clean/customers`` -> what it is
+IDENTIFIERS = {
+    "email": Column("email", "string", "the customer's e-mail address"),
+    "phone": Column("phone", "string", "the customer's phone number"),
+    "name": Column("name", "string", "the customer's name"),
+}
 
 
-def select(segment: Segment, scores: pads.Dataset, offers: pads.Dataset) -> Selection:
-    """Return the customers of ``segment`` who may be contacted: treated, and not blocked.
+def columns(segment: Segment, identifiers: Sequence[str] = ()) -> dict[str, Column]:
+    """Return the columns of the segment's file, by the SQL that makes them; identifiers follow the customer's key."""
+    (key, *further), offer = CUSTOMER_COLUMNS.items(), OFFER_COLUMNS if segment.offer_where is not None else {}
+    return dict([key, *((name, IDENTIFIERS[name]) for name in identifiers), *further]) | offer
 
-    Where the segment has an ``offer_where``, a customer needs such an offer and the best ranked one is taken.
+
+def select(
+    segment: Segment, scores: pads.Dataset, offers: pads.Dataset, identified: pa.Table | None = None
+) -> Selection:
+    """Return the customers of ``segment`` who may be contacted: treated, not blocked, with the channel's identifiers.
+
+    Where the segment has an ``offer_where``, a customer needs such an offer that brings more than it costs; the best
+    ranked one is taken.
 
     Args:
         segment: rule and order.
         scores: ``CUSTOMER_SCORES``.
         offers: ``NEXT_BEST_OFFER``.
+        identified: ``customer_id`` and the identifiers that the channel needs, or None: none.
 
     Raises:
         ConfigError: a rule is no plain condition on its table's columns.
@@ -88,16 +101,16 @@ def select(segment: Segment, scores: pads.Dataset, offers: pads.Dataset) -> Sele
     with duckdb.connect() as engine:
         try:
             _create_members(engine, segment, scores, offers)
-            chosen = engine.sql("select * from members where treatment = 'treated' and contactable")
+            names = [] if identified is None else [name for name in identified.column_names if name in IDENTIFIERS]
+            _with_identifiers(engine, identified, names)
+            chosen = engine.sql("select * from identified where why is null")
             wanted = ", ".join(
-                f"{sql.format(slug=segment.slug)} as {column.name}" for sql, column in columns(segment).items()
+                f"{sql.format(slug=segment.slug)} as {column.name}" for sql, column in columns(segment, names).items()
             )
             _plain(engine, segment.order_by, chosen.columns, many=True)
             rows = chosen.order(f"{segment.order_by}, customer_id").project(wanted).to_arrow_table()
             suppressed = engine.execute(
-                "select case when treatment = 'control' then 'control group' "
-                "else coalesce(blocked_by, 'not contactable') end as why, count(*) from members "
-                "where treatment <> 'treated' or not contactable group by why order by why"
+                "select why, count(*) from identified where why is not null group by why order by why"
             ).fetchall()
         except (duckdb.Error, ValueError) as error:
             raise _refused(segment.slug, error) from None
@@ -164,9 +177,23 @@ def _create_members(
     own = ", ".join(name for name in offers.schema.names if name not in _SHARED)
     engine.execute(
         f"create view members as select s.*, o.* exclude (customer_id) from matched s join ("
-        f"select customer_id, expected_spend as offer_expected_spend, {own} from proposed "
+        f"select customer_id, expected_spend as offer_expected_spend, {own} from proposed where expected_value > 0 "
         "qualify row_number() over (partition by customer_id order by rank) = 1) o using (customer_id)"
     )
+
+
+def _with_identifiers(engine: duckdb.DuckDBPyConnection, identified: pa.Table | None, names: Sequence[str]) -> None:
+    """Make the view ``identified``: the members with their identifiers, and ``why`` one is held back (null: is not)."""
+    missing = "".join(f"when coalesce(trim({name}), '') = '' then 'no {name}' " for name in names)
+    why = (
+        "case when treatment = 'control' then 'control group' "
+        f"when not contactable then coalesce(blocked_by, 'not contactable') {missing}end as why"
+    )
+    if identified is None:
+        engine.execute(f"create view identified as select *, {why} from members")
+        return
+    engine.register("contact_data", identified)
+    engine.execute(f"create view identified as select *, {why} from members left join contact_data using (customer_id)")
 
 
 def _closed(engine: duckdb.DuckDBPyConnection) -> None:

@@ -18,10 +18,9 @@ OFFERS = Offers(
 )
 TYPE = "customer_id string, product_type string, propensity double, pair_spend_84 double, pair_baskets_84 double, \
 type_spend_per_buyer_28 double, type_spend_per_new_buyer_28 double, is_discovery boolean, removed_by string"
-COUPON = (
-    "customer_id string, offer_id string, scope_probability double, response_probability double, scope_spend_84 double, \
-scope_baskets_84 double, scope_spend_per_buyer_28 double, offer_discount double, removed_by string"
-)
+COUPON = "customer_id string, offer_id string, scope_probability double, response_probability double, \
+scope_spend_84 double, scope_baskets_84 double, scope_spend_per_buyer_28 double, offer_discount double, \
+removed_by string"
 
 
 def test_value_of_a_product_type_by_hand(rows):

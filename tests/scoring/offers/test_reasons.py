@@ -48,7 +48,8 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         "BOUGHT_BEFORE", "Bought twice; last bought 20 days ago.",
     ),
     "with": (
-        TYPE | {"source": "bought_together", "partner": "CEREAL / CORN FLAKES", "partner_title": "Corn flakes", "partner_confidence": 0.256},
+        TYPE | {"source": "bought_together", "partner": "CEREAL / CORN FLAKES", "partner_title": "Corn flakes",
+                "partner_confidence": 0.256},
         "BOUGHT_WITH;NEVER_BOUGHT",
         "26 % of baskets with corn flakes, which this customer buys, hold it too. This customer never bought it.",
     ),
@@ -61,7 +62,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "segment": (
         TYPE | {"source": "popular_in_segment", "pair_baskets_total": 1.0, "pair_days_since_last": 40.0},
         "BOUGHT_BEFORE;POPULAR_IN_SEGMENT",
-        'Bought once; last bought 40 days ago. About 20 % of the customers in the segment "Weekly families" bought it '
+        'Bought once; last bought 40 days ago. 40 % of the customers in the segment "Weekly families" bought it '
         "in the last 28 days.",
     ),
     "segment without a buyer": (

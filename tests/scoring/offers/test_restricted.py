@@ -78,8 +78,8 @@ def test_a_coupon_with_restricted_goods_is_removed(frame, rows):
     )
     restricted = restricted_products(products, RestrictedGoods())
     assert [tuple(row) for row in restricted_types(restricted).collect()] == [("CIGARS / CIGARS", "tobacco")]
-    scope = frame("offer_products", *({"offer_id": offer, "product_id": product}
-                                      for offer, product in (("mixed", "1"), ("mixed", "2"), ("meat", "2"))))  # fmt: skip
+    pairs = (("mixed", "1"), ("mixed", "2"), ("meat", "2"))
+    scope = frame("offer_products", *({"offer_id": offer, "product_id": product} for offer, product in pairs))
     coupons = rows(
         "customer_id string, offer_id string, already_redeemed boolean", ("a", "mixed", False), ("a", "meat", False)
     )

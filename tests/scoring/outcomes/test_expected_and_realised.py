@@ -41,8 +41,8 @@ def test_sums_by_hand(rows):
         }
         for row in found
     }
-    milk, brought = 8 * 0.25 - 0.02, 10 * 0.5 - 2 - 2 * 0.5 - 0.5
-    coupons = {"purchases": near(0.9, 2), "redemptions": near(0.3, 2), "value": near(1.5, brought)}
+    milk, brought = 8 * 0.25 - 0.02, (10 * 0.5 - 2) + (-2 * 0.5 - 0.5)
+    coupons = {"redemptions": near(0.3, 2), "value": near(1.5, brought)}
     assert told == {
         ("a", "product_type", "all"): {"purchases": near(1.1, 1), "value": near(1.06, milk - 0.02)},
         ("a", "product_type", "repeat"): {"purchases": near(0.9, 1), "value": near(0.88, milk)},

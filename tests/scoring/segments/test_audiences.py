@@ -34,7 +34,15 @@ SCORES = pads.dataset(
     )
 )
 OFFERS = pads.dataset(
-    pa.table({"customer_id": ["b", "b"], "rank": [1, 2], "kind": ["x", "y"], "expected_spend": [1, 2]})
+    pa.table(
+        {
+            "customer_id": ["b", "b"],
+            "rank": [1, 2],
+            "kind": ["x", "y"],
+            "expected_spend": [1, 2],
+            "expected_value": [1.0, 2.0],
+        }
+    )
 )
 
 

@@ -43,7 +43,13 @@ OFFERS = pa.Table.from_pylist(
 )
 
 
-def pick(where: str, given: pa.Table = OFFERS, band: dict[str, str | None] | None = None, **more: str) -> Selection:
+def pick(
+    where: str,
+    given: pa.Table = OFFERS,
+    band: dict[str, str | None] | None = None,
+    identified: pa.Table | None = None,
+    **more: str,
+) -> Selection:
     size, count = SCORES.num_rows, OFFERS.num_rows
     scores = SCORES.append_column("ds", pa.array([DAY] * size)).append_column("segment_name", pa.array(["S"] * size))
     scores = scores.append_column("contactable", pa.array([b is None for b in SCORES["blocked_by"].to_pylist()]))
@@ -60,7 +66,7 @@ def pick(where: str, given: pa.Table = OFFERS, band: dict[str, str | None] | Non
     for name in ("propensity", "expected_spend"):
         offers = offers.append_column(name, pa.array([0.5] * count))
     segment = Segment(slug="some", title="Some", about="some customers", where=where, **more)
-    return select(segment, pads.dataset(scores), pads.dataset(offers))
+    return select(segment, pads.dataset(scores), pads.dataset(offers), identified)
 
 
 def ids(selection: Selection) -> list[str]:
@@ -71,6 +77,21 @@ def test_control_and_blocked_customers_stay_out_and_are_counted() -> None:
     found = pick("is_valuable and churn_probability > 0.5")
     assert ids(found) == ["a", "b"]
     assert found.suppressed == {"control group": 2, "opted out": 1}
+
+
+def test_the_channels_identifiers_are_in_the_file_and_who_has_none_is_held_back() -> None:
+    known = pa.table({"customer_id": ["a", "b", "f", "c"], "email": ["a@x.example", " ", None, "c@x.example"]})
+    found = pick("true", identified=known)
+    assert found.rows.schema.names[:3] == ["customer_id", "email", "segment"]
+    assert found.rows["email"].to_pylist() == ["a@x.example"]
+    assert found.suppressed == {"contacted too often": 1, "control group": 2, "no email": 2, "opted out": 1}
+
+
+def test_an_offer_that_costs_more_than_it_brings_is_in_no_file() -> None:
+    place = OFFERS.schema.get_field_index("expected_value")
+    losing = OFFERS.set_column(place, "expected_value", pa.array([-3.0, 2.0, 9.0, -5.0, 4.0, 0.0]))
+    found = pick("true", given=losing, offer_where="true")
+    assert list(zip(ids(found), found.rows["expected_value"].to_pylist(), strict=True)) == [("a", 2.0)]
 
 
 def test_a_condition_that_is_null_picks_nobody() -> None:
