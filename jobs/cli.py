@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("jobs.demo.lay_out", "lay out the demonstration CRM's exports"),
     "show": ("jobs.commands.show", "print where a night's results are, its key figures and some offers"),
     "offers": ("jobs.commands.show", "print one customer's offers with their reasons"),
+    "preview": ("jobs.commands.preview_segments", "print what the segment files hold and why customers are left out"),
     "evaluate": ("jobs.commands.evaluate", "measure the nights of a range against the 28 days after them, as a table"),
     "days": ("jobs.commands.evaluate", "print the days of a range, one a line"),
     "match": ("jobs.commands.match_files", "match the records of two files that are one, without labels"),
@@ -96,6 +97,8 @@ def parser() -> argparse.ArgumentParser:
     airflow.add_argument("--with-parent", action="store_true", help="stop when the process that started it ends")
     doctor = add("doctor", COMMANDS["doctor"][1], shared)
     doctor.add_argument("--quiet", action="store_true", help="print only what is wrong")
+    preview = add("preview", COMMANDS["preview"][1], night)
+    preview.add_argument("--segment", metavar="SLUG", help="one segment (default: all that have a file)")
     evaluate = add("evaluate", COMMANDS["evaluate"][1], shared)
     evaluate.add_argument("--from", dest="first", required=True, type=date.fromisoformat, metavar="YYYY-MM-DD")
     evaluate.add_argument("--to", dest="last", required=True, type=date.fromisoformat, metavar="YYYY-MM-DD")

@@ -102,6 +102,22 @@ CONTACTS = Table(
     ),
 )
 
+FILE_MEMBERS = Table(
+    "file_members",
+    "one customer in one segment file of one night, replayed nights included",
+    ("ds", "segment", "customer_id"),
+    (
+        DS,
+        Column("segment", "string", "slug of the segment file", nullable=False),
+        CUSTOMER,
+        Column("position", "int", "row of the file, from 1", nullable=False),
+        Column("change", "string", "joined or stayed, against the file of the night before", nullable=False),
+        Column("offer_id", "string", "offer the file carries for the customer; null where it carries none"),
+        Column("channel", "string", "channel the policy names", nullable=False),
+        Column("expected_value", "double", "of that offer, as in next_best_offer"),
+    ),
+)
+
 OFFER_OUTCOMES = Table(
     "offer_outcomes",
     "one figure on what the offers of a past night brought within the horizon",

@@ -16,6 +16,7 @@ from conf.tables.needs import NEED_TABLES
 from conf.tables.offers import (
     CHARACTERISTIC_RECOMMENDATIONS,
     CONTACTS,
+    FILE_MEMBERS,
     NEXT_BEST_OFFER,
     OFFER_OUTCOMES,
     ORGANIZATION_CHARACTERISTICS,
@@ -98,4 +99,5 @@ def publications(customer_scores: Table) -> tuple[Publication, ...]:
         Publication(DATA_QUALITY, "quality/data_quality"),
         Publication(NIGHTLY_RUNS),
         Publication(CONTACTS),
+        Publication(FILE_MEMBERS),
     )

@@ -22,6 +22,7 @@ from rich.table import Table as Grid
 from conf.errors import ConfigError
 from conf.settings.schema import Settings
 from jobs.child import StageFailed, run_stage
+from jobs.database import database
 from jobs.lake.lake import Lake
 from jobs.stages import Stage
 from jobs.tables.outcomes import CUSTOMER_OUTCOMES, OUTCOMES
@@ -55,7 +56,7 @@ def command(settings: Settings, args: argparse.Namespace) -> int:
 
 
 def evaluate(settings: Settings, first: date, last: date, conf: str | None = None) -> int:
-    """Ingest and validate the data after the nights, measure, and print mean figures over the nights.
+    """Ingest and validate the data after the nights, measure, publish the outcomes, and print mean figures.
 
     Raises:
         ConfigError: none of the nights is scored.
@@ -72,8 +73,17 @@ def evaluate(settings: Settings, first: date, last: date, conf: str | None = Non
         except StageFailed as failure:
             log.error("%s", failure)
             return max(failure.code, 1)
+    publish_outcomes(settings, lake, first, last, truth)
     _print(settings, lake, truth, first, last)
     return 0
+
+
+def publish_outcomes(settings: Settings, lake: Lake, first: date, last: date, truth: date) -> None:
+    """Bring the outcomes of the range to the database's ``offer_outcomes``, under the days that measured them."""
+    of = pc.field("offers_of")
+    for day in (day for day in lake.days(Stage.MEASURE) if day <= truth and lake.has(OUTCOMES, day)):
+        if lake.dataset(OUTCOMES, day).count_rows(filter=(of >= first) & (of <= last)):
+            database.replace(settings.database, day, {"offer_outcomes": lake.dataset(OUTCOMES, day)})
 
 
 def _days(first: date, last: date) -> list[date]:

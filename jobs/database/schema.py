@@ -13,6 +13,8 @@ from conf.tables.types import sql_type
 from training.tables import PUBLICATIONS, PUBLISHED
 
 SCHEMA = "nbo"
+#: what every published table and column means; a row without a column is about the table
+DICTIONARY, _DICTIONARY = "data_dictionary", ("table_name", "column_name", "type", "about")
 #: further views of the newest night: name -> query; ``{prefix}`` is the schema
 VIEWS = {
     # the other direction of the same scores: the customers of an offer, the likeliest first
@@ -63,10 +65,13 @@ def migrate(connection: sa.Connection, day: date) -> None:
     for table in tables.sorted_tables:
         _update_columns(connection, table, inspector)
         _update_view(connection, table, views)
+        if postgresql:
+            _comment_view(connection, table, sa.inspect(connection))
         if postgresql and table.name in PARTITIONED:
             _add_partition(connection, table.name, day, inspector)
         if table.name in aside:
             _bring_back(connection, table, day, inspector)
+    _write_dictionary(connection, schema)
     prefix = f"{schema}." if schema else ""
     for name in VIEWS.keys() - views:
         connection.exec_driver_sql(f"create view {prefix}{name} as {VIEWS[name].format(prefix=prefix)}")
@@ -117,6 +122,30 @@ def _update_view(connection: sa.Connection, table: sa.Table, views: set[str]) ->
         connection.exec_driver_sql(f"create or replace view {prefix}{name} as {_newest(prefix, table.name)}")
     else:
         connection.exec_driver_sql(f"create view {prefix}{name} as {_newest(prefix, table.name)}")
+
+
+def _comment_view(connection: sa.Connection, table: sa.Table, inspector: sa.Inspector) -> None:
+    """Give the columns of ``current_<table>`` the comments of the table's, where they lack them."""
+    name = f"current_{table.name}"
+    there = {column["name"]: column.get("comment") for column in inspector.get_columns(name, schema=table.schema)}
+    quote = connection.dialect.identifier_preparer.quote
+    for column in table.columns:
+        if column.name in there and there[column.name] != column.comment:
+            text = (column.comment or "").replace("'", "''")
+            place = f"{table.schema}.{quote(name)}.{quote(column.name)}"
+            connection.execute(sa.text(f"comment on column {place} is '{text}'".replace(":", "\\:")))
+
+
+def _write_dictionary(connection: sa.Connection, schema: str | None) -> None:
+    """Fill ``data_dictionary`` with a row per table and column, so that SQLite can be asked what a column means."""
+    table = sa.Table(DICTIONARY, sa.MetaData(schema=schema), *(sa.Column(name, sa.Text()) for name in _DICTIONARY))
+    table.create(connection, checkfirst=True)
+    rows = [
+        (one.name, column.name, column.type, column.about) for one in PUBLISHED.values() for column in one.columns
+    ] + [(one.name, "", "", one.grain) for one in PUBLISHED.values()]
+    if sorted(tuple(row) for row in connection.execute(sa.select(table))) != sorted(rows):
+        connection.execute(table.delete())
+        connection.execute(table.insert(), [dict(zip(_DICTIONARY, row, strict=True)) for row in rows])
 
 
 def _newest(prefix: str, name: str) -> str:

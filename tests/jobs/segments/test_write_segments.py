@@ -22,6 +22,7 @@ from jobs.database.contacts import is_live
 from jobs.lake import delivery
 from jobs.lake.lake import Lake
 from jobs.segments import write_segments
+from jobs.segments.select_files import delivered
 from jobs.stages import Stage
 from scoring.segments.contact_limits import OTHER_FILES
 
@@ -55,7 +56,7 @@ def with_segment(settings: Settings, **changes: object) -> Settings:
 def test_files_and_manifest_agree(settings: Settings, night: Lake, outbox: Path) -> None:
     write_segments.run(settings, DAY)
     manifest = json.loads((outbox / "2017-12-03" / "manifest.json").read_text())
-    assert [file["slug"] for file in manifest["files"]] == [s.slug for s in write_segments.delivered(settings)]
+    assert [file["slug"] for file in manifest["files"]] == [s.slug for s in delivered(settings)]
     assert [file["rows"] for file in manifest["files"] if file["slug"] == "like_coupon_redeemers"] == [0]
     reach = {row["segment_id"]: row["reach"] for row in night.arrow("scores/segments", DAY).to_pylist()}
     for file in manifest["files"][:-1]:
@@ -85,7 +86,7 @@ def test_nobody_is_in_more_files_than_the_limit_allows(settings: Settings, night
     def files_of_customers(limit: int) -> Counter[str]:
         policy = settings.policy.model_copy(update={"max_contacts": limit})
         write_segments.run(settings.model_copy(update={"policy": policy}), DAY, force=True)
-        slugs = [segment.slug for segment in write_segments.delivered(settings)]
+        slugs = [segment.slug for segment in delivered(settings)]
         return Counter(row["customer_id"] for slug in slugs for row in read(outbox / "latest", slug))
 
     free, limited = files_of_customers(9), files_of_customers(1)
