@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pytest
 import yaml
 
@@ -134,6 +135,145 @@ def test_no_file_holds_a_customer_who_may_not_be_contacted(reference: Installati
     assert len(set(listed)) > 20
     assert sum(file["suppressed"].get("control group", 0) for file in files) > 0
     assert max(Counter(listed).values()) <= policy.max_contacts
+
+
+def test_every_number_in_a_reason_is_in_the_tables(reference: Installation) -> None:
+    """All rows of the night: purchases, days, shares and redemptions are counted again from ``clean/``."""
+    with duckdb.connect() as engine:
+        for name in ("order_lines", "products", "offer_products", "responses"):
+            if reference.lake.has(f"clean/{name}", NIGHT):
+                engine.register(name, reference.lake.dataset(f"clean/{name}", NIGHT))
+        engine.register("offers", reference.lake.dataset("scores/next_best_offer", NIGHT))
+        engine.register("segments", reference.lake.dataset("features/segments", NIGHT))
+        engine.execute(f"create view sold as select * from order_lines where ordered_on <= date '{NIGHT}'")
+        engine.execute(f"create view told as {TOLD}")
+        wrong = {name: engine.execute(query.format(night=NIGHT)).fetchall() for name, query in RECOUNTED.items()}
+        counted = engine.execute(
+            "select count(*), count(times), count(segment_share), count(redeemed) from told"
+        ).fetchone()
+    assert {name: rows[:3] for name, rows in wrong.items() if rows} == {}
+    assert counted is not None
+    assert counted[0] > 500
+    assert counted[1] > 100
+
+
+#: the numbers of the sentences
+TOLD = r"""
+select customer_id, offer_id, offer_kind, reason,
+       case when reason like 'Bought %' or reason like '%Bought in its scope%' then
+            case when reason like '%scope once%' or reason like 'Bought once%' then 1
+                 when reason like '%scope twice%' or reason like 'Bought twice%' then 2
+                 else regexp_extract(reason, 'Bought (?:in its scope )?(\d+) times', 1)::int end end as times,
+       case when reason like '%last bought today%' then 0 when reason like '%last bought yesterday%' then 1
+            else nullif(regexp_extract(reason, 'last bought (\d+) days ago', 1), '')::int end as days,
+       nullif(regexp_extract(reason, '(\d+) % of the customers in the segment', 1), '')::int as segment_share,
+       nullif(regexp_extract(reason, 'in the segment "([^"]*)"', 1), '') as segment,
+       nullif(regexp_extract(reason, '(\d+) % of active customers', 1), '')::int as active_share,
+       case when reason like '%has not been redeemed yet%' then 0
+            when reason like '%been redeemed once%' then 1 when reason like '%been redeemed twice%' then 2
+            else nullif(regexp_extract(reason, 'been redeemed (\d+) times', 1), '')::int end as redeemed,
+       case when offer_kind = 'product_type' then substr(offer_id, 6) end as product_type
+from offers
+"""
+#: what a query returns is told wrongly
+RECOUNTED = {
+    "times and days of product types": """
+        with bought as (
+            select customer_id, product_type, count(distinct (order_id, ordered_on)) as orders,
+                   date_diff('day', max(ordered_on), date '{night}') as since
+            from sold join products using (product_id) where not is_return and offerable group by all)
+        select told.*, orders, since from told left join bought using (customer_id, product_type)
+        where offer_kind = 'product_type' and (times is distinct from orders or days is distinct from since)
+    """,
+    "times and days of coupons": """
+        with bought as (
+            select customer_id, offer_id, count(distinct (order_id, ordered_on)) as orders,
+                   date_diff('day', max(ordered_on), date '{night}') as since
+            from sold join (select distinct offer_id, product_id from offer_products) using (product_id)
+            where not is_return group by all)
+        select told.*, orders, since from told left join bought using (customer_id, offer_id)
+        where offer_kind = 'coupon' and (times is distinct from orders or days is distinct from since)
+    """,
+    "shares of segments": """
+        with members as (select segment_name as segment, count(*) as members from segments group by 1),
+        bought as (
+            select segment_name as segment, product_type, count(distinct customer_id) as buyers
+            from sold join products using (product_id) join segments using (customer_id)
+            where not is_return and offerable and ordered_on > date '{night}' - 28 group by all)
+        select told.*, buyers, members from told left join members using (segment)
+        left join bought using (segment, product_type)
+        where segment_share is not null and abs(segment_share - 100 * coalesce(buyers, 0) / members) > 0.51
+    """,
+    "shares of active customers": """
+        with active as (
+            select count(distinct customer_id) as active from sold where not is_return
+            and ordered_on > date '{night}' - 84),
+        bought as (
+            select product_type, count(distinct customer_id) as buyers from sold join products using (product_id)
+            where not is_return and offerable and ordered_on > date '{night}' - 28 group by all)
+        select told.*, buyers, active from told cross join active left join bought using (product_type)
+        where active_share is not null and abs(active_share - 100 * coalesce(buyers, 0) / active) > 0.51
+    """,
+    "redemptions of coupons": """
+        with taken as (
+            select offer_id, count(*) as responses from responses
+            where kind = 'redeemed' and responded_on <= date '{night}' group by 1)
+        select told.*, responses from told left join taken using (offer_id)
+        where offer_kind = 'coupon' and redeemed <> coalesce(responses, 0)
+    """,
+}
+
+
+def test_what_is_offered_may_be_offered_and_is_one_thing(reference: Installation) -> None:
+    with duckdb.connect() as engine:
+        for name in ("products", "offer_products"):
+            engine.register(name, reference.lake.dataset(f"clean/{name}", NIGHT))
+        engine.register("offers", reference.lake.dataset("scores/next_best_offer", NIGHT))
+        offered = (
+            "select product_id from offers join products on offer_id = 'type:' || product_type union "
+            "select product_id from offers join offer_products using (offer_id)"
+        )
+        words = "cigar|tobacco|snuff|beer|wine|liquor|spirits|analgesic|laxative|pharmacy|infant formula"
+        restricted = engine.execute(
+            f"select distinct department, category, product_type from ({offered}) join products using (product_id) "
+            f"where regexp_matches(lower(concat_ws(' / ', department, category, product_type)), '\\b({words})') "
+            "and not regexp_matches(lower(product_type), 'root beer|vinegar')"
+        ).fetchall()
+        spanning = engine.execute(
+            "select product_type, count(distinct category) as n from products where product_type is not null "
+            "group by 1 having n > 1"
+        ).fetchall()
+        titles = engine.execute(
+            "select offer_title from offers where offer_title like '%other product type%'"
+        ).fetchall()
+        coupons = engine.execute(
+            "select count(*) from offers where offer_kind = 'coupon' and propensity <> response_probability"
+        ).fetchone()
+    assert (restricted, spanning, titles, coupons) == ([], [], [], (0,))
+
+
+def test_files_hold_one_customer_once_with_an_offer_that_pays(reference: Installation) -> None:
+    folder = reference.home / "outbox" / str(NIGHT)
+    rows = []
+    for file in json.loads((folder / "manifest.json").read_text())["files"]:
+        with (folder / file["file"]).open(encoding="utf-8-sig", newline="") as stream:
+            rows += list(csv.DictReader(stream))
+        with (folder / file["changes_file"]).open(encoding="utf-8-sig", newline="") as stream:
+            changed = {row["customer_id"] for row in csv.DictReader(stream) if row["change"] != "left"}
+        assert changed == {row["customer_id"] for row in rows if row["segment"] == file["slug"]}
+    assert max(Counter(row["customer_id"] for row in rows).values()) == 1
+    assert min(float(row["expected_value"]) for row in rows) > 0
+    with sqlite3.connect(reference.home / "nbo.db") as database:
+        listed = database.execute("select segment, customer_id from current_file_members").fetchall()
+        control = database.execute(
+            "select count(*) from customer_scores where treatment = 'control' and (contactable or blocked_by is null)"
+        ).fetchone()
+        about = database.execute(
+            "select about from data_dictionary where table_name = 'next_best_offer' and column_name = 'propensity'"
+        ).fetchone()
+    assert sorted(listed) == sorted((row["segment"], row["customer_id"]) for row in rows)
+    assert control == (0,)
+    assert about is not None
 
 
 def test_the_same_night_again_changes_nothing(reference: Installation) -> None:
