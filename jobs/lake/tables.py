@@ -22,6 +22,7 @@ LAYERS = {
     "models": Stage.TRAIN,
     "scores": Stage.SCORE,
     "outcomes": Stage.MEASURE,
+    "segments": Stage.SEGMENTS,
 }
 
 

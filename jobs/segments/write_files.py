@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from conf.settings.schema import Segment, Settings
 from jobs.segments.select_files import delivered, identifiers
 from scoring.segments.file_changes import changes
-from scoring.segments.segment_files import Selection, columns, neutralised
+from scoring.segments.segment_files import IDENTIFIERS, Selection, columns, neutralised
 
 #: note on contacts in every file's manifest, by the standing of the night
 NOTES = {
@@ -24,13 +24,21 @@ NOTES = {
     "late": "The night went out before, and is written again later: what was recorded stays, nothing is added.",
     "replay": "The night was replayed: nobody was contacted, and nothing counts as a contact.",
 }
+#: columns of the file for machines; the file for people has all of them
+IMPORTED = (
+    "customer_id", *IDENTIFIERS, "segment", "offer_id", "offer_title", "channel", "valid_to", "utm_source",
+    "utm_medium", "utm_campaign", "utm_content",
+)  # fmt: skip
 README = """Segment files of the night {ds} ({title}, currency {currency})
 
 A file holds customers that may be contacted. Control customers, customers without consent and customers who heard
 from us too often are left out; manifest.json says how many. {note}
 
 Open a file in a spreadsheet as UTF-8 with the delimiter "{delimiter}". A text that a spreadsheet would run as a
-formula has an apostrophe before it. Probabilities are between 0 and 1. Money that an offer brings rests on assumed
+formula has an apostrophe before it. For a tool that imports customers take the file that ends in _import.csv: it is
+exact, without apostrophes. The file that ends in _changes.csv says who joined, left and stayed since the night before.
+
+Probabilities are between 0 and 1. Money that an offer brings rests on assumed
 margins and costs.
 
 {segments}
@@ -72,7 +80,7 @@ def is_whole(folder: Path) -> bool:
     """Return whether every file in the folder's manifest is there, byte for byte."""
     try:
         files = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
-        names = (("file", "sha256"), ("changes_file", "changes_sha256"))
+        names = [(f"{kind}file", f"{kind}sha256") for kind in ("", "changes_", "import_")]
         return all(_sha256(folder / file[name]) == file[digest] for file in files for name, digest in names)
     except (OSError, ValueError, KeyError):
         return False
@@ -89,9 +97,19 @@ def _write_file(folder: Path, settings: Settings, day: date, segment: Segment, s
         "rows": len(frame),
         "columns": list(frame.columns),
         "sha256": _sha256(path),
+        **_write_import(folder, day, segment, selection),
         "suppressed": selection.suppressed,
         "expected_value": _total(selection.rows, "expected_value"),
     }
+
+
+def _write_import(folder: Path, day: date, segment: Segment, selection: Selection) -> dict[str, Any]:
+    """Write the columns that a tool imports, exact: no apostrophes, no byte order mark, commas."""
+    path = folder / f"segment_{segment.slug}_{day}_import.csv"
+    rows = selection.rows.select([name for name in selection.rows.schema.names if name in IMPORTED])
+    frame = rows.to_pandas(types_mapper=pd.ArrowDtype)
+    frame.to_csv(path, index=False, encoding="utf-8", lineterminator="\r\n")
+    return {"import_file": path.name, "import_sha256": _sha256(path)}
 
 
 def _write_changes(

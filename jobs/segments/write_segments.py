@@ -27,12 +27,11 @@ from jobs.lake.reads import settings_of
 from jobs.segments.select_files import select_files
 from jobs.segments.write_files import is_whole, write
 from jobs.stages import Stage
+from jobs.tables.segments import FILE_MEMBERSHIP
 from scoring.segments.file_changes import changes
 from scoring.segments.segment_files import Selection
 
 log = logging.getLogger(__name__)
-#: the lake's table of who is in which file
-FILE_MEMBERSHIP = "segments/file_members"
 
 
 def run(settings: Settings, day: date, force: bool = False) -> Manifest:
