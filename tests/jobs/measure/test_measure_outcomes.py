@@ -246,7 +246,7 @@ def test_the_report_is_told_what_came_of_it(measured):
     )
     assert (row["expected"], row["realised"], row["ratio"], row["customers"]) == (0.1, 0.0, 0.0, 1)
     assert (row["low"], row["high"], row["verdict"]) == (None, None, "too few to tell")
-    assert len(rows) == 3 * 2 + 3 * 3
+    assert len(rows) == 3 * 2 + 3 * 2
 
 
 def test_treated_beside_control(found):
