@@ -90,7 +90,7 @@ def test_the_page_has_every_section_and_figure(settings: Settings, night: Lake) 
     text = re.sub(r"\s+", " ", page(settings).text)
     for words in (
         "Whom to contact", "What to offer", "What it is worth", "What changed", "What earlier offers brought",
-        "This is the first night", "Value of offered product types: 39 USD against 40 USD expected: less",
+        "This is the first night", "Value of offered coupons: 39 USD against 40 USD expected: less",
         "Data quality", "Customers", "Segments", "Models against their baselines", "Offers",
         "What earlier nights' offers brought", "Assumptions", "Run times and memory", "Files",
         "32 of 40 may be contacted; 4 are in the control group", "200 offers, 20 of them coupons",
@@ -98,7 +98,7 @@ def test_the_page_has_every_section_and_figure(settings: Settings, night: Lake) 
         "0.871", "0.857", "0.796", "replay: no lift is claimed",
         "is worse than its baseline", "refused: does not beat the baseline", "beats its baseline",
         "Buys often on weekends", "the data set has no consent records", "25% of the spend on product types",
-        "9 customers; 1 held back: contact_limit", "Look-alikes that were not made", "Churn and value: 4 segments",
+        "held back: contact_limit", "Look-alikes that were not made", "Churn and value: 4 segments",
         "buys pet food or litter", "skipped: it has no model yet", "What goes with it", "held", "did not hold",
         "last basket more than 20 days ago", "<b>no basket</b> in", "95.0% of resamples ask first about: last basket",
         "personal frequency38.50061.3%––", "offer rankertrees (challenger)27.7%1.250––",
