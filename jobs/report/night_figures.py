@@ -12,7 +12,7 @@ def totals(night: NightTables) -> Row:
     (row,) = night.ask(
         "select count(*) as customers, count(*) filter (where is_cold) as cold, "
         "count(*) filter (where treatment = 'control') as control, "
-        "count(*) filter (where contactable) as contactable, "
+        "count(*) filter (where contactable and treatment = 'treated') as contactable, "
         "count(*) filter (where not contactable and treatment = 'treated') as blocked from customers"
     )
     (more,) = night.ask(

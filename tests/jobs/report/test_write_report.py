@@ -209,7 +209,7 @@ def test_a_night_without_scores_is_refused(settings: Settings) -> None:
 def test_figures_of_the_night(settings: Settings, night: Lake) -> None:
     figures = NightTables(settings, night, DAY)
     assert totals(figures) == {
-        "customers": 40, "cold": 5, "control": 4, "contactable": 32, "blocked": 5,
+        "customers": 40, "cold": 5, "control": 4, "contactable": 32, "blocked": 4,
         "offers": 200, "coupons": 20, "discoveries": 40, "order_lines": 2, "quarantined": 3,
     }  # fmt: skip
     assert sum(size for _, size in recency(figures)) == 40
