@@ -8,6 +8,7 @@ from collections import Counter
 from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -91,6 +92,11 @@ class Database(Strict):
     )
     zone: str | None = Field(default=None, description="zone of :since and :until (default: the source's)")
 
+    @field_validator("zone")
+    @classmethod
+    def _a_zone(cls, value: str | None) -> str | None:
+        return value if value is None else zone(value)
+
 
 class Numbers(Strict):
     """How numbers are written, for every column that feeds a numeric one."""
@@ -105,6 +111,30 @@ class Numbers(Strict):
         if self.decimal == self.thousands:
             raise ValueError(f"decimal and thousands must differ; both are {self.decimal!r}")
         return self
+
+
+class Stamps(Strict):
+    """How days and moments are written, for every canonical column of such a type that is one column of the export."""
+
+    formats: list[str] = Field(
+        default=[], description="patterns of Spark, such as dd.MM.yyyy HH:mm; the first that fits. Default: ISO 8601"
+    )
+    zone: str | None = Field(
+        default=None, description="IANA zone of moments that have no offset of their own. Default: UTC"
+    )
+
+    @field_validator("formats")
+    @classmethod
+    def _harmless(cls, value: list[str]) -> list[str]:
+        for form in value:
+            if not re.fullmatch(r"[\w .,:/\[\]'+-]+", form) or "'" in form.replace("'T'", ""):
+                raise ValueError(f"{form!r} is no pattern of days; write for example dd.MM.yyyy HH:mm:ss")
+        return value
+
+    @field_validator("zone")
+    @classmethod
+    def _a_zone(cls, value: str | None) -> str | None:
+        return value if value is None else zone(value)
 
 
 class Export(Strict):
@@ -134,7 +164,8 @@ class Export(Strict):
         default="refuse", description="what becomes of columns that the contract does not name"
     )
     csv: Csv = Csv()
-    numbers: Numbers = Field(default=Numbers(), description="how numbers are written")
+    numbers: Numbers | None = Field(default=None, description="how numbers are written; default: 1234.5")
+    stamps: Stamps | None = Field(default=None, description="how days and moments are written; default: ISO 8601, UTC")
     member: str = Field(default="*", description="of a zip: glob of the files in it that are read")
     sheet: str | None = Field(default=None, description="of an Excel file: name of the sheet (default: the first)")
     records: str | None = Field(default=None, description="of JSON: key of the array, where an object is around it")
@@ -154,7 +185,7 @@ class Export(Strict):
         raw = dict(raw)
         path = raw.get("path")
         if raw.get("format") is None:
-            found = "sql" if raw.get("database") else _format(path) if isinstance(path, str) else None
+            found = "sql" if raw.get("database") else format_of(path) if isinstance(path, str) else None
             raw["format"] = found or raw.pop("format", None)
         columns = raw.get("columns")
         if isinstance(columns, list) and all(isinstance(column, str) for column in columns):
@@ -214,13 +245,31 @@ def numbered(columns: list[str]) -> tuple[list[str], dict[str, str]]:
     return names, headers
 
 
+def zone(value: str) -> str:
+    """Return ``value`` where it is a zone of the IANA list.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, KeyError):
+        raise ValueError(f"{value!r} is no zone of the IANA list, such as Europe/London") from None
+    return value
+
+
 def chosen(members: list[str], pattern: str) -> list[str]:
     """Return the members of an archive that ``pattern`` names, sorted; folders and hidden ones are left out."""
     own = [name for name in members if not name.endswith("/") and not name.startswith(("__MACOSX/", "."))]
     return sorted(name for name in own if fnmatchcase(name, pattern) or fnmatchcase(name.rsplit("/", 1)[-1], pattern))
 
 
-def _format(path: str) -> str | None:
+def format_of(path: str) -> str | None:
+    """Return the format that the end of a path stands for; None where it stands for none.
+
+    >>> format_of("orders_{date:%Y%m%d}.csv.gz"), format_of("orders.dat")
+    ('csv', None)
+    """
     ends = _DATE.sub("", path).lower().rstrip("*").split(".")
     while len(ends) > 1 and ends[-1] in _PACKED:
         ends.pop()

@@ -46,23 +46,35 @@ def referenced(text: str, known: list[str]) -> list[str]:
     return [name for name in known if name.lower() in read]
 
 
-def renamed(text: str, new_name: Callable[[str], str | None]) -> str:
-    """Return the expression with other columns in the place of some.
+def replaced(text: str, replacement: Callable[[str], str | None]) -> str:
+    """Return the expression with other expressions in the place of some columns.
 
     Args:
         text: the expression.
-        new_name: gives the column to read instead of a name, in lower case; None keeps it.
+        replacement: gives what to read instead of a column, by its name in lower case; None keeps it.
 
-    >>> renamed("qty * `unit price` -- qty", {"qty": "n"}.get)
-    '`n` * `unit price` -- `n`'
+    >>> replaced("qty * `unit price`", {"qty": "abs(qty)"}.get)
+    'abs(qty) * `unit price`'
     """
     pieces, end = [], 0
     for name, quoted, place in _names(text):
-        other = new_name(name.lower())
+        other = replacement(name.lower())
         if other is not None and (quoted or name.lower() not in _LANGUAGE):
-            pieces += [text[end : place.start], quote(other)]
+            pieces += [text[end : place.start], other]
             end = place.stop
     return "".join([*pieces, text[end:]])
+
+
+def bare(text: str) -> str | None:
+    """Return the column that an expression is, where it is nothing else; None else.
+
+    >>> bare(" `Дата` "), bare("total"), bare("lower(total)")
+    ('Дата', 'total', None)
+    """
+    found = list(_names(text))
+    if len(found) == 1 and text.strip() == text[found[0][2]] and not found[0][0].isdigit():
+        return found[0][0]
+    return None
 
 
 def quote(name: str) -> str:

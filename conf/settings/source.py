@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
 from conf.settings.consent import Consent, Ids
-from conf.settings.exports import ORIGIN, Day, Export as Export, Weekday
+from conf.settings.expand import expanded
+from conf.settings.exports import ORIGIN, Day, Export as Export, Weekday, zone
 from conf.settings.expressions import identifiers
 from conf.settings.strict import Share, Slug, Strict
 
@@ -90,7 +90,7 @@ class Source(Strict):
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, raw: Any) -> Any:
-        """Give title, consent and the columns of each export, where they are left out."""
+        """Give title, consent, the columns of exports and usual expressions, where they are left out."""
         if not isinstance(raw, dict):
             return raw
         tables, exports = raw.get("tables"), raw.get("exports")
@@ -98,17 +98,14 @@ class Source(Strict):
         if "consent" not in raw:
             raw["consent"] = {"recorded": isinstance(tables, dict) and "consents" in tables}
         if isinstance(exports, dict) and isinstance(tables, dict):
+            raw["tables"] = tables = expanded(tables, exports, str(raw.get("timezone")))
             raw["exports"] = {name: _with_columns(name, export, tables) for name, export in exports.items()}
         return raw
 
     @field_validator("timezone")
     @classmethod
     def _a_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ValueError, OSError, KeyError):
-            raise ValueError(f"{value!r} is no zone of the IANA list, such as Europe/London") from None
-        return value
+        return zone(value)
 
     @field_validator("currency")
     @classmethod
