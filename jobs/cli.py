@@ -38,6 +38,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "airflow": ("jobs.commands.serve_airflow", "serve Airflow and its UI until stopped (`make airflow` sets it up)"),
     "doctor": ("jobs.commands.doctor", "check Java, packages, folders and databases, and say the remedy"),
     "demo": ("jobs.demo.lay_out", "lay out the demonstration CRM's exports"),
+    "source": (
+        "jobs.source.source_command",
+        "draft the settings of a new source from its files, or try them on a sample",
+    ),
     "show": ("jobs.commands.show", "print where a night's results are, its key figures and some offers"),
     "offers": ("jobs.commands.show", "print one customer's offers with their reasons"),
     "preview": ("jobs.commands.preview_segments", "print what the segment files hold and why customers are left out"),
@@ -106,6 +110,7 @@ def parser() -> argparse.ArgumentParser:
     days.add_argument("first", type=date.fromisoformat, metavar="FROM")
     days.add_argument("last", type=date.fromisoformat, metavar="TO")
     _add_matching(add, shared)
+    _add_source(add, shared)
     add("rollback", COMMANDS["rollback"][1], shared).add_argument("model", metavar="MODEL")
     approve = add("approve", COMMANDS["approve"][1], shared)
     approve.add_argument("models", nargs="*", metavar="MODEL", help="models (default: all that are held)")
@@ -120,6 +125,26 @@ def parser() -> argparse.ArgumentParser:
     dictionary = add("dictionary", COMMANDS["dictionary"][1], shared)
     dictionary.add_argument("--check", action="store_true", help="only tell whether the written file is up to date")
     return top
+
+
+def _add_source(
+    add: Callable[[str, str, argparse.ArgumentParser], argparse.ArgumentParser], shared: argparse.ArgumentParser
+) -> None:
+    """Add the commands that bring a source on."""
+    steps = add("source", COMMANDS["source"][1], argparse.ArgumentParser(add_help=False)).add_subparsers(
+        dest="step", required=True, metavar="STEP"
+    )
+    init = steps.add_parser("init", help="draft a folder of settings by looking at files", parents=[shared])
+    init.add_argument("paths", nargs="+", metavar="PATH", help="export files, or the folder the CRM leaves them in")
+    init.add_argument("--out", default="nbo-source", metavar="FOLDER", help="where to write (default: nbo-source)")
+    init.add_argument("--name", default="shop", metavar="NAME", help="of the source (default: shop)")
+    init.add_argument("--timezone", default="UTC", metavar="ZONE", help="IANA zone of the shop (default: UTC)")
+    init.add_argument("--currency", default="EUR", metavar="CODE", help="ISO 4217 code (default: EUR)")
+    check = steps.add_parser("check", help="run the mapping on a sample of the exports", parents=[shared])
+    check.add_argument("--ds", type=date.fromisoformat, metavar="YYYY-MM-DD", help="the night (default: the newest)")
+    check.add_argument(
+        "--rows", type=int, default=20_000, metavar="N", help="lines of each text file to try (default: 20000)"
+    )
 
 
 def _add_matching(
