@@ -11,7 +11,7 @@ setup(
     python_requires=">=3.11,<3.13",
     package_dir={"": "."},
     packages=find_packages(include=[pattern for room in ROOMS for pattern in (room, f"{room}.*")]),
-    package_data={"conf": ["*.yml", "*/*.yml"], "jobs": ["*.properties", "report/templates/*.j2"]},
+    package_data={"conf": ["*.yml", "*/*.yml", "*/*/*.yml"], "jobs": ["*.properties", "report/templates/*.j2"]},
     install_requires=[
         "adbc-driver-sqlite",
         "apache-airflow>=3.3,<3.4",

@@ -51,14 +51,14 @@ def replaced(text: str, replacement: Callable[[str], str | None]) -> str:
 
     Args:
         text: the expression.
-        replacement: gives what to read instead of a column, by its name in lower case; None keeps it.
+        replacement: gives what to read instead of a column, by its name; None keeps it.
 
     >>> replaced("qty * `unit price`", {"qty": "abs(qty)"}.get)
     'abs(qty) * `unit price`'
     """
     pieces, end = [], 0
     for name, quoted, place in _names(text):
-        other = replacement(name.lower())
+        other = replacement(name)
         if other is not None and (quoted or name.lower() not in _LANGUAGE):
             pieces += [text[end : place.start], other]
             end = place.stop

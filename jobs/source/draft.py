@@ -85,6 +85,8 @@ def _export(found: Found, timezone: str) -> Iterator[str]:
         yield f"    schedule: {schedule}"
     if form := _dialect(look.csv):
         yield f"    csv: {{{form}}}"
+    if found.table is None:  # nothing is mapped, so that the contract has to be declared
+        yield f"    columns: [{', '.join(_quoted(column.name) for column in look.columns)}]"
     if look.records:
         yield f"    records: {look.records}"
     if look.numbers:
@@ -115,19 +117,27 @@ def _table(found: Found) -> Iterator[str]:
     yield f"      - export: {found.name}"
     if table in ("customers", "products") and found.again:
         yield "        mode: snapshot             # each file holds all there are"
-    state = _state(look)
-    if table == "order_lines" and state:
-        condition, column = state
-        yield f"        # CHECK: states of the sample: {', '.join(sorted(set(column.values))[:STATES])}"
-        yield f"        deleted_when: {_quoted(condition)}"
-    if table == "order_lines" and not found.days:
-        yield f"        where: {_today(fill['ordered_at'], look)}   # the file may hold more than the night"
+    if table == "order_lines":
+        yield from _conditions(found, fill)
     yield "        columns:"
     for canonical, text in _columns(table, fill, look):
         yield f"          {canonical}: {text}"
     personal = [column.name for column in look.columns if is_personal(column)]
     if personal:
         yield f"    # seem personal: {', '.join(personal)}"
+
+
+def _conditions(found: Found, fill: dict[str, Column]) -> Iterator[str]:
+    """Yield what lines are left out: those taken back, and those of days to come."""
+    state, conditions = _state(found.look), []
+    if state:
+        condition, column = state
+        yield f"        # CHECK: states of the sample: {', '.join(sorted(set(column.values))[:STATES])}"
+        conditions.append(f"not coalesce({condition}, false)")
+    if not found.days:  # the file may hold more than the night
+        conditions.append(_today(fill["ordered_at"]))
+    if conditions:
+        yield f"        where: {_quoted(' and '.join(conditions))}"
 
 
 def _columns(table: str, fill: dict[str, Column], look: Look) -> Iterator[tuple[str, str]]:
@@ -191,10 +201,10 @@ def as_number(value: str, look: Look) -> float:
         return 0.0
 
 
-def _today(column: Column, look: Look) -> str:
+def _today(column: Column) -> str:
     name, pattern = _name(column.name), column.pattern
     read = f"to_date({name})" if pattern in ISO else f"to_date({name}, '{pattern}')"
-    return _quoted(f"{read} <= _ds")
+    return f"{read} <= _ds"
 
 
 def _schedule(days: list[date]) -> str | None:
@@ -221,12 +231,10 @@ def _closed(days: list[date]) -> list[str]:
 
 
 def _dialect(form: Csv) -> str:
-    parts = (
-        []
-        if form.delimiter == ","
-        else [f"delimiter: {'tab' if form.delimiter == chr(9) else _quoted(form.delimiter)}"]
-    )
-    return ", ".join(parts + ([] if form.encoding == "utf-8" else [f"encoding: {form.encoding}"]))
+    sign = "tab" if form.delimiter == "\t" else _quoted(form.delimiter)
+    parts = {"delimiter": sign, "encoding": form.encoding, "skip_lines": str(form.skip_lines)}
+    usual = {"delimiter": _quoted(","), "encoding": "utf-8", "skip_lines": "0"}
+    return ", ".join(f"{name}: {value}" for name, value in parts.items() if value != usual[name])
 
 
 def _hours(column: Column) -> str:

@@ -17,7 +17,7 @@ _ORDER_LINES = {
     r"номер( (заказа|чека|документа|сделки))?|№|name|id|ид",
     "customer_id": r"(opportunity |deal |primary )?(customer|client|buyer|household|member|user|contact|kunde\w*|"
     r"покупател\w*|клиент\w*|контакт\w*|контрагент\w*) ?(id|no|num|number|nr|nummer|key|code|код|guid)|"
-    r"(id|ид|код) (контакта|клиента|покупателя|контрагента)|card ?(id|no|number)|номер карты|customer|client|"
+    r"(id|ид|код) (контакта|клиента|покупателя|контрагента)|card ?(id|no|number)|номер карты|customer|client|kunde|"
     r"клиент|покупатель|контрагент|(contact |customer |billing )?e ?mail",
     "product_id": r"(line ?)?(item ?)?(sku|ean|upc|gtin|article|artikel\w*|артикул|штрих ?код)( ?(id|no|code|nr|"
     r"nummer))?|"
@@ -90,7 +90,7 @@ _KINDS = {
     "email": {"mail"},
 }
 CANCELLED = re.compile(
-    r"cancel|annul|void|storn|отмен|аннул|провал|удал|abandon|lost|failed|trash|draft", re.IGNORECASE
+    r"cancel|annul|void|storn|отмен|аннул|провал|не реализ|удал|abandon|lost|failed|trash|draft", re.IGNORECASE
 )
 PERSONAL = re.compile(
     r"mail|phone|tel|mobile|(first|last|full|billing|contact) ?name|surname|birth|born|address|street|zip|"
@@ -150,4 +150,6 @@ def plain(name: str) -> str:
 
 def is_personal(column: Column) -> bool:
     """Return whether a column seems to hold personal data, by its name or its values."""
-    return column.kind in ("mail", "phone") or bool(PERSONAL.search(plain(column.name)))
+    name = plain(column.name)
+    is_key = bool(re.search(r"\b(id|no|code|код|номер|sku)\b", name))
+    return column.kind == "mail" or (column.kind == "phone" and not is_key) or bool(PERSONAL.search(name))
