@@ -29,7 +29,8 @@ def doubtful_columns(lake: Lake, files: tuple[File, ...], export: Export, part: 
     if export.format == "jsonl" or "numbers" in export.model_fields_set:
         return frozenset()
     texts = [text for name, text in part.columns.items() if table.column(name).type.startswith(_NUMERIC)]
-    read = {name for text in texts if "replace" not in text.lower() for name in referenced(text, export.columns)}
+    plain = [text for text in texts if "replace" not in text.lower() and "translate(" not in text.lower()]
+    read = {name for text in plain for name in referenced(text, export.columns)}
     with duckdb.connect() as engine:
         engine.register("raw", lake.arrow_files(files))
         types = dict(engine.execute("select column_name, column_type from (describe raw)").fetchall())
