@@ -36,15 +36,15 @@ def as_text(value: Column, kind: T.DataType) -> Column:
     return F.when(whole, value.cast("decimal(20,0)").cast("string")).when(F.abs(value) < _EXACT, value.cast("string"))
 
 
-def unified(value: Column, column: str, rule: Ids) -> Column:
-    """Return a key as the source's rule writes it; null for an empty one.
+def written(key: Column, column: str, rule: Ids) -> Column:
+    """Return a key as the source's rule writes it.
 
     Args:
-        value: the key as text.
+        key: the key as text without blanks at its ends (:func:`trimmed`). It stands in the result several times: where
+            many keys are written at once it should be a column, so that Spark works it out once.
         column: canonical column that it stands in.
         rule: of the source.
     """
-    key = trimmed(value)
     digits = F.regexp_replace(key, r"\.0+$", "")
     key = F.when(key.rlike(_FLOAT), digits).when(_all_digits(key), _expanded(key)).otherwise(key)
     if column in rule.columns:

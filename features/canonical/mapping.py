@@ -24,7 +24,7 @@ from conf.settings.expressions import quote, referenced
 from conf.settings.source import Export, Part, Source, SourceTable
 from conf.tables.canonical import BOOK_REFERENCES
 from conf.tables.table import Column as DeclaredColumn, Table
-from features.canonical.ids import as_text, is_key, is_mangled, is_no_customer, is_total, trimmed, unified
+from features.canonical.ids import as_text, is_key, is_mangled, is_no_customer, is_total, trimmed, written
 from features.canonical.stamps import is_stamp, strict_stamps
 from features.schemas import spark_type
 
@@ -99,17 +99,23 @@ def canonical_rows(raw: DataFrame, part: Part, table: Table, reading: Reading | 
     ]
     frame = marked.select(*ORIGIN, "_out", "_hash", total, *inner, *there, *doubtful)
     kinds = {name.removeprefix("_value_"): kind for name, kind in ((f.name, f.dataType) for f in frame.schema.fields)}
-    typed = {
-        name: _typed(column, kinds[name], reading.ids) if name in texts else F.lit(None).cast(spark_type(column.type))
-        for name, column in ((column.name, column) for column in table.columns)
-    }
-    fault = F.coalesce(*_faults(typed, texts, table, reading.ids), F.lit(None).cast("string"))
+    texts_of_keys = [
+        trimmed(as_text(F.col(f"_value_{name}"), kinds[name])).alias(f"_text_{name}") for name in texts if is_key(name)
+    ]
+    typed = [
+        (_typed(column, kinds[column.name], reading.ids) if column.name in texts else F.lit(None))
+        .cast(spark_type(column.type))
+        .alias(f"_typed_{column.name}")
+        for column in table.columns
+    ]
+    # a projection a step: what a later step names several times Spark works out once, and keeps its code small
+    frame = frame.select("*", *texts_of_keys).select("*", *typed)
+    fault = F.coalesce(*_faults(texts, table, reading.ids), F.lit(None).cast("string"))
     live = F.col("_out").isNull()
     kept = [
-        (value if name in table.key or name == "amount" else F.when(live, value)).alias(
-            name
-        )  # of what is left out no more is needed
-        for name, value in typed.items()
+        # of what is left out no more is needed than its key and its money
+        (value if name in table.key or name == "amount" else F.when(live, value)).alias(name)
+        for name, value in ((name, F.col(f"_typed_{name}")) for name in table.names)
     ]
     return frame.select(*kept, *ORIGIN, F.when(live, fault).alias("_fault"), "_out", "_hash")
 
@@ -239,7 +245,7 @@ def _typed(column: DeclaredColumn, found: T.DataType, ids: Ids) -> Column:
     """Return the value of an expression in the type of its canonical column; null where it has none."""
     value, kind = F.col(f"_value_{column.name}"), spark_type(column.type)
     if is_key(column.name):
-        return unified(as_text(value, found), column.name, ids)
+        return written(F.col(f"_text_{column.name}"), column.name, ids)
     if isinstance(kind, T.StringType):
         return trimmed(value.cast("string")) if column.name in CONTACTS else as_text(value, found)
     if isinstance(found, T.StringType) and isinstance(kind, T.DateType | T.TimestampType):
@@ -249,8 +255,9 @@ def _typed(column: DeclaredColumn, found: T.DataType, ids: Ids) -> Column:
     return value.try_cast(kind)
 
 
-def _faults(typed: dict[str, Column], texts: dict[str, str], table: Table, ids: Ids) -> list[Column]:
+def _faults(texts: dict[str, str], table: Table, ids: Ids) -> list[Column]:
     """Return what may be wrong with a row, the first counts."""
+    typed = {name: F.col(f"_typed_{name}") for name in texts}
     keys = [name for name in texts if is_key(name)]
     of_row = [name for name in keys if name in (table.key[0], "customer_id")]
     no_key = [typed[name].isNull() for name in of_row if not table.column(name).nullable]
