@@ -39,19 +39,20 @@ def airflow(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def beat(file: Path, ago: timedelta) -> None:
+def beat(file: Path, ago: timedelta) -> datetime:
+    moment = datetime.now(UTC) - ago
     with sqlite3.connect(file) as connection:
-        moment = (NOW - ago).strftime("%Y-%m-%d %H:%M:%S.%f")
-        connection.execute("insert into job values ('SchedulerJob', 'running', ?)", (moment,))
+        connection.execute("insert into job values ('SchedulerJob', 'running', ?)", (f"{moment:%Y-%m-%d %H:%M:%S.%f}",))
+    return moment
 
 
 def test_a_run_without_a_scheduler_stands_still(
     settings: Settings, airflow: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    beat(airflow, timedelta(hours=2))
+    last = beat(airflow, timedelta(hours=2))
     assert status.command(settings, argparse.Namespace()) == 1
     shown = capsys.readouterr().out
-    assert f"gave its last sign of life at {NOW - timedelta(hours=2):%Y-%m-%d %H:%M:%S} UTC" in shown
+    assert f"gave its last sign of life at {last:%Y-%m-%d %H:%M:%S} UTC" in shown
     assert "1 run(s) stand still: nightly 2017-12-02 (running)" in shown
     assert "make airflow" in shown
 

@@ -130,7 +130,7 @@ def test_a_source_without_customers_and_coupons_and_with_nothing_to_offer(spark,
     publish_clean(settings, tables | {"offers": COUPONS["offers"]})
     manifest = run(settings, DAY)
     missing = "the source has no campaign_targets, campaigns, offer_products, responses"
-    nothing = "nobody bought an offerable product type"
+    nothing = "no customer bought an offerable product type"
     assert manifest.facts["skipped"] == {"coupon_affinity": missing, "als_users": nothing, "als_items": nothing}
     assert f"coupon_affinity is not built: {missing}" in caplog.text
     assert manifest.tables["features/profile"].rows == 8

@@ -50,7 +50,7 @@ EDITS = {
         "conf/policy.yml", "\nmax_contacts: ", "\nmax_contacts: 1", {Stage.SCORE, Stage.SEGMENTS, Stage.REPORT},
     ),
     "model": ("conf/models.yml", "\nmax_epochs: ", "\nmax_epochs: 1", {Stage.TRAIN}),
-    "template": ("jobs/report/templates/index.html.j2", "</body>", "<p>more</p></body>", {Stage.REPORT}),
+    "template": ("jobs/report/templates/base.html.j2", "</body>", "<p>more</p></body>", {Stage.REPORT}),
     "mapping": (
         "conf/sources/complete_journey.yml", "          brand: brand", "          brand: upper(brand)",
         {Stage.INGEST, Stage.VALIDATE, Stage.SCORE},

@@ -14,10 +14,11 @@ from jobs.tables.features import FEATURES
 from jobs.tables.models import MODELS
 from jobs.tables.outcomes import CUSTOMER_OUTCOMES, OUTCOMES
 from jobs.tables.scores import SCORES
+from jobs.tables.segments import FILE_MEMBERSHIP
 from training.tables import PUBLICATIONS
 
 LAYERED = [*CLEAN.values(), *QUARANTINE.values(), *FEATURES.values(), *MODELS.values(), *SCORES.values()]
-DECLARED = {*LAYERED, QUALITY, CLUSTERS, JOURNAL, KNOWN, SHARED_CLUSTERS, OUTCOMES, CUSTOMER_OUTCOMES}
+DECLARED = {*LAYERED, QUALITY, CLUSTERS, JOURNAL, KNOWN, SHARED_CLUSTERS, OUTCOMES, CUSTOMER_OUTCOMES, FILE_MEMBERSHIP}
 #: what a stage writes for itself while it works, or by the source's own names
 WORKING = ("catalogue/found",)
 
