@@ -11,6 +11,8 @@ ROOMS = ("conf", "expectations", "features", "jobs", "scoring", "training")
 #: definitions that are called from outside the sources, with the caller
 ENTRY_POINTS: dict[str, str] = {
     "jobs.cli.main": "the command `nbo` of setup.py",
+    "features.catalogue.titles.cluster": "the clusters in one process, which tests and benches hold Spark's against",
+    "training.rankers.repeat_rates.probability": "the formula that tests hold the Spark expression against",
 }
 Definition = tuple[str, str]  # module, name
 Modules = dict[str, ast.Module]
