@@ -48,7 +48,7 @@ class Told:
 
 @pytest.fixture(scope="module")
 def fitted() -> coupon_response.Candidate:
-    return fit_response(rows(600, 1), INPUTS, ResponseConfig(SMALL, others=20))
+    return fit_response(rows(600, 1), INPUTS, ResponseConfig(SMALL, negatives=20))
 
 
 def test_trees_beat_the_baselines_and_keep_the_rate_of_what_was_sampled(fitted: coupon_response.Candidate) -> None:
@@ -107,11 +107,11 @@ def test_good_chances_in_a_senseless_order_are_refused(fitted: coupon_response.C
 
 
 def test_the_same_rows_give_the_same_model_and_hardly_any_do_not_crash(fitted: coupon_response.Candidate) -> None:
-    again = fit_response(rows(600, 1), INPUTS, ResponseConfig(SMALL, others=20))
+    again = fit_response(rows(600, 1), INPUTS, ResponseConfig(SMALL, negatives=20))
     assert again.model.to_bytes() == fitted.model.to_bytes()
     few = rows(5, 1)
     few["redeemed"] = np.arange(len(few)) < 2
-    found = fit_response(few, INPUTS, ResponseConfig(SMALL, others=1)).model
+    found = fit_response(few, INPUTS, ResponseConfig(SMALL, negatives=1)).model
     assert np.isfinite(from_bytes(found.to_bytes()).predict(few)).all()
 
 
