@@ -5,7 +5,8 @@ The figures of all tables are one row of a frame (:func:`figures`), checked as a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from statistics import median
@@ -20,6 +21,8 @@ from expectations.rules import Rule
 RECENT, ENOUGH = 28, 3
 #: stands for "there is no row at all"
 NEVER = 99_999
+#: rules that the figure of quarantined rows names
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -104,15 +107,27 @@ def share_found(table: str, column: str, other: str, found: int, rows: int, leas
     )
 
 
-def rejected_share(table: str, rejected: int, rows: int, most: float) -> Figure:
-    """Hold the share of the night's rows that are quarantined against the greatest allowed."""
+def rejected_share(
+    table: str, rejected: int, rows: int, most: float, by_rule: Mapping[str, int] | None = None
+) -> Figure:
+    """Hold the share of the night's rows that are quarantined against the greatest allowed.
+
+    Args:
+        table: canonical table.
+        rejected: its quarantined rows.
+        rows: all rows of the night.
+        most: greatest share allowed.
+        by_rule: rows by the rule they broke; the commonest are named.
+    """
+    rules = Counter(by_rule or {}).most_common(_NAMED)
+    named = ": " + ", ".join(f"{rule} {count:,}" for rule, count in rules) if rules else ""
     return Figure(
         table,
         "rejected_share",
         rejected / rows if rows else 0.0,
         None,
         most,
-        f"{rejected:,} of {rows:,} rows are quarantined",
+        f"{rejected:,} of {rows:,} rows are quarantined{named}",
         f"at most {most:.2%}",
     )
 

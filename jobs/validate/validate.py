@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -206,7 +207,8 @@ def _figures(
         else:
             no_rows = sum(fault.rule.split(":")[0] in (TOTAL, NO_CUSTOMER) for fault in came.rejected.values())
             lost, total = len(came.rejected) - no_rows + came.malformed, came.rows + came.malformed
-            figures.append(rules.rejected_share(name, lost, total, declared.max_rejected))
+            by_rule = Counter(fault.rule for fault in came.rejected.values())
+            figures.append(rules.rejected_share(name, lost, total, declared.max_rejected, by_rule))
         if name not in arrivals:
             continue
         figures.append(rules.unique_key(name, table.key, measure.keys_twice(night.lake, came, version)))

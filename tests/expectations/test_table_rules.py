@@ -81,5 +81,9 @@ def test_wording() -> None:
     assert freshness("t", None, DAY).value == NEVER
     assert freshness("t", None, DAY).observed == "there is no row"
     assert rejected_share("t", 2, 1000, 0.001).observed == "2 of 1,000 rows are quarantined"
+    counts = {"cast:amount": 1200, "total_line": 1, "required:order_id": 7, "cast:quantity": 3}
+    assert rejected_share("t", 1211, 2000, 0.1, counts).observed == (
+        "1,211 of 2,000 rows are quarantined: cast:amount 1,200, required:order_id 7, cast:quantity 3"
+    )
     assert "a correction must keep the day of its event" in unique_key("t", ("x",), 2).expected
     assert share_found("t", "c", "customers", 1, 2, 0.95).expected == "at least 95.00%"

@@ -350,7 +350,7 @@ def test_refused_night_lists_all_reasons_and_the_previous_night_stays(home: Sett
         "  order_lines: freshness: the newest row is of 2017-02-01; expected: rows of 2017-02-02",
         "  order_lines: volume: 21 new rows in the drop of 2017-02-02; "
         "expected: 2 to 15, from the median 5 of 3 drop days",
-        "  order_lines: rejected_share: 12 of 21 rows are quarantined; expected: at most 50.00%",
+        "  order_lines: rejected_share: 12 of 21 rows are quarantined: cast:amount 12; expected: at most 50.00%",
         "  order_lines: references:product_id: 1 of 9 new rows have their product_id in products; "
         "expected: at least 90.00%",
         f"the previous night stays; see {index}, have the exports mended, "
