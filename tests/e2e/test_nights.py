@@ -290,7 +290,7 @@ def test_killed_in_the_middle_the_old_version_stays_and_a_rerun_gives_equal_rows
     if stage is Stage.TRAIN:  # a forced one only pins its champions, once they are trained
         killed = killed_in_the_middle(reference, stage, NIGHT, 15.0, "--retrain")
     else:
-        killed = killed_in_the_middle(reference, stage, NIGHT, min(before.seconds * 0.5, 5.0), "--force")
+        killed = killed_in_the_middle(reference, stage, NIGHT, min(before.seconds * 0.35, 5.0), "--force")
     if killed:  # a stage that takes a fraction of a second may have come through before the signal
         assert reference.manifest(stage, NIGHT) == before
         with capsys.disabled():
