@@ -202,12 +202,12 @@ class _Night:
     def rates(self) -> RepeatRates:
         """Learn how probable repeat purchases are from the history itself, for nights without a ranker."""
         horizon = self.settings.horizon_days
-        lines, products = self.clean("order_lines"), self.clean("products")
+        lines = self.clean("order_lines")
         first = None if lines is None else lines.agg(F.min("ordered_on")).collect()[0][0]
-        if lines is None or products is None or first is None:
+        if lines is None or first is None:
             return fit_rates(pd.DataFrame(columns=[*RATE_INPUTS, "pairs", "repeated"]), horizon)
         days = counted_days(first, self.day, horizon)
-        rates = fit_rates(repeat_counts(lines, products, self.day, days).toArrow().to_pandas(), days)
+        rates = fit_rates(repeat_counts(lines, self.products(), self.day, days).toArrow().to_pandas(), days)
         log.info(
             "score: no ranker serves; repeats are as probable as in %s pairs of the last %d days", rates.pairs, days
         )
@@ -237,7 +237,7 @@ class _Night:
 
     def products(self) -> DataFrame:
         """Return ``clean/products``, which every source has."""
-        return self.lake.spark(self.spark, "clean/products", self.day)
+        return self.lake.spark(self.spark, CLEAN["products"], self.day)
 
     def restricted(self) -> DataFrame:
         """Return the product types that are restricted goods: ``product_type`` and ``kind``."""
