@@ -113,13 +113,13 @@ def matches(column: str, pattern: str, about: str) -> Rule:
     )
 
 
-def found_in(column: str, known: Sequence[str], where: str) -> Rule:
-    """Return the rule that ``column``, where it is there, is one of the ``known`` values of ``where``."""
+def found_in(column: str, values: Sequence[str], where: str) -> Rule:
+    """Return the rule that ``column``, where it is there, is one of the ``values`` values of ``where``."""
     return Rule(
         f"reference:{column}",
         f"{column} must be found in {where}",
         (column,),
-        gxe.ExpectColumnValuesToBeInSet(column=column, value_set=list(known)),
+        gxe.ExpectColumnValuesToBeInSet(column=column, value_set=list(values)),
     )
 
 

@@ -52,8 +52,8 @@ def volume(table: str, days: dict[date, int], recent: dict[date, int], factor: f
         recent: the same of earlier nights.
         factor: how many times more or less is still right.
     """
-    known = [recent[day] for day in sorted(recent)[-RECENT:]]
-    usual = median(known) if len(known) >= ENOUGH else 0
+    history = [recent[day] for day in sorted(recent)[-RECENT:]]
+    usual = median(history) if len(history) >= ENOUGH else 0
     if usual <= 0 or not days:
         return None
     worst = max(days, key=lambda day: max(days[day] / usual, usual / max(days[day], 1e-9)))
@@ -64,7 +64,7 @@ def volume(table: str, days: dict[date, int], recent: dict[date, int], factor: f
         1 / factor,
         factor,
         f"{days[worst]:,} new rows in the drop of {worst}",
-        f"{usual / factor:,.0f} to {usual * factor:,.0f}, from the median {usual:,.0f} of {len(known)} drop days",
+        f"{usual / factor:,.0f} to {usual * factor:,.0f}, from the median {usual:,.0f} of {len(history)} drop days",
     )
 
 
@@ -94,15 +94,15 @@ def unique_key(table: str, key: Sequence[str], twice: int) -> Figure:
     )
 
 
-def share_found(table: str, column: str, other: str, found: int, rows: int, least: float) -> Figure:
+def share_found(table: str, column: str, other: str, count: int, rows: int, least: float) -> Figure:
     """Hold the share of new rows whose ``column`` is found in its table against the least share."""
     return Figure(
         table,
         f"references:{column}",
-        found / rows if rows else 1.0,
+        count / rows if rows else 1.0,
         least,
         None,
-        f"{found:,} of {rows:,} new rows have their {column} in {other}",
+        f"{count:,} of {rows:,} new rows have their {column} in {other}",
         f"at least {least:.2%}",
     )
 

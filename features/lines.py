@@ -36,7 +36,7 @@ def lines(order_lines: DataFrame, products: DataFrame) -> DataFrame:
         is neither counted nor offerable.
     """
     partitions = int(str(order_lines.sparkSession.conf.get("spark.sql.shuffle.partitions")))
-    known = products.select("product_id", "product_type", "category", "department", "brand", "counted", "offerable")
+    described = products.select("product_id", "product_type", "category", "department", "brand", "counted", "offerable")
     is_sale = ~F.col("is_return")
     return (
         order_lines.select(
@@ -51,7 +51,7 @@ def lines(order_lines: DataFrame, products: DataFrame) -> DataFrame:
             signed(_units("discount", MONEY_UNIT)).alias("discount"),
             F.when(is_sale, _units("quantity", QUANTITY_UNIT)).alias("pieces"),
         )
-        .join(known, "product_id", "left")
+        .join(described, "product_id", "left")
         # after the join, which shuffles by product where there are too many of them to broadcast
         .repartition(partitions, "customer_id")
         .withColumn("pieces", F.when(F.col("counted"), F.col("pieces")))

@@ -31,11 +31,11 @@ def java_home(home: Path) -> Path:
     Raises:
         ConfigError: there is no Java 17 or 21 that starts.
     """
-    found = [Path(os.environ["JAVA_HOME"])] if os.environ.get("JAVA_HOME") else []
+    homes = [Path(os.environ["JAVA_HOME"])] if os.environ.get("JAVA_HOME") else []
     on_path = shutil.which("java")
     if on_path:
-        found.append(Path(on_path).resolve().parents[1])
-    for candidate in found:
+        homes.append(Path(on_path).resolve().parents[1])
+    for candidate in homes:
         if version(candidate) in ACCEPTED and _has_vector_module(candidate):
             return candidate
     return _packaged(home)

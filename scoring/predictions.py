@@ -73,11 +73,11 @@ def with_split_probability(rows: DataFrame, column: str, flag: str, models: dict
         loaded = {value: from_bytes(files) for value, files in packed.items()}
         for batch in batches:
             flags = batch.column(flag).to_numpy(zero_copy_only=False)
-            found = np.array(batch.column(column).to_numpy(zero_copy_only=False), dtype="float64")
+            values = np.array(batch.column(column).to_numpy(zero_copy_only=False), dtype="float64")
             for value, model in loaded.items():
                 chosen = np.flatnonzero(flags == value)
-                found[chosen] = model.predict(batch.select(list(model.meta.inputs)).take(chosen).to_pandas())
-            yield batch.set_column(batch.schema.get_field_index(column), column, pa.array(found, pa.float64()))
+                values[chosen] = model.predict(batch.select(list(model.meta.inputs)).take(chosen).to_pandas())
+            yield batch.set_column(batch.schema.get_field_index(column), column, pa.array(values, pa.float64()))
 
     return rows.mapInArrow(apply, rows.schema) if models else rows
 
@@ -137,9 +137,9 @@ def _membership(lists: Any, names: list[str]) -> np.ndarray:
     """Return a matrix (n, l): the list of the row holds the name of the column."""
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     where = pc.index_in(lists.flatten(), value_set=pa.array(names, pa.string()))
-    known = where.is_valid().to_numpy(zero_copy_only=False)
+    is_member = where.is_valid().to_numpy(zero_copy_only=False)
     member = np.zeros((len(lists), len(names)), dtype=bool)
-    member[np.repeat(np.arange(len(lists)), lengths)[known], where.drop_null().to_numpy(zero_copy_only=False)] = True
+    member[np.repeat(np.arange(len(lists)), lengths)[is_member], where.drop_null().to_numpy(zero_copy_only=False)] = True
     return member
 
 

@@ -106,8 +106,8 @@ def format_of(kind: str, architecture: str | None = None) -> Format:
         DataError: no family brings such a format.
     """
     brought = [form for spec in specs() for form in spec.formats]
-    known = {(form.kind, form.architecture): form for form in (*formats.SHARED, *brought)}
-    if (kind, architecture) not in known:
+    forms = {(form.kind, form.architecture): form for form in (*formats.SHARED, *brought)}
+    if (kind, architecture) not in forms:
         named = f"{kind} ({architecture})" if architecture else kind
-        raise DataError(f"no model of the registry is of the kind {named}; have {sorted(map(str, known))}")
-    return known[kind, architecture]
+        raise DataError(f"no model of the registry is of the kind {named}; have {sorted(map(str, forms))}")
+    return forms[kind, architecture]

@@ -123,7 +123,7 @@ def loaded(reference: Reference) -> Callable[..., Any]:
         return reference
     module, _, name = reference.partition(":")
     try:
-        found: Callable[..., Any] = getattr(import_module(module), name)
+        function: Callable[..., Any] = getattr(import_module(module), name)
     except (ModuleNotFoundError, AttributeError) as error:
         raise ValueError(f"{reference!r} names nothing: {error}") from error
-    return found
+    return function

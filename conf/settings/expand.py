@@ -85,15 +85,15 @@ def _number(text: str, decimal: str, thousands: str) -> str:
 
     def plain(name: str) -> str:
         column = f"cast({quote(name)} as string)"
-        signs, others = _sql(decimal + drop), _sql(".")
-        return f"(case when {column} rlike '{_sql(shape)}' then translate({column}, '{signs}', '{others}') end)"
+        signs, other_signs = _sql(decimal + drop), _sql(".")
+        return f"(case when {column} rlike '{_sql(shape)}' then translate({column}, '{signs}', '{other_signs}') end)"
 
     return replaced(text, plain)
 
 
 def _stamp(column: str, kind: str, form: dict[Any, Any]) -> str:
     """Return the expression of a day or moment that is one column."""
-    formats = [str(each) for each in form.get("formats") or []]
+    formats = [str(item) for item in form.get("formats") or []]
     read = [f"to_timestamp({column}, '{_sql(each)}')" for each in formats] or [f"to_timestamp({column})"]
     moment = read[0] if len(read) == 1 else f"coalesce({', '.join(read)})"
     if kind == "date":

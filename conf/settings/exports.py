@@ -185,8 +185,8 @@ class Export(Strict):
         raw = dict(raw)
         path = raw.get("path")
         if raw.get("format") is None:
-            found = "sql" if raw.get("database") else format_of(path) if isinstance(path, str) else None
-            raw["format"] = found or raw.pop("format", None)
+            kind = "sql" if raw.get("database") else format_of(path) if isinstance(path, str) else None
+            raw["format"] = kind or raw.pop("format", None)
         columns = raw.get("columns")
         if isinstance(columns, list) and all(isinstance(column, str) for column in columns):
             raw["columns"], twice = numbered(columns)
@@ -223,7 +223,7 @@ class Export(Strict):
 
     def pattern(self, day: date) -> str:
         """Return the glob of the files of ``day``, relative to the export folder."""
-        return _DATE.sub(lambda found: day.strftime(found.group(1) or "%Y-%m-%d"), self.path or "")
+        return _DATE.sub(lambda match: day.strftime(match.group(1) or "%Y-%m-%d"), self.path or "")
 
 
 def numbered(columns: list[str]) -> tuple[list[str], dict[str, str]]:
@@ -281,9 +281,9 @@ def _check_path(path: str) -> None:
         raise ValueError(f"path must be relative and stay within the export folder; it is {path!r}")
     if re.search(r"[{}]", _DATE.sub("", path)):
         raise ValueError(f"path: {{date}} or {{date:%Y%m%d}} is all that may stand in braces; it is {path!r}")
-    formats = [found.group(1) or "%Y-%m-%d" for found in _DATE.finditer(path)]
+    formats = [match.group(1) or "%Y-%m-%d" for match in _DATE.finditer(path)]
     if formats:
         year = [date(2023, 1, 1) + timedelta(days=number) for number in range(730)]
-        shown = {"/".join(day.strftime(each) for each in formats) for day in year}
+        shown = {"/".join(day.strftime(form) for form in formats) for day in year}
         if len(shown) < len(year):
             raise ValueError(f"path: {' '.join(formats)} does not name a day; give year, month and day")

@@ -36,14 +36,14 @@ def identifiers(text: str) -> list[str]:
     return list(dict.fromkeys(name for name in names if not name[0].isdigit()))
 
 
-def referenced(text: str, known: list[str]) -> list[str]:
-    """Return the columns of ``known`` that an expression reads.
+def referenced(text: str, columns: list[str]) -> list[str]:
+    """Return the columns of ``columns`` that an expression reads.
 
     >>> referenced("concat('id ', campaign_id, `Сумма, руб.`)", ["id", "campaign_id", "Сумма, руб."])
     ['campaign_id', 'Сумма, руб.']
     """
     read = {name.lower() for name, _, _ in _names(text)}
-    return [name for name in known if name.lower() in read]
+    return [name for name in columns if name.lower() in read]
 
 
 def replaced(text: str, replacement: Callable[[str], str | None]) -> str:
@@ -71,9 +71,9 @@ def bare(text: str) -> str | None:
     >>> bare(" `Дата` "), bare("total"), bare("lower(total)")
     ('Дата', 'total', None)
     """
-    found = list(_names(text))
-    if len(found) == 1 and text.strip() == text[found[0][2]] and not found[0][0].isdigit():
-        return found[0][0]
+    tokens = list(_names(text))
+    if len(tokens) == 1 and text.strip() == text[tokens[0][2]] and not tokens[0][0].isdigit():
+        return tokens[0][0]
     return None
 
 

@@ -101,7 +101,7 @@ class Propensities(Strict):
     @field_validator("labels")
     @classmethod
     def _refuse_twins(cls, labels: list[Propensity]) -> list[Propensity]:
-        names = [each.label for each in labels]
+        names = [label.label for label in labels]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"labels given twice: {twice}")
         return labels
@@ -109,13 +109,13 @@ class Propensities(Strict):
     @property
     def scopes(self) -> dict[str, Scope]:
         """Return the scopes by label, of those that have one."""
-        scoped = (each for each in self.labels if isinstance(each, Purchase | Amount))
-        return {each.label: each.scope for each in scoped if each.scope is not None}
+        scoped = (label for label in self.labels if isinstance(label, Purchase | Amount))
+        return {label.label: label.scope for label in scoped if label.scope is not None}
 
     @property
     def attributes(self) -> list[Attribute | Amount]:
         """Return the labels that the CRM records for some customers; they have no horizon."""
-        return [each for each in self.labels if is_recorded(each)]
+        return [label for label in self.labels if is_recorded(label)]
 
 
 def is_recorded(asked: Propensity) -> TypeGuard[Attribute | Amount]:

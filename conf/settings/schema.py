@@ -147,7 +147,7 @@ class Segments(Strict):
 
     @model_validator(mode="after")
     def _refuse_twins(self) -> Segments:
-        slugs = [each.slug for each in self.segments] + [each.slug for each in self.look_alikes]
+        slugs = [segment.slug for segment in self.segments] + [look_alike.slug for look_alike in self.look_alikes]
         if twice := sorted({slug for slug in slugs if slugs.count(slug) > 1}):
             raise ValueError(f"slugs given twice: {twice}")
         return self
@@ -257,7 +257,7 @@ class Spark(Strict):
         """YAML reads ``spark.executor.cores: 2`` as a number and ``true`` as a flag; Spark takes words."""
         if not isinstance(value, dict):
             return value
-        return {key: str(each).lower() if isinstance(each, bool | int | float) else each for key, each in value.items()}
+        return {key: str(item).lower() if isinstance(item, bool | int | float) else item for key, item in value.items()}
 
 
 class Settings(Strict):

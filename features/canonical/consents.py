@@ -90,11 +90,11 @@ def in_words(consents: DataFrame, consent: Consent) -> DataFrame:
         consents: ``channel``, ``purpose`` and ``granted``, as any source writes them.
         consent: the source's own spellings.
     """
-    found = {}
+    meanings = {}
     for name, words in (("channel", consent.channel_words()), ("purpose", consent.purpose_words())):
         spelling = F.coalesce(F.col(name), F.lit(""))
-        found[name] = F.coalesce(_word(F.col(name), words), F.when(F.col("granted"), spelling), F.lit(ALL))
-    return consents.withColumns(found)
+        meanings[name] = F.coalesce(_word(F.col(name), words), F.when(F.col("granted"), spelling), F.lit(ALL))
+    return consents.withColumns(meanings)
 
 
 def decided(value: Column, consent: Consent) -> Column:

@@ -84,18 +84,18 @@ def canonical_rows(raw: DataFrame, part: Part, table: Table, reading: Reading | 
         ConfigError: an expression does not work on this export.
     """
     reading = reading or Reading()
-    known = [name for name in raw.columns if name not in ORIGIN]
+    columns = [name for name in raw.columns if name not in ORIGIN]
     marked = _with_plain_values(raw).withColumns(
-        {"_out": _out(part, reading), "_hash": F.xxhash64(*(F.col(quote(name)) for name in known))}
+        {"_out": _out(part, reading), "_hash": F.xxhash64(*(F.col(quote(name)) for name in columns))}
     )
     texts = {name: text for name, text in part.columns.items() if name in table.names}
     inner = [F.expr(strict_stamps(text)).alias(f"_value_{name}") for name, text in texts.items()]
-    there = [_all_there(text, known).alias(f"_there_{name}") for name, text in texts.items()]
+    there = [_all_there(text, columns).alias(f"_there_{name}") for name, text in texts.items()]
     blank = F.array(*(F.col(quote(f.name)) for f in raw.schema.fields if isinstance(f.dataType, T.StringType)
                       and f.name not in ORIGIN))  # fmt: skip
     total = F.exists(blank, lambda text: is_total(trimmed(text), reading.ids)).alias("_total")
     doubtful = [
-        _may_be_thousands(text, known, reading.thousands).alias(f"_doubtful_{name}") for name, text in texts.items()
+        _may_be_thousands(text, columns, reading.thousands).alias(f"_doubtful_{name}") for name, text in texts.items()
     ]
     frame = marked.select(*ORIGIN, "_out", "_hash", total, *inner, *there, *doubtful)
     kinds = {name.removeprefix("_value_"): kind for name, kind in ((f.name, f.dataType) for f in frame.schema.fields)}
@@ -182,15 +182,15 @@ def shown_columns(source: Source, export: str, canonical: dict[str, Table]) -> l
 
     A column that feeds nothing is left out too, since nobody has said what is in it.
     """
-    known = source.exports[export].columns
+    columns = source.exports[export].columns
     personal: set[str] = set()
     harmless: set[str] = set()
     for name, declared in source.tables.items():
         for part in (part for part in declared.parts if part.export == export):
             for column, text in part.columns.items():
                 hidden = canonical[name].column(column).personal or column in declared.personal
-                (personal if hidden else harmless).update(referenced(text, known))
-    return [name for name in known if name in harmless - personal]
+                (personal if hidden else harmless).update(referenced(text, columns))
+    return [name for name in columns if name in harmless - personal]
 
 
 def _table_faults(declared: SourceTable, table: Table, source: Source) -> Iterator[str]:
@@ -218,15 +218,15 @@ def missing_columns(raw: DataFrame, export: Export) -> list[str]:
 def _with_plain_values(raw: DataFrame) -> DataFrame:
     """Take blank texts and NaN for no value, and widen small numbers."""
     columns = []
-    for known in raw.schema.fields:
-        column = F.col(quote(known.name))
-        if isinstance(known.dataType, T.StringType):
+    for field in raw.schema.fields:
+        column = F.col(quote(field.name))
+        if isinstance(field.dataType, T.StringType):
             column = F.when(F.trim(column) != "", column)
-        elif type(known.dataType) in _WIDER:
-            column = column.cast(_WIDER[type(known.dataType)])
-        if isinstance(known.dataType, T.DoubleType | T.FloatType):
+        elif type(field.dataType) in _WIDER:
+            column = column.cast(_WIDER[type(field.dataType)])
+        if isinstance(field.dataType, T.DoubleType | T.FloatType):
             column = F.when(~F.isnan(column), column)
-        columns.append(column.alias(known.name))
+        columns.append(column.alias(field.name))
     return raw.select(columns)
 
 
@@ -278,14 +278,14 @@ def _faults(texts: dict[str, str], table: Table, ids: Ids) -> list[Column]:
 def _may_be_thousands(text: str, known: list[str], doubtful: frozenset[str]) -> Column:
     """Say whether a column that the expression reads has a number whose dot may stand between thousands."""
     columns = [F.col(quote(name)).cast("string") for name in referenced(text, known) if name in doubtful]
-    found = [F.coalesce(column.rlike(_THOUSANDS), F.lit(False)) for column in columns]
-    return reduce(Column.__or__, found, F.lit(False))
+    flags = [F.coalesce(column.rlike(_THOUSANDS), F.lit(False)) for column in columns]
+    return reduce(Column.__or__, flags, F.lit(False))
 
 
-def _all_there(text: str, known: list[str]) -> Column:
+def _all_there(text: str, columns: list[str]) -> Column:
     """Say whether every column that ``text`` reads has a value; false where it reads none."""
     declared_none = {name.strip("`").replace("``", "`").lower() for name in _NULLIF.findall(text)}
     conditions = [F.expr(match.group(0)).isNotNull() for match in _NULLIF.finditer(text)]
-    read = [name for name in referenced(text, known) if name.lower() not in declared_none]
+    read = [name for name in referenced(text, columns) if name.lower() not in declared_none]
     conditions += [F.col(quote(name)).isNotNull() for name in read]
     return reduce(Column.__and__, conditions) if conditions else F.lit(False)

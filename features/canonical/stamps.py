@@ -67,8 +67,8 @@ def _rewritten(tokens: list[str]) -> str:
 
 def _strict(word: str, arguments: list[str]) -> list[str]:
     if word in _CASTS:
-        found = _TO_STAMP.match(arguments[0]) if len(arguments) == 1 else None
-        return [f"{_guarded(found['value'])} as {found['kind']}"] if found else arguments
+        match = _TO_STAMP.match(arguments[0]) if len(arguments) == 1 else None
+        return [f"{_guarded(match['value'])} as {match['kind']}"] if match else arguments
     if word in _FIRST or len(arguments) == 1:
         return [_guarded(arguments[0]), *arguments[1:]]
     return arguments

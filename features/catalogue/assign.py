@@ -136,23 +136,23 @@ def assign(
     titles, row_of = distinct([stood], [np.diff(offsets).astype(np.uint8)], words, config.identifying)
     bands = bands_of(titles, words, config, (facts.bands, facts.rows))
     pairs = _candidates(bands, titles.keys != 0, index)
-    known = index.find("titles", _ascending(pairs[:, 1]))
-    words, titles, known_titles = _together(words, titles, known, index)
+    stored = index.find("titles", _ascending(pairs[:, 1]))
+    words, titles, known_titles = _together(words, titles, stored, index)
     centre, sure, why = _stars(
-        words, unknown[1], titles, known_titles, pairs, known["row"].to_numpy(), config, (facts.bands, facts.rows)
+        words, unknown[1], titles, known_titles, pairs, stored["row"].to_numpy(), config, (facts.bands, facts.rows)
     )
-    return _assigned(product_ids, row_of, titles, known, centre, sure, why, bands, words, unknown, facts)
+    return _assigned(product_ids, row_of, titles, stored, centre, sure, why, bands, words, unknown, facts)
 
 
 def _known_words(tokens: Tokens, index: Index, titles: int) -> tuple[Vocabulary, tuple[np.ndarray, np.ndarray]]:
     """Return the vocabulary of the new titles, the rows of names and the keys that the index lacks."""
     order = np.argsort(tokens.names)
     names = tokens.names[order]
-    found = index.find("words", names)
-    is_known = np.isin(names, found["name"].to_numpy())
+    stored = index.find("words", names)
+    is_known = np.isin(names, stored["name"].to_numpy())
     words = order[~is_known & (tokens.groups[order] == WORD)]
     keys = stems(tokens.texts, tokens.text_offsets, tokens.counts, words, tokens.names)[order]
-    keys[is_known] = found.sort_by("name")["key"].to_numpy()
+    keys[is_known] = stored.sort_by("name")["key"].to_numpy()
     unique, stands = np.unique(keys, return_inverse=True)
     table = index.find("tokens", unique).sort_by("key")
     lacking = np.flatnonzero(~np.isin(unique, table["key"].to_numpy()))
@@ -193,9 +193,9 @@ def _candidates(bands: np.ndarray, named: np.ndarray, index: Index) -> np.ndarra
     """Return the pairs of a new title and a row of the index that share a bucket; int64 (m, 2), distinct."""
     shifts = np.arange(bands.shape[1], dtype=np.uint64) << _BAND
     wanted = (bands.astype(np.uint64) | shifts)[named].T.reshape(-1)  # band by band, as the index is ordered
-    found = index.find("buckets", _ascending(wanted))
-    order = np.argsort(found["bucket"].to_numpy(), kind="stable")  # of one bucket the older rows are found first
-    buckets, rows = found["bucket"].to_numpy()[order], found["row"].to_numpy()[order]
+    stored = index.find("buckets", _ascending(wanted))
+    order = np.argsort(stored["bucket"].to_numpy(), kind="stable")  # of one bucket the older rows are found first
+    buckets, rows = stored["bucket"].to_numpy()[order], stored["row"].to_numpy()[order]
     begin = np.searchsorted(buckets, wanted)
     sizes = np.minimum(np.searchsorted(buckets, wanted, side="right") - begin, MOST_OF_A_BUCKET)
     title = np.repeat(np.tile(np.flatnonzero(named), bands.shape[1]), sizes)
@@ -211,10 +211,10 @@ def _ascending(values: np.ndarray) -> np.ndarray:
 
 
 def _together(
-    words: Vocabulary, titles: Titles, known: pa.Table, index: Index
+    words: Vocabulary, titles: Titles, stored: pa.Table, index: Index
 ) -> tuple[Vocabulary, Titles, tuple[np.ndarray, np.ndarray]]:
     """Write new and known titles in one vocabulary; the known ones as tokens and offsets."""
-    lists = known["tokens"].combine_chunks()
+    lists = stored["tokens"].combine_chunks()
     encoded = pc.list_flatten(lists).dictionary_encode()  # few tokens, many times each
     keys = encoded.dictionary.to_numpy()
     offsets = np.concatenate([[0], np.cumsum(pc.list_value_length(lists).to_numpy())]).astype(np.int64)
@@ -228,13 +228,13 @@ def _together(
 
 
 def _stars(
-    words: Vocabulary, lacking: np.ndarray, titles: Titles, known: tuple[np.ndarray, np.ndarray], pairs: np.ndarray,
+    words: Vocabulary, lacking: np.ndarray, titles: Titles, stored: tuple[np.ndarray, np.ndarray], pairs: np.ndarray,
     rows: np.ndarray, config: CatalogueConfig, shape: tuple[int, int],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Cluster the known titles (nodes 0..c, each a centre) and the new ones (the nodes after)."""
     c, n = len(rows), len(titles.keys)
-    tokens = np.concatenate([known[0], titles.tokens])
-    offsets = np.concatenate([known[1], known[1][-1] + titles.offsets[1:]])
+    tokens = np.concatenate([stored[0], titles.tokens])
+    offsets = np.concatenate([stored[1], stored[1][-1] + titles.offsets[1:]])
     node = np.empty(rows.max(initial=0) + 1, np.int32)
     node[rows] = np.arange(c)
     nodes = np.stack([node[pairs[:, 1]], c + pairs[:, 0].astype(np.int32)], axis=1)
@@ -255,16 +255,16 @@ def _stars(
 
 
 def _assigned(
-    product_ids: pa.Array, row_of: np.ndarray, titles: Titles, known: pa.Table, centre: np.ndarray, sure: np.ndarray,
+    product_ids: pa.Array, row_of: np.ndarray, titles: Titles, stored: pa.Table, centre: np.ndarray, sure: np.ndarray,
     why: np.ndarray, bands: np.ndarray, words: Vocabulary, unknown: tuple[np.ndarray, np.ndarray], facts: IndexFacts,
 ) -> Assigned:  # fmt: skip
     """Say it for every product, and write down what the index has to learn."""
-    n, c = len(titles.keys), known.num_rows
+    n, c = len(titles.keys), stored.num_rows
     least = np.full(n, len(row_of), np.int64)  # of several products with one title the first stands for it
     np.minimum.at(least, row_of, np.arange(len(row_of)))
     joins = centre[row_of] < 0
     first = np.where(titles.keys[row_of] == 0, np.arange(len(row_of)), least[np.maximum(centre[row_of], 0)])
-    product = known["product_id"].combine_chunks().take(pa.array(np.where(joins, centre[row_of] + c, 0), mask=~joins))
+    product = stored["product_id"].combine_chunks().take(pa.array(np.where(joins, centre[row_of] + c, 0), mask=~joins))
     founders = np.flatnonzero((centre == np.arange(n)) & (titles.keys != 0))
     table = _title_table(titles, words.keys, founders, product_ids.take(pa.array(least[founders])), facts.size)
     every = word_rows(words)
@@ -287,4 +287,4 @@ def _title_table(titles: Titles, keys: np.ndarray, rows: np.ndarray, product_ids
 
 
 def _table(schema: pa.Schema, *columns: np.ndarray | pa.Array) -> pa.Table:
-    return pa.Table.from_arrays([pa.array(each) for each in columns], schema=schema)
+    return pa.Table.from_arrays([pa.array(column) for column in columns], schema=schema)

@@ -67,8 +67,8 @@ def product_clusters(titles: DataFrame, config: CatalogueConfig) -> tuple[DataFr
         _tokens(config.block), _schema(("part", "product_ids", "ids", *_TOKENS, *_VOCABULARY))
     )
     blocks = blocks.persist(StorageLevel.DISK_ONLY)
-    known = _collected_vocabulary(blocks)
-    words = spark.sparkContext.broadcast(known)
+    vocabulary = _collected_vocabulary(blocks)
+    words = spark.sparkContext.broadcast(vocabulary)
     shared = blocks.select("part", "ids", *_TOKENS).withColumn(
         "task", F.explode(F.array([F.lit(task) for task in range(tasks)]))
     )
@@ -78,8 +78,8 @@ def product_clusters(titles: DataFrame, config: CatalogueConfig) -> tuple[DataFr
     clustered = linked.repartitionById(1, F.lit(0)).mapInArrow(
         _stars(config), _schema(("part", "centre", "scores", "flags", "first"))
     )
-    found = blocks.select("part", "product_ids").join(clustered, "part").mapInArrow(_rows, CLUSTERS)
-    return found, known
+    clusters = blocks.select("part", "product_ids").join(clustered, "part").mapInArrow(_rows, CLUSTERS)
+    return clusters, vocabulary
 
 
 def _schema(columns: tuple[str, ...]) -> str:
@@ -122,7 +122,7 @@ def _tokens(block: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Reco
         held: list[pa.RecordBatch] = []
         for batch in batches:
             held.append(batch)
-            if sum(each.num_rows for each in held) >= block:
+            if sum(batch.num_rows for batch in held) >= block:
                 yield _block(held)
                 held = []
         if held:
@@ -177,8 +177,8 @@ def _collected_vocabulary(blocks: DataFrame) -> Vocabulary:
         merged = vocabulary(parts, titles)
         yield _row(part=titles, **{name: getattr(merged, name) for name in names})
 
-    found = blocks.select("part", "lengths", *_VOCABULARY).repartitionById(1, F.lit(0))
-    row = found.mapInArrow(run, _schema(("part", *names))).collect()[0]
+    collected = blocks.select("part", "lengths", *_VOCABULARY).repartitionById(1, F.lit(0))
+    row = collected.mapInArrow(run, _schema(("part", *names))).collect()[0]
     arrays = {name: np.frombuffer(row[name], kind).copy() for name, kind in zip(names, types, strict=True)}
     return Vocabulary(**arrays, titles=row["part"])
 
@@ -187,29 +187,29 @@ def _links(config: CatalogueConfig, tasks: int, words: Broadcast[Vocabulary]) ->
     """Step 3: links found by one task's bands; the first task also says which title each product has."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        known, task, parts, ids, tokens, lengths = words.value, 0, [], [], [], []
-        slots = slots_of(known.names)
+        vocabulary, task, parts, ids, tokens, lengths = words.value, 0, [], [], [], []
+        slots = slots_of(vocabulary.names)
         for cells in _cells(batches):
             task = cells["task"]  # Spark's own number of the partition is another one after a union
             offsets = np.concatenate([[0], np.cumsum(cells["lengths"], dtype=np.int64)])
-            stood, stood_offsets = stand_for(cells["hashes"], offsets, slots, known.names, known.stands)
+            stood, stood_offsets = stand_for(cells["hashes"], offsets, slots, vocabulary.names, vocabulary.stands)
             parts.append(cells["part"])
             ids.append(cells["ids"].copy())
             tokens.append(stood)
             lengths.append(np.diff(stood_offsets).astype(np.uint8))
         if not parts:
             return
-        titles, rows = distinct(tokens, lengths, known, config.identifying)
-        ends = np.cumsum([len(each) for each in lengths])
+        titles, rows = distinct(tokens, lengths, vocabulary, config.identifying)
+        ends = np.cumsum([len(length) for length in lengths])
         tokens.clear()
         lengths.clear()
         nothing = dict.fromkeys(("rows", "ids", "keys", "specific", "pairs", "scores", "flags"))
         if task == 0:
-            yield _row(part=-1, **{**nothing, "keys": titles.keys, "specific": specificity_of(titles, known)})
+            yield _row(part=-1, **{**nothing, "keys": titles.keys, "specific": specificity_of(titles, vocabulary)})
             for part, hashed, mine in zip(parts, ids, np.split(rows, ends[:-1]), strict=True):
                 yield _row(part=part, **{**nothing, "rows": mine, "ids": hashed})
         del rows, ids
-        pairs, scores, flags = links_of(titles, known, config, task, tasks)
+        pairs, scores, flags = links_of(titles, vocabulary, config, task, tasks)
         for start in range(0, max(1, len(pairs)), 8_000_000):
             piece = slice(start, start + 8_000_000)
             yield _row(part=-2, **{**nothing, "pairs": pairs[piece], "scores": scores[piece], "flags": flags[piece]})
@@ -234,9 +234,9 @@ def _stars(config: CatalogueConfig) -> Callable:
                 parts.append(held)
         if not parts:
             return
-        pairs = np.concatenate([each["pairs"] for each in links]).reshape(-1, 2)
-        scores = np.concatenate([each["scores"] for each in links])
-        flags = np.concatenate([each["flags"] for each in links])
+        pairs = np.concatenate([link["pairs"] for link in links]).reshape(-1, 2)
+        scores = np.concatenate([link["scores"] for link in links])
+        flags = np.concatenate([link["flags"] for link in links])
         links.clear()
         order = np.argsort(-specific, kind="stable")
         centre, sure, why = star_clusters(len(keys), pairs, scores, flags, order, config.margin)

@@ -44,17 +44,17 @@ def star_clusters(n: int, pairs: np.ndarray, scores: np.ndarray, flags: np.ndarr
     for row in range(n):
         starts[row + 1] += starts[row]
     at = starts[:-1].copy()
-    others, links = np.empty(len(pairs) * 2, np.int32), np.empty(len(pairs) * 2, np.int32)
+    far_ends, links = np.empty(len(pairs) * 2, np.int32), np.empty(len(pairs) * 2, np.int32)
     for row in range(len(pairs)):
         for side in range(2):
             doc = pairs[row, side]
-            others[at[doc]], links[at[doc]] = pairs[row, 1 - side], row
+            far_ends[at[doc]], links[at[doc]] = pairs[row, 1 - side], row
             at[doc] += 1
     centre, sure, why = np.full(n, -1, np.int32), np.ones(n, np.float32), np.zeros(n, np.uint8)
     for doc in order:
         best, best_link, second = -1, -1, np.float32(-1.0)
         for place in range(starts[doc], starts[doc + 1]):
-            other, score = others[place], scores[links[place]]
+            other, score = far_ends[place], scores[links[place]]
             if centre[other] != other or other == best:
                 continue
             if best < 0 or score > scores[best_link] or (score == scores[best_link] and other < best):

@@ -48,10 +48,10 @@ class Decisions:
 
     def members(self) -> dict[str, list[str]]:
         """Return the groups: name -> its products, ascending."""
-        found: dict[str, list[str]] = {}
+        groups: dict[str, list[str]] = {}
         for product in sorted(self.group):
-            found.setdefault(self.find(product), []).append(product)
-        return found
+            groups.setdefault(self.find(product), []).append(product)
+        return groups
 
 
 def resolve(lines: Iterable[Decision]) -> Decisions:
@@ -61,24 +61,24 @@ def resolve(lines: Iterable[Decision]) -> Decisions:
     >>> resolve(same).refused
     ['line 4 says that c and a are apart; the lines before it make them the same']
     """
-    found = Decisions()
-    for each in lines:
-        for product in (each.product, each.other):
-            found.group.setdefault(product, product)
-        one, other = found.find(each.product), found.find(each.other)
-        what = f"line {each.line} says that {each.product} and {each.other} are"
-        if each.decision == SAME and any({found.find(a), found.find(b)} == {one, other} for a, b in found.apart):
-            found.refused.append(f"{what} the same; the lines before it keep them apart")
-        elif each.decision == SAME:
-            found.group[max(one, other)] = min(one, other)
+    decisions = Decisions()
+    for line in lines:
+        for product in (line.product, line.other):
+            decisions.group.setdefault(product, product)
+        one, other = decisions.find(line.product), decisions.find(line.other)
+        what = f"line {line.line} says that {line.product} and {line.other} are"
+        if line.decision == SAME and any({decisions.find(a), decisions.find(b)} == {one, other} for a, b in decisions.apart):
+            decisions.refused.append(f"{what} the same; the lines before it keep them apart")
+        elif line.decision == SAME:
+            decisions.group[max(one, other)] = min(one, other)
         elif one == other:
-            found.refused.append(f"{what} apart; the lines before it make them the same")
+            decisions.refused.append(f"{what} apart; the lines before it make them the same")
         else:
-            found.apart.append((each.product, each.other))
-    return found
+            decisions.apart.append((line.product, line.other))
+    return decisions
 
 
-def moves(decisions: Decisions, known: Mapping[str, Member]) -> tuple[dict[str, str], dict[str, str]]:
+def moves(decisions: Decisions, present: Mapping[str, Member]) -> tuple[dict[str, str], dict[str, str]]:
     """Return what the decisions change in the clusters.
 
     Clusters that hold products of one group become the largest of them. Where two products that are apart share a
@@ -86,7 +86,7 @@ def moves(decisions: Decisions, known: Mapping[str, Member]) -> tuple[dict[str, 
 
     Args:
         decisions: what holds.
-        known: the decided products that the catalogue has.
+        present: the decided products that the catalogue has.
 
     Returns:
         Clusters to rename (old -> new), and products to move into clusters of their own (product -> new cluster).
@@ -98,25 +98,25 @@ def moves(decisions: Decisions, known: Mapping[str, Member]) -> tuple[dict[str, 
             cluster = merged[cluster]
         return cluster
 
-    groups = {name: [each for each in group if each in known] for name, group in decisions.members().items()}
-    sizes = {member.cluster: member.products for member in known.values()}
+    groups = {name: [name_of for name_of in group if name_of in present] for name, group in decisions.members().items()}
+    sizes = {member.cluster: member.products for member in present.values()}
     for group in groups.values():
-        clusters = sorted({now(known[each].cluster) for each in group}, key=lambda name: (-sizes[name], name))
+        clusters = sorted({now(present[member].cluster) for member in group}, key=lambda name: (-sizes[name], name))
         for other in clusters[1:]:
             sizes[clusters[0]] += sizes[other]
             merged[other] = clusters[0]
     moved: dict[str, str] = {}
     for a, b in decisions.apart:
-        sides = [groups.get(decisions.find(each), []) for each in (a, b)]
+        sides = [groups.get(decisions.find(side), []) for side in (a, b)]
         if not all(sides):
             continue
-        places = [moved.get(side[0]) or now(known[side[0]].cluster) for side in sides]
+        places = [moved.get(side[0]) or now(present[side[0]].cluster) for side in sides]
         if places[0] == places[1]:
-            leaving = min(sides, key=lambda side: (_home(side, known), side[0]))
+            leaving = min(sides, key=lambda side: (_home(side, present), side[0]))
             moved |= dict.fromkeys(leaving, f"apart:{leaving[0]}")
     return {name: now(name) for name in merged}, moved
 
 
-def _home(side: list[str], known: Mapping[str, Member]) -> tuple[bool, float]:
+def _home(side: list[str], present: Mapping[str, Member]) -> tuple[bool, float]:
     """Tell how much at home a group is in its cluster."""
-    return any(known[each].is_clusteroid for each in side), max(known[each].confidence for each in side)
+    return any(present[member].is_clusteroid for member in side), max(present[member].confidence for member in side)

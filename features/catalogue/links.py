@@ -87,7 +87,7 @@ def link(
         int32 (m, 2) pairs with the lower row first, float32 (m,) similarities, uint8 (m,) flags, and the number of
         pairs that shared a bucket, and of those compared in full.
     """
-    known = (words.counts, words.groups, words.values, words.weights, words.texts, words.text_offsets)
+    statistics = (words.counts, words.groups, words.values, words.weights, words.texts, words.text_offsets)
     masks = masks_of(
         titles.tokens, titles.offsets, words.keys, words.counts, words.groups, words.values, words.texts,
         words.text_offsets,
@@ -96,24 +96,24 @@ def link(
     rows, ends, sorted_masks = np.empty(n, np.int32), np.empty(n, np.int32), np.empty((3, n), np.uint64)
     room = max(1024, n // 2) + WINDOW
     pairs, scores, flags = np.empty((room, 2), np.int32), np.empty(room, np.float32), np.empty(room, np.uint8)
-    found = candidates = compared = 0
+    links = candidates = compared = 0
     for band in range(bands.shape[1]):
         order = (bands[:, band].astype(np.uint64) << np.uint64(32)) | np.arange(n, dtype=np.uint64)
         order.sort()
         members = _members(order, masks, rows, ends, sorted_masks)
         at = 0
         while at < members:
-            at, found, seen, judged = _compare(
-                at, members, found, rows, ends, sorted_masks, bands, band, titles.tokens, titles.offsets, *known,
+            at, links, seen, judged = _compare(
+                at, members, links, rows, ends, sorted_masks, bands, band, titles.tokens, titles.offsets, *statistics,
                 np.float32(threshold), rare, pairs, scores, flags,
             )  # fmt: skip
             candidates += seen
             compared += judged
-            if found + WINDOW > len(scores):
+            if links + WINDOW > len(scores):
                 pairs = np.concatenate([pairs, np.empty_like(pairs)])
                 scores = np.concatenate([scores, np.empty_like(scores)])
                 flags = np.concatenate([flags, np.empty_like(flags)])
-    return pairs[:found].copy(), scores[:found].copy(), flags[:found].copy(), candidates, compared
+    return pairs[:links].copy(), scores[:links].copy(), flags[:links].copy(), candidates, compared
 
 
 @numba.njit(nogil=True, cache=True)
@@ -123,7 +123,7 @@ def _members(order, masks, rows, ends, sorted_masks):  # type: ignore[no-untyped
     ``order`` uint64 (n,) is a bucket's key and a row, ascending; a bucket larger than ``WINDOW`` is ordered by codes,
     numbers, then row. ``ends`` says for each member where its bucket ends.
     """
-    n, found, start = len(order), 0, 0
+    n, count, start = len(order), 0, 0
     while start < n:
         key, end = order[start] >> np.uint64(32), start + 1
         while end < n and order[end] >> np.uint64(32) == key:
@@ -131,15 +131,15 @@ def _members(order, masks, rows, ends, sorted_masks):  # type: ignore[no-untyped
         if end - start > 1:
             if end - start > WINDOW:
                 _by_masks(order[start:end], masks)
-            last = found + end - start
+            last = count + end - start
             for place in range(start, end):
                 row = np.int32(order[place] & np.uint64(0xFFFFFFFF))
-                rows[found], ends[found] = row, last
+                rows[count], ends[count] = row, last
                 for which in range(3):
-                    sorted_masks[which, found] = masks[row, which]
-                found += 1
+                    sorted_masks[which, count] = masks[row, which]
+                count += 1
         start = end
-    return found
+    return count
 
 
 @numba.njit(nogil=True, cache=True)
@@ -154,7 +154,7 @@ def _by_masks(bucket: np.ndarray, masks: np.ndarray) -> None:
 
 @numba.njit(nogil=True, cache=True)
 def _compare(  # type: ignore[no-untyped-def]
-    at, members, found, rows, ends, masks, bands, band, tokens, offsets, counts, groups, values, weights, texts,
+    at, members, count, rows, ends, masks, bands, band, tokens, offsets, counts, groups, values, weights, texts,
     text_offsets, threshold, rare, pairs, scores, flags,
 ):  # fmt: skip
     """Compare members with those after them in their bucket, until done or the room for pairs may not do.
@@ -164,7 +164,7 @@ def _compare(  # type: ignore[no-untyped-def]
     """
     candidates = compared = 0
     may = np.empty(WINDOW, np.bool_)
-    while at < members and found + WINDOW <= len(scores):
+    while at < members and count + WINDOW <= len(scores):
         size = min(ends[at] - at - 1, WINDOW)
         candidates += size
         _may_match(masks, at, size, may)
@@ -181,10 +181,10 @@ def _compare(  # type: ignore[no-untyped-def]
                 weights, texts, text_offsets, rare,
             )  # fmt: skip
             if score >= threshold:
-                pairs[found, 0], pairs[found, 1], scores[found], flags[found] = a, b, score, flag
-                found += 1
+                pairs[count, 0], pairs[count, 1], scores[count], flags[count] = a, b, score, flag
+                count += 1
         at += 1
-    return at, found, candidates, compared
+    return at, count, candidates, compared
 
 
 @numba.njit(nogil=True, cache=True)

@@ -203,11 +203,11 @@ def _joins(line: np.ndarray, at: int, letters: int, digits: int) -> bool:
     """Tell whether a hyphen stands within a model code: up to four letters or a digit before, a digit after."""
     if letters == 0 or (digits == 0 and letters > 4):
         return False
-    ahead, found = at + 1, digits > 0
+    ahead, has_digit = at + 1, digits > 0
     while _is_digit(line[ahead]) or _is_letter(line[ahead]):
-        found = found or _is_digit(line[ahead])
+        has_digit = has_digit or _is_digit(line[ahead])
         ahead += 1
-    return found and ahead > at + 1
+    return has_digit and ahead > at + 1
 
 
 @numba.njit(nogil=True, cache=True)
@@ -240,11 +240,11 @@ def _named(group, value, joined, wide, stopwords, models):  # type: ignore[no-un
 
 
 @numba.njit(nogil=True, cache=True)
-def _slots_of(names, known, size):  # type: ignore[no-untyped-def]
-    """Return a hash table of ``size`` places (a power of two) that finds the first ``known`` names."""
+def _slots_of(names, count, size):  # type: ignore[no-untyped-def]
+    """Return a hash table of ``size`` places (a power of two) that finds the first ``count`` names."""
     slots = np.full(size, -1, np.int32)
-    for each in range(known):
-        slots[_slot(slots, names, names[each])] = each
+    for place in range(count):
+        slots[_slot(slots, names, names[place])] = place
     return slots
 
 
@@ -267,7 +267,7 @@ def _tokenize(data, offsets, table, unit_names, unit_dimensions, unit_sizes, sto
     names, counts = np.empty(2048, np.uint64), np.zeros(2048, np.int32)
     groups, values = np.zeros(2048, np.uint8), np.zeros(2048, np.float64)
     text_offsets, texts = np.zeros(2049, np.int64), np.empty(2048 * 16, np.uint8)
-    known = used = 0
+    count = used = 0
     line, joined = np.zeros(2048, np.uint8), np.zeros(64, np.uint8)
     found = np.empty(MOST_TOKENS, np.uint64)
     for doc in range(n):
@@ -339,21 +339,21 @@ def _tokenize(data, offsets, table, unit_names, unit_dimensions, unit_sizes, sto
                 slot = _slot(slots, names, name)
                 which = slots[slot]
                 if which < 0:
-                    which = known
-                    if known + 1 >= len(names):
+                    which = count
+                    if count + 1 >= len(names):
                         names, counts = _grown(names), _grown_zero(counts)
                         groups, values = _grown_zero(groups), _grown_zero(values)
                         text_offsets = _grown_zero(text_offsets)
                     while used + 64 >= len(texts):
                         texts = _grown(texts)
-                    slots[slot], names[known], groups[known] = known, name, group
-                    values[known] = value / (unit_sizes[unit] if QUANTITY <= group < MODEL else 1.0)
+                    slots[slot], names[count], groups[count] = count, name, group
+                    values[count] = value / (unit_sizes[unit] if QUANTITY <= group < MODEL else 1.0)
                     texts[used : used + wide] = joined[:wide]
                     used += wide
-                    known += 1
-                    text_offsets[known] = used
-                    if known * 2 > len(slots):
-                        slots = _slots_of(names, known, 2 * len(slots))
+                    count += 1
+                    text_offsets[count] = used
+                    if count * 2 > len(slots):
+                        slots = _slots_of(names, count, 2 * len(slots))
                 counts[which] += 1
         start = out_offsets[doc]
         if start + tokens > len(out):
@@ -364,12 +364,12 @@ def _tokenize(data, offsets, table, unit_names, unit_dimensions, unit_sizes, sto
     return (
         out[: out_offsets[n]].copy(),
         out_offsets,
-        names[:known].copy(),
-        counts[:known].copy(),
-        groups[:known].copy(),
-        values[:known].copy(),
+        names[:count].copy(),
+        counts[:count].copy(),
+        groups[:count].copy(),
+        values[:count].copy(),
         texts[:used].copy(),
-        text_offsets[: known + 1].copy(),
+        text_offsets[: count + 1].copy(),
     )
 
 

@@ -70,9 +70,9 @@ def factorize(affinity: DataFrame, config: AlsConfig) -> tuple[DataFrame, DataFr
         ``ALS_USERS`` (one row per customer of ``affinity``) and ``ALS_ITEMS`` (one row per product type of it).
     """
     spark = affinity.sparkSession
-    known = affinity.groupBy("product_type").count().toPandas().sort_values("product_type", ignore_index=True)
-    names = pa.array(known["product_type"], pa.string())
-    blocks = int(np.clip(np.ceil(known["count"].sum() / config.block_pairs), 1, _BLOCKS))
+    types = affinity.groupBy("product_type").count().toPandas().sort_values("product_type", ignore_index=True)
+    names = pa.array(types["product_type"], pa.string())
+    blocks = int(np.clip(np.ceil(types["count"].sum() / config.block_pairs), 1, _BLOCKS))
     number = pa.array(np.arange(len(names), dtype="int32"))
     numbers = spark.createDataFrame(pa.table({"product_type": names, "item": number}))
     packed = _histories(affinity, numbers, blocks, config).mapInArrow(_packed, _PACKED).persist()
@@ -80,8 +80,8 @@ def factorize(affinity: DataFrame, config: AlsConfig) -> tuple[DataFrame, DataFr
     items = (generator.standard_normal((len(names), config.rank)) / np.sqrt(config.rank)).astype("float32")
     rounds = config.iterations if blocks == 1 else 1
     for _ in range(config.iterations // rounds):
-        told = partial(_shares, items=items, rounds=rounds, config=config)
-        items = _items(packed.mapInArrow(told, _SHARES).toArrow(), items.shape, config)
+        sums_of = partial(_shares, items=items, rounds=rounds, config=config)
+        items = _items(packed.mapInArrow(sums_of, _SHARES).toArrow(), items.shape, config)
     users = packed.mapInArrow(partial(_users, items=items, config=config), struct(ALS_USERS))
     listed = pa.table({"product_type": names, "factors": _lists(items)})
     return conform(users, ALS_USERS), conform(spark.createDataFrame(listed), ALS_ITEMS)

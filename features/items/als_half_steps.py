@@ -29,11 +29,11 @@ def solved(cells: sparse.csr_matrix, other: np.ndarray, penalty: np.ndarray) -> 
         penalty: (n,), above 0.
     """
     columns = other.astype("float64")
-    found = np.empty((cells.shape[0], other.shape[1]), dtype="float32")
+    factors = np.empty((cells.shape[0], other.shape[1]), dtype="float32")
     with threadpool_limits(1, user_api="blas"):  # the systems are small: threads would cost more than they bring
         gram = columns.T @ columns
-        _solve(cells.indptr, cells.indices, cells.data.astype("float64"), columns, gram, penalty, found)
-    return found
+        _solve(cells.indptr, cells.indices, cells.data.astype("float64"), columns, gram, penalty, factors)
+    return factors
 
 
 def row_sums(cells: sparse.csr_matrix, other: np.ndarray) -> np.ndarray:
@@ -41,18 +41,18 @@ def row_sums(cells: sparse.csr_matrix, other: np.ndarray) -> np.ndarray:
 
     Sums of parts of the columns add up: a row's system may be made on several machines.
     """
-    found = np.empty((cells.shape[0], width(other.shape[1])), dtype="float32")
+    sums = np.empty((cells.shape[0], width(other.shape[1])), dtype="float32")
     with threadpool_limits(1, user_api="blas"):
-        _sums(cells.indptr, cells.indices, cells.data.astype("float64"), other.astype("float64"), found)
-    return found
+        _sums(cells.indptr, cells.indices, cells.data.astype("float64"), other.astype("float64"), sums)
+    return sums
 
 
 def solved_sums(sums: np.ndarray, gram: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     """Return the factors (n, f) of the rows from their summed :func:`row_sums` and Y'Y (f, f)."""
-    found = np.empty((len(sums), len(gram)), dtype="float32")
+    factors = np.empty((len(sums), len(gram)), dtype="float32")
     with threadpool_limits(1, user_api="blas"):
-        _solve_sums(sums.astype("float64"), gram.astype("float64"), penalty, found)
-    return found
+        _solve_sums(sums.astype("float64"), gram.astype("float64"), penalty, factors)
+    return factors
 
 
 @numba.njit(cache=True)
@@ -86,37 +86,37 @@ def _solve(
     other: np.ndarray,
     gram: np.ndarray,
     penalty: np.ndarray,
-    found: np.ndarray,
+    factors: np.ndarray,
 ) -> None:
-    for row in range(len(found)):
+    for row in range(len(factors)):
         part = slice(starts[row], starts[row + 1])
         matrix, right = _system(index[part], extra[part], other)
         matrix += gram
         for place in range(len(right)):
             matrix[place, place] += penalty[row]
-        found[row] = _cholesky(matrix, right)
+        factors[row] = _cholesky(matrix, right)
 
 
 @numba.njit(cache=True)
-def _sums(starts: np.ndarray, index: np.ndarray, extra: np.ndarray, other: np.ndarray, found: np.ndarray) -> None:
-    for row in range(len(found)):
+def _sums(starts: np.ndarray, index: np.ndarray, extra: np.ndarray, other: np.ndarray, sums_out: np.ndarray) -> None:
+    for row in range(len(sums_out)):
         part = slice(starts[row], starts[row + 1])
         matrix, right = _system(index[part], extra[part], other)
         at = 0
         for place in range(len(right)):
-            found[row, at : at + place + 1] = matrix[place, : place + 1]
+            sums_out[row, at : at + place + 1] = matrix[place, : place + 1]
             at += place + 1
-        found[row, at : at + len(right)] = right
-        found[row, -1] = starts[row + 1] - starts[row]
+        sums_out[row, at : at + len(right)] = right
+        sums_out[row, -1] = starts[row + 1] - starts[row]
 
 
 @numba.njit(cache=True)
-def _solve_sums(sums: np.ndarray, gram: np.ndarray, penalty: np.ndarray, found: np.ndarray) -> None:
+def _solve_sums(sums: np.ndarray, gram: np.ndarray, penalty: np.ndarray, factors: np.ndarray) -> None:
     size = len(gram)
-    for row in range(len(found)):
+    for row in range(len(factors)):
         matrix, at = gram.copy(), 0
         for place in range(size):
             matrix[place, : place + 1] += sums[row, at : at + place + 1]
             matrix[place, place] += penalty[row]
             at += place + 1
-        found[row] = _cholesky(matrix, sums[row, at : at + size].copy())
+        factors[row] = _cholesky(matrix, sums[row, at : at + size].copy())

@@ -48,7 +48,7 @@ class RepurchasePrior:
     def of(self, rows: np.ndarray) -> RepurchasePrior:
         """Return what is expected of some items."""
         repeat, mu, sigma = (
-            each if np.ndim(each) == 0 else np.asarray(each)[rows] for each in (self.repeat, self.mu, self.sigma)
+            value if np.ndim(value) == 0 else np.asarray(value)[rows] for value in (self.repeat, self.mu, self.sigma)
         )
         return replace(self, repeat=repeat, mu=mu, sigma=sigma)
 

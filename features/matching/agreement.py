@@ -43,8 +43,8 @@ def levels_of(records: Records, pairs: np.ndarray) -> np.ndarray:
         codes, values = pd.factorize(records.table[name])
         left, right = codes[pairs[:, 0]], codes[pairs[:, 1]]
         keys, back = np.unique(np.minimum(left, right) * len(values) + np.maximum(left, right), return_inverse=True)
-        found = _levels(values.to_numpy(object), keys // len(values), keys % len(values), records.kinds[name])
-        out[:, place] = found[back]
+        levels = _levels(values.to_numpy(object), keys // len(values), keys % len(values), records.kinds[name])
+        out[:, place] = levels[back]
     return out
 
 

@@ -29,7 +29,7 @@ class Comparison:
 
 def compare(records: Records) -> Comparison:
     """Compare all candidate pairs of the records."""
-    found = candidates(records)
-    levels, weights = levels_of(records, found.pairs), Weights(records)
-    weights.learn(levels, found.pairs)
-    return Comparison(found, levels, weights, evidence(records, found, levels, weights))
+    pairs = candidates(records)
+    levels, weights = levels_of(records, pairs.pairs), Weights(records)
+    weights.learn(levels, pairs.pairs)
+    return Comparison(pairs, levels, weights, evidence(records, pairs, levels, weights))

@@ -95,19 +95,19 @@ def _nearest(starts, columns, values, ends, rows, weights, r_starts, r_columns, 
             for place in range(starts[row], starts[row + 1]):
                 dense[columns[place]] = values[place]
             scores = np.empty(len(kept), np.float32)
-            for each in range(len(kept)):
+            for i in range(len(kept)):
                 total = np.float32(0.0)
-                for place in range(r_starts[kept[each]], r_starts[kept[each] + 1]):
+                for place in range(r_starts[kept[i]], r_starts[kept[i] + 1]):
                     total += dense[r_columns[place]] * r_values[place]
-                scores[each] = -1.0 if same and kept[each] == row else total
+                scores[i] = -1.0 if same and kept[i] == row else total
             for place in range(starts[row], starts[row + 1]):
                 dense[columns[place]] = 0.0
         order = np.argsort(-scores.astype(np.float64) + kept * 1e-12)
-        for each in range(min(most, len(order))):
-            if scores[order[each]] > 0.0:
-                out[row, each], cosines[row, each] = kept[order[each]], scores[order[each]]
-        for each in range(count):
-            sums[touched[each]] = 0.0
+        for i in range(min(most, len(order))):
+            if scores[order[i]] > 0.0:
+                out[row, i], cosines[row, i] = kept[order[i]], scores[order[i]]
+        for i in range(count):
+            sums[touched[i]] = 0.0
     return out, cosines
 
 

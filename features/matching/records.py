@@ -100,9 +100,9 @@ def normalised_column(column: pd.Series, kind: Kind) -> pd.Series:
 
 def _words(texts: Sequence[str]) -> Words:
     tokens = tokenize(pa.array(texts, pa.string()))
-    known = vocabulary([tokens], len(texts))
-    stood, offsets = stand_for(tokens.hashes, tokens.offsets, slots_of(known.names), known.names, known.stands)
-    return Words(stood, offsets, known)
+    words = vocabulary([tokens], len(texts))
+    stood, offsets = stand_for(tokens.hashes, tokens.offsets, slots_of(words.names), words.names, words.stands)
+    return Words(stood, offsets, words)
 
 
 @dataclass(frozen=True)
@@ -140,9 +140,9 @@ def candidates(records: Records) -> Candidates:
 
 def _listed(neighbours: np.ndarray, first: int, second: int) -> np.ndarray:
     rows = np.repeat(np.arange(len(neighbours), dtype=np.int64), neighbours.shape[1])
-    others = neighbours.reshape(-1).astype(np.int64)
-    there = others >= 0
-    return np.stack([rows[there] + first, others[there] + second], axis=1)
+    neighbour_rows = neighbours.reshape(-1).astype(np.int64)
+    there = neighbour_rows >= 0
+    return np.stack([rows[there] + first, neighbour_rows[there] + second], axis=1)
 
 
 def _sharing(column: pd.Series) -> np.ndarray:
@@ -150,15 +150,15 @@ def _sharing(column: pd.Series) -> np.ndarray:
     codes, _ = pd.factorize(column.where(column != ""), use_na_sentinel=True)
     order = np.argsort(codes, kind="stable")
     order = order[codes[order] >= 0]
-    sorted_codes, found = codes[order], []
+    sorted_codes, pairs = codes[order], []
     sizes = np.bincount(sorted_codes, minlength=1)[sorted_codes] if len(order) else np.zeros(0, np.int64)
     order, sorted_codes = order[sizes <= SHARED_BY], sorted_codes[sizes <= SHARED_BY]
     for step in range(1, SHARED_BY):
         same = sorted_codes[step:] == sorted_codes[:-step]
         if not same.any():
             break
-        found.append(np.stack([order[:-step][same], order[step:][same]], axis=1))
-    return np.concatenate(found).astype(np.int64) if found else np.zeros((0, 2), np.int64)
+        pairs.append(np.stack([order[:-step][same], order[step:][same]], axis=1))
+    return np.concatenate(pairs).astype(np.int64) if pairs else np.zeros((0, 2), np.int64)
 
 
 def _with_density(pairs: np.ndarray, cosine: np.ndarray, n: int) -> Candidates:

@@ -109,14 +109,14 @@ def assigned(pairs: np.ndarray, odds: np.ndarray, n: int, m: int) -> np.ndarray:
 
 def _left_over(pairs: np.ndarray, chances: np.ndarray, kept: np.ndarray, side: int) -> np.ndarray:
     """Tell the best pair of each record of a side that has no match and a pair with a chance; bool (pairs,)."""
-    found = np.zeros(len(pairs), bool)
+    left_over = np.zeros(len(pairs), bool)
     if not len(pairs):
-        return found
+        return left_over
     free = np.ones(pairs[:, side].max() + 1, bool)
     free[pairs[kept, side]] = False
     rows = np.flatnonzero(free[pairs[:, side]] & (chances > 0))
     order = rows[np.lexsort((pairs[rows, 1 - side], -chances[rows], pairs[rows, side]))]
     first = np.ones(len(order), bool)
     first[1:] = pairs[order[1:], side] != pairs[order[:-1], side]
-    found[order[first]] = True
-    return found
+    left_over[order[first]] = True
+    return left_over

@@ -32,11 +32,11 @@ def compare_words(words: Words, pairs: np.ndarray) -> np.ndarray:
     numbers and sizes either has alone, the lesser of the two sides; those one side has where the other has none alone;
     1 where one has a word that names another model.
     """
-    known = words.vocabulary
-    scale = np.float32(1.0 / max(np.log1p(known.titles), 1e-9))
+    vocabulary = words.vocabulary
+    scale = np.float32(1.0 / max(np.log1p(vocabulary.titles), 1e-9))
     return _compare(
-        pairs, words.tokens, words.offsets, known.counts, known.groups, known.values, known.weights, known.texts,
-        known.text_offsets, scale,
+        pairs, words.tokens, words.offsets, vocabulary.counts, vocabulary.groups, vocabulary.values, vocabulary.weights, vocabulary.texts,
+        vocabulary.text_offsets, scale,
     )  # fmt: skip
 
 

@@ -49,9 +49,9 @@ def cluster_all(
     spark = session(settings, "catalogue")
     products: DataFrame = draft.lake.spark(spark, CLEAN["products"], draft.day)
     titles = products.selectExpr("product_id", f"{text} as title").where("title is not null")
-    found, words = product_clusters(titles, config)
+    clusters, words = product_clusters(titles, config)
     log.info("catalogue: %s titles, %s", f"{words.titles:,}", describe(*config.shape(words.titles)))
-    found.write.parquet(draft.uri("catalogue/found"))
+    clusters.write.parquet(draft.uri("catalogue/found"))
     spark.catalog.clearCache()
     folder = draft.folder("catalogue/found")
     engine.register("found", pads.dataset(folder, filesystem=draft.lake.fs, format="parquet"))
@@ -111,8 +111,8 @@ def assign_new(
         engine.execute("create or replace temp table met as from before limit 0")
         return add_to_index(draft, before, {})
     ids, titles = (fresh[name].combine_chunks() for name in ("product_id", "title"))
-    found = assign(ids, titles, LakeIndex(lake, before), IndexFacts(**before.facts["index"]), config)
-    engine.register("assigned", _as_table(ids, titles, found))
+    assigned = assign(ids, titles, LakeIndex(lake, before), IndexFacts(**before.facts["index"]), config)
+    engine.register("assigned", _as_table(ids, titles, assigned))
     _register_reasons(engine)
     engine.execute(
         "create or replace temp table met as select * from before semi join "
@@ -125,7 +125,7 @@ def assign_new(
         f"end, case when is_clusteroid then '{CENTRE}' else reasons.reason end from assigned "
         "left join (select product_id as known, cluster_id from met) as now using (known) join reasons using (flags)"
     )
-    return add_to_index(draft, before, found.additions)
+    return add_to_index(draft, before, assigned.additions)
 
 
 def add_untitled(engine: duckdb.DuckDBPyConnection) -> None:
@@ -136,17 +136,17 @@ def add_untitled(engine: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _as_table(ids: pa.Array, titles: pa.Array, found: Assigned) -> pa.Table:
-    heads = (found.first == np.arange(len(ids))) & ~found.known.is_valid().to_numpy(zero_copy_only=False)
+def _as_table(ids: pa.Array, titles: pa.Array, assigned: Assigned) -> pa.Table:
+    heads = (assigned.first == np.arange(len(ids))) & ~assigned.known.is_valid().to_numpy(zero_copy_only=False)
     return pa.table(
         {
             "product_id": ids,
             "title": titles,
-            "known": found.known,
-            "founder": ids.take(pa.array(found.first)),
+            "known": assigned.known,
+            "founder": ids.take(pa.array(assigned.first)),
             "is_clusteroid": pa.array(heads),
-            "confidence": pa.array(found.confidence.astype(np.float64)),
-            "flags": pa.array(found.flags.astype(np.int16)),
+            "confidence": pa.array(assigned.confidence.astype(np.float64)),
+            "flags": pa.array(assigned.flags.astype(np.int16)),
         }
     )
 

@@ -43,8 +43,8 @@ def decide(engine: duckdb.DuckDBPyConnection, decisions: Decisions) -> None:
         "sizes as (select cluster, count(*) as products from proposed semi join mine using (cluster) group by 1) "
         "select product_id, cluster, products, is_clusteroid, confidence from mine join sizes using (cluster)"
     ).fetchall()
-    known = {row[0]: Member(row[1], row[2], row[3], row[4]) for row in rows}
-    merged, moved = moves(decisions, known)
+    members = {row[0]: Member(row[1], row[2], row[3], row[4]) for row in rows}
+    merged, moved = moves(decisions, members)
     if merged:
         _register(engine, "renamed", merged)
         engine.execute("update proposed set cluster = value from renamed where cluster = renamed.product_id")
@@ -52,11 +52,11 @@ def decide(engine: duckdb.DuckDBPyConnection, decisions: Decisions) -> None:
         _register(engine, "moved", moved)
         engine.execute("update proposed set cluster = value from moved where proposed.product_id = moved.product_id")
     same = {
-        product: f"{BY_HAND}: the same as {', '.join(sorted(set(group) & set(known) - {product}))}"
+        product: f"{BY_HAND}: the same as {', '.join(sorted(set(group) & set(members) - {product}))}"
         for group in decisions.members().values()
-        if len(set(group) & set(known)) > 1
+        if len(set(group) & set(members)) > 1
         for product in group
-        if product in known
+        if product in members
     }
     if same:
         _register(engine, "same", same)

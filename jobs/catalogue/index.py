@@ -71,10 +71,10 @@ def write_index(
         draft.arrow(table(name), _grouped([part], SCHEMAS[name]))
     titles, bands, first = [], [], 0
     for batch in engine.sql(f"select product_id, title {query} order by product_id").fetch_arrow_reader(BATCH):
-        found, keys = title_rows(batch["product_id"], batch["title"], words, config, first, shape)
-        titles.append(found)
+        rows, keys = title_rows(batch["product_id"], batch["title"], words, config, first, shape)
+        titles.append(rows)
         bands.append(keys)
-        first += found.num_rows
+        first += rows.num_rows
     draft.arrow(table("titles"), _grouped(titles, TITLES))
     titles.clear()
     every = np.concatenate(bands) if bands else np.zeros((0, shape[0]), np.uint32)
@@ -99,11 +99,11 @@ def _files(manifest: Manifest, name: str) -> tuple:
 
 def _within(file: pq.ParquetFile, group: int, wanted: np.ndarray) -> np.ndarray:
     """Return which wanted values a row group can hold by the file's footer."""
-    known = file.metadata.row_group(group).column(0).statistics
-    if known is None:
+    range_of_ids = file.metadata.row_group(group).column(0).statistics
+    if range_of_ids is None:
         return wanted
-    low = np.searchsorted(wanted, wanted.dtype.type(known.min))
-    return wanted[low : np.searchsorted(wanted, wanted.dtype.type(known.max), side="right")]
+    low = np.searchsorted(wanted, wanted.dtype.type(range_of_ids.min))
+    return wanted[low : np.searchsorted(wanted, wanted.dtype.type(range_of_ids.max), side="right")]
 
 
 def _found(rows: pa.Table, wanted: np.ndarray) -> pa.Table:
@@ -117,5 +117,5 @@ def _found(rows: pa.Table, wanted: np.ndarray) -> pa.Table:
 
 def _grouped(tables: Iterator[pa.Table] | list[pa.Table], schema: pa.Schema) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(
-        schema, (batch for each in tables for batch in each.cast(schema).combine_chunks().to_batches(GROUP))
+        schema, (batch for table in tables for batch in table.cast(schema).combine_chunks().to_batches(GROUP))
     )

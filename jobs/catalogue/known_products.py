@@ -37,14 +37,14 @@ def find_fresh(engine: duckdb.DuckDBPyConnection, columns: Sequence[str], text: 
     changed = (
         "select count(*) from known_products semi join (select hash(product_id) as product from fresh) using (product)"
     )
-    ((found,),) = engine.execute(changed).fetchall()
-    if found:  # other blanks, say, but the same title
+    ((changes,),) = engine.execute(changed).fetchall()
+    if changes:  # other blanks, say, but the same title
         engine.execute(
             "delete from fresh using before where before.product_id = fresh.product_id "
             "and before.title is not distinct from fresh.title"
         )
-        ((found,),) = engine.execute(changed).fetchall()
-    return int(found)
+        ((changes,),) = engine.execute(changed).fetchall()
+    return int(changes)
 
 
 def write_known(engine: duckdb.DuckDBPyConnection, draft: Draft, columns: Sequence[str]) -> None:

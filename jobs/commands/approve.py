@@ -19,12 +19,12 @@ def command(settings: Settings, args: argparse.Namespace) -> int:
         ConfigError: there is no such model.
         DataError: a model that was named is not held.
     """
-    known = served_names(settings.propensities)
-    unknown = sorted(set(args.models) - set(known))
+    served = served_names(settings.propensities)
+    unknown = sorted(set(args.models) - set(served))
     if unknown:
-        raise ConfigError(f"unknown model {', '.join(unknown)}; have {', '.join(known)}")
+        raise ConfigError(f"unknown model {', '.join(unknown)}; have {', '.join(served)}")
     registry = open_registry(settings)
-    for name in args.models or known:
+    for name in args.models or served:
         version = registry.awaiting(name)
         if version is not None:
             registry.approve(version)

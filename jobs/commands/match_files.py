@@ -26,12 +26,12 @@ def command(settings: Settings, args: argparse.Namespace) -> int:
     if args.explain:
         print("\n".join(_explained(args)))
         return 0
-    found = _matched(args) if args.command == "match" else _grouped(args)
+    result = _matched(args) if args.command == "match" else _grouped(args)
     if args.out:
-        found.to_csv(args.out, index=False)
-        log.info("%s: %s rows", args.out, f"{len(found):,}")
+        result.to_csv(args.out, index=False)
+        log.info("%s: %s rows", args.out, f"{len(result):,}")
     else:
-        found.to_csv(sys.stdout, index=False)
+        result.to_csv(sys.stdout, index=False)
     return 0
 
 
@@ -40,15 +40,15 @@ def _matched(args: argparse.Namespace) -> pd.DataFrame:
 
     keys, tables = _two(args)
     left, right = tables
-    found = match(left, right, kinds(pd.concat(tables, ignore_index=True), args.text))
-    if found.repeats:
-        log.info("the %s side holds records several times", " and the ".join(found.repeats))
-    log.info("%s matches; chance from %.2f on", f"{len(found.left):,}", found.threshold)
+    matches = match(left, right, kinds(pd.concat(tables, ignore_index=True), args.text))
+    if matches.repeats:
+        log.info("the %s side holds records several times", " and the ".join(matches.repeats))
+    log.info("%s matches; chance from %.2f on", f"{len(matches.left):,}", matches.threshold)
     return pd.DataFrame(
         {
-            "left_id": keys[0].to_numpy()[found.left],
-            "right_id": keys[1].to_numpy()[found.right],
-            "confidence": found.confidence.round(4),
+            "left_id": keys[0].to_numpy()[matches.left],
+            "right_id": keys[1].to_numpy()[matches.right],
+            "confidence": matches.confidence.round(4),
         }
     )
 
@@ -57,11 +57,11 @@ def _grouped(args: argparse.Namespace) -> pd.DataFrame:
     from features.matching.one_source import group
 
     key, table = _one(args)
-    found = group(table, kinds(table, args.text))
-    clusters = len(np.unique(found.centres))
-    log.info("%s records, %s clusters; chance from %.2f on", f"{len(table):,}", f"{clusters:,}", found.threshold)
+    groups = group(table, kinds(table, args.text))
+    clusters = len(np.unique(groups.centres))
+    log.info("%s records, %s clusters; chance from %.2f on", f"{len(table):,}", f"{clusters:,}", groups.threshold)
     named = key.to_numpy()
-    return pd.DataFrame({"id": named, "cluster": named[found.centres], "confidence": found.confidence.round(4)})
+    return pd.DataFrame({"id": named, "cluster": named[groups.centres], "confidence": groups.confidence.round(4)})
 
 
 def _explained(args: argparse.Namespace) -> list[str]:
@@ -142,12 +142,12 @@ def kinds(table: pd.DataFrame, wanted: str | None) -> dict[str, Kind]:
     Raises:
         ConfigError: no column holds anything to compare.
     """
-    found = kinds_of(table)
+    by_column = kinds_of(table)
     if wanted:
-        found = {name: Kind.NUMBER if kind in LEFT_OUT else kind for name, kind in found.items()}
-    left_out = [f"{name} ({kind})" for name, kind in found.items() if kind in LEFT_OUT]
-    if len(left_out) == len(found):
+        by_column = {name: Kind.NUMBER if kind in LEFT_OUT else kind for name, kind in by_column.items()}
+    left_out = [f"{name} ({kind})" for name, kind in by_column.items() if kind in LEFT_OUT]
+    if len(left_out) == len(by_column):
         raise ConfigError(f"nothing to compare but {', '.join(left_out)}; name columns by --text")
-    compared = [f"{name} ({kind})" for name, kind in found.items() if kind not in LEFT_OUT]
+    compared = [f"{name} ({kind})" for name, kind in by_column.items() if kind not in LEFT_OUT]
     log.info("compared are %s%s", ", ".join(compared), f"; left out {', '.join(left_out)}" if left_out else "")
-    return found
+    return by_column

@@ -44,12 +44,12 @@ def command(settings: Settings, args: argparse.Namespace) -> int:
 
 def list_rules(console: Console, lake: Lake) -> None:
     """Print the rows that each rule set aside, newest night first."""
-    found = Table("night", "table", "rule", "rows", box=box.SIMPLE_HEAD)
+    shown = Table("night", "table", "rule", "rows", box=box.SIMPLE_HEAD)
     for day in reversed(lake.days(Stage.VALIDATE)):
         for table, rules in sorted(ValidateFacts.of(lake.need(Stage.VALIDATE, day)).quarantined.items()):
             for rule, rows in sorted(rules.items(), key=lambda pair: -pair[1]):
-                found.add_row(str(day), table, escape(rule), f"{rows:,}")
-    console.print(found if found.row_count else "no row is in quarantine")
+                shown.add_row(str(day), table, escape(rule), f"{rows:,}")
+    console.print(shown if shown.row_count else "no row is in quarantine")
 
 
 def show_rows(console: Console, lake: Lake, table: str, day: date, rule: str | None) -> None:
@@ -61,9 +61,9 @@ def show_rows(console: Console, lake: Lake, table: str, day: date, rule: str | N
     rows = lake.arrow(f"quarantine/{table}", day)
     if rule:
         rows = rows.filter(pc.field("rule") == rule)
-    found = Table("rule", "reason", "file", "row", "as it came", box=box.SIMPLE_HEAD)
+    shown = Table("rule", "reason", "file", "row", "as it came", box=box.SIMPLE_HEAD)
     for row in rows.slice(0, MOST).to_pylist():
         cells = (row["rule"], row["reason"], row["_file"], str(row["_row"]), row["raw"] or "")
-        found.add_row(*(escape(cell) for cell in cells))
-    console.print(found)
+        shown.add_row(*(escape(cell) for cell in cells))
+    console.print(shown)
     console.print(f"{min(rows.num_rows, MOST):,} of {rows.num_rows:,} rows; columns that may be personal are not shown")

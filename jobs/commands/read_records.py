@@ -69,8 +69,8 @@ def encoding_of(content: bytes) -> str:
         high = np.frombuffer(content, np.uint8)
         high = high[high >= 0x80]
         # runs of Cyrillic letters fill a text, while accented Latin letters stand alone
-        beside = np.frombuffer(content, np.uint8)
-        runs = ((beside[1:] >= 0xC0) & (beside[:-1] >= 0xC0)).sum()
+        codes = np.frombuffer(content, np.uint8)
+        runs = ((codes[1:] >= 0xC0) & (codes[:-1] >= 0xC0)).sum()
         return "cp1251" if len(high) and runs > 0.4 * len(high) else "latin-1"
 
 

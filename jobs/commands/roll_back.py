@@ -19,9 +19,9 @@ def command(settings: Settings, args: argparse.Namespace) -> int:
         ConfigError: there is no such model.
         DataError: there is no earlier champion.
     """
-    known = served_names(settings.propensities)
-    if args.model not in known:
-        raise ConfigError(f"unknown model {args.model}; have {', '.join(known)}")
+    served = served_names(settings.propensities)
+    if args.model not in served:
+        raise ConfigError(f"unknown model {args.model}; have {', '.join(served)}")
     version = open_registry(settings).rollback(args.model)
     print(
         f"{args.model}: version {version.number} (trained through {version.trained_through}) serves again; "

@@ -56,7 +56,7 @@ def end_session(session: int, grace: float) -> None:
         _quietly(process.terminate)
     _, alive = psutil.wait_procs(members, timeout=grace)
     # whoever was born meanwhile as well
-    for process in {*alive, *(each for each in psutil.process_iter() if _session_of(each.pid) == session)}:
+    for process in {*alive, *(process for process in psutil.process_iter() if _session_of(process.pid) == session)}:
         _quietly(process.kill)
 
 

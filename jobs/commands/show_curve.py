@@ -30,6 +30,6 @@ def command(settings: Settings, args: argparse.Namespace) -> int:
     if len(shapes) > 1:
         print(f"{'titles':<12}" + "".join(f"{size:>12,}" for size in shapes))
     for level in LEVELS:
-        found = "".join(f"{s_curve(level, *shape):>12.4f}" for shape in shapes.values())
-        print(f"{level:<12.2f}{found}")
+        cells = "".join(f"{s_curve(level, *shape):>12.4f}" for shape in shapes.values())
+        print(f"{level:<12.2f}{cells}")
     return 0

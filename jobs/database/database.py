@@ -83,8 +83,8 @@ def rows(url: str, table: str, **where: object) -> list[dict[str, Any]]:
         with connect(url) as connection:
             source = _source(connection, url, table)
             query = _matching(sa.select(source), source, where).order_by(*source.primary_key)
-            found = connection.execute(query).mappings()
-            return [{key: str(v) if isinstance(v, date) else v for key, v in row.items()} for row in found]
+            result = connection.execute(query).mappings()
+            return [{key: str(v) if isinstance(v, date) else v for key, v in row.items()} for row in result]
 
     return _with_patience(url, work)
 

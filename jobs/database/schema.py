@@ -170,8 +170,8 @@ def _is_plain(connection: sa.Connection, name: str) -> bool:
 def _set_aside(connection: sa.Connection, name: str) -> None:
     """Give a table and its indexes other names, so that theirs are free; its view is made anew later."""
     connection.exec_driver_sql(f"drop view if exists {SCHEMA}.current_{name}")
-    found = sa.text("select indexname from pg_indexes where schemaname = :schema and tablename = :name")
-    for index in connection.execute(found, {"schema": SCHEMA, "name": name}).scalars().all():
+    indexes = sa.text("select indexname from pg_indexes where schemaname = :schema and tablename = :name")
+    for index in connection.execute(indexes, {"schema": SCHEMA, "name": name}).scalars().all():
         connection.exec_driver_sql(f"alter index {SCHEMA}.{index} rename to {index}_before")
     connection.exec_driver_sql(f"alter table {SCHEMA}.{name} rename to {name}_before")
 

@@ -96,20 +96,20 @@ class Drops:
     def _count(self, name: str, faults: Faults, twice: int) -> None:
         count = self.engine.execute(f"select count(*) from rows_{name}").fetchone()
         self.facts["rows"][name] = count[0] if count else 0
-        told: dict[str, Any] = {}
+        counts: dict[str, Any] = {}
         if faults.late:
-            found = self.engine.execute(
+            row = self.engine.execute(
                 f"select count(distinct ({faults.late.group})), count(*) from rows_{name} where _late"
             ).fetchone()
-            told |= {"late_groups": found[0], "late_rows": found[1]} if found else {}
+            counts |= {"late_groups": row[0], "late_rows": row[1]} if row else {}
         if faults.duplicates:
-            told["duplicate_rows"] = twice
+            counts["duplicate_rows"] = twice
         if faults.corrections:
-            told["corrected"] = {str(c.day): str(c.again_on) for c in faults.corrections}
+            counts["corrected"] = {str(c.day): str(c.again_on) for c in faults.corrections}
         if self.source.exports[name].skipped_days:
-            told["skipped"] = self.source.exports[name].skipped_days
-        if told:
-            self.facts["faults"][name] = told
+            counts["skipped"] = self.source.exports[name].skipped_days
+        if counts:
+            self.facts["faults"][name] = counts
 
     def _drop(self, root: Path, name: str, day: date) -> None:
         """Write the files of one export that belong into the drop of ``day``."""
@@ -124,8 +124,8 @@ class Drops:
             self._copy(f"rows_{name}", f"_drop <= date '{day}'", export, root / path.replace("*", ""))
         elif not spec.snapshot:
             where = f"_drop = date '{day}'"
-            found = self.engine.execute(f"select count(*) from rows_{name} where {where}").fetchone()
-            rows = found[0] if found else 0
+            row = self.engine.execute(f"select count(*) from rows_{name} where {where}").fetchone()
+            rows = row[0] if row else 0
             self.bare[name] += promised and not rows and not export.may_be_empty
             if promised or rows:
                 self._copy(f"rows_{name}", where, export, root / path.replace("*", ""))
@@ -160,20 +160,20 @@ class Drops:
             export = self.source.exports[name]
             lines.append(f"| {name} | {rows:,} | {export.schedule} | `{export.path}` |")
         lines += ["", "Made up, because real exports have it and the data has not; the same in every layout:", ""]
-        lines += [f"- {name}: {line}" for name, told in self.facts["faults"].items() for line in _sentences(told)]
+        lines += [f"- {name}: {line}" for name, counts in self.facts["faults"].items() for line in _sentences(counts)]
         lines += ["", "Where a row comes again, the later drop holds; then the rows are those of the data set.", ""]
         return "\n".join(lines)
 
 
-def _sentences(told: dict[str, Any]) -> Iterator[str]:
+def _sentences(counts: dict[str, Any]) -> Iterator[str]:
     """Say in words what was made up for an export."""
-    if "late_groups" in told:
-        yield f"{told['late_groups']:,} whole groups, {told['late_rows']:,} rows, arrive one or two drops late."
-    if "duplicate_rows" in told:
-        yield f"{told['duplicate_rows']:,} rows stand twice in their file."
-    for first, again in told.get("corrected", {}).items():
+    if "late_groups" in counts:
+        yield f"{counts['late_groups']:,} whole groups, {counts['late_rows']:,} rows, arrive one or two drops late."
+    if "duplicate_rows" in counts:
+        yield f"{counts['duplicate_rows']:,} rows stand twice in their file."
+    for first, again in counts.get("corrected", {}).items():
         yield f"{first} has wrong values at first; the drop of {again} brings the whole day again."
-    for day in told.get("skipped", []):
+    for day in counts.get("skipped", []):
         yield f"no file on {day}; its rows are in the next drop."
 
 

@@ -91,8 +91,8 @@ def demo(source: str) -> Demo:
     """
     file = SPECS / f"{source}.yml"
     if not file.exists():
-        known = ", ".join(sorted(path.stem for path in SPECS.glob("*.yml")))
-        raise ConfigError(f"the source {source} has no demonstration; there is one for {known}")
+        names = ", ".join(sorted(path.stem for path in SPECS.glob("*.yml")))
+        raise ConfigError(f"the source {source} has no demonstration; there is one for {names}")
     try:
         return Demo.model_validate(read_yaml(file))
     except ValidationError as error:
@@ -100,13 +100,13 @@ def demo(source: str) -> Demo:
 
 
 def _package_folder(spec: Demo) -> Path:
-    found = importlib.util.find_spec(spec.package)
-    if found is None or not found.submodule_search_locations:
+    module = importlib.util.find_spec(spec.package)
+    if module is None or not module.submodule_search_locations:
         raise ConfigError(
             f"the data package {spec.package} is not installed; run `pip install 'nbo[{spec.extra}]'` "
             f"or `pip install {spec.package}`"
         )
-    return Path(found.submodule_search_locations[0], spec.folder)
+    return Path(module.submodule_search_locations[0], spec.folder)
 
 
 def _laid_out(target: Path) -> dict[str, Any]:

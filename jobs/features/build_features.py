@@ -109,10 +109,10 @@ def _build_segments(night: FeatureNight, profiles: DataFrame) -> None:
         if "centres" in fitted:
             before = SegmentFit.from_dict(fitted)
             members = night.lake.spark(night.spark, FEATURES["segments"], earlier)
-    found = segments(profiles, night.day, config, before, members)
-    night.write("segments", found.members)
-    night.write("segment_profiles", found.profiles)
-    night.draft.facts["segments"] = found.fitted.to_dict()
+    result = segments(profiles, night.day, config, before, members)
+    night.write("segments", result.members)
+    night.write("segment_profiles", result.profiles)
+    night.draft.facts["segments"] = result.fitted.to_dict()
 
 
 def _build_factors(night: FeatureNight, order_lines: DataFrame, products: DataFrame) -> None:

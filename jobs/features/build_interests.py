@@ -90,8 +90,8 @@ def _coverage(draft: Draft, wide: TableVersion, columns: list[WideColumn]) -> pa
 
 def unit(name: str) -> str:
     """Return the unit of a column; names carry their units."""
-    return next((found for part, found in _UNITS if name.startswith(part)), None) or next(
-        (found for part, found in _UNITS if part in name), "text"
+    return next((unit for part, unit in _UNITS if name.startswith(part)), None) or next(
+        (unit for part, unit in _UNITS if part in name), "text"
     )
 
 

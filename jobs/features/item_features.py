@@ -65,8 +65,8 @@ def settled(lake: Lake, day: date) -> tuple[date, dict[str, TableVersion]] | Non
 
 def inputs_of_products(lake: Lake, day: date) -> dict[str, str]:
     """Return content hashes of the tables that are taken over and of the clusters, for the fingerprint."""
-    found = settled(lake, day)
-    read = {} if found is None else {name: table.content for name, table in found[1].items()}
+    settled_night = settled(lake, day)
+    read = {} if settled_night is None else {name: table.content for name, table in settled_night[1].items()}
     return read | (
         {SHARED_CLUSTERS: lake.version(SHARED_CLUSTERS, day).content} if lake.has(SHARED_CLUSTERS, day) else {}
     )
@@ -77,10 +77,10 @@ def build_products(night: FeatureNight, order_lines: DataFrame, products: DataFr
 
     All but the lists of places, which need the night's segments: :func:`build_lists` writes them.
     """
-    found = settled(night.lake, night.day)
-    if found is not None:
-        night.draft.facts["items"] = {"made_on": str(found[0])}
-        for name, table in found[1].items():
+    settled_night = settled(night.lake, night.day)
+    if settled_night is not None:
+        night.draft.facts["items"] = {"made_on": str(settled_night[0])}
+        for name, table in settled_night[1].items():
             night.draft.carry(name, table.files)
         return
     night.draft.facts["items"] = {"made_on": str(night.day)}

@@ -95,15 +95,15 @@ def dialect(export: Export) -> Csv:
     return Csv(nulls=export.csv.nulls) if export.format == "xlsx" else export.csv
 
 
-def places(found: list[str], export: Export) -> list[int | None]:
-    """Return where each column of the contract stands among the names ``found``; None where it is missing.
+def places(header: list[str], export: Export) -> list[int | None]:
+    """Return where each column of the contract stands among the names ``header``; None where it is missing.
 
     Of a name that stands twice, the contract's first is the file's first.
     """
     standing: dict[str, list[int]] = {}
-    for place, name in enumerate(found):
+    for place, name in enumerate(header):
         standing.setdefault(name, []).append(place)
-    unique = {name: place for place, name in enumerate(numbered(found)[0])}
+    unique = {name: place for place, name in enumerate(numbered(header)[0])}
     seen: Counter[str] = Counter()
     result: list[int | None] = []
     for name in export.names:
@@ -113,23 +113,23 @@ def places(found: list[str], export: Export) -> list[int | None]:
     return result
 
 
-def compare(name: str, found: list[str], export: Export) -> None:
+def compare(name: str, header: list[str], export: Export) -> None:
     """Hold the columns found in the file ``name`` to the contract; their order is free.
 
     Raises:
         DataError: some are missing, not declared, or stand there twice.
     """
     agreed = export.names
-    at = places(found, export)
-    extra = sorted({found[place] for place in range(len(found)) if place not in at})
+    at = places(header, export)
+    extra = sorted({header[place] for place in range(len(header)) if place not in at})
     if None not in at and (not extra or export.other_columns == "ignore"):
         return
-    if not {column.strip().lower() for column in found} & {column.strip().lower() for column in agreed}:
+    if not {column.strip().lower() for column in header} & {column.strip().lower() for column in agreed}:
         raise DataError(
-            f"{name}: has no header: none of the {len(found)} name(s) at its top is among the {len(agreed)} columns "
+            f"{name}: has no header: none of the {len(header)} name(s) at its top is among the {len(agreed)} columns "
             f"of the contract ({', '.join(agreed)}); ask for the header, or mend the delimiter under `csv`"
         )
-    twice = sorted(column for column, count in Counter(found).items() if count > 1 and column in extra)
+    twice = sorted(column for column, count in Counter(header).items() if count > 1 and column in extra)
     faults = {
         "missing": [column for column, place in zip(agreed, at, strict=True) if place is None],
         "not declared": [column for column in extra if column not in twice],
@@ -157,22 +157,22 @@ def _check_piece(piece: Piece, export: Export, scratch: Path) -> Checked | None:
         path, columns, rows = sheet_to_csv(piece, export, scratch)
         compare(piece.name, list(columns), export)
         return Checked(piece.name, piece.drop, path, columns, rows + 1, has_nul=False)
-    found = _scan(piece, export)
-    if not found.head.strip():
+    text = _scan(piece, export)
+    if not text.head.strip():
         _refuse_empty(piece, export)
         return None
-    columns = _header(found.head, export) if export.format == "csv" else ()
+    columns = _header(text.head, export) if export.format == "csv" else ()
     if export.format == "csv":
         compare(piece.name, list(columns), export)
     else:
-        _refuse_array(piece, found.head)
+        _refuse_array(piece, text.head)
     path, packed = piece.drop.path, piece.member is not None
     odd_path = any(sign in str(path) for sign in "*?[")  # DuckDB would take it for a pattern
-    cut = export.csv.skip_lines > 0 or found.mixed or found.longest > LONGEST
+    cut = export.csv.skip_lines > 0 or text.mixed or text.longest > LONGEST
     if cut or packed or odd_path or not _is_utf8(export):
         path = new_file(scratch, export.format)
-        _copy(piece, export, found, path)
-    return Checked(piece.name, piece.drop, path, tuple(columns), found.lines - export.csv.skip_lines, found.nul)
+        _copy(piece, export, text, path)
+    return Checked(piece.name, piece.drop, path, tuple(columns), text.lines - export.csv.skip_lines, text.nul)
 
 
 def _header(head: str, export: Export) -> tuple[str, ...]:
@@ -269,10 +269,10 @@ def _copy(piece: Piece, export: Export, found: _Text, target: Path) -> None:
             if found.longest <= LONGEST:
                 copy.write(plain)
                 continue
-            first, *others = plain.split("\n")
+            first, *rest = plain.split("\n")
             copy.write(first[: max(0, LONGEST - length)])
             length += len(first)
-            for line in others:
+            for line in rest:
                 copy.write("\n" + line[:LONGEST])
                 length = len(line)
 

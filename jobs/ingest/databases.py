@@ -90,7 +90,7 @@ def _to_parquet(
         result = connection.execute(query, asked)
         columns = list(result.keys())
         compare(f"exports.{name}", columns, export)
-        schema = pa.schema([pa.field(each, pa.string()) for each in stand_ins(len(columns))])
+        schema = pa.schema([pa.field(name, pa.string()) for name in stand_ins(len(columns))])
         rows = size = 0
         with pq.ParquetWriter(target, schema, compression="zstd") as writer:
             for chunk in result.partitions(CHUNK):

@@ -109,10 +109,10 @@ def _take(export: str, day: date, path: Path, root: Path) -> Drop:
         raise DataError(f"{name}: leads out of the export folder; put the file itself there, not a link")
     try:
         with open(open_drop(path), "rb") as stream:
-            found = os.fstat(stream.fileno())
+            status = os.fstat(stream.fileno())
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
     except DataError as fault:
         raise DataError(f"{name}: {fault}") from None
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({error.strerror}); mend its permissions") from None
-    return Drop(export, day, name, path, found.st_size, found.st_mtime_ns, digest)
+    return Drop(export, day, name, path, status.st_size, status.st_mtime_ns, digest)

@@ -100,9 +100,9 @@ class _Reader:
         """Go to the value of ``key`` in the object that the text is."""
         self.take("{")
         while self.peek() == '"':
-            found = json.loads(self.value())
+            value = json.loads(self.value())
             self.take(":")
-            if found == key:
+            if value == key:
                 return
             self.value()
             if self.peek() == ",":

@@ -180,11 +180,11 @@ def _number(engine: duckdb.DuckDBPyConnection, header: int) -> None:
 
 def _compare_keys(engine: duckdb.DuckDBPyConnection, export: Export) -> None:
     """Hold the keys that occur in each file to the contract; an object may leave some out."""
-    found = engine.execute("""
+    row = engine.execute("""
         select _file, list_sort(list_distinct(flatten(list(json_keys(line)))))
         from judged join files using (path) where reason is null group by _file order by _file""").fetchall()
     faults = []
-    for name, keys in found:
+    for name, keys in row:
         try:
             compare(name, keys, export)
         except DataError as fault:
@@ -202,13 +202,13 @@ def _refuse_nul(engine: duckdb.DuckDBPyConnection, export: Export) -> None:
 
 
 def _counts(engine: duckdb.DuckDBPyConnection) -> dict[str, Count]:
-    found = engine.execute("""
+    row = engine.execute("""
         with g as (select path, count(*) as n from good group by path),
              r as (select path, count(*) as n, bool_or(reason like 'unquoted%') as open from refused group by path)
         select _file, coalesce(g.n, 0), coalesce(r.n, 0), coalesce(r.open, false), lines
         from files left join g using (path) left join r using (path)""").fetchall()
     counts = {}
-    for name, rows, rejected, quote_left_open, lines in found:
+    for name, rows, rejected, quote_left_open, lines in row:
         # a quote that is never closed makes one row of all that follows
         lost = max(rejected, lines - 1 - rows) if quote_left_open else rejected
         counts[name] = Count(rows, rejected, lost / max(1, rows + lost))

@@ -173,9 +173,9 @@ def _refuse_other_kind(piece: Piece, head: bytes, encoding: str) -> None:
         b"PAR1": "Parquet; declare `format: parquet`",
         b"%PDF": "a PDF; ask for the export",
     }
-    for mark, told in kinds.items():
+    for mark, reading in kinds.items():
         if head.startswith(mark):
-            raise DataError(f"{piece.name}: is {told}")
+            raise DataError(f"{piece.name}: is {reading}")
     found = byte_order_mark(head)
     if found and not codecs.lookup(encoding).name.startswith(found[:6]):
         raise DataError(

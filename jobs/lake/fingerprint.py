@@ -71,7 +71,7 @@ def code_hash(module: str, root: Path = ROOT, by_reference: bool = False) -> str
     total = hashlib.sha256()
     for name in sorted(files):
         total.update(f"{name}\n{_logic(files[name].read_text(encoding='utf-8'))}\n".encode())
-    for template in sorted({found for file in files.values() for found in file.parent.glob(TEMPLATES)}):
+    for template in sorted({template_file for file in files.values() for template_file in file.parent.glob(TEMPLATES)}):
         total.update(str(template.relative_to(root)).encode() + template.read_bytes())
     return total.hexdigest()
 
@@ -85,14 +85,14 @@ def closure(module: str, root: Path = ROOT, by_reference: bool = False) -> dict[
     first = _file(module, root)
     if first is None:
         raise FileNotFoundError(f"there is no module {module} under {root}")
-    found, waiting = {module: first}, [first]
+    files, waiting = {module: first}, [first]
     while waiting:
         for name in _names(waiting.pop().read_text(encoding="utf-8"), by_reference):
-            file = _file(name, root) if name not in found else None
+            file = _file(name, root) if name not in files else None
             if file is not None:
-                found[name] = file
+                files[name] = file
                 waiting.append(file)
-    return found
+    return files
 
 
 def _file(module: str, root: Path) -> Path | None:

@@ -72,10 +72,10 @@ class Lake:
         Raises:
             DataError: it published nothing.
         """
-        found = self.manifest(stage, day)
-        if found is None:
+        manifest = self.manifest(stage, day)
+        if manifest is None:
             raise DataError(f"the night {day} has no published {stage}; run `nbo {stage} --ds {day}` first")
-        return found
+        return manifest
 
     def days(self, stage: Stage) -> list[date]:
         """Return the nights that ``stage`` has published, oldest first."""

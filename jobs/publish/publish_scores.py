@@ -52,10 +52,10 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
 
     def still_there(manifest: Manifest) -> bool:
         try:
-            found = database.rows(settings.database, "nightly_runs", ds=day)
+            rows = database.rows(settings.database, "nightly_runs", ds=day)
         except DataError:
             return False
-        return [row["scores_content"] for row in found] == [scores.content]
+        return [row["scores_content"] for row in rows] == [scores.content]
 
     return publish(settings, Stage.PUBLISH, day, inputs, build, force, still_there)
 

@@ -200,13 +200,13 @@ def _headline(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _precision_curves(propensities: list[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
     """Return every label's curve: precision, and the share of customers that are named at it."""
-    start, found = "coverage_at_precision_", {}
+    start, curves = "coverage_at_precision_", {}
     for row in propensities:
         metrics = row["metrics"]
         points = sorted((float(name.removeprefix(start)), metrics[name]) for name in metrics if name.startswith(start))
         if len(points) > 1:
-            found[row["title"]] = points
-    return found
+            curves[row["title"]] = points
+    return curves
 
 
 def _plots(night: NightTables, figures: dict[str, Any]) -> dict[str, str]:
@@ -264,17 +264,17 @@ def _links(settings: Settings, night: NightTables) -> list[dict[str, str | None]
         return {"text": text, "href": os.path.relpath(path, folder) if path.exists() else None, "more": more}
 
     clean = night.lake.need(Stage.VALIDATE, night.day)
-    found = [link("Data Docs: every check", home / ValidateFacts.of(clean).data_docs)]
+    links = [link("Data Docs: every check", home / ValidateFacts.of(clean).data_docs)]
     segments = night.lake.manifest(Stage.SEGMENTS, night.day)
     for file in SegmentsFacts.of(segments).files:
         held = "; ".join(f"{size:,} held back: {why}" for why, size in file["suppressed"].items())
         path = home / "outbox" / str(night.day) / file["file"]
-        found.append(
+        links.append(
             link(f"Segment file: {file['title']}", path, f"{file['rows']:,} customers" + (f"; {held}" if held else ""))
         )
-    found.append({"text": "Scores", "href": None, "more": database.describe(settings.database)})
-    found.append({"text": "Models and their training", "href": None, "more": "MLflow: make mlflow"})
-    return found
+    links.append({"text": "Scores", "href": None, "more": database.describe(settings.database)})
+    links.append({"text": "Models and their training", "href": None, "more": "MLflow: make mlflow"})
+    return links
 
 
 def words(name: str) -> str:

@@ -40,23 +40,23 @@ def write_need_tables(
         population: customers and segments.
     """
     model, outputs = dictionary
-    found = _books(lake, day)
-    origin = {"ds": day, "origin": found.origin}
+    books = _books(lake, day)
+    origin = {"ds": day, "origin": books.origin}
     index = pa.array(range(len(outputs)), pa.int32())
     indexed = pa.table([pa.array(outputs, pa.string()), index], names=["characteristic", "dictionary_index"])
-    listed = characteristics(lake.dataset(CLEAN["products"], day), indexed, found)
-    _write(draft, NEED_CATEGORIES, found.categories, origin)
-    _write(draft, NEEDS, found.needs, origin)
+    listed = characteristics(lake.dataset(CLEAN["products"], day), indexed, books)
+    _write(draft, NEED_CATEGORIES, books.categories, origin)
+    _write(draft, NEEDS, books.needs, origin)
     _write(draft, CHARACTERISTICS, listed, {**origin, "model": model or None})
-    met = needs_met(lake.dataset(FEATURES["affinity"], day), found, population.keys)
+    met = needs_met(lake.dataset(FEATURES["affinity"], day), books, population.keys)
     listed_needs = affinities(
-        population.audiences, met, [str(need) for need in found.needs["need_id"].to_pylist()], _LISTED
+        population.audiences, met, [str(need) for need in books.needs["need_id"].to_pylist()], _LISTED
     )
     rows = [dict(zip(SEGMENT_NEEDS.names[1:], row, strict=True)) for row in listed_needs]
     _write(draft, SEGMENT_NEEDS, pa.Table.from_pylist(rows, schema=arrow_schema(SEGMENT_NEEDS)), {"ds": day})
-    draft.facts["needs"] = {"origin": found.origin, "needs": found.needs.num_rows}
+    draft.facts["needs"] = {"origin": books.origin, "needs": books.needs.num_rows}
     draft.facts["needs"] |= {"characteristics_without": listed["need_id"].null_count}
-    if not found.needs.num_rows:
+    if not books.needs.num_rows:
         why = "the source has no book of needs, and its products no category or department"
         draft.facts.setdefault("skipped", {})["needs"] = why
         log.warning("there are no needs: %s", why)

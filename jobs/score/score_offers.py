@@ -127,9 +127,9 @@ class _Night:
         self.profile.count()  # fills the cache before anything runs side by side
         with ThreadPoolExecutor(3) as pool:
             ranking, coupons = pool.submit(self.ranking), pool.submit(self.coupons)
-            asked, others = pool.submit(self.propensities), [pool.submit(self.characteristics)]
-            others.append(pool.submit(lambda: self.customers(asked.result())))
-            for other in others:
+            asked, pending = pool.submit(self.propensities), [pool.submit(self.characteristics)]
+            pending.append(pool.submit(lambda: self.customers(asked.result())))
+            for other in pending:
                 other.result()
         kept = self.within_ceilings(coupons.result())
         self.offers(ranking.result(), kept)
@@ -137,8 +137,8 @@ class _Night:
         scored = (self.written(SCORES[name]) for name in ("customer_scores", "next_best_offer"))
         population = write_segment_tables(self.settings, self.lake, self.day, self.draft, *scored)
         network = self.models.get("characteristics")
-        known = network.meta.outputs if network else ()
-        write_need_tables(self.lake, self.day, self.draft, (self.named("characteristics"), known), population)
+        actions = network.meta.outputs if network else ()
+        write_need_tables(self.lake, self.day, self.draft, (self.named("characteristics"), actions), population)
         self.models.check_all_applied()
         self.facts(kept)
         self.spark.catalog.clearCache()
@@ -151,13 +151,13 @@ class _Night:
             self.profile, consents, self.contacts, settings.source.consent, settings.policy, self.day,
             settings.source.timezone,
         )  # fmt: skip
-        table, known = settings.source.tables.get("customers"), self.clean("customers")
-        if table is not None and table.tells_who_is_gone and known is not None:
-            rights = without_gone(rights, known)
+        table, clean = settings.source.tables.get("customers"), self.clean("customers")
+        if table is not None and table.tells_who_is_gone and clean is not None:
+            rights = without_gone(rights, clean)
         told = series_scores(self.feature("purchase_series"), self.models, settings.models.churn_active_days)
-        found = self.lake.spark_files(self.spark, asked.files)
+        frame = self.lake.spark_files(self.spark, asked.files)
         described = (self.feature("interests"), discount_bands(self.feature("discounts")))
-        more = (*described, self.next_actions(), likely_labels(found))
+        more = (*described, self.next_actions(), likely_labels(frame))
         profile = reduce(lambda left, right: left.join(right, "customer_id", "left"), more, self.profile)
         scores = customer_scores(profile, self.feature("segments"), rights, told, settings.offers, str(self.day))
         self.scores = self.write(SCORES["customer_scores"], scores)
@@ -166,10 +166,10 @@ class _Night:
         """Write ``scores/next_actions`` and return each customer's first: ``customer_id``, ``next_action``."""
         model = self.models.get("next_action")
         if model is None:
-            told = self.spark.createDataFrame([], struct(NEXT_ACTIONS))
+            likely = self.spark.createDataFrame([], struct(NEXT_ACTIONS))
         else:
-            told = next_actions(self.feature("actions"), model, self.day, self.named("next_action"))
-        files = self.write(SCORES["next_actions"], told).files
+            likely = next_actions(self.feature("actions"), model, self.day, self.named("next_action"))
+        files = self.write(SCORES["next_actions"], likely).files
         first = self.lake.spark_files(self.spark, files).where("rank = 1")
         return first.select("customer_id", F.col("action").alias("next_action"))
 
@@ -178,7 +178,7 @@ class _Night:
         settings = self.settings
         types = offerable(self.feature("product_types"), settings.offers.product_types)
         self.types = types.join(F.broadcast(self.restricted()), "product_type", "left_anti").persist()
-        found = candidates(
+        pairs = candidates(
             self.profile,
             self.types,
             self.feature("affinity"),
@@ -188,13 +188,13 @@ class _Night:
             segments=self.feature("segments") if self.lake.has(FEATURE_TABLES["segments"], self.day) else None,
         )
         last = bought_last(self.lake, self.spark, self.day)
-        found = with_repeats(found, self.feature("repurchase"), settings.horizon_days, last)
-        found = mark_unfit(self.lake, self.spark, self.day, settings.policy, found, "product_type")
+        pairs = with_repeats(pairs, self.feature("repurchase"), settings.horizon_days, last)
+        pairs = mark_unfit(self.lake, self.spark, self.day, settings.policy, pairs, "product_type")
         repeats, discoveries = self.models.get("offer_ranker"), self.models.get("discovery_ranker")
         chosen = {False: repeats, True: discoveries or repeats}
         rankers = {flag: model for flag, model in chosen.items() if model is not None}
-        found = with_learnt_propensity(found, None if len(rankers) == 2 else self.rates(), settings.horizon_days)
-        ranking = product_type_ranking(found, rankers, self.contacts, settings.offers, settings.policy, self.day)
+        pairs = with_learnt_propensity(pairs, None if len(rankers) == 2 else self.rates(), settings.horizon_days)
+        ranking = product_type_ranking(pairs, rankers, self.contacts, settings.offers, settings.policy, self.day)
         ranking = ranking.persist()
         self.write(SCORES["product_type_ranking"], ranking.select(*RANKING))
         return ranking
@@ -313,24 +313,24 @@ class _Night:
 
     def propensities(self) -> TableVersion:
         """Write ``scores/customer_propensities``."""
-        asked = [each for each in self.settings.propensities.labels if each.model in self.models]
+        asked = [label for label in self.settings.propensities.labels if label.model in self.models]
         rows = propensity_inputs(
             self.profile, self.feature("purchase_series"), self.feature("label_history"), self.clean("customers"), asked
         )
-        models = {each.label: (self.models[each.model], self.named(each.model)) for each in asked}
-        standing = {each.label: self.pins[each.model]["standing"] for each in asked}
+        models = {label.label: (self.models[label.model], self.named(label.model)) for label in asked}
+        standing = {label.label: self.pins[label.model]["standing"] for label in asked}
         return self.write(SCORES["customer_propensities"], propensities(rows, models, standing, asked, self.day))
 
     def check(self) -> None:
         """Stop the night whose scores make no sense; nothing of it is published."""
-        found = faults(
+        problems = faults(
             self.written(SCORES["product_type_ranking"]),
             self.written(SCORES["next_best_offer"]),
             self.written(SCORES["customer_scores"]),
             self.settings.offers.per_customer,
         )
-        if found:
-            listed = "\n".join(f"  {fault}" for fault in found)
+        if problems:
+            listed = "\n".join(f"  {fault}" for fault in problems)
             raise DataError(
                 f"the scores of {self.day} make no sense and are not published:\n{listed}\n"
                 "look at the models of `nbo train` and at the features of the night; the scores before stay"
@@ -379,14 +379,14 @@ class _Night:
         """
         if not self.lake.has(FEATURE_TABLES[name], self.day):
             return self.spark.createDataFrame([], struct(FEATURES[name]))
-        found = self.lake.spark(self.spark, FEATURE_TABLES[name], self.day)
-        missing = [column.name for column in FEATURES[name].columns if column.name not in found.columns]
+        frame = self.lake.spark(self.spark, FEATURE_TABLES[name], self.day)
+        missing = [column.name for column in FEATURES[name].columns if column.name not in frame.columns]
         if missing:
             raise DataError(
                 f"features/{name} of {self.day} lacks {', '.join(missing)}: an earlier version made it; "
                 f"run `nbo features --ds {self.day}` first"
             )
-        return found
+        return frame
 
     def clean(self, name: str) -> DataFrame | None:
         """Return a table of the clean layer, or None where the source has none."""

@@ -106,16 +106,16 @@ def wide_features(lake: Lake, day: date, keys: np.ndarray) -> tuple[sparse.csr_m
 
 def _traits(lake: Lake, day: date, keys: np.ndarray) -> np.ndarray:
     """Return the traits of ``keys`` in the order of ``WORDS`` (n, t), NaN where unknown."""
-    found = np.full((len(keys), len(WORDS)), np.nan)
+    values = np.full((len(keys), len(WORDS)), np.nan)
     if not lake.has(FEATURES["profile"], day):
-        return found
+        return values
     cells = ", ".join(f"({TRAITS[trait][0]})::double as {trait}" for trait in WORDS)
     with duckdb.connect() as engine:
         engine.register("profile", lake.dataset(FEATURES["profile"], day))
         table = engine.sql(f"select customer_id, {cells} from profile order by customer_id").to_arrow_table()
     place = np.searchsorted(keys, np.array(table["customer_id"].to_pylist(), dtype=object))
-    found[place] = np.stack([table[trait].to_numpy() for trait in WORDS], axis=1)
-    return found
+    values[place] = np.stack([table[trait].to_numpy() for trait in WORDS], axis=1)
+    return values
 
 
 def _learned(lake: Lake, day: date) -> tuple[pa.Table | None, pa.Table | None]:
@@ -190,5 +190,5 @@ def _cells(point: CurvePoint) -> tuple[Any, ...]:
 
 
 def _rows(draft: Draft, table: Table, day: date, rows: Iterable[tuple[Any, ...]]) -> None:
-    found = [dict(zip(table.names, (day, *row), strict=True)) for row in rows]
-    draft.arrow(SCORES[table.name], pa.Table.from_pylist(found, schema=arrow_schema(table)))
+    records = [dict(zip(table.names, (day, *row), strict=True)) for row in rows]
+    draft.arrow(SCORES[table.name], pa.Table.from_pylist(records, schema=arrow_schema(table)))

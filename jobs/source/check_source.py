@@ -108,7 +108,7 @@ def _table(lake: Lake, settings: Settings, clean: Manifest, name: str) -> tuple[
     ]
     faults = []
     examples = _examples(lake, clean, name)
-    for rule, count in sorted(by_rule.items(), key=lambda each: -each[1]):
+    for rule, count in sorted(by_rule.items(), key=lambda entry: -entry[1]):
         lines.append(f"    {count:,} by {rule}{examples.get(rule, '')}")
     limit = source.tables[name].max_rejected
     if rejected > limit * max(1, came):
@@ -136,14 +136,14 @@ def _examples(lake: Lake, clean: Manifest, name: str) -> dict[str, str]:
     table = f"quarantine/{name}"
     if table not in clean.tables or not clean.tables[table].rows:
         return {}
-    found: dict[str, list[str]] = {}
+    examples: dict[str, list[str]] = {}
     for row in lake.arrow(table, _day(clean), ["rule", "_file", "_row", "raw"]).to_pylist():
-        shown = found.setdefault(row["rule"], [])
+        shown = examples.setdefault(row["rule"], [])
         if len(shown) < EXAMPLES:
             held = json.loads(row["raw"]) if row["raw"] else {}
             values = ", ".join(f"{key}={str(value)[:40]!r}" for key, value in list(held.items())[:8])
             shown.append(f"{row['_file']} row {row['_row']}" + (f" ({values})" if values else ""))
-    return {rule: ", e.g. " + "; ".join(shown) for rule, shown in found.items()}
+    return {rule: ", e.g. " + "; ".join(shown) for rule, shown in examples.items()}
 
 
 def _written_money(lake: Lake, source: Source, clean: Manifest) -> Decimal | None:
@@ -206,8 +206,8 @@ def _offers(lake: Lake, settings: Settings, clean: Manifest) -> Iterator[str]:
     products = lake.arrow("clean/products", day, ["product_id", "product_type", "offerable", "department"])
     lines = lake.arrow("clean/order_lines", day, ["customer_id", "product_id"])
     joined = lines.join(products, "product_id", join_type="inner")
-    known = joined.num_rows / max(1, lines.num_rows)
-    yield f"{known:.0%} of the sample's lines are of a product in `products`"
+    known_share = joined.num_rows / max(1, lines.num_rows)
+    yield f"{known_share:.0%} of the sample's lines are of a product in `products`"
     joined = joined.filter(pc.and_kleene(joined["offerable"], pc.is_valid(joined["product_type"])))
     counted = (
         joined.group_by("product_type")
@@ -215,10 +215,10 @@ def _offers(lake: Lake, settings: Settings, clean: Manifest) -> Iterator[str]:
         .sort_by([("customer_id_count_distinct", "descending")])
     )
     types: list[dict[str, Any]] = counted.to_pylist()
-    enough = [each for each in types if each["customer_id_count_distinct"] >= least]
+    enough = [offer for offer in types if offer["customer_id_count_distinct"] >= least]
     yield f"{len(enough):,} of {len(types):,} product types have {least} buyers in the sample (min_buyers)"
-    for each in types[:5]:
-        yield f"  {each['product_type']}: {each['customer_id_count_distinct']:,} buyers"
+    for offer in types[:5]:
+        yield f"  {offer['product_type']}: {offer['customer_id_count_distinct']:,} buyers"
 
 
 def _lenient(source: Source, first: date) -> Source:

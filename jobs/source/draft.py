@@ -36,18 +36,18 @@ class Found:
         return table_of(self.look)
 
 
-def draft(name: str, found: list[Found], timezone: str, currency: str) -> str:
+def draft(name: str, exports: list[Found], timezone: str, currency: str) -> str:
     """Return the YAML of a source.
 
     Args:
         name: of the source.
-        found: its exports.
+        exports: its exports.
         timezone: IANA zone of the shop.
         currency: ISO 4217 code.
     """
-    days = sorted({day for export in found for day in export.days})
+    days = sorted({day for export in exports for day in export.days})
     lines = [
-        f"# Drafted from {len(found)} export(s) by their first rows. Read what is marked CHECK.",
+        f"# Drafted from {len(exports)} export(s) by their first rows. Read what is marked CHECK.",
         f"name: {name}",
         f"timezone: {timezone}           # CHECK: the zone of the business day",
         f"currency: {currency}                # CHECK",
@@ -56,7 +56,7 @@ def draft(name: str, found: list[Found], timezone: str, currency: str) -> str:
     ]
     if closed := _closed(days):
         lines.append(f"closed_weekdays: [{', '.join(closed)}]      # no file ever came on them")
-    consents = any(export.table == "consents" for export in found)
+    consents = any(export.table == "consents" for export in exports)
     lines += (
         ["consent: {recorded: true}"]
         if consents
@@ -67,25 +67,25 @@ def draft(name: str, found: list[Found], timezone: str, currency: str) -> str:
         ]
     )
     lines += ["", "exports:"]
-    for export in found:
+    for export in exports:
         lines += _export(export, timezone)
     lines += ["", "tables:"]
-    for export in found:
+    for export in exports:
         lines += _table(export)
     return "\n".join(lines) + "\n"
 
 
-def _export(found: Found, timezone: str) -> Iterator[str]:
-    look = found.look
-    yield f"  {found.name}:"
-    yield f'    path: "{found.path}"'
-    if not re.search(r"\.(csv|tsv|txt|jsonl|ndjson|json|parquet|xlsx)(\.gz|\.zip)?$", found.path):
+def _export(export: Found, timezone: str) -> Iterator[str]:
+    look = export.look
+    yield f"  {export.name}:"
+    yield f'    path: "{export.path}"'
+    if not re.search(r"\.(csv|tsv|txt|jsonl|ndjson|json|parquet|xlsx)(\.gz|\.zip)?$", export.path):
         yield f"    format: {look.format}"
-    if schedule := _schedule(found.days):
+    if schedule := _schedule(export.days):
         yield f"    schedule: {schedule}"
     if form := _dialect(look.csv):
         yield f"    csv: {{{form}}}"
-    if found.table is None:  # nothing is mapped, so that the contract has to be declared
+    if export.table is None:  # nothing is mapped, so that the contract has to be declared
         yield f"    columns: [{', '.join(_quoted(column.name) for column in look.columns)}]"
     if look.records:
         yield f"    records: {look.records}"
@@ -104,21 +104,21 @@ def _export(found: Found, timezone: str) -> Iterator[str]:
         yield "    # CHECK: day and month may be the other way round; no value of the sample decides"
 
 
-def _table(found: Found) -> Iterator[str]:
-    table, look = found.table, found.look
+def _table(export: Found) -> Iterator[str]:
+    table, look = export.table, export.look
     if table is None:
         names = ", ".join(column.name for column in look.columns[:12])
-        yield f"  # CHECK: {found.name} ({names}) seems to be none of the tables that are known;"
+        yield f"  # CHECK: {export.name} ({names}) seems to be none of the tables that are known;"
         yield "  # map it, or remove it from `exports`"
         return
     fill = roles(look, table)
     yield f"  {table}:"
     yield "    parts:"
-    yield f"      - export: {found.name}"
-    if table in ("customers", "products") and found.again:
+    yield f"      - export: {export.name}"
+    if table in ("customers", "products") and export.again:
         yield "        mode: snapshot             # each file holds all there are"
     if table == "order_lines":
-        yield from _conditions(found, fill)
+        yield from _conditions(export, fill)
     yield "        columns:"
     for canonical, text in _columns(table, fill, look):
         yield f"          {canonical}: {text}"
@@ -127,14 +127,14 @@ def _table(found: Found) -> Iterator[str]:
         yield f"    # seem personal: {', '.join(personal)}"
 
 
-def _conditions(found: Found, fill: dict[str, Column]) -> Iterator[str]:
+def _conditions(export: Found, fill: dict[str, Column]) -> Iterator[str]:
     """Yield what lines are left out: those taken back, and those of days to come."""
-    state, conditions = _state(found.look), []
+    state, conditions = _state(export.look), []
     if state:
         condition, column = state
         yield f"        # CHECK: states of the sample: {', '.join(sorted(set(column.values))[:STATES])}"
         conditions.append(f"not coalesce({condition}, false)")
-    if not found.days:  # the file may hold more than the night
+    if not export.days:  # the file may hold more than the night
         conditions.append(_today(fill["ordered_at"]))
     if conditions:
         yield f"        where: {_quoted(' and '.join(conditions))}"
@@ -239,7 +239,7 @@ def _dialect(form: Csv) -> str:
 
 def _hours(column: Column) -> str:
     """Say at which hours most and least happens, which shows whether the zone is right."""
-    hours = Counter(found.group(1) for value in column.values if (found := re.search(r"[ T](\d\d):", value)))
+    hours = Counter(match.group(1) for value in column.values if (match := re.search(r"[ T](\d\d):", value)))
     if len(hours) < 5:
         return "   # CHECK the zone: moments have no hour to judge by"
     most = ", ".join(f"{hour} h" for hour, _ in hours.most_common(3))

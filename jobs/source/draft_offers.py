@@ -14,9 +14,9 @@ from jobs.source.roles import roles
 LEVELS = {"department": "departments", "category": "categories", "product_type": "product_types"}
 
 
-def offers(found: list[Found]) -> str:
+def offers(exports: list[Found]) -> str:
     """Return offers.yml: sizes by the sample, margins and costs as assumptions to be set."""
-    customers = max((_customers(export.look) for export in found if export.table == "order_lines"), default=1000)
+    customers = max((_customers(export.look) for export in exports if export.table == "order_lines"), default=1000)
     least = max(5, min(50, customers // 40))
     return f"""# CHECK: margins, costs and discounts are assumptions until you set them.
 per_customer: 5
@@ -33,7 +33,7 @@ coupons:
 """
 
 
-def propensities(found: list[Found]) -> str:
+def propensities(exports: list[Found]) -> str:
     """Return propensities.yml: what any shop asks, and the largest groups of products."""
     text = """# What is asked of every customer; a few lines each.
 labels:
@@ -45,7 +45,7 @@ labels:
     title: buys for the first time
     kind: first_purchase
 """
-    groups = _groups(found)
+    groups = _groups(exports)
     if groups is None:
         return text
     level, names = groups
@@ -60,9 +60,9 @@ labels:
     return text
 
 
-def segments(found: list[Found]) -> str:
+def segments(exports: list[Found]) -> str:
     """Return segments.yml: families that need no knowledge of the shop, with limits by the sample's spend."""
-    half, upper = _spend(found)
+    half, upper = _spend(exports)
     return f"""bom: true
 delimiter: ","
 segments:
@@ -96,9 +96,9 @@ def _customers(look: Look) -> int:
     return buyer.distinct if buyer else 0
 
 
-def _groups(found: list[Found]) -> tuple[str, list[str]] | None:
+def _groups(exports: list[Found]) -> tuple[str, list[str]] | None:
     """Return a level of products with its largest groups."""
-    for export in found:
+    for export in exports:
         if export.table != "products":
             continue
         fill = roles(export.look, "products")
@@ -109,10 +109,10 @@ def _groups(found: list[Found]) -> tuple[str, list[str]] | None:
     return None
 
 
-def _spend(found: list[Found]) -> tuple[int, int]:
+def _spend(exports: list[Found]) -> tuple[int, int]:
     """Return median and upper quartile of what a customer of the sample spent; 100 and 200 where none is seen."""
     spent: dict[str, float] = defaultdict(float)
-    for export in found:
+    for export in exports:
         if export.table != "order_lines":
             continue
         fill = roles(export.look, "order_lines")

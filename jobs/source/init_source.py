@@ -46,18 +46,18 @@ def init(args: argparse.Namespace) -> int:
     target = Path(args.out)
     if target.exists() and any(target.iterdir()):
         raise ConfigError(f"{target} is not empty; give another folder by --out")
-    root, found = exports(args.paths)
+    root, found_exports = exports(args.paths)
     texts = {
-        f"sources/{args.name}.yml": draft(args.name, found, args.timezone, args.currency),
+        f"sources/{args.name}.yml": draft(args.name, found_exports, args.timezone, args.currency),
         "nbo.yml": NBO.replace("@ROOT@", str(root.resolve())).replace("@NAME@", args.name),
-        "offers.yml": offers(found),
-        "propensities.yml": propensities(found),
-        "segments.yml": segments(found),
+        "offers.yml": offers(found_exports),
+        "propensities.yml": propensities(found_exports),
+        "segments.yml": segments(found_exports),
     }
     for name, text in texts.items():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         (target / name).write_text(text, encoding="utf-8")
-    for export in found:
+    for export in found_exports:
         kind = export.table or "no table that is known"
         print(f"{export.path}: {len(export.look.columns)} columns, seems to be {kind}")
     print(f"drafted in {target}; read what is marked CHECK, then run `nbo source check --conf {target}/nbo.yml`")
@@ -83,29 +83,29 @@ def exports(paths: list[str]) -> tuple[Path, list[Found]]:
             groups[pattern].append((day, file))
     if not groups:
         raise ConfigError(f"no CSV, JSON, Parquet or Excel file is at {', '.join(paths)}")
-    found: list[Found] = []
+    found_exports: list[Found] = []
     for pattern, dated in groups.items():
         days = sorted({day for day, _ in dated if day})
-        newest = max(dated, key=lambda each: (each[0] or date.min, each[1].name))[1]
+        newest = max(dated, key=lambda entry: (entry[0] or date.min, entry[1].name))[1]
         try:
             seen = look(newest, format_of(pattern) or "csv")
         except DataError as fault:
             log.warning("%s; it is left out", fault)
             continue
         name = slug(Path(pattern.split("/")[-1].replace("{date", ".{date")))
-        taken = {export.name for export in found}
-        name = name if name not in taken else f"{name}_{len(found)}"
-        found.append(Found(name, pattern, days, seen, again=_holds_all(dated, days, seen)))
-    if not found:
+        taken = {export.name for export in found_exports}
+        name = name if name not in taken else f"{name}_{len(found_exports)}"
+        found_exports.append(Found(name, pattern, days, seen, again=_holds_all(dated, days, seen)))
+    if not found_exports:
         raise DataError("none of the files can be read; see the warnings")
-    return root, found
+    return root, found_exports
 
 
 def _holds_all(dated: list[tuple[date | None, Path]], days: list[date], newest: object) -> bool:
     """Return whether each file seems to hold all there are: the first has most of the newest's size."""
     if len(days) < 2:
         return True
-    sizes = [file.stat().st_size for _, file in sorted(dated, key=lambda each: each[0] or date.min)]
+    sizes = [file.stat().st_size for _, file in sorted(dated, key=lambda entry: entry[0] or date.min)]
     return sizes[0] > 0.5 * sizes[-1] and sizes[-1] >= 0.9 * max(sizes)
 
 

@@ -113,8 +113,8 @@ def look(path: Path, form: str) -> Look:
             names, rows = _rows(text, dialect)
         else:
             records, objects = _objects(text, form)
-            names = list(dict.fromkeys(key for each in objects for key in each))
-            rows = [[_plain(each.get(name)) for name in names] for each in objects]
+            names = list(dict.fromkeys(key for record in objects for key in record))
+            rows = [[_plain(record.get(name)) for name in names] for record in objects]
     rows = [row for row in rows if not _TOTAL.match(next((value for value in row if value.strip()), ""))]
     if not rows:
         raise DataError(f"{path.name}: holds no rows to look at")
@@ -186,8 +186,8 @@ def _objects(text: str, form: str) -> tuple[str | None, list[dict[str, Any]]]:
     decoder, records, place = json.JSONDecoder(), None, 0
     if form == "json":
         if text.lstrip().startswith("{"):
-            found = re.search(r'"((?:[^"\\]|\\.)*)"\s*:\s*\[\s*\{', text)
-            records, place = (found.group(1), found.end() - 1) if found else (None, len(text))
+            match = re.search(r'"((?:[^"\\]|\\.)*)"\s*:\s*\[\s*\{', text)
+            records, place = (match.group(1), match.end() - 1) if match else (None, len(text))
         else:
             place = text.find("[") + 1
     objects: list[dict[str, Any]] = []
@@ -263,10 +263,10 @@ def _number_form(columns: list[Column]) -> dict[str, str] | None:
     """Return how decimals and thousands are written, where it is not the plain way."""
     values = [value for column in columns if column.kind == "number" for value in column.values[:500]]
     if any(_COMMA.fullmatch(value) and len(value.rpartition(",")[2]) != 3 for value in values):
-        grouped = [found.group(1) for value in values if (found := _GROUPED.fullmatch(value)) and found.group(1) != ","]
+        grouped = [match.group(1) for value in values if (match := _GROUPED.fullmatch(value)) and match.group(1) != ","]
         thousands = Counter(" " if sign.isspace() else sign for sign in grouped).most_common(1)
         return {"decimal": ",", **({"thousands": thousands[0][0]} if thousands else {})}
     grouped = [
-        found.group(1) for value in values if (found := _GROUPED.fullmatch(value)) and found.group(1) in ",' \u00a0"
+        match.group(1) for value in values if (match := _GROUPED.fullmatch(value)) and match.group(1) in ",' \u00a0"
     ]
     return {"decimal": ".", "thousands": " " if grouped[0].isspace() else grouped[0]} if grouped else None

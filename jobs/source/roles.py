@@ -103,7 +103,7 @@ PERSONAL = re.compile(
 
 def roles(looked: Look, table: str) -> dict[str, Column]:
     """Return which column seems to fill which canonical one, of a table or of those that help to fill it."""
-    found: dict[str, Column] = {}
+    by_role: dict[str, Column] = {}
     taken: set[str] = set()
     for role, pattern in ROLES[table].items():
         fits = [
@@ -115,9 +115,9 @@ def roles(looked: Look, table: str) -> dict[str, Column]:
         ]
         if fits:
             most = max(len(column.values) for column in fits)
-            found[role] = max(fits, key=lambda column: (len(column.values) >= 0.9 * most, *_fitness(role, column)))
-            taken.add(found[role].name)
-    return found
+            by_role[role] = max(fits, key=lambda column: (len(column.values) >= 0.9 * most, *_fitness(role, column)))
+            taken.add(by_role[role].name)
+    return by_role
 
 
 def _fitness(role: str, column: Column) -> tuple[bool, ...]:

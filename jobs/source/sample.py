@@ -53,17 +53,17 @@ def copy_sample(settings: Settings, day: date, rows: int, target: Path) -> tuple
         if export.path is None:
             taken[name] = f"the query on the database of {export.database.url if export.database else ''}"
             continue
-        found, on = _newest(root, export, day)
-        if not found:
+        files, on = _newest(root, export, day)
+        if not files:
             taken[name] = "NO FILE: none matches " + export.path
             continue
         cut = 0
-        for path in found:
+        for path in files:
             copy = target / path.relative_to(root)
             copy.parent.mkdir(parents=True, exist_ok=True)
             cut += _copy(path, export, rows, copy)
         first = min(first, on)
-        names = ", ".join(str(path.relative_to(root)) for path in found[:3])
+        names = ", ".join(str(path.relative_to(root)) for path in files[:3])
         taken[name] = names + (f", the first {rows:,} lines" if cut else "")
     return first, taken
 
@@ -71,9 +71,9 @@ def copy_sample(settings: Settings, day: date, rows: int, target: Path) -> tuple
 def _newest(root: Path, export: Export, day: date) -> tuple[list[Path], date]:
     for back in range(PAST if export.dated else 1):
         on = day - timedelta(days=back)
-        found = sorted(path for path in root.glob(export.pattern(on)) if path.is_file())
-        if found:
-            return found, on
+        paths = sorted(path for path in root.glob(export.pattern(on)) if path.is_file())
+        if paths:
+            return paths, on
     return [], day
 
 

@@ -113,6 +113,6 @@ def same(one: Any, other: Any) -> bool:
             one.flatten(), other.flatten()
         )
     if pa.types.is_floating(one.type):
-        here, there = (each.to_numpy(zero_copy_only=False) for each in (one, other))
+        here, there = (column.to_numpy(zero_copy_only=False) for column in (one, other))
         return bool(np.allclose(here, there, rtol=_RELATIVE, atol=_ABSOLUTE, equal_nan=True))
     return bool(one.equals(other))

@@ -50,8 +50,8 @@ def comparison(
     from training.evaluation.comparison import summary
 
     frames = {}
-    for method, found in judged.items():
-        for part, frame in (found.slices or {"all": found.each.to_frame(metric)}).items():
+    for method, evaluation in judged.items():
+        for part, frame in (evaluation.slices or {"all": evaluation.each.to_frame(metric)}).items():
             frames[f"{method}/{part}"] = frame[[name for name in frame if name in (*_METRICS, metric)]]
     rows = summary(frames, rounds, seed).rename(columns={"model": "method"})
     more = [*_shown(judged), *([] if recall is None else _recalled(recall))]
@@ -61,9 +61,9 @@ def comparison(
 def _shown(judged: Mapping[str, Evaluation]) -> list[tuple[Any, ...]]:
     """Return what the methods show that rank; an interval's coverage is another figure of that name."""
     return [
-        (method, next(iter(found.slices), "all"), name, found.metrics[name], np.nan, np.nan, len(found.each))
-        for method, found in judged.items()
-        if found.metrics.keys() >= set(SHOWN)
+        (method, next(iter(evaluation.slices), "all"), name, evaluation.metrics[name], np.nan, np.nan, len(evaluation.each))
+        for method, evaluation in judged.items()
+        if evaluation.metrics.keys() >= set(SHOWN)
         for name in SHOWN
     ]
 
@@ -105,8 +105,8 @@ def comparisons(registry: Registry, names: list[str], day: date) -> pa.Table:
     """Return the rows of ``MODEL_COMPARISON``: for each model, what its newest run up to ``day`` compared."""
     rows: list[dict[str, Any]] = []
     for name in names:
-        known = [each for each in registry.versions(name) if each.trained_through <= day]
-        runs = [each.run_id for each in sorted(known, key=lambda each: (each.trained_through, int(each.number)))]
+        earlier = [version for version in registry.versions(name) if version.trained_through <= day]
+        runs = [version.run_id for version in sorted(earlier, key=lambda version: (version.trained_through, int(version.number)))]
         frame = registry.table(runs[-1], TABLE) if runs else None
         if frame is not None:
             rows += [

@@ -46,11 +46,11 @@ def pins(settings: Settings, models: Registry, names: list[str], day: date) -> d
     Raises:
         DataError: the files of a champion are gone.
     """
-    found = {}
+    pinned = {}
     for key, version in _pinned(models, names, day).items():
         folder = local_folder(settings, models, version)
         tags = version.tags
-        found[key] = {
+        pinned[key] = {
             "uri": str(folder),
             "sha256": version.sha256,
             "version": version.number,
@@ -65,20 +65,20 @@ def pins(settings: Settings, models: Registry, names: list[str], day: date) -> d
             "metrics": _figures(tags, "metrics"),
             "baseline_metrics": _figures(tags, "baseline_metrics"),
         }
-    return found
+    return pinned
 
 
 def _pinned(models: Registry, names: list[str], day: date) -> dict[str, Version]:
-    found = {}
+    pinned = {}
     for name in names:
         champion = models.champion(name, day)
         if champion is None:
             continue
-        found[name] = champion
+        pinned[name] = champion
         challenger = models.challenger(name, day) if champion.tags.get("is_baseline") else None
         if challenger is not None and challenger.sha256 != champion.sha256:
-            found[registry.CHALLENGER_OF.format(name)] = challenger
-    return found
+            pinned[registry.CHALLENGER_OF.format(name)] = challenger
+    return pinned
 
 
 def still_pinned(settings: Settings, models: Registry, manifest: Manifest, day: date) -> bool:
@@ -88,7 +88,7 @@ def still_pinned(settings: Settings, models: Registry, manifest: Manifest, day: 
     """
     before = manifest.facts.get("pins", {})
     now = _pinned(models, [name for name in before if ":" not in name], day)
-    same = {key: pin["sha256"] for key, pin in before.items()} == {key: each.sha256 for key, each in now.items()}
+    same = {key: pin["sha256"] for key, pin in before.items()} == {key: version.sha256 for key, version in now.items()}
     folders = {key: folder_of(settings, key.split(":")[0], pin["sha256"]) for key, pin in before.items()}
     return same and all(pin["uri"] == str(folders[key]) and folders[key].is_dir() for key, pin in before.items())
 

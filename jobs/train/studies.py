@@ -69,8 +69,8 @@ def studies(
         return {}
     rules = [row for kpi in _kpis(settings, sets, frames, built) for row in _rules(kpi, settings, sets, day)]
     verdicts = list(_verdicts(settings, sets, frames, day))
-    found = {"kpi_rules": rules, "uplift_verdicts": verdicts}
-    return {name: pa.Table.from_pylist(rows, schema=arrow_schema(STUDIES[name])) for name, rows in found.items()}
+    tables = {"kpi_rules": rules, "uplift_verdicts": verdicts}
+    return {name: pa.Table.from_pylist(rows, schema=arrow_schema(STUDIES[name])) for name, rows in tables.items()}
 
 
 # --- causes
@@ -108,12 +108,12 @@ def _kpis(settings: Settings, sets: StoredSets, frames: WideFrames, built: set[s
 def _rules(kpi: Kpi, settings: Settings, sets: StoredSets, day: date) -> Iterator[dict[str, Any]]:
     """Yield a row per rule of one outcome."""
     counts = [(frame[LABEL].sum(), (~frame[LABEL]).sum()) for frame in (kpi.fitted, kpi.check)]
-    if min(min(each) for each in counts) < _LEAST:
+    if min(min(count) for count in counts) < _LEAST:
         log.warning("no rules on %s: too few customers with or without it", kpi.name)
         return
-    found: Rules | None = rule_tree(kpi.fitted, kpi.check, kpi.inputs, LABEL, RuleConfig(seed=settings.models.seed))
-    titles = {each.label: each.title for each in settings.propensities.labels}
-    for rank, rule in enumerate(found.rules if found else (), 1):
+    result: Rules | None = rule_tree(kpi.fitted, kpi.check, kpi.inputs, LABEL, RuleConfig(seed=settings.models.seed))
+    titles = {label.label: label.title for label in settings.propensities.labels}
+    for rank, rule in enumerate(result.rules if result else (), 1):
         yield {
             "ds": day,
             "kpi": kpi.name,
@@ -122,14 +122,14 @@ def _rules(kpi: Kpi, settings: Settings, sets: StoredSets, day: date) -> Iterato
             "rule": sentence(rule, kpi.name, titles),
             "customers": rule.checked_rows,
             "rate": rule.rate,
-            "base_rate": found.base_rate,  # type: ignore[union-attr]
+            "base_rate": result.base_rate,  # type: ignore[union-attr]
             "check_rate": _known(rule.checked.value),
             "check_low": _known(rule.checked.low),
             "check_high": _known(rule.checked.high),
-            "check_base_rate": found.checked_base_rate,  # type: ignore[union-attr]
+            "check_base_rate": result.checked_base_rate,  # type: ignore[union-attr]
             "held": rule.held,
-            "first_question": subject(found.first, kpi.name, titles),  # type: ignore[union-attr]
-            "stability": found.stability,  # type: ignore[union-attr]
+            "first_question": subject(result.first, kpi.name, titles),  # type: ignore[union-attr]
+            "stability": result.stability,  # type: ignore[union-attr]
             "checked_from": sets.windows.gate,
         }
 
@@ -159,10 +159,10 @@ def _verdicts(settings: Settings, sets: StoredSets, frames: WideFrames, day: dat
             rows = (arm == 1) | (frame["customer_id"].isin(held_back).to_numpy() if held_back else True)
             x = frame[[*SERIES_INPUTS, *PROFILE_INPUTS]].to_numpy(dtype="float64", na_value=np.nan)
             happened, spent = frame["returned"].to_numpy(dtype=int), frame["spend_84"].to_numpy(dtype="float64")
-            for found in uplift_study.study(
+            for finding in uplift_study.study(
                 x[rows], arm[rows], happened[rows], bool(held_back), spent[rows], settings.models.seed
             ):
-                yield _verdict(day, str(treatment), outcome, found, as_of, int(np.sum(rows)), int(arm[rows].sum()))
+                yield _verdict(day, str(treatment), outcome, finding, as_of, int(np.sum(rows)), int(arm[rows].sum()))
             break
 
 
@@ -187,12 +187,12 @@ def _verdict(
     day: date,
     treatment: str,
     outcome: str,
-    found: uplift_study.Finding,
+    finding: uplift_study.Finding,
     as_of: date | None = None,
     customers: int | None = None,
     treated: int | None = None,
 ) -> dict[str, Any]:
-    figures = {"effect": found.effect, "uplift_30": found.uplift, "qini": found.qini}
+    figures = {"effect": finding.effect, "uplift_30": finding.uplift, "qini": finding.qini}
     row: dict[str, Any] = {}
     for name, interval in figures.items():
         row |= {
@@ -204,14 +204,14 @@ def _verdict(
         "ds": day,
         "treatment": treatment,
         "outcome": outcome,
-        "method": found.method,
-        "design": found.design,
+        "method": finding.method,
+        "design": finding.design,
         "customers": customers,
         "treated": treated,
-        "overlap_roc_auc": _known(found.arms.roc_auc),
-        "outside": _known(found.arms.outside),
-        "verdict": found.verdict,
-        "caveat": found.caveat,
+        "overlap_roc_auc": _known(finding.arms.roc_auc),
+        "outside": _known(finding.arms.outside),
+        "verdict": finding.verdict,
+        "caveat": finding.caveat,
         "as_of": as_of,
     }
 

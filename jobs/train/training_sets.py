@@ -154,8 +154,8 @@ def _write_window(source: SetSource, as_of: date, sets: set[str]) -> None:
         for done in [pool.submit(parts[name]) for name in sorted(sets)]:
             done.result()
     if as_of == source.windows.training[0]:  # what is a characteristic is settled before validation begins
-        known = product_types(orders, products, night, models.characteristic_min_buyers)
-        source.write(known.select("product_type", "popularity_28"), "types", as_of)
+        types = product_types(orders, products, night, models.characteristic_min_buyers)
+        source.write(types.select("product_type", "popularity_28"), "types", as_of)
     for frame in (who, liking, *kept):
         frame.unpersist()
 

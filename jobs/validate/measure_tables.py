@@ -64,13 +64,13 @@ def _months_of_keys(lake: Lake, engine: duckdb.DuckDBPyConnection, table: Table,
     engine.execute(
         f"create temp table came as select distinct {key} from mapped where _out is distinct from '{DROPPED}'"
     )
-    found = set()
+    months = set()
     for month in sorted({file.part for file in base if file.part}):
         engine.register("month", lake.arrow_files(tuple(file for file in base if file.part == month)))
         if _one(engine, f"select 1 from month semi join came using ({key}) limit 1"):
-            found.add(month)
+            months.add(month)
         engine.unregister("month")
-    return found
+    return months
 
 
 def keys_twice(lake: Lake, staged: Staged, version: TableVersion) -> int:
@@ -105,15 +105,15 @@ def known_values(lake: Lake, staged: Staged | None, files: tuple[File, ...], col
         files: of the clean table that they are merged into.
         column: a column of text.
     """
-    name, found = _name(column), set()
+    name, values = _name(column), set()
     if staged is not None:
         with engine_of(lake, staged) as engine:
-            found |= {row[0] for row in engine.execute(f"select distinct {name} from accepted").fetchall()}
+            values |= {row[0] for row in engine.execute(f"select distinct {name} from accepted").fetchall()}
     if files:
         with duckdb.connect() as engine:
             engine.register("merged", lake.arrow_files(files))
-            found |= {row[0] for row in engine.execute(f"select distinct {name} from merged").fetchall()}
-    return sorted(found - {None})
+            values |= {row[0] for row in engine.execute(f"select distinct {name} from merged").fetchall()}
+    return sorted(values - {None})
 
 
 def newest_day(lake: Lake, table: Table, version: TableVersion) -> date | None:

@@ -106,8 +106,8 @@ def stage_rows(session: SparkSession, source: Source, lake: Lake, raw: Manifest,
     lenient.conf.set("spark.sql.session.timeZone", "UTC")
     mapper = _Mapper(lenient, source, lake, raw)
     with ThreadPoolExecutor(JOBS) as pool:
-        found = list(pool.map(lambda name: mapper.map(CANONICAL[name], draft), source.tables))
-    return {staged.table.name: staged for staged in found if staged.rows or staged.malformed or staged.out}
+        mapped = list(pool.map(lambda name: mapper.map(CANONICAL[name], draft), source.tables))
+    return {staged.table.name: staged for staged in mapped if staged.rows or staged.malformed or staged.out}
 
 
 def check_rows(

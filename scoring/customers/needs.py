@@ -137,10 +137,10 @@ def needs_met(affinity: pads.Dataset | pa.Table, books: Books, keys: np.ndarray)
     with duckdb.connect() as engine:
         for name, table in (("affinity", affinity), ("places", places), ("needs", books.needs), ("links", books.links)):
             engine.register(name, table)
-        found = engine.sql("""
+        needs = engine.sql("""
             with numbered as (select need_id, row_number() over (order by need_id) - 1 as number from needs)
             select distinct place, number from affinity join places using (customer_id)
             join links on links.characteristic = affinity.product_type join numbered using (need_id)
             where baskets_84 > 0""").fetchnumpy()
-    cells = np.ones(len(found["place"]), dtype="float32"), (found["place"], found["number"])
+    cells = np.ones(len(needs["place"]), dtype="float32"), (needs["place"], needs["number"])
     return sparse.csr_matrix(cells, shape=(len(keys), books.needs.num_rows))

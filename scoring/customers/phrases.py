@@ -41,10 +41,10 @@ def phrases(name: str, values: np.ndarray, own: str, titles: dict[str, str]) -> 
     ['leans to DELI 2.5 times as much as others', 'buys nothing of DELI']
     """
     unknown = f"{name.removeprefix(f'{own}:').replace('_', ' ')} unknown"
-    found = in_words(*wording(name, own, titles), values, unknown)
+    phrase = in_words(*wording(name, own, titles), values, unknown)
     if name.startswith(LIKES):
-        found[values == 0] = f"buys nothing of {name.removeprefix(LIKES)}"
-    return found
+        phrase[values == 0] = f"buys nothing of {name.removeprefix(LIKES)}"
+    return phrase
 
 
 def wording(name: str, own: str, titles: dict[str, str]) -> tuple[str, str]:

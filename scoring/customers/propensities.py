@@ -66,7 +66,7 @@ def propensity_inputs(
         .join(liked_departments(profile), "customer_id", "left")
         .join(lists, "customer_id", "left")
     )
-    attributes = [each for each in asked if is_recorded(each)]
+    attributes = [label for label in asked if is_recorded(label)]
     if attributes and customers is not None:
         rows = rows.join(recorded(customers, attributes), "customer_id", "left")
     return rows
@@ -92,7 +92,7 @@ def propensities(
         ``CUSTOMER_PROPENSITIES``.
     """
     packed = {label: (model.files, name) for label, (model, name) in models.items()}
-    labels = [each for each in asked if each.label in packed]
+    labels = [label for label in asked if label.label in packed]
     schema = struct(CUSTOMER_PROPENSITIES)
 
     def apply(batches: Batches) -> Batches:
@@ -103,14 +103,14 @@ def propensities(
     return rows.mapInArrow(apply, schema)
 
 
-def likely_labels(found: DataFrame) -> DataFrame:
+def likely_labels(scores: DataFrame) -> DataFrame:
     """Return ``customer_id`` and ``likely``: the labels in whose band ``high`` a customer is, joined by ``;``.
 
     Args:
-        found: ``CUSTOMER_PROPENSITIES``.
+        scores: ``CUSTOMER_PROPENSITIES``.
     """
     labels = F.concat_ws(";", F.sort_array(F.collect_list("label"))).alias("likely")
-    return found.where("band = 'high'").groupBy("customer_id").agg(labels)
+    return scores.where("band = 'high'").groupBy("customer_id").agg(labels)
 
 
 def score_batch(
@@ -122,26 +122,26 @@ def score_batch(
 ) -> pa.RecordBatch:
     """Score a batch of customers; see :func:`propensities`."""
     frame = _frame(batch, models, asked)
-    titles = {each.label: each.title for each in asked}
+    titles = {label.label: label.title for label in asked}
     found: dict[str, list[Any]] = {name: [] for name in (*_TEXTS, *_NUMBERS)}
-    for each in asked:
-        model, name = models[each.label]
-        kept = eligible(frame, each)
-        if f"recorded:{each.label}" in frame:
-            kept = kept & frame[f"recorded:{each.label}"].isna().to_numpy()
+    for label in asked:
+        model, name = models[label.label]
+        kept = eligible(frame, label)
+        if f"recorded:{label.label}" in frame:
+            kept = kept & frame[f"recorded:{label.label}"].isna().to_numpy()
         rows = frame[kept]
         score = np.asarray(model.predict(rows), dtype="float64")
-        amount = isinstance(each, Amount)
+        amount = isinstance(label, Amount)
         probability = np.round(chance_of_any(model, score) if amount else score, PLACES)
         # what stands on a border is below it: a model that tells nobody apart names nobody
         band = np.searchsorted(np.round(model.meta.extra["bands"], PLACES), np.round(score, PLACES), side="left")
         columns = {
             "customer_id": rows["customer_id"].to_numpy(dtype=object),
-            "label": np.full(len(rows), each.label, dtype=object),
+            "label": np.full(len(rows), label.label, dtype=object),
             "band": BANDS[band],
-            "reasons": reasons(rows, model, each.label, titles),
+            "reasons": reasons(rows, model, label.label, titles),
             "model": np.full(len(rows), name, dtype=object),
-            "standing": np.full(len(rows), standing[each.label], dtype=object),
+            "standing": np.full(len(rows), standing[label.label], dtype=object),
             "probability": probability,
             "expected": np.round(score, PLACES) if amount else np.full(len(rows), np.nan),
         }
@@ -181,7 +181,7 @@ def _frame(batch: pa.RecordBatch, models: Mapping[str, tuple[Model, str]], asked
         }
     )
     needed = {name.split(":")[0] for model, _ in models.values() for name in model.meta.inputs if ":" in name}
-    scoped = {each.label for each in asked if isinstance(each, Purchase | Amount) and each.scope is not None}
+    scoped = {label.label for label in asked if isinstance(label, Purchase | Amount) and label.scope is not None}
     labels = sorted((needed - {LIKES.removesuffix(":")}) | scoped)
     structs: Any = batch.column("history")
     row = pc.list_parent_indices(structs).to_numpy(zero_copy_only=False)

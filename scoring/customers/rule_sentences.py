@@ -27,7 +27,7 @@ def sentence(rule: TreeRule, label: str = "", titles: dict[str, str] | None = No
     >>> sentence(TreeRule((away, few), 1, 0.5, 1, None, True))
     'last basket more than 20 days ago and at most 2 baskets in the last 84 days'
     """
-    return " and ".join(_words(each, label, titles or {}) for each in rule.conditions) or "all customers"
+    return " and ".join(_words(condition, label, titles or {}) for condition in rule.conditions) or "all customers"
 
 
 def subject(column: str, label: str = "", titles: dict[str, str] | None = None) -> str:
@@ -43,7 +43,7 @@ def subject(column: str, label: str = "", titles: dict[str, str] | None = None) 
 def _words(condition: Condition, label: str, titles: dict[str, str]) -> str:
     text, form = wording(condition.column, label, titles)
     plain = condition.column.split(":")[-1]
-    known, unknown = (
+    when_known, unknown = (
         _OWN_KNOWN
         if ":" in condition.column and plain == "recency_days"
         else _WORDS_KNOWN.get(plain, (f"{plain.replace('_', ' ')} known", f"{plain.replace('_', ' ')} unknown"))
@@ -51,7 +51,7 @@ def _words(condition: Condition, label: str, titles: dict[str, str]) -> str:
     if condition.high < _KNOWN:
         return unknown
     if _KNOWN > condition.low > -math.inf and math.isinf(condition.high):
-        return known
+        return when_known
     low = -math.inf if condition.low < _KNOWN else condition.low
     before, after = text.split("{}")
     return f"{before}{_borders(low, condition.high, form)}{after}"

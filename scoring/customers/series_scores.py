@@ -75,15 +75,15 @@ def _columns(spec: ModelSpec, scores: Scores, frame: pd.DataFrame) -> dict[str, 
     given = {*scores.numbers, *scores.drivers}
     if unknown := given - {column.name for column in spec.columns}:
         raise DataError(f"model {spec.name} scores {sorted(unknown)}, which it does not declare; add them to its spec")
-    found: dict[str, pa.Array] = {}
+    columns: dict[str, pa.Array] = {}
     for column in spec.columns:
         if column.name in scores.numbers:
-            found[column.name] = pa.array(scores.numbers[column.name], pa.float64(), from_pandas=True)
+            columns[column.name] = pa.array(scores.numbers[column.name], pa.float64(), from_pandas=True)
         elif column.name in scores.drivers:
-            found[column.name] = _words(scores.drivers[column.name], scores.scored, frame)
+            columns[column.name] = _words(scores.drivers[column.name], scores.scored, frame)
         else:
-            found[column.name] = pa.array([None] * len(frame), _ARROW[column.type])
-    return found
+            columns[column.name] = pa.array([None] * len(frame), _ARROW[column.type])
+    return columns
 
 
 def _words(names: np.ndarray, scored: np.ndarray | None, frame: pd.DataFrame) -> pa.Array:

@@ -76,8 +76,8 @@ def _of_whom_they_may_mean(strays: DataFrame, customers: DataFrame) -> DataFrame
     strays = strays.withColumn("_means", means).drop("customer_id")
     keys = F.array_distinct(F.array_append(_roundings(written), loose(written)))
     may = customers.select("customer_id", F.explode(keys).alias("_means"))
-    found = strays.join(may, "_means")
-    return found.select("customer_id", "channel", "purpose", "granted", "changed_at")
+    matched = strays.join(may, "_means")
+    return matched.select("customer_id", "channel", "purpose", "granted", "changed_at")
 
 
 def _rounded(written: Column) -> Column:

@@ -110,14 +110,14 @@ def look_alikes(
     for one in config:
         is_seed = np.zeros(len(keys), dtype=bool)
         is_seed[by_slug[one.seed] if one.seed in by_slug else picked(one, one.seed, scores, keys)] = True
-        known = np.zeros(len(keys), dtype=bool)
-        known[picked(one, one.known, scores, keys)] = True
+        can_be_compared = np.zeros(len(keys), dtype=bool)
+        can_be_compared[picked(one, one.known, scores, keys)] = True
         try:
-            likeness = similarity(compared, is_seed, known, fit)
+            likeness = similarity(compared, is_seed, can_be_compared, fit)
         except ValueError as why:
             extended.skipped[one.slug] = str(why)
             continue
-        extended.curves[one.slug] = curve(likeness, is_seed, known)
+        extended.curves[one.slug] = curve(likeness, is_seed, can_be_compared)
         if not beats_chance(extended.curves[one.slug]):
             extended.skipped[one.slug] = "hidden members of the seed are ranked no better than at random"
             continue

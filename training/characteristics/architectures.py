@@ -80,17 +80,17 @@ def study(
         checkpoint: where a killed training goes on from.
         changes: name -> what is changed of ``config``.
     """
-    configs = {STANDING: config, **{name: changed(config, each) for name, each in changes.items()}}
+    configs = {STANDING: config, **{name: changed(config, change) for name, change in changes.items()}}
     fits: dict[str, FirstFit] = {}
     seconds: dict[str, float] = {}
-    for name, each in configs.items():
+    for name, settings in configs.items():
         started = time.process_time()
         kept = checkpoint and replace(checkpoint, name=f"{checkpoint.name}-{len(fits)}")
-        fits[name] = first_fit(given, each, kept)
+        fits[name] = first_fit(given, settings, kept)
         seconds[name] = time.process_time() - started
         log.info("architecture %s: %d epoch(s), %.1f CPU s", name, fits[name].epochs, seconds[name])
     table = compared(fits, given.validation, rounds, config.training.seed)
-    table["epochs"] = [each.epochs for each in fits.values()]
+    table["epochs"] = [fit.epochs for fit in fits.values()]
     table["cpu_seconds"] = list(seconds.values())
     beyond = (table["gain_low"] > 0) & ~(table["discovery_gain_high"] < 0)
     best = table["ndcg_all"].where(beyond).idxmax() if beyond.any() else 0
@@ -120,8 +120,8 @@ def compared(fits: Mapping[str, FirstFit], window: pd.DataFrame, rounds: int, se
     """
     truth = truth_of(window)
     slices = {
-        name: slices_of(window, truth, np.asarray(each.model.meta.outputs), each.model.predict(window))
-        for name, each in fits.items()
+        name: slices_of(window, truth, np.asarray(fit.model.meta.outputs), fit.model.predict(window))
+        for name, fit in fits.items()
     }
     first, rows = next(iter(slices.values())), []
     for name, parts in slices.items():
@@ -130,8 +130,8 @@ def compared(fits: Mapping[str, FirstFit], window: pd.DataFrame, rounds: int, se
         for what, part in (("gain", "all"), ("discovery_gain", "discoveries")):
             values = (np.nan, np.nan, np.nan)
             if len(parts[part]):
-                found = paired_bootstrap(parts[part]["ndcg"], first[part]["ndcg"], rounds, seed)
-                values = found.value, found.low, found.high
+                difference = paired_bootstrap(parts[part]["ndcg"], first[part]["ndcg"], rounds, seed)
+                values = difference.value, difference.low, difference.high
             row |= dict(zip((what, f"{what}_low", f"{what}_high"), values, strict=True))
         rows.append(row)
     return pd.DataFrame(rows)

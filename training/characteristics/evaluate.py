@@ -59,12 +59,12 @@ def judge(model: Model, gate: pd.DataFrame, dictionary: Sequence[str], rival: Mo
         unknown = np.repeat(version.predict(as_first_contacts(gate.head(1))), len(gate), axis=0)
         cold = ranking_metrics(top_ranks(gate["customer_id"].to_numpy(), outputs, unknown, K), truth, K)
         figures[f"ndcg_at_{K}_as_first_contact{name}"] = float(cold["ndcg"].mean())
-    each = slices["all"]
-    stages = gate.set_index("customer_id")[STAGE].reindex(each.index)
-    slices |= {name: each[(stages == name).to_numpy()] for name in STAGES if (stages == name).any()}
-    found = slices["discoveries"]["ndcg"]
-    guards = {"NDCG of discoveries": found} if len(found) else {}
-    return Evaluation(each["ndcg"], figures, probability, happened, slices, guards)
+    overall = slices["all"]
+    stages = gate.set_index("customer_id")[STAGE].reindex(overall.index)
+    slices |= {name: overall[(stages == name).to_numpy()] for name in STAGES if (stages == name).any()}
+    ndcg = slices["discoveries"]["ndcg"]
+    guards = {"NDCG of discoveries": ndcg} if len(ndcg) else {}
+    return Evaluation(overall["ndcg"], figures, probability, happened, slices, guards)
 
 
 def slices_of(

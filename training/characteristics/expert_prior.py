@@ -21,14 +21,14 @@ _EVIDENCE = 2.0
 
 def prior_matrix(rules: Sequence[PriorRule], dictionary: Sequence[str]) -> np.ndarray:
     """Return what the rules add to the log-odds of each characteristic in each stage (3, l); rules add up."""
-    found = np.zeros((len(STAGES), len(dictionary)))
+    matrix = np.zeros((len(STAGES), len(dictionary)))
     names = pd.Series(list(dictionary), dtype=str)
     for rule in rules:
         hit = names.str.fullmatch(rule.characteristic).to_numpy(dtype=bool)
         for number, name in enumerate(STAGES):
             if rule.stage in (name, "any"):
-                found[number, hit] += rule.log_odds
-    return found
+                matrix[number, hit] += rule.log_odds
+    return matrix
 
 
 def prior_log_odds(matrix: np.ndarray, stages: pd.Series, baskets: np.ndarray) -> np.ndarray:
@@ -41,5 +41,5 @@ def prior_log_odds(matrix: np.ndarray, stages: pd.Series, baskets: np.ndarray) -
     """
     place = pd.Index(STAGES).get_indexer(pd.Index(stages))
     weight = _EVIDENCE / (_EVIDENCE + np.nan_to_num(baskets))
-    found: np.ndarray = matrix[np.maximum(place, 0)] * weight[:, None]
-    return found
+    log_odds: np.ndarray = matrix[np.maximum(place, 0)] * weight[:, None]
+    return log_odds

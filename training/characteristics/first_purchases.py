@@ -29,8 +29,8 @@ _ROWS = 1000
 def buyers_log_odds(bought: sparse.csr_matrix) -> np.ndarray:
     """Return the log-odds of the share of customers who buy each characteristic (l,); ``bought`` is (n, l) of ones."""
     size, buyers = bought.shape[0], np.asarray(bought.sum(axis=0)).ravel()
-    found: np.ndarray = np.log((buyers + 1) / (size - buyers + 1))
-    return found
+    log_odds: np.ndarray = np.log((buyers + 1) / (size - buyers + 1))
+    return log_odds
 
 
 def first_time_log_odds(owned: sparse.csr_matrix, bought: sparse.csr_matrix) -> np.ndarray:
@@ -63,8 +63,8 @@ def item_factors(owned: sparse.csr_matrix, seed: int) -> tuple[np.ndarray, np.nd
     """
     size = owned.shape[1]
     kept = np.sort(np.argsort(-np.asarray(owned.sum(axis=0)).ravel(), kind="stable")[:_MOST_ITEMS])
-    known = owned[:, kept]
-    weights = ease_weights((known.T @ known).toarray(), PENALTY)
+    kept_columns = owned[:, kept]
+    weights = ease_weights((kept_columns.T @ kept_columns).toarray(), PENALTY)
     left, strength, right = randomized_svd(weights, min(_RANK, len(kept)), random_state=seed)
     whole = np.zeros((size, len(strength)), dtype="float32"), np.zeros((len(strength), size), dtype="float32")
     whole[0][kept], whole[1][:, kept] = left * strength, right

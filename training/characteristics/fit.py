@@ -152,7 +152,7 @@ def lessons(
         return Rows(encode(frame, NUMBERS, categories, dictionary), bought)
 
     past, both = rows(train), rows(pd.concat([train, validation], ignore_index=True))
-    begun = [logistic(each, alone, seed) for each in (past, both)]
+    begun = [logistic(window, alone, seed) for window in (past, both)]
     return Lessons(tuple(dictionary), categories, past, rows(validation), both, validation, *begun)
 
 

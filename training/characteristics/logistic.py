@@ -69,10 +69,10 @@ class _Losses:
         return shared, _PENALTY * (self.own.var(axis=1).astype("float64") + _TINY)
 
     def log_odds(self, shared: np.ndarray, own: np.ndarray) -> np.ndarray:
-        found = self.inputs @ shared.astype("float32")
+        result = self.inputs @ shared.astype("float32")
         for part, weight in zip(self.own, own.astype("float32"), strict=True):
-            found += part * weight
-        return found
+            result += part * weight
+        return result
 
     def at(self, shared: np.ndarray, own: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """Return the loss with these weights (m, l) and (4, l), and its gradients by them."""
@@ -82,7 +82,7 @@ class _Losses:
         wrong = np.where(odds > 0, 1, small) / (1 + small) - self.truth
         away = shared, own - self.centre
         held = [penalty * weight for penalty, weight in zip(self.penalties, away, strict=True)]
-        loss += 0.5 * sum((each * weight).sum() for each, weight in zip(held, away, strict=True))
+        loss += 0.5 * sum((coefficients * weight).sum() for coefficients, weight in zip(held, away, strict=True))
         by_own = np.stack([(part * wrong).sum(axis=0) for part in self.own])
         return float(loss), self.inputs.T @ wrong + held[0], by_own + held[1]
 

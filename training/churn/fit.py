@@ -80,16 +80,16 @@ def settle(
         config: penalties and sizes.
         last: models that are fitted again already, by their family.
     """
-    curves = {f"{e.model.meta.family}/{name}": each for e in fitted for name, each in e.curves.items()}
+    curves = {f"{e.model.meta.family}/{name}": curve for e in fitted for name, curve in e.curves.items()}
     params = {"blend": [dict(e.params) for e in fitted]}
-    together = FittedModel(blend(NAME, [each.model for each in fitted]), params, curves)
+    together = FittedModel(blend(NAME, [candidate.model for candidate in fitted]), params, curves)
     best = better([*fitted, together], validation, LABEL)
     settled = calibrated(best.model, validation, LABEL)
     if recent is None:
         return FittedModel(settled, best.params, best.curves)
     refitted = again(best.model, recent, config, last or {})
-    found: Any = settled.meta.extra.get("calibration")
-    return FittedModel(with_calibration(refitted, *found) if found else refitted, best.params, best.curves)
+    calibration: Any = settled.meta.extra.get("calibration")
+    return FittedModel(with_calibration(refitted, *calibration) if calibration else refitted, best.params, best.curves)
 
 
 def again(

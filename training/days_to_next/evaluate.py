@@ -43,7 +43,7 @@ def evaluate(model: Model, frame: pd.DataFrame) -> Evaluation:
     location, days = log_normal.location(frame), frame[LABEL].to_numpy(dtype="float64")
     censored = frame[CENSORED].to_numpy(dtype=bool)
     values = log_likelihoods(days, censored, location, log_normal.spread)
-    each = pd.Series(values).groupby(frame["customer_id"].to_numpy()).mean().sort_index()
+    by_customer = pd.Series(values).groupby(frame["customer_id"].to_numpy()).mean().sort_index()
     median, came = np.exp(location), ~censored
     within = came & (days <= _MONTH)
     figures = {
@@ -51,7 +51,7 @@ def evaluate(model: Model, frame: pd.DataFrame) -> Evaluation:
         "sooner_share": float((came & (days < median)).mean()),
         "censored_share": float(censored.mean()),
     }
-    return Evaluation(each, figures, log_normal.chance_within(frame, _MONTH), within)
+    return Evaluation(by_customer, figures, log_normal.chance_within(frame, _MONTH), within)
 
 
 def contenders(sets: TrainingSets, models: Models) -> Contenders:

@@ -60,16 +60,16 @@ def rows(sets: TrainingSets, days: tuple[date, ...], active_days: int, until: da
     return pd.concat(parts, ignore_index=True)
 
 
-def with_label(part: pd.DataFrame, known: int) -> pd.DataFrame:
-    """Return the customers of one day with their labels; ``days`` to the next visit is 0 where none came in ``known``.
+def with_label(part: pd.DataFrame, days: int) -> pd.DataFrame:
+    """Return the customers of one day with their labels; ``days`` to the next visit is 0 where none came in ``days``.
 
     >>> with_label(pd.DataFrame({"days": [3, 0]}), 28)[[LABEL, KNOWN, CENSORED]].values.tolist()
     [[3.0, 28, False], [28.0, 28, True]]
     """
     came = part["days"].to_numpy() > 0
     labels: dict[str, Any] = {
-        LABEL: np.where(came, part["days"], known).astype("float64"),
-        KNOWN: known,
+        LABEL: np.where(came, part["days"], days).astype("float64"),
+        KNOWN: days,
         CENSORED: ~came,
     }
     return part.assign(**labels)

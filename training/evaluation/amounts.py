@@ -31,7 +31,7 @@ def value_metrics(
     ``coverage`` is the share of what came that lies within ``bounds``; it is left out where there are none.
     """
     some = np.ptp(expected) > 0 and np.ptp(truth) > 0
-    found = {
+    metrics = {
         "deviance": float(deviances(truth, expected).mean()),
         "mae": float(np.abs(truth - expected).mean()),
         "correlation": float(np.corrcoef(truth, expected)[0, 1]) if some else float("nan"),
@@ -39,5 +39,5 @@ def value_metrics(
         "total": float(expected.sum() / truth.sum()) if truth.sum() else float("nan"),
     }
     if bounds is not None:
-        found["coverage"] = float(((truth >= bounds[0] - 1e-9) & (truth <= bounds[1] + 1e-9)).mean())
-    return found
+        metrics["coverage"] = float(((truth >= bounds[0] - 1e-9) & (truth <= bounds[1] + 1e-9)).mean())
+    return metrics

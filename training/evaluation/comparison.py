@@ -22,7 +22,7 @@ def summary(judged: Mapping[str, pd.DataFrame], rounds: int = 1000, seed: int = 
     for key, frame in judged.items():
         model, part = key.rsplit("/", 1)
         for metric in frame:
-            known = len(frame) and frame[metric].notna().any()
-            each = bootstrap(frame[metric], rounds, seed) if known else Interval(np.nan, np.nan, np.nan)
-            rows.append((model, part, metric, each.value, each.low, each.high, len(frame)))
+            measured = len(frame) and frame[metric].notna().any()
+            interval = bootstrap(frame[metric], rounds, seed) if measured else Interval(np.nan, np.nan, np.nan)
+            rows.append((model, part, metric, interval.value, interval.low, interval.high, len(frame)))
     return pd.DataFrame(rows, columns=list(SUMMARY))

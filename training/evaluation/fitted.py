@@ -51,8 +51,8 @@ def evaluate_binary(model: Model, frame: pd.DataFrame, label: str) -> Evaluation
 
 def likelihood(probability: np.ndarray, frame: pd.DataFrame, label: str) -> pd.Series:
     """Return the log-likelihood of each customer (sorted index): the mean over their rows."""
-    each = log_likelihoods(frame[label].to_numpy(dtype=bool), probability)
-    return pd.Series(each).groupby(frame["customer_id"].to_numpy()).mean().sort_index()
+    by_row = log_likelihoods(frame[label].to_numpy(dtype=bool), probability)
+    return pd.Series(by_row).groupby(frame["customer_id"].to_numpy()).mean().sort_index()
 
 
 def better(candidates: Sequence[FittedModel], validation: pd.DataFrame, label: str) -> FittedModel:

@@ -29,15 +29,15 @@ def list_metrics(lists: np.ndarray, truth: sparse.csr_matrix) -> pd.DataFrame:
     gain = 1 / np.log2(np.arange(k) + 2)
     ideal = np.concatenate([[np.nan], np.cumsum(gain)])
     possible = np.minimum(wanted, k).astype(int)
-    found = hits.sum(axis=1)
+    hit_counts = hits.sum(axis=1)
     at_rank = np.cumsum(hits, axis=1) / (np.arange(k) + 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         frame = pd.DataFrame(
             {
-                "hit_rate": np.where(wanted > 0, found > 0, np.nan),
+                "hit_rate": np.where(wanted > 0, hit_counts > 0, np.nan),
                 "ndcg": (hits @ gain) / ideal[possible],
-                "recall": found / np.where(wanted > 0, wanted, np.nan),
-                "precision": np.where(wanted > 0, found / k, np.nan),
+                "recall": hit_counts / np.where(wanted > 0, wanted, np.nan),
+                "precision": np.where(wanted > 0, hit_counts / k, np.nan),
                 "map": (at_rank * hits).sum(axis=1) / np.where(wanted > 0, wanted, np.nan),
             }
         )
@@ -69,10 +69,10 @@ def variety(lists: np.ndarray, share: np.ndarray, users: int) -> dict[str, float
     """
     listed = lists >= 0
     rare = np.where(listed, -np.log2(np.maximum(share, 1 / max(users, 2)))[lists], 0)
-    each = rare.sum(axis=1)[listed.any(axis=1)] / listed.sum(axis=1)[listed.any(axis=1)]
+    novelty = rare.sum(axis=1)[listed.any(axis=1)] / listed.sum(axis=1)[listed.any(axis=1)]
     return {
         "coverage": len(np.unique(lists[listed])) / max(len(share), 1),
-        "novelty": float(each.mean()) if len(each) else float("nan"),
+        "novelty": float(novelty.mean()) if len(novelty) else float("nan"),
     }
 
 
@@ -113,13 +113,13 @@ def miscalibration(lists: np.ndarray, had: sparse.csr_matrix, group: np.ndarray,
     cells = (np.ones(len(row)), (row, group[lists[row, place]]))
     shown = sparse.csr_matrix(cells, shape=(len(lists), size)).toarray()
     past = np.asarray((had @ of_item).todense())
-    known = (past.sum(axis=1) > 0) & (shown.sum(axis=1) > 0)
-    if not known.any():
+    has_both = (past.sum(axis=1) > 0) & (shown.sum(axis=1) > 0)
+    if not has_both.any():
         return float("nan")
-    p, q = (part[known] / part[known].sum(axis=1, keepdims=True) for part in (past, shown))
+    p, q = (part[has_both] / part[has_both].sum(axis=1, keepdims=True) for part in (past, shown))
     with np.errstate(divide="ignore", invalid="ignore"):
-        each = np.where(p > 0, p * np.log(p / ((1 - mixed) * q + mixed * p)), 0)
-    return float(each.sum(axis=1).mean())
+        divergence = np.where(p > 0, p * np.log(p / ((1 - mixed) * q + mixed * p)), 0)
+    return float(divergence.sum(axis=1).mean())
 
 
 def ones(user: np.ndarray, item: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:

@@ -49,14 +49,14 @@ def decide(
         rounds: resamples of the bootstrap.
         seed: of the bootstrap.
     """
-    found = list(faults)
+    reasons = list(faults)
     if not np.isfinite(challenger.to_numpy(dtype="float64")).all():
-        found.append("its metric is not a number for some customers")
+        reasons.append("its metric is not a number for some customers")
     value = float(challenger.mean())
     strongest = max(baselines, key=lambda name: float(baselines[name].mean()))
     baseline_value = float(baselines[strongest].mean())
-    if found:
-        return GateDecision(False, "refused: " + "; ".join(found), value, strongest, baseline_value, np.nan, np.nan)
+    if reasons:
+        return GateDecision(False, "refused: " + "; ".join(reasons), value, strongest, baseline_value, np.nan, np.nan)
     rivals = {**(further or {}), **baselines}
     gains = {name: paired_bootstrap(challenger, other, rounds, seed) for name, other in rivals.items()}
     promote = all(gain.low > 0 for gain in gains.values())
@@ -80,14 +80,14 @@ def worse(
         rounds: resamples of the bootstrap.
         seed: of the bootstrap.
     """
-    found = []
+    reasons = []
     for metric, values in challenger.items():
         for name, other in baselines.items():
             gain = paired_bootstrap(values, other[metric], rounds, seed)
             if gain.high < 0:
                 interval = f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
-                found.append(f"its {metric} is below that of {name}: {interval}")
-    return found
+                reasons.append(f"its {metric} is below that of {name}: {interval}")
+    return reasons
 
 
 def stands_in(baseline: pd.Series, champion: pd.Series | None, is_baseline: bool) -> bool:
@@ -118,20 +118,20 @@ def faults(
         inputs: columns the model takes.
         declared: columns it may take.
     """
-    found = []
+    reasons = []
     undeclared = sorted(set(inputs) - set(declared))
     if undeclared:
-        found.append(f"it takes inputs that are not declared: {undeclared}")
+        reasons.append(f"it takes inputs that are not declared: {undeclared}")
     p = np.asarray(probability, dtype="float64").ravel()
     if p.size == 0 or not np.isfinite(p).all():
-        found.append("its scores are not numbers" if p.size else "it gave no scores")
+        reasons.append("its scores are not numbers" if p.size else "it gave no scores")
     elif np.ptp(p) < 1e-9:
-        found.append(f"all its scores are {p[0]:.6f}")
+        reasons.append(f"all its scores are {p[0]:.6f}")
     else:
         t = np.asarray(truth, dtype=bool).ravel()
         if 0 < t.sum() < t.size and (auc := roc_auc_score(t, p)) >= TOO_GOOD:
-            found.append(f"ROC AUC {auc:.4f} is too good to be true: an input tells the label")
-    return found
+            reasons.append(f"ROC AUC {auc:.4f} is too good to be true: an input tells the label")
+    return reasons
 
 
 def _compare(what: str, gain: Interval) -> str:

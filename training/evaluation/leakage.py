@@ -81,24 +81,24 @@ def split(
     return SplitDays(part(train, days), part(gate, days), chose, last, shared)
 
 
-def leaks(found: SplitDays | None, night: date) -> list[str]:
+def leaks(split: SplitDays | None, night: date) -> list[str]:
     """Return which labels reach into what they must not: of training into validation and gate, of all beyond the night.
 
     Args:
-        found: of the contenders; None: the days of their rows are not known, which is a fault.
+        split: of the contenders; None: the days of their rows are not known, which is a fault.
         night: last day whose data may be seen.
     """
-    if found is None:
+    if split is None:
         return ["it does not tell of which days its rows are"]
-    if found.shared is not None:
-        return [f"{found.shared} judged customer(s) were learnt from"] if found.shared else []
-    gate, choice = found.gate.first, found.validation.first if found.validation else None
+    if split.shared is not None:
+        return [f"{split.shared} judged customer(s) were learnt from"] if split.shared else []
+    gate, choice = split.gate.first, split.validation.first if split.validation else None
     bounds = (
-        ("training", found.train, choice, "the validation window begins"),
-        ("training", found.train, gate, "the gate window begins"),
-        ("validation", found.validation, gate, "the gate window begins"),
-        ("last fit's", found.refit, gate, "the gate window begins"),
-        ("gate", found.gate, pd.Timestamp(night), "the night is"),
+        ("training", split.train, choice, "the validation window begins"),
+        ("training", split.train, gate, "the gate window begins"),
+        ("validation", split.validation, gate, "the gate window begins"),
+        ("last fit's", split.refit, gate, "the gate window begins"),
+        ("gate", split.gate, pd.Timestamp(night), "the night is"),
     )
     reasons = []
     for name, rows, bound, what in bounds:

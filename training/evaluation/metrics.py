@@ -77,8 +77,8 @@ def split_truth(truth: pd.DataFrame, seen: pd.DataFrame) -> tuple[pd.DataFrame, 
     Returns:
         The truth that was seen before, and the truth that is new to the customer.
     """
-    known = truth.merge(seen[["customer_id", "item"]].drop_duplicates(), how="left", indicator="_seen")
-    mask = (known["_seen"] == "both").to_numpy()
+    marked = truth.merge(seen[["customer_id", "item"]].drop_duplicates(), how="left", indicator="_seen")
+    mask = (marked["_seen"] == "both").to_numpy()
     return truth[mask].reset_index(drop=True), truth[~mask].reset_index(drop=True)
 
 
@@ -172,15 +172,15 @@ def paired_bootstrap(better: pd.Series, worse: pd.Series, rounds: int, seed: int
 
 def bootstrap(values: pd.Series, rounds: int, seed: int) -> Interval:
     """Return the mean of ``values`` with its 95 % interval over resampled customers."""
-    each = values.to_numpy(dtype="float64")
-    size, generator = len(each), np.random.default_rng(seed)
+    sample = values.to_numpy(dtype="float64")
+    size, generator = len(sample), np.random.default_rng(seed)
     step = max(1, _CELLS // size)
     means = [
-        each[generator.integers(0, size, (min(step, rounds - start), size))].mean(axis=1)
+        sample[generator.integers(0, size, (min(step, rounds - start), size))].mean(axis=1)
         for start in range(0, rounds, step)
     ]
     low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
-    return Interval(float(each.mean()), float(low), float(high))
+    return Interval(float(sample.mean()), float(low), float(high))
 
 
 def bootstrap_ratio(above: pd.Series, below: pd.Series, rounds: int, seed: int) -> Interval:

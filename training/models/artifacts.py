@@ -152,10 +152,10 @@ def checked(folder: Path | str, sha256: str) -> dict[str, bytes]:
         DataError: a file is missing, or the digest is not ``sha256``.
     """
     files = _read(Path(folder))
-    found = digest(files)
-    if found != sha256:
+    hashed = digest(files)
+    if hashed != sha256:
         raise DataError(
-            f"the model in {folder} is not the one that was registered: its SHA-256 is {found}, not {sha256}; "
+            f"the model in {folder} is not the one that was registered: its SHA-256 is {hashed}, not {sha256}; "
             "remove the folder and run `nbo train` again, which fetches it from the registry"
         )
     return files
@@ -205,7 +205,7 @@ def _reproducible(archive: bytes) -> bytes:
         stem, dot, ending = name.partition(".")
         content = source.read(name)
         if name in texts:
-            content = re.sub(_ADDRESS, lambda found: found[1] + numbers[found[2]], texts[name]).encode()
+            content = re.sub(_ADDRESS, lambda match: match[1] + numbers[match[2]], texts[name]).encode()
         if name == "metadata.json":
             content = json.dumps({**json.loads(content), "date_saved": ""}).encode()
         contents[numbers.get(stem, stem) + dot + ending] = content

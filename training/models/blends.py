@@ -25,12 +25,12 @@ class Blend:
     def __init__(self, meta: Meta, files: dict[str, bytes]) -> None:
         """Read the members."""
         self.meta, self.files = meta, files
-        found: dict[str, dict[str, bytes]] = {}
+        parts: dict[str, dict[str, bytes]] = {}
         with ZipFile(io.BytesIO(files[WEIGHTS_FILE])) as archive:
             for path in sorted(archive.namelist()):
                 folder, _, name = path.partition("/")
-                found.setdefault(folder, {})[name] = archive.read(path)
-        self.members = [from_bytes(found[folder]) for folder in sorted(found)]
+                parts.setdefault(folder, {})[name] = archive.read(path)
+        self.members = [from_bytes(parts[folder]) for folder in sorted(parts)]
         self.slope, self.intercept = meta.extra.get("calibration", (1.0, 0.0))
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:

@@ -28,6 +28,6 @@ def label_matrix(types: pd.Series, values: pd.Series | None, dictionary: pd.Inde
     else:
         numbers: pa.ListArray = pa.array(values, pa.list_(pa.float64()))  # type: ignore[assignment]
         value = numbers.flatten().to_numpy(zero_copy_only=False)
-    known = column >= 0
-    cells = (value[known].astype("float32"), (row[known], column[known]))
+    in_dictionary = column >= 0
+    cells = (value[in_dictionary].astype("float32"), (row[in_dictionary], column[in_dictionary]))
     return sparse.csr_matrix(cells, shape=(len(types), len(dictionary)), dtype="float32")

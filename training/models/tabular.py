@@ -77,11 +77,11 @@ class LinearModel(_Base):
         if not len(x):
             return np.zeros((0, len(self.meta.inputs)))
         imputer, regression = self.pipeline[0], self.pipeline[-1]
-        each = self.slope * self.pipeline[:-1].transform(x) * regression.coef_[0]
-        total = each[:, : len(self.meta.inputs)].copy()
+        log_odds = self.slope * self.pipeline[:-1].transform(x) * regression.coef_[0]
+        total = log_odds[:, : len(self.meta.inputs)].copy()
         indicated = imputer.indicator_.features_ if imputer.indicator_ is not None else []
         for place, source in enumerate(indicated):  # "is missing" belongs to the input that is missing
-            total[:, source] += each[:, len(self.meta.inputs) + place]
+            total[:, source] += log_odds[:, len(self.meta.inputs) + place]
         return total
 
 

@@ -83,12 +83,12 @@ class Registry:
             Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(uri)
         self.client = MlflowClient(uri, uri)
-        known = self.client.get_experiment_by_name(EXPERIMENT)
-        if known is None:
+        experiment = self.client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
             place = None if uri.startswith("http") else folder.resolve().as_uri()
             self.experiment = self.client.create_experiment(EXPERIMENT, artifact_location=place)
         else:
-            self.experiment = known.experiment_id
+            self.experiment = experiment.experiment_id
 
     # --- training
 
@@ -161,9 +161,9 @@ class Registry:
         since = champions[-1].trained_through if champions else date.min
         return next(
             (
-                found
-                for found in reversed(self.versions(name))
-                if found.standing == CHALLENGER and found.tags.get(AWAITS) and found.trained_through >= since
+                version
+                for version in reversed(self.versions(name))
+                if version.standing == CHALLENGER and version.tags.get(AWAITS) and version.trained_through >= since
             ),
             None,
         )
@@ -195,24 +195,24 @@ class Registry:
 
     def champion(self, name: str, until: date) -> Version | None:
         """Return the newest champion that has seen no day after ``until``, or None."""
-        return next((found for found in reversed(self._champions(name)) if found.trained_through <= until), None)
+        return next((champion for champion in reversed(self._champions(name)) if champion.trained_through <= until), None)
 
     def challenger(self, name: str, until: date) -> Version | None:
         """Return the newest version that stayed challenger and has seen no day after ``until``, or None."""
         return next(
             (
-                found
-                for found in reversed(self.versions(name))
-                if found.standing == CHALLENGER and found.tags.get("decision") and found.trained_through <= until
+                version
+                for version in reversed(self.versions(name))
+                if version.standing == CHALLENGER and version.tags.get("decision") and version.trained_through <= until
             ),
             None,
         )
 
     def versions(self, name: str) -> list[Version]:
         """Return all versions of ``name`` by the last day they have seen, then by number."""
-        found = self.client.search_model_versions(f"name='{name}'", max_results=1000)
-        complete = [_version(each, each.tags) for each in found if "trained_through" in each.tags]
-        return sorted(complete, key=lambda each: (each.trained_through, int(each.number)))
+        registered = self.client.search_model_versions(f"name='{name}'", max_results=1000)
+        complete = [_version(version, version.tags) for version in registered if "trained_through" in version.tags]
+        return sorted(complete, key=lambda version: (version.trained_through, int(version.number)))
 
     def fetch(self, version: Version, folder: Path) -> None:
         """Put the files of ``version`` into ``folder``, from what its run keeps.
@@ -240,7 +240,7 @@ class Registry:
             return pd.read_json(Path(file), orient="split", convert_dates=False)
 
     def _champions(self, name: str) -> list[Version]:
-        return [found for found in self.versions(name) if found.standing == CHAMPION]
+        return [version for version in self.versions(name) if version.standing == CHAMPION]
 
     def _alias(self, name: str) -> None:
         """Let the alias mirror the champion of the newest night."""
@@ -269,8 +269,8 @@ class Run:
         now = int(time.time() * 1000)
         logged = [
             Metric(key, float(value), now, step)
-            for key, each in values.items()
-            for step, value in enumerate(each, 1)
+            for key, points in values.items()
+            for step, value in enumerate(points, 1)
             if np.isfinite(value)
         ]
         for start in range(0, len(logged), _MOST_METRICS):
@@ -332,8 +332,8 @@ def _log_keras(meta: Meta, content: bytes, shared: dict[str, Any]) -> Any:
     return flavor.log_model(network, signature=signature, **shared)
 
 
-def _version(found: ModelVersion, tags: Mapping[str, str]) -> Version:
-    return Version(found.name, str(found.version), str(found.run_id), dict(tags))
+def _version(registered: ModelVersion, tags: Mapping[str, str]) -> Version:
+    return Version(registered.name, str(registered.version), str(registered.run_id), dict(tags))
 
 
 @contextmanager

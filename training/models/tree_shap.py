@@ -63,14 +63,14 @@ def tables(trees: Sequence[Mapping[str, Any]]) -> list[TreeTable] | None:
     Returns:
         A table per tree that splits at all; None: a tree has more than :data:`MOST_SPLITS` splits, or one by category.
     """
-    found = []
+    tables = []
     for tree in trees:
         nodes = list(_splits(tree["tree_structure"]))
         if len(nodes) > MOST_SPLITS or any(node["decision_type"] != "<=" for node in nodes):
             return None
         if nodes:
-            found.append(_table(tree["tree_structure"], nodes))
-    return found
+            tables.append(_table(tree["tree_structure"], nodes))
+    return tables
 
 
 def contributions(held: Sequence[TreeTable], x: np.ndarray) -> np.ndarray:
@@ -110,10 +110,10 @@ def _table(root: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> TreeT
         left, right = expected(node["left_child"]), expected(node["right_child"])
         weight = _rows(node["left_child"]) / (_rows(node["left_child"]) + _rows(node["right_child"]))
         goes_left = outcome >> bits[node["split_index"]] & 1 == 1
-        known = subset >> columns.index(node["split_feature"]) & 1 == 1
-        return np.where(known, np.where(goes_left, left, right), weight * left + (1 - weight) * right)
+        present = subset >> columns.index(node["split_feature"]) & 1 == 1
+        return np.where(present, np.where(goes_left, left, right), weight * left + (1 - weight) * right)
 
-    value, size = expected(root), np.array([int(each).bit_count() for each in subset])
+    value, size = expected(root), np.array([int(bits).bit_count() for bits in subset])
     u = len(columns)
     shares = np.array([factorial(k) * factorial(u - k - 1) / factorial(u) for k in range(u)])
     added = []

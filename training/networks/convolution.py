@@ -110,10 +110,10 @@ class ConvolutionNetwork:
         with np.load(io.BytesIO(content), allow_pickle=False) as held:
             arrays = {name: held[name] for name in held.files}
         layers: dict[str, list[Layer]] = {"convolution": [], "dense": []}
-        for kind, found in layers.items():
-            while f"{kind}_{len(found)}_kernel" in arrays:
-                name = f"{kind}_{len(found)}"
-                found.append((arrays[f"{name}_kernel"], arrays[f"{name}_bias"]))
+        for kind, layer in layers.items():
+            while f"{kind}_{len(layer)}_kernel" in arrays:
+                name = f"{kind}_{len(layer)}"
+                layer.append((arrays[f"{name}_kernel"], arrays[f"{name}_bias"]))
         scaler = Scaler(*(arrays[name] for name in ("median", "mean", "scale")))
         activation = str(arrays.get("activation", "relu"))  # files of before hold none
         return ConvolutionNetwork(

@@ -110,8 +110,8 @@ def fit(
     weekly = shape.weeks if config.convolutions else ()
     of_week = np.array([[place[name] for name in week] for week in weekly], dtype="int64")
     scaler = Scaler.of(matrix(data[0].frame, shape.inputs, "network"))
-    x = [_scaled(scaler, each.frame, shape.inputs) for each in data]
-    truth = [each.truth for each in data]
+    x = [_scaled(scaler, part.frame, shape.inputs) for part in data]
+    truth = [part.truth for part in data]
     checkpoint = keyed(checkpoint, config, shape, x, truth)
     network = _built(x[0].shape[1], of_week, shape.outputs, config)
 
@@ -142,8 +142,8 @@ def _whole(loss: Callable[[Any, Any], Any]) -> Callable[[Any, dict[str, Any]], A
     def whole(network: Any, batch: dict[str, Any]) -> Any:
         import keras
 
-        each = loss(batch["truth"], network(batch["x"], training=True))
-        return keras.ops.mean(each) + sum(network.losses)
+        losses = loss(batch["truth"], network(batch["x"], training=True))
+        return keras.ops.mean(losses) + sum(network.losses)
 
     return whole
 

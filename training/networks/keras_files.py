@@ -19,8 +19,8 @@ def stored_weights(content: bytes) -> dict[str, list[np.ndarray]]:
         stored = io.BytesIO(archive.read("model.weights.h5"))
     with h5py.File(stored) as file:
         layers = file["layers"]
-        found = {name: _variables(layers[name]) for name in layers}
-    return {name: values for name, values in found.items() if values}
+        weights = {name: _variables(layers[name]) for name in layers}
+    return {name: values for name, values in weights.items() if values}
 
 
 def named_weights(content: bytes) -> dict[str, list[np.ndarray]]:
@@ -28,7 +28,7 @@ def named_weights(content: bytes) -> dict[str, list[np.ndarray]]:
 
     The file numbers layers of a kind in the order in which its configuration lists them.
     """
-    stored, counts, found = stored_weights(content), dict[str, int](), {}
+    stored, counts, weights = stored_weights(content), dict[str, int](), {}
     with ZipFile(io.BytesIO(content)) as archive:
         layers = json.loads(archive.read("config.json"))["config"]["layers"]
     for layer in layers:
@@ -37,11 +37,11 @@ def named_weights(content: bytes) -> dict[str, list[np.ndarray]]:
         counts[kind] = number + 1
         key = f"{kind}_{number}" if number else kind
         if key in stored:
-            found[layer["name"]] = stored[key]
-    return found
+            weights[layer["name"]] = stored[key]
+    return weights
 
 
 def _variables(layer: Any) -> list[np.ndarray]:
     """Return a layer's own variables, and those of the cell of a recurrent one."""
     held = [layer["vars"], *([layer["cell"]["vars"]] if "cell" in layer else [])]
-    return [np.asarray(each[number]) for each in held for number in sorted(each, key=int)]
+    return [np.asarray(group[number]) for group in held for number in sorted(group, key=int)]

@@ -70,13 +70,13 @@ def _contents(part: Any) -> Iterator[bytes]:
     elif isinstance(part, sparse.csr_matrix):
         yield from _contents((part.shape, part.indptr, part.indices, part.data))
     elif is_dataclass(part):
-        yield from _contents([(each.name, getattr(part, each.name)) for each in fields(part)])
+        yield from _contents([(field.name, getattr(part, field.name)) for field in fields(part)])
     elif isinstance(part, dict):
         yield from _contents(list(part.items()))
     elif isinstance(part, list | tuple | np.ndarray):
         yield f"{len(part)}".encode()
-        for each in part:
-            yield from _contents(each)
+        for item in part:
+            yield from _contents(item)
     else:
         yield repr(part).encode()
 
@@ -127,7 +127,7 @@ def train(
             break
         started = time.perf_counter()
         losses = [step({name: tf.constant(value) for name, value in batch.items()}) for batch in batches(epoch)]
-        value = float(np.mean([float(each) for each in losses]))
+        value = float(np.mean([float(loss) for loss in losses]))
         reached = -value if score is None else float(score())
         better = score is None or not state.curves[SCORE] or reached > max(state.curves[SCORE])
         if better:
@@ -135,8 +135,8 @@ def train(
         else:
             state.waited += 1
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        for name, each in ((LOSS, value), (SCORE, reached), (SECONDS, time.perf_counter() - started), (MEMORY, memory)):
-            state.curves[name].append(each)
+        for name, measured in ((LOSS, value), (SCORE, reached), (SECONDS, time.perf_counter() - started), (MEMORY, memory)):
+            state.curves[name].append(measured)
         log.info("%s epoch %d of %d: loss %.5f, score %.5f, %.1f s", model.name, epoch + 1, config.epochs, value,
                  reached, state.curves[SECONDS][-1])  # fmt: skip
         _save(checkpoint, state, variables)

@@ -35,8 +35,8 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 def softmax(x: np.ndarray) -> np.ndarray:
     """Return the softmax over the last axis."""
     shifted = np.exp(x - x.max(axis=-1, keepdims=True))
-    found: np.ndarray = shifted / shifted.sum(axis=-1, keepdims=True)
-    return found
+    shares: np.ndarray = shifted / shifted.sum(axis=-1, keepdims=True)
+    return shares
 
 
 def gru(steps: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray) -> np.ndarray:

@@ -36,11 +36,11 @@ def baselines(rows: pd.DataFrame, config: NextActionConfig) -> list[FittedModel]
         rows: from :func:`windows`, of all training windows.
         config: what an action is.
     """
-    known = dictionary(rows, config.least)
-    label, base = labels(rows, known), _base(rows, known)
-    coded = visits_of(rows, known, base, config.visits)
-    model = build(NextActionConfig(config.visits, config.size, 0), len(known))
-    recency, width = coded.gap[:, -1], len(known) + 1
+    actions = dictionary(rows, config.least)
+    label, base = labels(rows, actions), _base(rows, actions)
+    coded = visits_of(rows, actions, base, config.visits)
+    model = build(NextActionConfig(config.visits, config.size, 0), len(actions))
+    recency, width = coded.gap[:, -1], len(actions) + 1
     of_age = np.zeros((AGES + 1, width)) + base * _OF_AGE
     np.add.at(of_age, (recency, label), 1.0)
     of_age /= of_age.sum(axis=1, keepdims=True)
@@ -53,19 +53,19 @@ def baselines(rows: pd.DataFrame, config: NextActionConfig) -> list[FittedModel]
         "own shares": (np.zeros_like(chain), np.ones(width)),
         "shares of all": (np.zeros_like(chain) + np.log(base), np.zeros(width)),
     }
-    days = np.zeros((len(known), len(MIDDLE))) + 0.1
-    bought = label < len(known)
+    days = np.zeros((len(actions), len(MIDDLE))) + 0.1
+    bought = label < len(actions)
     total = np.bincount(day_class(rows["days"].to_numpy()[bought]), minlength=len(MIDDLE)) + 1.0
     np.add.at(days, (label[bought], day_class(rows["days"].to_numpy()[bought])), 1.0)
     days += 50 * total / total.sum()
     late = np.log(days / days.sum(axis=1, keepdims=True))
     model.get_layer("days_of_action").set_weights([late.reshape(1, -1).astype("float32")])
-    found = []
+    fitted = []
     for family, (of_state, of_share) in forecasts.items():
         model.get_layer("chain").set_weights([of_state.astype("float32")])
         model.get_layer("own").set_weights([of_share.astype("float32")])
-        found.append(FittedModel(from_bytes(files_of(model, family, known, base, config))))
-    return found
+        fitted.append(FittedModel(from_bytes(files_of(model, family, actions, base, config))))
+    return fitted
 
 
 def evaluate(rows: pd.DataFrame, outputs: Sequence[str], probability: np.ndarray) -> Evaluation:
@@ -78,19 +78,19 @@ def evaluate(rows: pd.DataFrame, outputs: Sequence[str], probability: np.ndarray
     """
     right = labels(rows, outputs[:-1])
     truth = np.arange(len(outputs)) == right[:, None]
-    each = np.log(np.maximum(probability[truth], 1e-12))
+    log_losses = np.log(np.maximum(probability[truth], 1e-12))
     figures = {
         "accuracy": float((probability.argmax(axis=1) == right).mean()),
-        "perplexity": float(np.exp(-each.mean())),
+        "perplexity": float(np.exp(-log_losses.mean())),
         "ece": calibration_error(truth.ravel(), probability.ravel()),
         "base_rate": float(np.bincount(right).max() / len(right)),
     }
-    return Evaluation(pd.Series(each, index=rows["customer_id"]).sort_index(), figures, probability, truth)
+    return Evaluation(pd.Series(log_losses, index=rows["customer_id"]).sort_index(), figures, probability, truth)
 
 
-def _base(rows: pd.DataFrame, known: Sequence[str]) -> np.ndarray:
+def _base(rows: pd.DataFrame, actions: Sequence[str]) -> np.ndarray:
     """Return the shares of the actions that came next, "no purchase" among them (a + 1,), none of them zero."""
-    count = np.bincount(labels(rows, known), minlength=len(known) + 1) + 0.5
+    count = np.bincount(labels(rows, actions), minlength=len(actions) + 1) + 0.5
     return np.round(count / count.sum(), 9)
 
 

@@ -63,16 +63,16 @@ def fit(
         checkpoint: where a killed training goes on from.
     """
     begun = start.model
-    known, base = list(begun.meta.outputs[:-1]), np.asarray(begun.meta.extra["base"])
-    coded, held = (visits_of(frame, known, base, config.visits) for frame in (rows, validation))
-    label, expected = labels(rows, known), labels(validation, known)
+    actions, base = list(begun.meta.outputs[:-1]), np.asarray(begun.meta.extra["base"])
+    coded, held = (visits_of(frame, actions, base, config.visits) for frame in (rows, validation))
+    label, expected = labels(rows, actions), labels(validation, actions)
     days = day_class(rows["days"].to_numpy())
-    model = build(config, len(known))
+    model = build(config, len(actions))
     chain, late = (begun.layers[name][0] for name in ("chain", "days_of_action"))  # type: ignore[attr-defined]
     model.get_layer("chain").set_weights([chain - np.log(base).astype("float32")])
     model.get_layer("own").set_weights([np.ones(len(base), dtype="float32")])
     model.get_layer("days_of_action").set_weights([late])
-    checkpoint = keyed(checkpoint, config, known, base, chain, late, coded, label, days, held, expected)
+    checkpoint = keyed(checkpoint, config, actions, base, chain, late, coded, label, days, held, expected)
 
     def batches(epoch: int) -> Iterator[Batch]:
         for part in shuffled(len(label), config.training.batch, config.training.seed, epoch):
@@ -83,22 +83,22 @@ def fit(
 
         ops = keras.ops
         given = {name: batch[name] for name in ("action", "gap", "state", "share")}
-        found = network(given, training=True)
-        odds, when = found[:, : len(known) + 1], ops.reshape(found[:, len(known) + 1 :], (-1, len(known), len(MIDDLE)))
-        which = ops.one_hot(batch["label"], len(known) + 1)
+        outputs = network(given, training=True)
+        odds, when = outputs[:, : len(actions) + 1], ops.reshape(outputs[:, len(actions) + 1 :], (-1, len(actions), len(MIDDLE)))
+        which = ops.one_hot(batch["label"], len(actions) + 1)
         comes = which[:, :-1, None]
         days_of = ops.sum(comes, axis=1) * ops.one_hot(batch["days"], len(MIDDLE))
         late = choice_losses(config.training, days_of, ops.sum(comes * when, axis=1))
         return ops.mean(choice_losses(config.training, which, odds) + 0.3 * late)
 
     def score() -> float:
-        found = [np.asarray(model(held.batch(slice(s, s + _BATCH)))) for s in range(0, len(expected), _BATCH)]
-        odds = np.concatenate(found)[:, : len(known) + 1]
+        batches = [np.asarray(model(held.batch(slice(s, s + _BATCH)))) for s in range(0, len(expected), _BATCH)]
+        odds = np.concatenate(batches)[:, : len(actions) + 1]
         return float(np.log(softmax(odds.astype("float64")))[np.arange(len(expected)), expected].mean())
 
     curves = train(model, batches, loss, config.training, score, checkpoint)
     params = {"visits": config.visits, "size": config.size, "units": config.units, **config.training.model_dump()}
-    return FittedModel(from_bytes(files_of(model, "recurrent network", known, base, config)), params, curves)
+    return FittedModel(from_bytes(files_of(model, "recurrent network", actions, base, config)), params, curves)
 
 
 def build(config: NextActionConfig, actions: int) -> Any:
@@ -127,8 +127,8 @@ def build(config: NextActionConfig, actions: int) -> Any:
 
 
 def files_of(
-    model: Any, family: str, known: Sequence[str], base: np.ndarray, config: NextActionConfig
+    model: Any, family: str, actions: Sequence[str], base: np.ndarray, config: NextActionConfig
 ) -> dict[str, bytes]:
     """Return the files of a chain or network of Keras; ``base`` holds the shares of all actions (a + 1,)."""
     extra = {"architecture": ARCHITECTURE, "base": base.tolist(), "visits": config.visits}
-    return to_bytes(Meta(NAME, "keras", family, INPUTS, (*known, NOTHING), extra), model)
+    return to_bytes(Meta(NAME, "keras", family, INPUTS, (*actions, NOTHING), extra), model)

@@ -35,13 +35,13 @@ class NextAction:
 
     def forecast(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return the probabilities (n, a + 1), and the expected days (n, a) to a visit with each action."""
-        extra, known = self.meta.extra, self.meta.outputs[:-1]
-        odds, days = [np.zeros((0, len(known) + 1))], [np.zeros((0, len(known)))]
+        extra, actions = self.meta.extra, self.meta.outputs[:-1]
+        odds, days = [np.zeros((0, len(actions) + 1))], [np.zeros((0, len(actions)))]
         for start in range(0, len(frame), _BATCH):
             rows = frame.iloc[start : start + _BATCH]
-            coded = visits_of(rows, known, np.asarray(extra["base"]), extra["visits"])
+            coded = visits_of(rows, actions, np.asarray(extra["base"]), extra["visits"])
             logits = self.layers["chain"][0][coded.state] + coded.share * self.layers["own"][0]
-            late = self.layers["days_of_action"][0].reshape(1, len(known), -1)
+            late = self.layers["days_of_action"][0].reshape(1, len(actions), -1)
             late = np.repeat(late, len(rows), axis=0)
             if "visits" in self.layers:
                 steps = self.layers["actions"][0][coded.action] + self.layers["gaps"][0][coded.gap]

@@ -56,12 +56,12 @@ def dictionary(frame: pd.DataFrame, least: float) -> list[str]:
     return [*sorted(counts.index[counts >= least]), OTHER]
 
 
-def visits_of(frame: pd.DataFrame, known: Sequence[str], base: np.ndarray, most: int) -> Visits:
+def visits_of(frame: pd.DataFrame, actions: Sequence[str], base: np.ndarray, most: int) -> Visits:
     """Turn series into numbers.
 
     Args:
         frame: a row per customer with ``actions`` and ``days_ago``, the newest first; None without a visit.
-        known: actions in the order of their index; all that are not listed are the last of them.
+        actions: actions in the order of their index; all that are not listed are the last of them.
         base: (a + 1,) shares of everybody that the own ones are shrunk to.
         most: visits t.
 
@@ -77,14 +77,14 @@ def visits_of(frame: pd.DataFrame, known: Sequence[str], base: np.ndarray, most:
     place = np.arange(len(row)) - np.searchsorted(row, row)
     kept = place < most
     row, place = row[kept], place[kept]
-    index = pd.Index(known).get_indexer(pd.Index(lists.flatten().to_pandas(), dtype=object))
-    index = np.where(index < 0, len(known) - 1, index)[kept]
+    index = pd.Index(actions).get_indexer(pd.Index(lists.flatten().to_pandas(), dtype=object))
+    index = np.where(index < 0, len(actions) - 1, index)[kept]
     age = ages.flatten().to_numpy()[kept]
     action, gap = (np.zeros((len(frame), most), dtype="int32") for _ in range(2))
     action[row, most - 1 - place] = index + 1
     after = np.where(place > 0, np.concatenate([[0], age[:-1]]) if len(age) else age, 0)
     gap[row, most - 1 - place] = age_class(age - after)
-    count = np.zeros((len(frame), len(known)))
+    count = np.zeros((len(frame), len(actions)))
     np.add.at(count, (row, index), 1.0)
     own = (count + _OWN * base[:-1] / base[:-1].sum()) / (count.sum(axis=1, keepdims=True) + _OWN)
     own = np.hstack([own * (1 - base[-1]), np.full((len(frame), 1), base[-1])])
@@ -128,11 +128,11 @@ def windows(series: pd.DataFrame, back: int, horizon: int) -> pd.DataFrame:
     return table.filter(pa.array(left > 0)).to_pandas()
 
 
-def labels(rows: pd.DataFrame, known: Sequence[str]) -> np.ndarray:
+def labels(rows: pd.DataFrame, actions: Sequence[str]) -> np.ndarray:
     """Return the index of each row's next action (n,); "no purchase" is the last."""
-    index = pd.Index([*known, NOTHING]).get_indexer(pd.Index(rows["next"], dtype=object))
-    found: np.ndarray = np.where(index < 0, len(known) - 1, index)
-    return found
+    index = pd.Index([*actions, NOTHING]).get_indexer(pd.Index(rows["next"], dtype=object))
+    places: np.ndarray = np.where(index < 0, len(actions) - 1, index)
+    return places
 
 
 def day_class(days: np.ndarray) -> np.ndarray:

@@ -66,9 +66,9 @@ def ladder(
     own = [column for column in columns if column.startswith(f"{name.removeprefix('propensity_')}:")]
 
     def line(taken: Sequence[str], family: str) -> FittedModel:
-        fitted = [logistic(name, train, taken, LABEL, each, family) for each in config.logistic]
+        fitted = [logistic(name, train, taken, LABEL, settings, family) for settings in config.logistic]
         candidates = zip(fitted, config.logistic, strict=True)
-        return better([FittedModel(model, asdict(each)) for model, each in candidates], validation, LABEL)
+        return better([FittedModel(model, asdict(settings)) for model, settings in candidates], validation, LABEL)
 
     rungs = {OWN: line(own, f"logistic regression on the {OWN}")} if own else {}
     rungs |= {
@@ -78,19 +78,19 @@ def ladder(
             [boosted(name, train, validation, columns, LABEL, sizes) for sizes in config.trees], validation, LABEL
         ),
     }
-    return {rung: replace(found, model=calibrated(found.model, validation, LABEL)) for rung, found in rungs.items()}
+    return {rung: replace(fitted, model=calibrated(fitted.model, validation, LABEL)) for rung, fitted in rungs.items()}
 
 
 def simplest(rungs: dict[str, FittedModel], judge: Callable[[Model], Evaluation]) -> str:
     """Return the first rung that ``judge`` finds within one standard error of the best, paired by customer."""
-    each = {rung: judge(found.model).each for rung, found in rungs.items()}
-    best = each[max(each, key=lambda rung: float(each[rung].mean()))]
+    by_customer = {rung: judge(fitted.model).each for rung, fitted in rungs.items()}
+    best = by_customer[max(by_customer, key=lambda rung: float(by_customer[rung].mean()))]
 
     def is_as_good(values: pd.Series) -> bool:
         behind = best - values
         return float(behind.mean()) <= float(behind.std(ddof=0)) / np.sqrt(len(behind))
 
-    return next(rung for rung, values in each.items() if is_as_good(values))
+    return next(rung for rung, values in by_customer.items() if is_as_good(values))
 
 
 def fit(
@@ -110,17 +110,17 @@ def fit(
     again = _again(rungs[rung], pd.concat([train, validation], ignore_index=True))
     calibration: Any = rungs[rung].model.meta.extra.get("calibration")
     scores = {
-        f"validation {each}": float(evaluate_binary(found.model, validation, LABEL).each.mean())
-        for each, found in rungs.items()
+        f"validation {rung}": float(evaluate_binary(fitted.model, validation, LABEL).each.mean())
+        for rung, fitted in rungs.items()
     }
     params = {"rung": rung, **rungs[rung].params, **scores}
     return FittedModel(with_calibration(again, *calibration) if calibration else again, params, rungs[rung].curves)
 
 
-def with_bands(found: FittedModel, frame: pd.DataFrame) -> FittedModel:
+def with_bands(fitted: FittedModel, frame: pd.DataFrame) -> FittedModel:
     """Fix the borders of the bands, so that they hold still from night to night: by the shares of ``frame``."""
-    borders = np.quantile(found.model.predict(frame), BANDS)
-    return replace(found, model=with_extra(found.model, bands=[float(border) for border in borders]))
+    borders = np.quantile(fitted.model.predict(frame), BANDS)
+    return replace(fitted, model=with_extra(fitted.model, bands=[float(border) for border in borders]))
 
 
 def _again(chosen: FittedModel, both: pd.DataFrame) -> Model:

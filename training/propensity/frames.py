@@ -32,8 +32,8 @@ class WideFrames:
         """Keep the labels."""
         self.labels = list(propensities.scopes)
         #: labels that are inputs of the models of other labels; an amount repeats what a purchase in its scope says
-        self.hints = [each.label for each in propensities.labels if isinstance(each, Purchase)]
-        self.networked = [each for each in propensities.labels if isinstance(each, Purchase | Return)]
+        self.hints = [label.label for label in propensities.labels if isinstance(label, Purchase)]
+        self.networked = [label for label in propensities.labels if isinstance(label, Purchase | Return)]
         self._kept: dict[date, pd.DataFrame] = {}
         self._liked: list[str] | None = None
         self._heads: dict[str, FittedModel] = {}
@@ -78,11 +78,11 @@ class WideFrames:
         row = pd.Index(base["customer_id"]).get_indexer(pd.Index(history["customer_id"]))
         frame = wide(base, row[row >= 0], history[row >= 0], self.labels, self.liked(sets))
         bought = history[history["bought"].astype(bool)].groupby("label")["customer_id"]
-        buyers = {label: set(each) for label, each in bought}
+        buyers = {label: set(ids) for label, ids in bought}
         truth: dict[str, Any] = {
             f"bought:{label}": base["customer_id"].isin(buyers.get(label, set())) for label in self.labels
         }
-        spent = {label: each.set_index("customer_id")["spent"] for label, each in history.groupby("label")}
+        spent = {label: sums.set_index("customer_id")["spent"] for label, sums in history.groupby("label")}
         for label in self.labels:
             amounts = base["customer_id"].map(spent[label]) if label in spent else pd.Series(0.0, index=base.index)
             truth[f"spent:{label}"] = amounts.fillna(0.0)

@@ -66,15 +66,15 @@ def wide(
         customer never bought in has affinity 0.
     """
     place = pd.Index(pd.Series(labels, dtype=object)).get_indexer(pd.Index(history["label"].astype(object)))
-    known = place >= 0
+    listed = place >= 0
     parts: dict[str, np.ndarray] = {}
     cells = {name: np.full((len(customers), len(labels)), np.nan, dtype="float32") for name in HISTORY_INPUTS}
-    for name, each in cells.items():
-        each[row[known], place[known]] = history[name].to_numpy(dtype="float32", na_value=np.nan)[known]
+    for name, values in cells.items():
+        values[row[listed], place[listed]] = history[name].to_numpy(dtype="float32", na_value=np.nan)[listed]
     never = ~(cells["visits_total"] > 0)  # who will buy has a row in training: it must look like having none
-    for name, each in cells.items():
-        each[never] = 0.0 if name in _ZEROS else 1.0 if name == "absence_by_rate" else np.nan
-        parts |= {f"{label}:{name}": each[:, number] for number, label in enumerate(labels)}
+    for name, values in cells.items():
+        values[never] = 0.0 if name in _ZEROS else 1.0 if name == "absence_by_rate" else np.nan
+        parts |= {f"{label}:{name}": values[:, number] for number, label in enumerate(labels)}
     affinity = label_matrix(customers["likes"], customers["lean"], pd.Index(pd.Series(liked, dtype=object))).toarray()
     parts |= {f"likes:{department}": affinity[:, number] for number, department in enumerate(liked)}
     kept = customers.drop(columns=list(LISTS))
@@ -115,8 +115,8 @@ def rows(frame: pd.DataFrame, propensity: Propensity) -> pd.DataFrame:
     """
     kept = frame[eligible(frame, propensity)]
     if isinstance(propensity, Attribute):
-        known = kept[f"recorded:{propensity.label}"]
-        return kept[known.notna()].assign(**{LABEL: known[known.notna()].astype(bool)})
+        recorded = kept[f"recorded:{propensity.label}"]
+        return kept[recorded.notna()].assign(**{LABEL: recorded[recorded.notna()].astype(bool)})
     if isinstance(propensity, Amount):
         column = f"spent:{propensity.label}" if propensity.scope else f"recorded:{propensity.label}"
         amount = kept[column].astype("float64")

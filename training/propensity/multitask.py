@@ -48,28 +48,28 @@ def heads(
     """
     both = pd.concat([train, validation], ignore_index=True)
     data = [Data(frame, targets(frame, asked)) for frame in (train, validation, both)]
-    found = fit(data, NetworkShape(tuple(columns), len(asked)), partial(masked_loss, config), config, checkpoint)
+    network = fit(data, NetworkShape(tuple(columns), len(asked)), partial(masked_loss, config), config, checkpoint)
     made = {}
-    for place, each in enumerate(asked):
+    for place, label in enumerate(asked):
         first, last = (
-            packed(each.model, FAMILY, "classifier", tuple(columns), _head(stack, place))
-            for stack in (found.chosen, found.last)
+            packed(label.model, FAMILY, "classifier", tuple(columns), _head(stack, place))
+            for stack in (network.chosen, network.last)
         )
-        settled = calibrated(first, rows(validation, each), LABEL).meta.extra.get("calibration")
+        settled = calibrated(first, rows(validation, label), LABEL).meta.extra.get("calibration")
         model = with_calibration(last, *settled) if settled else last
-        made[each.label] = FittedModel(model, asdict(config), found.curves)
+        made[label.label] = FittedModel(model, asdict(config), network.curves)
     return made
 
 
 def targets(frame: pd.DataFrame, asked: Sequence[Propensity]) -> np.ndarray:
     """Return what came of each label, and of whom it can be asked, side by side (n, 2 l)."""
-    truth, known = np.zeros((2, len(frame), len(asked)), dtype="float32")
+    truth, observed = np.zeros((2, len(frame), len(asked)), dtype="float32")
     position = pd.Series(np.arange(len(frame)), index=frame.index)
-    for place, each in enumerate(asked):
-        happened = rows(frame, each)[LABEL]
+    for place, label in enumerate(asked):
+        happened = rows(frame, label)[LABEL]
         where = position[happened.index].to_numpy()
-        truth[where, place], known[where, place] = happened.to_numpy(dtype="float32"), 1
-    return np.concatenate([truth, known], axis=1)
+        truth[where, place], observed[where, place] = happened.to_numpy(dtype="float32"), 1
+    return np.concatenate([truth, observed], axis=1)
 
 
 def masked_loss(config: ConvolutionConfig, truth: Any, outputs: Any) -> Any:
@@ -83,9 +83,9 @@ def masked_loss(config: ConvolutionConfig, truth: Any, outputs: Any) -> Any:
     from keras import ops
 
     size = outputs.shape[1]
-    happened, known = truth[:, :size], truth[:, size:]
-    each = known * losses_of(config.training, happened, outputs)
-    return ops.sum(each, axis=1) / ops.maximum(ops.sum(known, axis=1), 1)
+    happened, observed = truth[:, :size], truth[:, size:]
+    losses = observed * losses_of(config.training, happened, outputs)
+    return ops.sum(losses, axis=1) / ops.maximum(ops.sum(observed, axis=1), 1)
 
 
 def _head(stack: ConvolutionNetwork, place: int) -> ConvolutionNetwork:

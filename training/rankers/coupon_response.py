@@ -134,9 +134,9 @@ def judge_response(model: Model, rows: pd.DataFrame) -> Evaluation:
     found, truth = list_figures(probability, rows), rows[label].to_numpy(dtype=bool)
     figures = binary_metrics(truth, probability)
     figures |= {f"{name}_at_{K}": float(found[name].mean()) for name in ("hit_rate", "ndcg")}
-    each = likelihood(probability, rows, label)
-    slices = {"all": each.to_frame("log_likelihood"), "redeemers": found}
-    return Evaluation(each, figures, probability, truth, slices, {f"NDCG@{K}": found["ndcg"]})
+    by_row = likelihood(probability, rows, label)
+    slices = {"all": by_row.to_frame("log_likelihood"), "redeemers": found}
+    return Evaluation(by_row, figures, probability, truth, slices, {f"NDCG@{K}": found["ndcg"]})
 
 
 def list_figures(score: np.ndarray, rows: pd.DataFrame) -> pd.DataFrame:

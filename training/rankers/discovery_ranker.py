@@ -102,12 +102,12 @@ def judge_scores(
 ) -> Evaluation:
     """Judge any score (n,) of the candidates in the same way."""
     ranked = ranks(pairs, score)
-    found = ranking_metrics(ranked, truth, K)
+    metrics = ranking_metrics(ranked, truth, K)
     label = pairs[LABEL].to_numpy(dtype=bool)
-    figures = {f"{name}_at_{K}": float(found[name].mean()) for name in ("hit_rate", "ndcg")}
+    figures = {f"{name}_at_{K}": float(metrics[name].mean()) for name in ("hit_rate", "ndcg")}
     if len(score) and np.min(score) >= 0 and np.max(score) <= 1:
         figures |= binary_metrics(label, score)
     if seen is not None and items is not None:
-        triers = ranked[ranked["customer_id"].isin(found.index)]
+        triers = ranked[ranked["customer_id"].isin(metrics.index)]
         figures |= shown_figures(triers, seen, items[items["offered"]], K)
-    return Evaluation(found["ndcg"], figures, score, label, {"discoveries": found})
+    return Evaluation(metrics["ndcg"], figures, score, label, {"discoveries": metrics})

@@ -92,8 +92,8 @@ def judge(
 
 def is_new(pairs: pd.DataFrame) -> np.ndarray:
     """Return of every candidate (n,) whether the customer never bought it."""
-    found: np.ndarray = pairs["pair_baskets_total"].fillna(0).to_numpy() == 0
-    return found
+    never_bought: np.ndarray = pairs["pair_baskets_total"].fillna(0).to_numpy() == 0
+    return never_bought
 
 
 def judge_scores(
@@ -127,13 +127,13 @@ def cold_slices(
     """
     baskets = pairs.drop_duplicates("customer_id").set_index("customer_id")["customer_baskets_total"].fillna(0)
     cold = items[items["buyers"] <= FEW_BUYERS]
-    known = set(items["item"]) - set(cold["item"])
-    wanted = truth[~truth["item"].isin(known)]
+    types = set(items["item"]) - set(cold["item"])
+    wanted = truth[~truth["item"].isin(types)]
     listed = ranked[ranked["item"].isin(cold.loc[cold["offered"], "item"])]
     # ranks close up; the order stays
     listed = listed.assign(rank=listed.groupby("customer_id")["rank"].rank().astype("int64"))
-    found = ranking_metrics(listed, wanted, K)
+    metrics = ranking_metrics(listed, wanted, K)
     return {
         "cold customers": judged[(baskets.reindex(judged.index, fill_value=0) < COLD_BASKETS).to_numpy()],
-        "cold items": found if cold["offered"].any() else found * np.nan,
+        "cold items": metrics if cold["offered"].any() else metrics * np.nan,
     }

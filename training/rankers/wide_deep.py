@@ -97,7 +97,7 @@ def fit_matrix(
 
     def batches(epoch: int) -> Iterator[Batch]:
         for part in shuffled(len(truth), config.training.batch, config.training.seed, epoch):
-            yield {**{key: each[part] for key, each in encoded.items()}, "truth": truth[part]}
+            yield {**{key: values[part] for key, values in encoded.items()}, "truth": truth[part]}
 
     def loss(network: Any, batch: dict[str, Any]) -> Any:
         import keras
@@ -178,7 +178,7 @@ class WideDeep:
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Return probabilities (n,) of numbers (n, d)."""
-        found = [np.zeros(0)]
+        outputs = [np.zeros(0)]
         for start in range(0, len(values), _BATCH):
             batch = encode(values[start : start + _BATCH], self.meta.extra)
             hidden = batch["numbers"]
@@ -186,8 +186,8 @@ class WideDeep:
                 hidden = self.activation(hidden @ kernel + bias)
             odds = hidden @ self.deep[0] + self.deep[1] + batch["numbers"] @ self.linear
             odds = odds[:, 0] + self.bins[batch["bins"]].sum(axis=1)
-            found.append(sigmoid(self.slope * odds.astype("float64") + self.intercept))
-        return np.concatenate(found)
+            outputs.append(sigmoid(self.slope * odds.astype("float64") + self.intercept))
+        return np.concatenate(outputs)
 
     def contributions(self, frame: pd.DataFrame) -> np.ndarray:
         """Refuse: a network has no exact contributions.
@@ -212,8 +212,8 @@ def _scaling(values: np.ndarray, borders: int) -> dict[str, list[Any]]:
     deviation = np.sqrt(np.where(there, (spread - mean) ** 2, 0).sum(axis=0) / count)
     shares = np.linspace(0, 1, borders + 2)[1:-1]
     edges = [
-        np.quantile(column[known], shares) if known.any() else np.zeros(borders)
-        for column, known in zip(values.T, there.T, strict=True)
+        np.quantile(column[present], shares) if present.any() else np.zeros(borders)
+        for column, present in zip(values.T, there.T, strict=True)
     ]
     return {
         "mean": mean.tolist(),

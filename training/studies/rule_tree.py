@@ -101,11 +101,11 @@ def rule_tree(
     if tree.tree_.node_count < 2:
         return None
     base, checked_base = float(truth.mean()), float(check[label].mean())
-    found = [_rule(each, fitted, check, label, base) for each in _leaves(tree, inputs)]
-    found = [each for each in found if each.rows]
+    rules = [_rule(leaf, fitted, check, label, base) for leaf in _leaves(tree, inputs)]
+    rules = [rule for rule in rules if rule.rows]
     first = int(tree.tree_.feature[0])
     stability = _stability(x, truth, fitted["customer_id"], first, config)
-    return Rules(tuple(sorted(found, key=lambda each: -each.rate)), base, checked_base, inputs[first], stability)
+    return Rules(tuple(sorted(rules, key=lambda rule: -rule.rate)), base, checked_base, inputs[first], stability)
 
 
 def _tree(config: RuleConfig) -> DecisionTreeClassifier:

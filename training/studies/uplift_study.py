@@ -70,8 +70,8 @@ def study(
     )
     findings = []
     for name, learner in LEARNERS.items():
-        found = judge(out_of_fold(learner, x, treated, outcome, seed), treated, outcome, seed=seed)
-        findings.append(Finding(name, design, found.verdict, caveat, found.effect, found.uplift, found.qini, arms))
+        judgement = judge(out_of_fold(learner, x, treated, outcome, seed), treated, outcome, seed=seed)
+        findings.append(Finding(name, design, judgement.verdict, caveat, judgement.effect, judgement.uplift, judgement.qini, arms))
     return findings
 
 

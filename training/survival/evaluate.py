@@ -39,16 +39,16 @@ def evaluate(model: Model, frame: pd.DataFrame) -> Evaluation:
     """Evaluate the log-likelihood of each customer, and the chances at 4, 8 and 12 weeks where they are known."""
     alive = model.predict(frame)
     hazards = 1 - alive / np.concatenate([np.ones((len(alive), 1)), alive[:, :-1]], axis=1)
-    each = pd.Series(log_likelihoods(frame, hazards)).groupby(frame["customer_id"].to_numpy()).mean()
+    by_customer = pd.Series(log_likelihoods(frame, hazards)).groupby(frame["customer_id"].to_numpy()).mean()
     figures = {}
     for week in (4, 8, 12):
-        known = (frame["weeks_known"] >= week).to_numpy()
-        there = ~(frame["leaves_in_week"] <= week).to_numpy()[known]
+        observed = (frame["weeks_known"] >= week).to_numpy()
+        there = ~(frame["leaves_in_week"] <= week).to_numpy()[observed]
         if 0 < there.sum() < len(there):
-            figures[f"roc_auc_{week}_weeks"] = float(roc_auc_score(there, alive[known, week - 1]))
-            figures[f"alive_{week}_weeks"] = float(alive[known, week - 1].mean())
+            figures[f"roc_auc_{week}_weeks"] = float(roc_auc_score(there, alive[observed, week - 1]))
+            figures[f"alive_{week}_weeks"] = float(alive[observed, week - 1].mean())
             figures[f"came_true_{week}_weeks"] = float(there.mean())
-    return Evaluation(each.sort_index(), figures, alive[:, -1], frame["leaves_in_week"].isna().to_numpy())
+    return Evaluation(by_customer.sort_index(), figures, alive[:, -1], frame["leaves_in_week"].isna().to_numpy())
 
 
 def contenders(sets: TrainingSets, models: Models) -> Contenders:

@@ -30,7 +30,7 @@ def rows(customers: pd.DataFrame, active_days: int, horizon_days: int, until: da
     """
     active = customers[customers["recency_days"] < active_days]
     days = (pd.Timestamp(until) - pd.to_datetime(active["as_of"])).dt.days
-    known = np.clip((days - horizon_days) // 7 + 1, 0, SURVIVAL_WEEKS)
-    leaves = active["leaves_in_week"].where(active["leaves_in_week"] <= known)
-    kept = active.assign(weeks_known=known, leaves_in_week=leaves)
+    weeks = np.clip((days - horizon_days) // 7 + 1, 0, SURVIVAL_WEEKS)
+    leaves = active["leaves_in_week"].where(active["leaves_in_week"] <= weeks)
+    kept = active.assign(weeks_known=weeks, leaves_in_week=leaves)
     return kept[kept["weeks_known"] > 0].reset_index(drop=True)

@@ -51,12 +51,12 @@ def bg_nbd(x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> BgNbd:
         rate = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
         stays = betaln(a, b + x) - betaln(a, b) - (r + x) * np.log(alpha + T)
         leaves = betaln(a + 1, b + np.maximum(x, 1) - 1) - betaln(a, b) - (r + x) * np.log(alpha + t_x)
-        each = rate + np.logaddexp(stays, np.where(x > 0, leaves, -np.inf))
-        return -float(np.dot(weight, each)) / weight.sum()
+        log_likelihood = rate + np.logaddexp(stays, np.where(x > 0, leaves, -np.inf))
+        return -float(np.dot(weight, log_likelihood)) / weight.sum()
 
-    found = _minimum(loss, np.log([0.5, max(float(np.median(T)) / 5, 0.1), 0.8, 2.5]))
-    r, alpha, a, b = np.exp(found.x)
-    return BgNbd(float(r), float(alpha), float(a), float(b), -float(found.fun) * float(weight.sum()))
+    fitted = _minimum(loss, np.log([0.5, max(float(np.median(T)) / 5, 0.1), 0.8, 2.5]))
+    r, alpha, a, b = np.exp(fitted.x)
+    return BgNbd(float(r), float(alpha), float(a), float(b), -float(fitted.fun) * float(weight.sum()))
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,14 @@ def gamma_gamma(x: np.ndarray, mean: np.ndarray) -> GammaGamma:
     def loss(logs: np.ndarray) -> float:
         p, q, v = np.exp(logs)
         q = q + 1  # a mean exists from q = 1 on
-        each = (
+        log_likelihood = (
             gammaln(p * x + q) - gammaln(p * x) - gammaln(q) + q * np.log(v)
             + (p * x - 1) * np.log(mean) + p * x * np.log(x) - (p * x + q) * np.log(x * mean + v)
         )  # fmt: skip
-        return -float(each.mean())
+        return -float(log_likelihood.mean())
 
-    found = _minimum(loss, np.log([5.0, 3.0, float(np.median(mean))]))
-    p, q, v = np.exp(found.x)
+    fitted = _minimum(loss, np.log([5.0, 3.0, float(np.median(mean))]))
+    p, q, v = np.exp(fitted.x)
     return GammaGamma(float(p), float(q) + 1, float(v))
 
 

@@ -48,8 +48,8 @@ def baseline(train: pd.DataFrame) -> FittedModel:
 def evaluate(model: Model, frame: pd.DataFrame) -> Evaluation:
     """Evaluate expectations: negative deviance of each customer, and further figures of the window."""
     expected, truth = model.predict(frame), spend_of(frame)
-    each = pd.Series(-deviances(truth, expected)).groupby(frame["customer_id"].to_numpy()).mean().sort_index()
-    return Evaluation(each, value_metrics(truth, expected, interval(model, frame)), expected, truth)
+    by_customer = pd.Series(-deviances(truth, expected)).groupby(frame["customer_id"].to_numpy()).mean().sort_index()
+    return Evaluation(by_customer, value_metrics(truth, expected, interval(model, frame)), expected, truth)
 
 
 def contenders(sets: TrainingSets, models: Models) -> Contenders:

@@ -143,8 +143,8 @@ class PurchasesTimesSpend(_Expected):
         steps = [np.log(self.purchases.spend(self._mixed(x, typical, place))) for place in range(x.shape[1] + 1)]
         return np.diff(np.stack(steps, axis=1), axis=1)
 
-    def _mixed(self, x: np.ndarray, typical: np.ndarray, known: int) -> pd.DataFrame:
-        mixed = np.where(np.arange(x.shape[1]) < known, x, typical)
+    def _mixed(self, x: np.ndarray, typical: np.ndarray, observed: int) -> pd.DataFrame:
+        mixed = np.where(np.arange(x.shape[1]) < observed, x, typical)
         mixed[:, 2] = np.minimum(mixed[:, 2], mixed[:, 1])  # the last visit is never before the first
         return pd.DataFrame(mixed, columns=list(OF_PURCHASES))
 
@@ -183,11 +183,11 @@ class Steps(_Expected):
 
         What the forecast of ``purchases`` adds counts as ``visits_total``.
         """
-        each = self.logits.contributions(self._inputs(frame), len(self.borders) // 2)
+        log_odds = self.logits.contributions(self._inputs(frame), len(self.borders) // 2)
         place = {name: number for number, name in enumerate(self.meta.inputs)}
         total = np.zeros((len(frame), len(self.meta.inputs)))
         for number, name in enumerate([*self.names, OF_PURCHASES[0]]):
-            total[:, place[name]] += each[:, number]
+            total[:, place[name]] += log_odds[:, number]
         return total
 
     def _inputs(self, frame: pd.DataFrame) -> np.ndarray:
