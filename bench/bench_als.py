@@ -56,9 +56,9 @@ def with_night(spark: SparkSession) -> Fit:
         frame.count()
         with Meter() as meter:
             users, items = factorize(frame, config)
-            found = [users.toPandas(), items.toPandas()]
+            factors = [users.toPandas(), items.toPandas()]
         frame.unpersist()
-        keys = zip(("customer_id", "product_type"), found, counts.shape, strict=True)
+        keys = zip(("customer_id", "product_type"), factors, counts.shape, strict=True)
         return _recommender(*[_side(rows[key], rows["factors"], size) for key, rows, size in keys]), meter.seconds
 
     return fit
@@ -78,9 +78,9 @@ def with_spark(spark: SparkSession) -> Fit:
         )  # fmt: skip
         with Meter() as meter:
             model = solver.fit(frame)
-            found = [model.userFactors.toPandas(), model.itemFactors.toPandas()]
+            factors = [model.userFactors.toPandas(), model.itemFactors.toPandas()]
         frame.unpersist()
-        sides = [_side(rows["id"], rows["features"], size) for rows, size in zip(found, counts.shape, strict=True)]
+        sides = [_side(rows["id"], rows["features"], size) for rows, size in zip(factors, counts.shape, strict=True)]
         return _recommender(*sides), meter.seconds
 
     return fit
@@ -105,9 +105,9 @@ def with_implicit(exact: bool) -> Fit:
 
 def strengths(counts: sparse.csr_matrix, cap: int) -> sparse.csr_matrix:
     """Return log(1 + baskets), the baskets capped, as the night's ALS takes them."""
-    found = counts.tocsr().astype("float32")
-    found.data = np.log1p(np.minimum(found.data, cap))
-    return found
+    cells = counts.tocsr().astype("float32")
+    cells.data = np.log1p(np.minimum(cells.data, cap))
+    return cells
 
 
 def _side(keys: np.ndarray, factors: np.ndarray, size: int) -> np.ndarray:
@@ -135,7 +135,7 @@ def quality(spark: SparkSession, config: AlsConfig) -> None:
     chosen = {}
     for name, (fit, scaled) in kinds.items():
         tried = {value: replace(config, regularization=value, scaled=scaled) for value in PENALTIES[name]}
-        judged = compare({str(v): fit(past.counts(), each)[0] for v, each in tried.items()}, task, ("all",))
+        judged = compare({str(v): fit(past.counts(), config)[0] for v, config in tried.items()}, task, ("all",))
         values = {value: float(judged[f"{value}/all"]["ndcg"].mean()) for value in tried}
         chosen[name] = tried[max(values, key=values.__getitem__)]
         print(

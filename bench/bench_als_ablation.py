@@ -71,10 +71,10 @@ def timed(factors: Factors, spent: list[float], affinity: DataFrame, config: Als
     affinity = affinity.persist()
     affinity.count()
     started = time.monotonic()
-    found = [frame.toArrow() for frame in factors(affinity, config)]
+    tables = [frame.toArrow() for frame in factors(affinity, config)]
     spent.append(time.monotonic() - started)
     spark = affinity.sparkSession
-    users, items = (spark.createDataFrame(table) for table in found)
+    users, items = (spark.createDataFrame(table) for table in tables)
     return users, items
 
 
@@ -107,7 +107,7 @@ def main() -> None:
         spent: list[float] = []
         with mock.patch.object(customer_sets, "factorize", partial(timed, factors, spent)):
             sets = built(load(), arguments.night, arguments.back)
-        inputs = tuple(each for each in RANKER_INPUTS if factors is not none or each != "als_score")
+        inputs = tuple(name for name in RANKER_INPUTS if factors is not none or name != "als_score")
         found[name] = judged(sets, inputs)
         recall = sources(sets).loc["similar_customers"].round(4).to_dict("index")
         print(f"{name}: {len(sets['gate']):,} candidates of the gate, factors in {np.median(spent):.1f} s "

@@ -59,13 +59,13 @@ class LiftWindow:
 
     def complements(self, order: str) -> np.ndarray:
         """Return the neighbours (i, n) of each item, the best first, those that meet more often than by chance."""
-        found, strong = self.orders[order], self.orders["llr"] > 0
-        found = found.multiply(strong).tocsr()
-        longest = int(np.diff(found.indptr).max(initial=LONGEST + 1))
-        rows = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
-        best = np.lexsort((found.indices, -found.data, rows))
-        lists = np.full((found.shape[0], longest), -1)
-        lists[rows, np.arange(len(rows)) - found.indptr[rows]] = found.indices[best]
+        scores, strong = self.orders[order], self.orders["llr"] > 0
+        scores = scores.multiply(strong).tocsr()
+        longest = int(np.diff(scores.indptr).max(initial=LONGEST + 1))
+        rows = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
+        best = np.lexsort((scores.indices, -scores.data, rows))
+        lists = np.full((scores.shape[0], longest), -1)
+        lists[rows, np.arange(len(rows)) - scores.indptr[rows]] = scores.indices[best]
         return lists
 
     def lists(self, order: str, new: bool, k: int) -> dict[str, Lists]:
@@ -93,8 +93,8 @@ class LiftWindow:
             place[self.customers] = np.arange(len(self.customers))
             return lambda customer, anchor: without_anchor(best[place[customer]], anchor, k)
 
-        found = {"complements": together, POPULAR: known(self.popular)}
-        return found if new else found | {PERSONAL: known(personal_frequency(self.past))}
+        by_method = {"complements": together, POPULAR: known(self.popular)}
+        return by_method if new else by_method | {PERSONAL: known(personal_frequency(self.past))}
 
     def judged(self, order: str, new: bool, k: int) -> dict[str, pd.DataFrame]:
         """Return the sums per customer of each list."""
@@ -139,11 +139,11 @@ FIGURES = {
 
 def figures(sums: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return each list's figures with their intervals."""
-    told = {}
+    rows = {}
     for name, frame in sums.items():
-        each = {title: resampled(frame, statistic) for title, statistic in FIGURES.items()}
-        told[name] = {title: f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" for title, one in each.items()}
-    return pd.DataFrame(told).T
+        intervals = {title: resampled(frame, statistic) for title, statistic in FIGURES.items()}
+        rows[name] = {title: f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" for title, one in intervals.items()}
+    return pd.DataFrame(rows).T
 
 
 def report(sums: dict[str, pd.DataFrame]) -> None:
@@ -157,18 +157,18 @@ def report(sums: dict[str, pd.DataFrame]) -> None:
 
 def measure(title: str, early: LiftWindow, windows: dict[str, LiftWindow], new: bool) -> None:
     """Print what complements bring of all, or of what is ``new`` to the customer."""
-    found = {order: early.judged(order, new, 5)["complements"] for order in early.orders}
-    shares = {order: round(float(sums["hit"].sum() / sums["baskets"].sum()), 4) for order, sums in found.items()}
+    tried = {order: early.judged(order, new, 5)["complements"] for order in early.orders}
+    shares = {order: round(float(sums["hit"].sum() / sums["baskets"].sum()), 4) for order, sums in tried.items()}
     order = max(shares, key=shares.__getitem__)
     title = f"{title}, {'never bought before' if new else 'all'}"
     print(f"\n{title}: hit share at 5 on {CHOSEN_ON} by order {shares}; {order} is taken", flush=True)
     for k in (5, LONGEST):
-        each = {day: window.judged(order, new, k) for day, window in windows.items()}
-        for day, sums in each.items():
-            told = {name: f"{f['hit'].sum() / f['baskets'].sum():.4f}, lift {f['found'].sum() / f['of_all'].sum():.3f}"
+        judged = {day: window.judged(order, new, k) for day, window in windows.items()}
+        for day, sums in judged.items():
+            shown = {name: f"{f['hit'].sum() / f['baskets'].sum():.4f}, lift {f['found'].sum() / f['of_all'].sum():.3f}"
                     for name, f in sums.items()}  # fmt: skip
-            print(f"  {day}, {k}: {told}")
-        parts = {name: [sums[name] for sums in each.values()] for name in sums}
+            print(f"  {day}, {k}: {shown}")
+        parts = {name: [sums[name] for sums in judged.values()] for name in sums}
         pooled = {name: pd.concat(frames).groupby(level=0).sum() for name, frames in parts.items()}
         print(f"{title}, lists of {k}, {pooled['complements']['baskets'].sum():,.0f} baskets")
         report(pooled)

@@ -65,14 +65,14 @@ def retrieve(
                 if model is None:
                     yield _rows(part.column("id"), lists)
                     continue
-                told = {
+                status = {
                     "score": values.ravel(),
                     "lead": (values / values[:, :1]).ravel(),
                     "place": np.tile(np.arange(CANDIDATES), len(lists)),
                     "popularity": popularity[lists.ravel()],
                     "length": np.repeat(np.linalg.norm(users, axis=1), CANDIDATES),
                 }
-                chance = model.predict(pd.DataFrame(told, copy=False)).reshape(lists.shape)
+                chance = model.predict(pd.DataFrame(status, copy=False)).reshape(lists.shape)
                 order = np.argsort(-chance, axis=1, kind="stable")[:, :BEST]
                 yield _rows(part.column("id"), np.take_along_axis(lists, order, axis=1))
 
@@ -112,7 +112,7 @@ def largest_worker() -> float:
     """Return the most memory (MB) that one Python process below this one has held."""
     every = [Path(f"/proc/{child.pid}/status").read_text() for child in psutil.Process().children(recursive=True)]
     workers = [dict(line.split(":", 1) for line in text.splitlines()) for text in every]
-    return max(int(told["VmHWM"].split()[0]) / 1024 for told in workers if "python" in told["Name"] and "VmHWM" in told)
+    return max(int(worker["VmHWM"].split()[0]) / 1024 for worker in workers if "python" in worker["Name"] and "VmHWM" in worker)
 
 
 def spark_peer(spark: SparkSession, users: DataFrame, items: DataFrame) -> Callable[[], None]:

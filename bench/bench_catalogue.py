@@ -88,11 +88,11 @@ def scale(spark: SparkSession, path: Path, out: str, config: CatalogueConfig) ->
     truth = pq.read_table(path, columns=["group"])["group"].to_numpy()
 
     def clusters() -> np.ndarray:
-        found = np.empty(len(truth), np.int64)
+        cluster = np.empty(len(truth), np.int64)
         for batch in pads.dataset(out, format="parquet").to_batches(columns=["product_id", "cluster"]):
-            found[batch["product_id"].cast("int64").to_numpy()] = batch["cluster"].to_numpy()
+            cluster[batch["product_id"].cast("int64").to_numpy()] = batch["cluster"].to_numpy()
         shutil.rmtree(out)
-        return found
+        return cluster
 
     report("nbo, through Spark", lambda: glue(spark, path, out, config), truth, clusters)
     given = pq.read_table(path, columns=["title"])["title"].to_pylist() if len(truth) <= SKETCHES_UP_TO else []
@@ -107,9 +107,9 @@ def report(name: str, work: Callable[[], Any], truth: np.ndarray, read: Callable
     """Run ``work`` and print its line; ``read`` gets the clusters that it left somewhere, out of the time."""
     wall = time.perf_counter()
     with Peak() as peak, Meter() as meter:
-        found = work()
+        clusters = work()
     wall = time.perf_counter() - wall
-    precision, recall, largest = quality(truth, read() if read else found)
+    precision, recall, largest = quality(truth, read() if read else clusters)
     print(
         f"{len(truth):>12,} {name:<22} {wall:>8.1f} {meter.seconds:>8.1f} {peak.gigabytes:>8.2f} {precision:>6.3f} "
         f"{recall:>6.3f} {largest:>8,}",
@@ -173,8 +173,8 @@ def spark_ml(spark: SparkSession, titles: list[str]) -> np.ndarray:
     )
     model = MinHashLSH(inputCol="features", outputCol="hashes", numHashTables=5, seed=1).fit(frame)
     near = model.approxSimilarityJoin(frame, frame, 0.3).where(F.col("datasetA.id") < F.col("datasetB.id"))
-    found = near.select(F.col("datasetA.id"), F.col("datasetB.id")).collect()
-    return joined(len(titles), [(row[0], row[1]) for row in found])
+    pairs = near.select(F.col("datasetA.id"), F.col("datasetB.id")).collect()
+    return joined(len(titles), [(row[0], row[1]) for row in pairs])
 
 
 if __name__ == "__main__":

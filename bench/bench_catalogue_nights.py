@@ -64,9 +64,9 @@ def main() -> None:
                 run(settings, day, **options)
             seconds, used = time.perf_counter() - wall, meter.seconds
             taken.append((seconds, used))
-            found = lake.arrow(CLUSTERS, day, ["product_id", "cluster_id"]).to_pandas()
-            order = found["product_id"].astype(int)
-            precision, recall, _ = quality(table["group"].to_numpy()[order], found["cluster_id"].to_numpy())
+            clusters = lake.arrow(CLUSTERS, day, ["product_id", "cluster_id"]).to_pandas()
+            order = clusters["product_id"].astype(int)
+            precision, recall, _ = quality(table["group"].to_numpy()[order], clusters["cluster_id"].to_numpy())
             figures = f"{seconds:>8.2f} {used:>8.2f} {precision:>6.3f} {recall:>6.3f}"
             print(f"{name:<28} {rows.num_rows:>10,} {figures}  {events(lake, day)}", flush=True)
         (all_wall, all_cpu), (new_wall, new_cpu) = taken[:2]
@@ -109,10 +109,10 @@ def changed(lake: Lake) -> int:
     with duckdb.connect() as engine:
         for name, day in (("first", FIRST), ("second", FIRST + timedelta(days=1))):
             engine.register(name, lake.dataset(CLUSTERS, day))
-        ((found,),) = engine.execute(
+        ((count,),) = engine.execute(
             "select count(*) from first join second using (product_id) where first.cluster_id <> second.cluster_id"
         ).fetchall()
-    return int(found)
+    return int(count)
 
 
 if __name__ == "__main__":

@@ -46,14 +46,14 @@ Slices = dict[str, pd.DataFrame]
 def measure(settings: Settings, night: date, clean: date, architectures: bool) -> None:
     """Train and judge for one night."""
     lake = Lake(settings.lake)
-    found = windows_of(settings, lake, clean)
-    found = replace(
-        found,
-        gate=found.gate - (clean - night),
-        validation=found.validation - (clean - night),
-        training=tuple(day - (clean - night) for day in found.training if day - (clean - night) >= found.earliest),
+    windows = windows_of(settings, lake, clean)
+    windows = replace(
+        windows,
+        gate=windows.gate - (clean - night),
+        validation=windows.validation - (clean - night),
+        training=tuple(day - (clean - night) for day in windows.training if day - (clean - night) >= windows.earliest),
     )
-    with training_sets(settings, lake, session(settings, "bench"), clean, found, {"customers"}) as sets:
+    with training_sets(settings, lake, session(settings, "bench"), clean, windows, {"customers"}) as sets:
         if architectures:
             studied(sets, settings.models)
         else:
@@ -65,14 +65,14 @@ def told(sets: TrainingSets, models: Models) -> None:
     started = time.process_time()
     fitted = contenders(sets, models)
     print(f"gate {sets.windows.gate}, trained in {time.process_time() - started:.0f} CPU s")
-    network, *others = (fitted.evaluate(each.model) for each in (fitted.challenger, fitted.baseline, *fitted.further))
+    network, *rest = (fitted.evaluate(model.model) for model in (fitted.challenger, fitted.baseline, *fitted.further))
     rivals: dict[str, Slices] = {
-        each.model.meta.family: dict(judged.slices)
-        for each, judged in zip((fitted.baseline, *fitted.further), others, strict=True)
+        evaluation.model.meta.family: dict(judged.slices)
+        for evaluation, judged in zip((fitted.baseline, *fitted.further), rest, strict=True)
     }
     given, gate = learnt(sets, models), sets.read("customers", sets.windows.gate)
-    known = pd.concat([sets.read("customers", sets.windows.training), given.validation], ignore_index=True)
-    shares = by_segment(known, gate, given.dictionary, models.seed)
+    customers = pd.concat([sets.read("customers", sets.windows.training), given.validation], ignore_index=True)
+    shares = by_segment(customers, gate, given.dictionary, models.seed)
     rivals["popularity in segment"] = slices_of(gate, truth_of(gate), np.asarray(given.dictionary), shares)
     alone = fitted.evaluate(regressions(given).model)
     rivals[regressions(given).model.meta.family] = dict(alone.slices)
@@ -93,7 +93,7 @@ def told(sets: TrainingSets, models: Models) -> None:
 def learnt(sets: TrainingSets, models: Models) -> Lessons:
     """Return what the network of the night learns from."""
     days = sets.windows.training, sets.windows.validation
-    train, validation = (sets.read("customers", each) for each in days)
+    train, validation = (sets.read("customers", day) for day in days)
     dictionary = sets.read("types", sets.windows.training[0])["product_type"].tolist()
     start = baseline(train, validation, dictionary, models.seed)
     return lessons(train, validation, dictionary, start, models.seed)
@@ -103,12 +103,12 @@ def studied(sets: TrainingSets, models: Models) -> None:
     """Print the study of architectures on the validation window, and the same networks on the gate window."""
     config = CharacteristicsConfig().configured(models.network, models.max_epochs, models.seed)
     given = learnt(sets, models)
-    found = study(given, config, models.bootstrap_rounds)
-    print(f"validation {sets.windows.validation}: '{found.chosen}' is chosen")
-    _architectures(found.table)
+    studied_changes = study(given, config, models.bootstrap_rounds)
+    print(f"validation {sets.windows.validation}: '{studied_changes.chosen}' is chosen")
+    _architectures(studied_changes.table)
     print(f"gate {sets.windows.gate}, networks of the training windows alone")
     gate = sets.read("customers", sets.windows.gate)
-    _architectures(compared(found.fits, gate, models.bootstrap_rounds, models.seed))
+    _architectures(compared(studied_changes.fits, gate, models.bootstrap_rounds, models.seed))
 
 
 def _architectures(table: pd.DataFrame) -> None:
@@ -118,8 +118,8 @@ def _architectures(table: pd.DataFrame) -> None:
 
 def _sweep(judged: Evaluation, model: object) -> None:
     limits = Network.of(model).thresholds  # type: ignore[arg-type]
-    found = threshold_sweep(judged.probability, judged.truth > 0, limits, CUTS)
-    print(found.round(3).to_string(index=False), flush=True)
+    sweep = threshold_sweep(judged.probability, judged.truth > 0, limits, CUTS)
+    print(sweep.round(3).to_string(index=False), flush=True)
 
 
 def _line(name: str, slices: Slices) -> None:

@@ -69,15 +69,15 @@ def grocer_series() -> tuple[Series, np.ndarray]:
 def grocer() -> Frame:
     """Return the rows of a day of the grocer's customers, with all labels that the data settles."""
     series, who = grocer_series()
-    known = recorded()
+    records = recorded()
     last = int(series.day.max())
 
     def rows(as_of: date, horizon: int) -> pd.DataFrame:
         day = (as_of - date(1970, 1, 1)).days
-        told = describe(series, day)
+        described = describe(series, day)
         later = after(series.owner, series.day, series.amount, series.customers, day)
-        frame = pd.DataFrame(told | labels(later, told, Horizons(horizon, 84, last)))
-        return frame.assign(customer_id=who, as_of=as_of, recorded=np.isin(who, known))[frame["baskets_total"] > 0]
+        frame = pd.DataFrame(described | labels(later, described, Horizons(horizon, 84, last)))
+        return frame.assign(customer_id=who, as_of=as_of, recorded=np.isin(who, records))[frame["baskets_total"] > 0]
 
     return rows
 
@@ -114,7 +114,7 @@ OTHERS = (
 
 def compare(rows: Frame, definition: Definition, rounds: int, full: bool) -> None:
     """Print the figures of every window, and paired intervals over all windows together."""
-    found: list[pd.DataFrame] = []
+    tables: list[pd.DataFrame] = []
     print(f"\nThe Complete Journey: {definition.title}")
     for day in definition.days:
         laid = windows(day + timedelta(days=definition.horizon), definition.horizon, 99, FIRST, HISTORY)
@@ -130,8 +130,8 @@ def compare(rows: Frame, definition: Definition, rounds: int, full: bool) -> Non
         scores = scored(sets, monthly, gate, full)
         print(f"\n{day}: {len(gate):,} customers, {gate[churn_inputs.LABEL].mean():.1%} leave")
         _table(gate[churn_inputs.LABEL].to_numpy(), scores)
-        found.append(gate[["customer_id", churn_inputs.LABEL]].assign(**scores, window=str(day)))
-    everything = pd.concat(found)
+        tables.append(gate[["customer_id", churn_inputs.LABEL]].assign(**scores, window=str(day)))
+    everything = pd.concat(tables)
     models = [name for name in everything.columns if name not in ("customer_id", churn_inputs.LABEL, "window")]
     print("\nall windows: mean ROC AUC of the windows, and its difference to logistic on plain features (95 %)")
     for name in models:
@@ -153,7 +153,7 @@ def scored(
     train, validation, recent = sets
     config, plain = churn_fit.ChurnConfig(), LogisticConfig(strength=0.1)
     fitted = churn_fit.members(train, validation, config)
-    last = {each.model.meta.family: churn_fit.again(each.model, recent, config) for each in fitted}
+    last = {candidate.model.meta.family: churn_fit.again(candidate.model, recent, config) for candidate in fitted}
     scores = {
         "recency alone": churn_evaluate.baseline(monthly).model.predict(gate),
         "logistic, plain features": logistic("plain", monthly, PLAIN, churn_inputs.LABEL, plain).predict(gate),
@@ -163,7 +163,7 @@ def scored(
     }
     chosen = churn_fit.settle(fitted, validation, recent, config, last).model
     scores["nbo, every night"] = chosen.predict(gate)
-    told = {"every night": chosen.meta.family}
+    kept = {"every night": chosen.meta.family}
     if full:
         for family, sizes in (("feed-forward network", FORWARD), ("1-D convolution network", CONVOLUTION)):
             first, second = classifier(family, sets, churn_spec.INPUTS, churn_inputs.LABEL, sizes)
@@ -172,19 +172,19 @@ def scored(
         chosen = churn_fit.settle(fitted, validation, recent, config, last).model
         scores["nbo, weekly training"] = chosen.predict(gate)
         scores["series: mean of all four"] = blend("churn", list(last.values())).predict(gate)
-        told["weekly"] = chosen.meta.family
+        kept["weekly"] = chosen.meta.family
         inputs, how = [*churn_spec.INPUTS, "recorded"], replace(config.trees, rounds=_rounds(fitted))
         both = (
             logistic("churn", recent, inputs, churn_inputs.LABEL, config.logistic),
             trees("churn", recent, None, inputs, churn_inputs.LABEL, how),
         )
         scores["mean of both, and whether recorded"] = blend("churn", both).predict(gate)
-    print("\nchosen on the validation window: " + "; ".join(f"{when}: {what}" for when, what in told.items()))
+    print("\nchosen on the validation window: " + "; ".join(f"{when}: {what}" for when, what in kept.items()))
     return scores
 
 
 def _rounds(fitted: Sequence[FittedModel]) -> int:
-    return next(each.model.booster.num_trees() for each in fitted if each.model.meta.kind == "lightgbm")  # type: ignore[attr-defined]
+    return next(candidate.model.booster.num_trees() for candidate in fitted if candidate.model.meta.kind == "lightgbm")  # type: ignore[attr-defined]
 
 
 def survive(rows: Frame, rounds: int) -> None:
@@ -201,13 +201,13 @@ def survive(rows: Frame, rounds: int) -> None:
         gain = paired_bootstrap(judged[1].each, judged[0].each, rounds, 1)
         print(f"\nsurvival, {day}, {len(gate):,} customers: log-likelihood {judged[1].each.mean():.4f}, over hazards "
               f"by recency alone {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})")  # fmt: skip
-        for name, each in zip(("recency alone", "nbo"), judged, strict=True):
-            told = [
-                f"{week} weeks: ROC AUC {each.metrics[f'roc_auc_{week}_weeks']:.3f}, there "
-                f"{each.metrics[f'alive_{week}_weeks']:.3f} expected {each.metrics[f'came_true_{week}_weeks']:.3f} came"
+        for name, evaluation in zip(("recency alone", "nbo"), judged, strict=True):
+            lines = [
+                f"{week} weeks: ROC AUC {evaluation.metrics[f'roc_auc_{week}_weeks']:.3f}, there "
+                f"{evaluation.metrics[f'alive_{week}_weeks']:.3f} expected {evaluation.metrics[f'came_true_{week}_weeks']:.3f} came"
                 for week in (4, 8, 12)
             ]
-            print(f"  {name:<14} " + "; ".join(told))
+            print(f"  {name:<14} " + "; ".join(lines))
 
 
 def paired_auc(frame: pd.DataFrame, better: str, worse: str, rounds: int) -> tuple[float, float, float]:
@@ -218,12 +218,12 @@ def paired_auc(frame: pd.DataFrame, better: str, worse: str, rounds: int) -> tup
     values = {name: frame[name].to_numpy() for name in (better, worse)}
 
     def difference(weight: np.ndarray) -> float:
-        each = [
+        differences = [
             roc_auc_score(truth[part], values[better][part], sample_weight=weight[part])
             - roc_auc_score(truth[part], values[worse][part], sample_weight=weight[part])
             for part in parts
         ]
-        return float(np.mean(each))
+        return float(np.mean(differences))
 
     drawn = [
         difference(np.bincount(rng.integers(0, len(ids), len(ids)), minlength=len(ids))[who].astype(float))

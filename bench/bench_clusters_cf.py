@@ -103,39 +103,39 @@ def main() -> None:
     glued = cluster(pa.array(names), CatalogueConfig())
     unnamed = glued.centres == 0  # too light to name a product: each is its own cluster
     keys = np.where(unnamed, np.arange(len(names), dtype="uint64"), glued.centres)
-    found = np.unique(np.stack([unnamed, keys]), axis=1, return_inverse=True)[1].ravel()
-    both, true, said = (_pairs(keys) for keys in ((of_film, found), (of_film,), (found,)))
-    print(f"{len(titles):,} films, {len(names):,} listings, {found.max() + 1:,} clusters found; pair precision "
+    clusters = np.unique(np.stack([unnamed, keys]), axis=1, return_inverse=True)[1].ravel()
+    both, true, said = (_pairs(keys) for keys in ((of_film, clusters), (of_film,), (clusters,)))
+    print(f"{len(titles):,} films, {len(names):,} listings, {clusters.max() + 1:,} clusters found; pair precision "
           f"{both / max(said, 1):.3f}, recall {both / max(true, 1):.3f}")  # fmt: skip
-    compare(user, film, listing, of_film, found)
+    compare(user, film, listing, of_film, clusters)
 
 
-def compare(user: np.ndarray, film: np.ndarray, listing: np.ndarray, of_film: np.ndarray, found: np.ndarray) -> None:
+def compare(user: np.ndarray, film: np.ndarray, listing: np.ndarray, of_film: np.ndarray, cluster: np.ndarray) -> None:
     """Print NDCG of each model by what it learnt from."""
     learn = stratified(user, 0.75, 42)
     users, films = int(user.max()) + 1, int(film.max()) + 1
     truth = ones(user[~learn], film[~learn], (users, films))
     asked = np.flatnonzero(np.diff(truth.indptr) > 0)
     demand = np.bincount(listing[learn], minlength=len(of_film))
-    shown = pd.DataFrame({"cluster": found, "demand": -demand, "film": of_film}).sort_values(["cluster", "demand"])
+    shown = pd.DataFrame({"cluster": cluster, "demand": -demand, "film": of_film}).sort_values(["cluster", "demand"])
     film_of_cluster = shown.drop_duplicates("cluster")["film"].to_numpy()
     ways = {
-        "listings": (listing, of_film), "clusters found": (found[listing], film_of_cluster),
+        "listings": (listing, of_film), "clusters found": (cluster[listing], film_of_cluster),
         "films (truth)": (film, np.arange(films)),
     }  # fmt: skip
     table: dict[str, dict[str, pd.Series]] = {}
     for way, (item, names_film) in ways.items():
         shape = (users, len(names_film))
-        known = ones(user[learn], item[learn], shape)
+        past = ones(user[learn], item[learn], shape)
         for name, model in learnt(user[learn], item[learn], shape).items():
-            lists = top_lists(model, asked, K, known)
+            lists = top_lists(model, asked, K, past)
             lists = np.where(lists >= 0, names_film[np.maximum(lists, 0)], -1)
             table.setdefault(name, {})[way] = judged(lists, truth, asked)
     for name, row in table.items():
-        told = "  ".join(f"{way} {value.mean():.4f}" for way, value in row.items())
+        line = "  ".join(f"{way} {value.mean():.4f}" for way, value in row.items())
         over = paired_bootstrap(row["clusters found"], row["listings"], 1000, 1)
         gain = f"{over.value:+.4f} [{over.low:+.4f}, {over.high:+.4f}]"
-        print(f"  {name:<12} NDCG@{K}: {told}  clusters over listings {gain}", flush=True)
+        print(f"  {name:<12} NDCG@{K}: {line}  clusters over listings {gain}", flush=True)
 
 
 def _pairs(keys: tuple[np.ndarray, ...]) -> int:

@@ -51,10 +51,10 @@ Sets = dict[date, pd.DataFrame]
 def built(settings: Settings, night: date) -> Sets:
     """Return the coupons of every window of the night, newest first, with the spend that is expected of a buyer."""
     lake = Lake(settings.lake)
-    found = windows_of(settings, lake, night, 12)
+    windows = windows_of(settings, lake, night, 12)
     spark = session(settings, "bench")
-    with training_sets(settings, lake, spark, night, found, {"coupons"}) as sets:
-        made = {day: with_spend(spark, sets.read("coupons", day), settings.offers) for day in found.all}
+    with training_sets(settings, lake, spark, night, windows, {"coupons"}) as sets:
+        made = {day: with_spend(spark, sets.read("coupons", day), settings.offers) for day in windows.all}
     spark.stop()
     return made
 
@@ -62,27 +62,27 @@ def built(settings: Settings, night: date) -> Sets:
 def with_spend(spark: SparkSession, rows: pd.DataFrame, offers: Offers) -> pd.DataFrame:
     """Add ``expected_spend``, as the night reckons it."""
     keys = ["customer_id", "offer_id"]
-    known = {"propensity": F.lit(1.0), "response_probability": F.lit(0.0), "offer_discount": F.lit(None)}
-    valued = value_coupons(spark.createDataFrame(rows[[*keys, *SPEND]]).withColumns(known), offers)
+    constants = {"propensity": F.lit(1.0), "response_probability": F.lit(0.0), "offer_discount": F.lit(None)}
+    valued = value_coupons(spark.createDataFrame(rows[[*keys, *SPEND]]).withColumns(constants), offers)
     return rows.merge(valued.select(*keys, "expected_spend").toPandas(), on=keys)
 
 
 def scored(sets: Sets, day: date, settings: Settings) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Return the coupons of a window with their value and each method's score of them."""
     step = timedelta(days=28)
-    behind = [each for each in sets if each <= day - 2 * step][: 1 + settings.models.coupon_windows]
-    rows, train = sets[day], pd.concat([sets[each] for each in behind], ignore_index=True)
-    former = pd.concat([sets[each] for each in behind[1 : 1 + FORMER_WINDOWS]], ignore_index=True)
-    told = {name: fit(name, former, sets[behind[0]], COUPON_INPUTS, CouponConfig()) for name in (RESPONSE, SCOPE)}
+    behind = [day_before for day_before in sets if day_before <= day - 2 * step][: 1 + settings.models.coupon_windows]
+    rows, train = sets[day], pd.concat([sets[day_before] for day_before in behind], ignore_index=True)
+    former = pd.concat([sets[day_before] for day_before in behind[1 : 1 + FORMER_WINDOWS]], ignore_index=True)
+    models = {name: fit(name, former, sets[behind[0]], COUPON_INPUTS, CouponConfig()) for name in (RESPONSE, SCOPE)}
     chance = fit_response(train, RESPONSE_INPUTS, ResponseConfig()).model.predict(rows)
     rules, spend = settings.offers.coupons, rows["expected_spend"].to_numpy()
-    value = told[SCOPE].model.predict(rows) * spend * rules.margin - chance * rules.discount
+    value = models[SCOPE].model.predict(rows) * spend * rules.margin - chance * rules.discount
     brought = rows["spend"].fillna(0.0) * rules.margin - rows["redeemed"] * rules.discount
     return rows.assign(brought=brought), {
         NBO: np.where(value > 0, chance, chance - 1),
         "chance, whether it pays or not": chance,
         "value": value,
-        "chance, as before": told[RESPONSE].model.predict(rows),
+        "chance, as before": models[RESPONSE].model.predict(rows),
         "personal frequency": rows["scope_frequency"].to_numpy(),
         "popularity": rows["offer_responses"].to_numpy(),
     }
@@ -91,20 +91,20 @@ def scored(sets: Sets, day: date, settings: Settings) -> tuple[pd.DataFrame, dic
 def judged(day: date, method: str, rows: pd.DataFrame, score: np.ndarray) -> dict[str, pd.DataFrame]:
     """Return what every customer adds to each figure (:data:`scoring.outcomes.gains.COLUMNS`)."""
     ranked = ranks(rows.assign(item=rows["offer_id"]), score).rename(columns={"item": "offer_id"})
-    told = rows[["customer_id", "offer_id", "redeemed", "brought"]].merge(ranked, on=["customer_id", "offer_id"])
-    two = told["rank"] <= PLACES
-    each = pd.DataFrame(
+    cases = rows[["customer_id", "offer_id", "redeemed", "brought"]].merge(ranked, on=["customer_id", "offer_id"])
+    two = cases["rank"] <= PLACES
+    shown = pd.DataFrame(
         {
-            "found": (told["redeemed"] & two).groupby(told["customer_id"]).sum(),
-            "wanted": told.groupby("customer_id")["redeemed"].sum(),
-            "brought": told["brought"].where(two, 0.0).groupby(told["customer_id"]).sum(),
+            "found": (cases["redeemed"] & two).groupby(cases["customer_id"]).sum(),
+            "wanted": cases.groupby("customer_id")["redeemed"].sum(),
+            "brought": cases["brought"].where(two, 0.0).groupby(cases["customer_id"]).sum(),
         }
     ).astype(float)
     ndcg = list_figures(score, rows)["ndcg"]
     figures = {
-        f"redemptions@{PLACES}": (each["found"], each["wanted"]),
+        f"redemptions@{PLACES}": (shown["found"], shown["wanted"]),
         "NDCG@5": (ndcg, ndcg * 0 + 1),
-        f"value@{PLACES}": (each["brought"], each["wanted"] * 0 + 1),
+        f"value@{PLACES}": (shown["brought"], shown["wanted"] * 0 + 1),
     }
     return {
         name: pd.DataFrame({"above": above, "below": below})
@@ -140,13 +140,13 @@ def main() -> None:
             for name, frame in judged(day, method, rows, score).items():
                 parts.setdefault(name, []).append(frame)
     for name, frames in parts.items():
-        told = pd.concat(frames, ignore_index=True)
-        sums = told.groupby(["method", "offers_of"], sort=False)[["above", "below"]].sum()
+        cases = pd.concat(frames, ignore_index=True)
+        sums = cases.groupby(["method", "offers_of"], sort=False)[["above", "below"]].sum()
         means = (sums["above"] / sums["below"]).unstack()
-        found = gains(told, settings.models.bootstrap_rounds, settings.models.seed)
+        lift = gains(cases, settings.models.bootstrap_rounds, settings.models.seed)
         print(f"\n{name}")
-        for method in dict.fromkeys(told["method"]):
-            gain = found.get(method)
+        for method in dict.fromkeys(cases["method"]):
+            gain = lift.get(method)
             beaten = "" if gain is None else f"NBO minus it {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
             windowed = "  ".join(f"{value:.4f}" for value in means.loc[method])
             print(f"  {method:<32} {means.loc[method].mean():.4f}   {windowed}   {beaten}", flush=True)

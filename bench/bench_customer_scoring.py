@@ -71,15 +71,15 @@ def series_works(names: list[str]) -> dict[str, Work]:
     rows = grocer()
     back = [DAY - timedelta(days=84 + 7 * number) for number in range(4)]
     frame = pd.concat([rows(day, 28) for day in back], ignore_index=True)
-    told = rows(DAY, 28)[list(PURCHASE_SERIES.names)].astype({"customer_id": str})
-    customers, found = pa.Table.from_pandas(told, preserve_index=False), {}
+    described = rows(DAY, 28)[list(PURCHASE_SERIES.names)].astype({"customer_id": str})
+    customers, works = pa.Table.from_pandas(described, preserve_index=False), {}
     for name in names:
         model = FITS[name](frame)
         models = {model.meta.name: model}
-        found[name] = Work(
+        works[name] = Work(
             customers, lambda batch, models=models: scored_batch(batch, models, ACTIVE), model.meta.family
         )
-    return found
+    return works
 
 
 def propensity_works(sets: TrainingSets, frames: WideFrames) -> dict[str, Work]:
@@ -97,7 +97,7 @@ def propensity_works(sets: TrainingSets, frames: WideFrames) -> dict[str, Work]:
             found = propensity_fit.fit(asked.model, train, validation, columns, LadderConfig())
         fitted = propensity_fit.with_bands(found, validation)
         models[asked.label] = fitted.model, fitted.model.meta.family
-    asked_of = [each for each in load().propensities.labels if each.label in models]
+    asked_of = [label for label in load().propensities.labels if label.label in models]
     standing = dict.fromkeys(models, "champion")
     customers = propensity_customers(sets)
     kinds = pd.Series([family for _, family in models.values()]).value_counts()
@@ -129,9 +129,9 @@ def segment_works(sets: TrainingSets) -> dict[str, Work]:
         x = rows[list(PLACED_BY)].to_numpy(dtype="float64", na_value=np.nan)
         return np.where(logs, np.log1p(np.maximum(x, 0)), x)
 
-    known = scaled(customers)
-    shift, scale = np.nanmean(known, axis=0), np.nanstd(known, axis=0)
-    z = np.nan_to_num((known - shift) / scale).astype("float32")
+    points = scaled(customers)
+    shift, scale = np.nanmean(points, axis=0), np.nanstd(points, axis=0)
+    z = np.nan_to_num((points - shift) / scale).astype("float32")
     centres = choose(z, totals_of(z), len(z), FitConfig()).centres
 
     def place(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
@@ -155,8 +155,8 @@ def reasons() -> None:
 
     def cost(work: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
         began = time.process_time()
-        found = work()
-        return (time.process_time() - began) / BATCH * 1e6, found
+        output = work()
+        return (time.process_time() - began) / BATCH * 1e6, output
 
     table, ours = cost(lambda: model.contributions(frame))
     peer, theirs = cost(lambda: np.asarray(model.booster.predict(x, pred_contrib=True, num_threads=1))[:, :-1])
@@ -205,9 +205,9 @@ def main() -> None:
 
 
 def _tell(name: str, customers: int, wall: float, processor: float, family: str) -> None:
-    each = processor / customers * 1e6
+    micros = processor / customers * 1e6
     print(
-        f"  {name:<15} {customers / wall:9,.0f} customers a second   CPU s a million {each:7.1f}   {family}", flush=True
+        f"  {name:<15} {customers / wall:9,.0f} customers a second   CPU s a million {micros:7.1f}   {family}", flush=True
     )
 
 

@@ -66,10 +66,10 @@ def main() -> None:
         weight, drawn = rows["later"].to_numpy(), np.random.default_rng(1).integers(0, len(rows), (500, len(rows)))
         print(f"\n{day}: {len(rows):,} customers, {raw.mean():.1%} of a customer's purchases at a discount")
         for name, share in shares.items():
-            each, gain = likelihoods(rows, share), likelihoods(rows, share) - likelihoods(rows, raw)
+            shared, gain = likelihoods(rows, share), likelihoods(rows, share) - likelihoods(rows, raw)
             low, high = np.quantile(gain[drawn].sum(axis=1) / weight[drawn].sum(axis=1), [0.025, 0.975])
             print(
-                f"  {name:<26} log-likelihood {each.sum() / weight.sum():.5f}   over the raw share "
+                f"  {name:<26} log-likelihood {shared.sum() / weight.sum():.5f}   over the raw share "
                 f"{gain.sum() / weight.sum():+.5f} ({low:+.5f} to {high:+.5f})"
             )
 

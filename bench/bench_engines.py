@@ -116,8 +116,8 @@ def expectations(spark: SparkSession, folder: Path) -> Engines:
     columns = sorted({ROW_ID, *(column for rule in rules for column in rule.columns)})
 
     def check(rows: Any) -> list[tuple[str, bool, tuple[int, ...]]]:
-        found = Checkpoints(folder / "gx", folder / "docs").check("order_lines", rules, rows)
-        return [(each.rule.name, each.passed, tuple(sorted(each.failed))) for each in found]
+        outcomes = Checkpoints(folder / "gx", folder / "docs").check("order_lines", rules, rows)
+        return [(outcome.rule.name, outcome.passed, tuple(sorted(outcome.failed))) for outcome in outcomes]
 
     return Engines(
         f"gx_spark_rows {load().gx_spark_rows:,} rows",
@@ -141,9 +141,9 @@ def measure(title: str, engines: Engines, make: Callable[[int], Any]) -> None:
             given.unpersist()
         if rows == WARM:
             continue
-        told = "; ".join(f"{name} wall {wall:6.1f} s, cpu {used:6.1f} s" for name, (wall, used) in taken.items())
+        line = "; ".join(f"{name} wall {wall:6.1f} s, cpu {used:6.1f} s" for name, (wall, used) in taken.items())
         ratio = taken["Spark"][0] / taken["one machine"][0], taken["Spark"][1] / taken["one machine"][1]
-        print(f"  {rows:>9,}: {told}; Spark / one machine {ratio[0]:.2f} wall, {ratio[1]:.2f} cpu; "
+        print(f"  {rows:>9,}: {line}; Spark / one machine {ratio[0]:.2f} wall, {ratio[1]:.2f} cpu; "
               f"apart: {engines.apart(*results)}", flush=True)  # fmt: skip
 
 

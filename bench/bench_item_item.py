@@ -55,10 +55,10 @@ def measured(title: str, work: Callable[[], object]) -> float:
     """Print wall, CPU and peak memory of a call; return its CPU seconds."""
     wall = time.perf_counter()
     with Peak() as peak, Meter() as meter:
-        told = work()
+        result = work()
     wall = time.perf_counter() - wall
     figures = f"wall {wall:8.1f} s  cpu {meter.seconds:8.1f} s  peak {peak.gigabytes:5.1f} GB"
-    print(f"  {title:<46} {figures}  {told}", flush=True)
+    print(f"  {title:<46} {figures}  {result}", flush=True)
     return meter.seconds
 
 
@@ -67,7 +67,7 @@ def kernel(basket: np.ndarray, item: np.ndarray, items: int) -> str:
     _, cells = from_events(basket, item)
     pairs = float((np.diff(cells.starts).astype(float) ** 2).sum())
     cells = without_long(cells, CONFIG.most_items)[1]
-    kept = sum(int((found.index >= 0).sum()) for _, _, found in nearest_items(cells, items, CONFIG))
+    kept = sum(int((block.index >= 0).sum()) for _, _, block in nearest_items(cells, items, CONFIG))
     followed = float((np.diff(cells.starts).astype(float) ** 2).sum())
     return f"{kept:,} neighbours; {followed / 1e6:,.0f} M pairs of {pairs / 1e6:,.0f} M in baskets"
 

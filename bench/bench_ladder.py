@@ -36,9 +36,9 @@ def main() -> None:
         for fold, (seen, asked) in enumerate(folds(truth)):
             held_out = np.random.default_rng(fold).random(len(seen)) < HELD_OUT
             train, validation = rows.iloc[seen[~held_out]], rows.iloc[seen[held_out]]
-            found = fit("propensity_bench", train, validation, list(inputs.columns), LadderConfig())
-            rungs.append(found.params["rung"])
-            ours[asked] = found.model.predict(rows.iloc[asked])
+            fitted = fit("propensity_bench", train, validation, list(inputs.columns), LadderConfig())
+            rungs.append(fitted.params["rung"])
+            ours[asked] = fitted.model.predict(rows.iloc[asked])
             peer[asked] = boosted(train, validation, list(inputs.columns), inputs.iloc[asked])
         for method, probability in (("ladder", ours), ("LightGBM", peer)):
             figures = (log_loss(truth, probability), roc_auc_score(truth, probability))

@@ -54,8 +54,8 @@ def claimed(given: LabelledSet) -> tuple[np.ndarray, np.ndarray]:
     table = given.table
     if given.split is not None:
         left, right = table.iloc[: given.split], table.iloc[given.split :]
-        found = match(left.reset_index(drop=True), right.reset_index(drop=True))
-        return np.stack([found.left, found.right + given.split], axis=1), found.confidence
+        matches = match(left.reset_index(drop=True), right.reset_index(drop=True))
+        return np.stack([matches.left, matches.right + given.split], axis=1), matches.confidence
     groups = group(table)
     return pairs_of(groups.centres, groups.confidence)
 

@@ -102,9 +102,9 @@ class Protocol:
                 judged[name].append(_judge(settings[_best(name, settings, parts)](past), past, truth))
         for name, frames in judged.items():
             means = pd.concat(frames).mean()
-            told = "  ".join(f"{metric} {means[metric]:.4f}" for metric in ("ndcg", "map", "precision", "recall"))
-            beside = "; ".join(f"{who} {value:.4f}" for who, value in self.published.get(name, {}).items())
-            print(f"  {name:<12} @10: {told}  published: {beside or 'none found'}")
+            line = "  ".join(f"{metric} {means[metric]:.4f}" for metric in ("ndcg", "map", "precision", "recall"))
+            published = "; ".join(f"{who} {value:.4f}" for who, value in self.published.get(name, {}).items())
+            print(f"  {name:<12} @10: {line}  published: {published or 'none found'}")
         for other in [name for name in judged if name != BEST and BEST in judged and len(learn) == 1]:
             over = paired_bootstrap(judged[BEST][0]["ndcg"], judged[other][0]["ndcg"], 1000, 1)
             print(f"  {BEST} over {other}: {over.value:+.4f} [{over.low:+.4f}, {over.high:+.4f}]")
@@ -114,13 +114,13 @@ def _best(name: str, settings: dict[str, Fit], parts: list[tuple[History, sparse
     """Return the settings that are best on the validation parts."""
     if len(settings) == 1:
         return next(iter(settings))
-    found = {
+    tried = {
         label: float(np.mean([_judge(fit(past), past, truth)["ndcg"].mean() for past, truth in parts]))
         for label, fit in settings.items()
     }
-    three = sorted(found.items(), key=lambda each: -each[1])[:3]
-    told = "; ".join(f"{label} {value:.4f}" for label, value in three)
-    print(f"  {name}, validation, the best three of {len(found)}: {told}", flush=True)
+    three = sorted(tried.items(), key=lambda pair: -pair[1])[:3]
+    line = "; ".join(f"{label} {value:.4f}" for label, value in three)
+    print(f"  {name}, validation, the best three of {len(tried)}: {line}", flush=True)
     return three[0][0]
 
 

@@ -89,11 +89,11 @@ class Given(Recommender):
 
 def classical(past: History) -> dict[str, Recommender]:
     """Fit the baselines with the settings chosen on the earlier window."""
-    found = (
+    by_name = (
         popularity(past), personal_frequency(past), decayed_frequency(past, 120, 0.1), ease(past, 300),
         ease(past, 1000, binary=True), user_neighbours(past, 100),
     )  # fmt: skip
-    return dict(zip(CLASSICAL, found, strict=True))
+    return dict(zip(CLASSICAL, by_name, strict=True))
 
 
 def side_of(data: Journey) -> Side:
@@ -118,12 +118,12 @@ class WindowCut:
 
     def pairs(self, discoveries: bool) -> Pairs:
         """Return the candidates with their features."""
-        known = np.flatnonzero(np.diff(self.seen.indptr) > 0)
+        buyers = np.flatnonzero(np.diff(self.seen.indptr) > 0)
         new = [(self.models[name], 40) for name in ("popularity", "EASE", "EASE, whether", "user-kNN")]
         own = [] if discoveries else [(self.models["decayed frequency"], 60), (self.models["EASE"], 30)]
-        row, column = candidate_pairs([*own, *new], known, self.seen if discoveries else None)
-        told = [replace(self.models[n], name=n) for n in ("popularity", "EASE", "EASE, whether", "user-kNN")]
-        return pair_features(self.past, row, column, told, self.data.groups)
+        row, column = candidate_pairs([*own, *new], buyers, self.seen if discoveries else None)
+        renamed = [replace(self.models[n], name=n) for n in ("popularity", "EASE", "EASE, whether", "user-kNN")]
+        return pair_features(self.past, row, column, renamed, self.data.groups)
 
 
 Fit = Callable[[], tuple[Recommender, dict[str, list[float]]]]
@@ -179,31 +179,31 @@ def rankers(
     cut: WindowCut, earlier: list[WindowCut], discoveries: bool, records: Records, as_of: str
 ) -> dict[str, Recommender]:
     """Fit LightGBM and wide & deep on the candidates of earlier windows and rank those of this one."""
-    learnt = [(each.pairs(discoveries), each.truth) for each in earlier]
+    learnt = [(window.pairs(discoveries), window.truth) for window in earlier]
     now = cut.pairs(discoveries)
     labelled = [(pairs, labels(pairs, truth)) for pairs, truth in learnt]
-    found = {}
+    scores = {}
     started = time.process_time()
     booster = fit_ranker(labelled, replace(RANKER, threads=2))
-    found["two stages, LightGBM"] = ranked(booster, now, cut.truth.shape)
+    scores["two stages, LightGBM"] = ranked(booster, now, cut.truth.shape)
     _told("two stages, LightGBM", started, {})
     plain = [number for number, name in enumerate(now.names) if not name.startswith(("department", "category"))]
     less = [(Pairs(p.row, p.column, tuple(p.names[n] for n in plain), p.values[:, plain]), y) for p, y in labelled]
     booster = fit_ranker(less, replace(RANKER, threads=2))
     bare = Pairs(now.row, now.column, tuple(now.names[n] for n in plain), now.values[:, plain])
-    found["two stages without content"] = ranked(booster, bare, cut.truth.shape)
+    scores["two stages without content"] = ranked(booster, bare, cut.truth.shape)
     started = time.process_time()
     x, y = np.concatenate([p.values for p, _ in labelled]), np.concatenate([y for _, y in labelled]).astype("float32")
     name = f"wide & deep{', discoveries' if discoveries else ''}"
     with records.run(name, as_of, WIDE_DEEP) as run:
         files, curves = fit_matrix("ranker", (x.astype("float64"), y), None, now.names, WIDE_DEEP)
-        found["two stages, wide & deep"] = _wide_deep(files, now, cut)
+        scores["two stages, wide & deep"] = _wide_deep(files, now, cut)
         parts = ("discoveries",) if discoveries else ("all", "repeats")
         logged(
-            run, compare({name: found["two stages, wide & deep"]}, RankingTask(cut.truth, cut.seen, K), parts), curves
+            run, compare({name: scores["two stages, wide & deep"]}, RankingTask(cut.truth, cut.seen, K), parts), curves
         )
     _told("two stages, wide & deep", started, curves)
-    return found
+    return scores
 
 
 def _wide_deep(files: dict[str, bytes], pairs: Pairs, cut: WindowCut) -> Recommender:
@@ -247,10 +247,10 @@ def judge_networks(data: Journey, as_of: str, found: dict[str, np.ndarray]) -> d
         RankingTask(truth, seen, K),
     )
     judged = compare(models, task)
-    known = [models[name] for name in FUSED_ALL if name in models]
+    fused = [models[name] for name in FUSED_ALL if name in models]
     new = [models[name] for name in FUSED_NEW if name in models]
-    if len(known) == len(FUSED_ALL):
-        judged |= compare({FUSED: rank_fusion(known)}, task, ("all", "repeats"))
+    if len(fused) == len(FUSED_ALL):
+        judged |= compare({FUSED: rank_fusion(fused)}, task, ("all", "repeats"))
     if len(new) == len(FUSED_NEW):
         for model in new:  # what is known takes no place
             model.given[seen.nonzero()] = -np.inf  # type: ignore[attr-defined]
@@ -274,17 +274,17 @@ def report(judged: dict[str, pd.DataFrame]) -> None:
         "all": ("personal frequency", "decayed frequency", BEST),
         "discoveries": ("popularity", "EASE, whether", BEST),
     }
-    for part, others in rivals.items():
+    for part, methods in rivals.items():
         for name in [key.rsplit("/", 1)[0] for key in judged if key.endswith(f"/{part}")]:
-            told = []
-            for other in others:
+            lines = []
+            for other in methods:
                 if name in CLASSICAL or name == other or f"{other}/{part}" not in judged:
                     continue
                 for metric in ("hit_rate", "ndcg"):
-                    each = gain(judged, name, other, part, metric)
-                    told.append(f"{other} {metric} {each.value:+.4f} [{each.low:+.4f}, {each.high:+.4f}]")
-            if told:
-                print(f"  {part}: {name} over " + "; ".join(told), flush=True)
+                    gained = gain(judged, name, other, part, metric)
+                    lines.append(f"{other} {metric} {gained.value:+.4f} [{gained.low:+.4f}, {gained.high:+.4f}]")
+            if lines:
+                print(f"  {part}: {name} over " + "; ".join(lines), flush=True)
 
 
 def ablation(data: Journey, days: list[str], records: Records) -> None:
@@ -309,10 +309,10 @@ def ablation(data: Journey, days: list[str], records: Records) -> None:
     every = together(windows)
     print(table(every)[[(p, m) for p in parts for m in ("hit_rate", "ndcg")]].round(4).to_string())
     for name in offs:
-        told = (gain(every, "all branches", name, part, "ndcg") for part in parts)
+        gains = (gain(every, "all branches", name, part, "ndcg") for part in parts)
         print(f"  all branches over {name}, NDCG: " + "; ".join(
-            f"{part} {each.value:+.4f} [{each.low:+.4f}, {each.high:+.4f}]"
-            for part, each in zip(parts, told, strict=True)
+            f"{part} {gained.value:+.4f} [{gained.low:+.4f}, {gained.high:+.4f}]"
+            for part, gained in zip(parts, gains, strict=True)
         ), flush=True)  # fmt: skip
 
 
@@ -330,15 +330,15 @@ def next_actions(as_of: str) -> None:
     outputs = chain.model.meta.outputs
     right = next_action_inputs.labels(gate, outputs[:-1])
     last = next_action_inputs.labels(gate.assign(next=[actions[0] for actions in gate["actions"]]), outputs[:-1])
-    models = [each.model for each in (*bank, network)]
-    found = {model.meta.family: next_action_evaluate.evaluate(gate, outputs, model.predict(gate)) for model in models}
+    models = [fitted_model.model for fitted_model in (*bank, network)]
+    evaluations = {model.meta.family: next_action_evaluate.evaluate(gate, outputs, model.predict(gate)) for model in models}
     print(f"  {len(outputs)} actions, {len(gate):,} customers; as the last time: accuracy {np.mean(last == right):.4f}")
-    for name, judged in found.items():
-        told = {key: round(judged.metrics[key], 4) for key in ("accuracy", "perplexity", "ece")}
-        print(f"  {name}: {told}")
+    for name, judged in evaluations.items():
+        figures = {key: round(judged.metrics[key], 4) for key in ("accuracy", "perplexity", "ece")}
+        print(f"  {name}: {figures}")
     for other in ("own shares", "Markov chain"):
-        each = paired_bootstrap(found["recurrent network"].each, found[other].each, 1000, 1)
-        print(f"  log-likelihood of the network over {other}: {each.value:+.4f} [{each.low:+.4f}, {each.high:+.4f}]")
+        difference = paired_bootstrap(evaluations["recurrent network"].each, evaluations[other].each, 1000, 1)
+        print(f"  log-likelihood of the network over {other}: {difference.value:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]")
     comes = gate["days"].to_numpy() > 0
     days = np.abs(network.model.forecast(gate)[1][comes, right[comes]] - gate["days"].to_numpy()[comes])  # type: ignore[attr-defined]
     usual = np.abs(np.median(gate["days"][comes]) - gate["days"].to_numpy()[comes])

@@ -49,14 +49,14 @@ def choose(train: Sequences, validate: Sequences, items: int) -> dict[str, float
     """Return each model's setting with the highest recall of the validation sequences' last baskets."""
     past, truth = next_basket([[*baskets, []] for baskets in train] + validate, items)
     task = RankingTask(truth, (past.counts() > 0).astype("float32").tocsr(), 10)
-    found = {}
+    chosen = {}
     for name, (settings, made) in TRIED.items():
         judged = compare({str(value): made(past, value) for value in settings}, task, ("all",))
         recalls = {value: float(judged[f"{value}/all"]["recall"].mean()) for value in settings}
-        found[name] = max(recalls, key=recalls.__getitem__)
+        chosen[name] = max(recalls, key=recalls.__getitem__)
         shown = ", ".join(f"{value:g}: {recall:.4f}" for value, recall in recalls.items())
         print(f"  {name} on the validation sequences: {shown}", flush=True)
-    return found
+    return chosen
 
 
 def models(past: History, settings: dict[str, float]) -> dict[str, Recommender]:
@@ -76,8 +76,8 @@ class NextBasketCut:
         rows = np.arange(len(whole), len(whole) + len(cut))
         sources = [(self.models[name], 30) for name in (FADED, TIFU, EASE)]
         row, column = candidate_pairs(sources, rows)
-        told = [replace(self.models[name], name=name) for name in ("popularity", TIFU, EASE)]
-        self.pairs: Pairs = pair_features(self.past, row, column, told)
+        renamed = [replace(self.models[name], name=name) for name in ("popularity", TIFU, EASE)]
+        self.pairs: Pairs = pair_features(self.past, row, column, renamed)
         print(f"  {len(cut):,} sequences, candidate recall {candidate_recall(row, column, self.truth):.3f}", flush=True)
 
 
@@ -86,7 +86,7 @@ def run(file: Path, part: str, threads: int) -> None:
     name = file.name.removesuffix(".json.gz")
     with gzip.open(file, "rt") as stream:
         parts = {key: list(value.values()) for key, value in json.load(stream).items()}
-    items = 1 + max(item for each in parts.values() for baskets in each for basket in baskets for item in basket)
+    items = 1 + max(item for split in parts.values() for baskets in split for basket in baskets for item in basket)
     print(f"\n{name}, {part}")
     settings = choose(parts["train"], parts["validate"], items)
     learnt, held = (
@@ -116,8 +116,8 @@ def main() -> None:
     parser.add_argument("--validate", action="store_true", help="judge on the validation sequences")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    known = [DATA / f"{name}.json.gz" for name in (PUBLISHED if arguments.full else list(PUBLISHED)[:1])]
-    for file in arguments.files or known:
+    files = [DATA / f"{name}.json.gz" for name in (PUBLISHED if arguments.full else list(PUBLISHED)[:1])]
+    for file in arguments.files or files:
         if not file.exists():
             print(f"skipped: no data at {file}; set NBO_DATA")
             continue

@@ -51,12 +51,12 @@ def neighbours(
     mixed = (basket.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)).astype(np.int64)  # in no order of time
     cells = without_long(from_events(mixed, item)[1], config.most_items)[1]
     rows, columns, values = [], [], []
-    for own, sizes, found in nearest_items(cells, items, config):
-        row, place = np.nonzero((found.index >= 0) & (found.score > 0))
+    for own, sizes, block in nearest_items(cells, items, config):
+        row, place = np.nonzero((block.index >= 0) & (block.score > 0))
         rows.append(own[row])
-        columns.append(found.index[row, place])
-        share = found.together[row, place] / np.maximum(sizes[own[row]], 1)
-        values.append(share if score == "confidence" else found.score[row, place])
+        columns.append(block.index[row, place])
+        share = block.together[row, place] / np.maximum(sizes[own[row]], 1)
+        values.append(share if score == "confidence" else block.score[row, place])
     cells_of = (np.concatenate(values).astype("float32"), (np.concatenate(rows), np.concatenate(columns)))
     return sparse.csr_matrix(cells_of, shape=(items, items))
 
@@ -70,8 +70,8 @@ def of_store(past: History, store: np.ndarray) -> sparse.csr_matrix:
 
 def words_of(items: int, texts: list[str]) -> sparse.csr_matrix:
     """Return items x words: TF-IDF of unit length without the words that the products' share rules out."""
-    row, found = stems(pa.array(texts))
-    names, column = np.unique(found.to_numpy(zero_copy_only=False), return_inverse=True)
+    row, words = stems(pa.array(texts))
+    names, column = np.unique(words.to_numpy(zero_copy_only=False), return_inverse=True)
     size = np.bincount(column)
     kept = ~((size >= JUDGED_FROM) & (size > MOST_SHARE * items))[column]
     weight = np.log1p(items / size[column[kept]]).astype("float32")
@@ -189,13 +189,13 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=1, help="how many of the three reported days, the last first")
     arguments = parser.parse_args()
     window = ListWindow(CHOSEN_ON, arguments.customers)
-    found = {}
+    methods = {}
     for weighting in ("llr", "cosine", "bm25"):
         model = Recommender(weighting, window.past.counts().log1p().tocsr(), window.similar(weighting))
         judged = compare({weighting: model}, window.task(window.seen()), ("discoveries",))
-        found[weighting] = float(table(judged).loc[weighting, ("discoveries", "hit_rate")])
-    best = max(found, key=found.__getitem__)
-    print(f"chosen on {CHOSEN_ON}, discoveries HitRate@{K}: {found}; {best}", flush=True)
+        methods[weighting] = float(table(judged).loc[weighting, ("discoveries", "hit_rate")])
+    best = max(methods, key=methods.__getitem__)
+    print(f"chosen on {CHOSEN_ON}, discoveries HitRate@{K}: {methods}; {best}", flush=True)
     windows = [report(day, best, arguments.customers) for day in REPORTED[-arguments.days :]]
     for title, each in zip(("lists", "one basket is known"), zip(*windows, strict=True), strict=True):
         pooled = together(each)

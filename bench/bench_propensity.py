@@ -86,28 +86,28 @@ def fitted(
     asked: Propensity, train: pd.DataFrame, validation: pd.DataFrame, columns: list[str]
 ) -> dict[str, FittedModel]:
     """Fit the baseline, every rung, and what the ladder keeps."""
-    found = {"baseline": propensity_evaluate.baseline(asked, train)}
+    models = {"baseline": propensity_evaluate.baseline(asked, train)}
     rungs = propensity_fit.ladder(asked.model, train, validation, columns, LadderConfig())
     chosen = propensity_fit.fit(asked.model, train, validation, columns, LadderConfig())
-    return found | rungs | {f"kept: {chosen.params['rung']}": chosen}
+    return models | rungs | {f"kept: {chosen.params['rung']}": chosen}
 
 
 def networks(frames: WideFrames, sets: TrainingSets, count: int) -> dict[date, dict[str, FittedModel]]:
     """Fit the network of all labels for each gate day, on the windows before it."""
-    days, columns, found = sets.windows.all, frames.columns(frames.liked(sets)), {}
+    days, columns, fitted = sets.windows.all, frames.columns(frames.liked(sets)), {}
     for number in range(count):
         started = time.process_time()
         train = pd.concat([frames.of(sets, day) for day in days[number + 2 :]], ignore_index=True)
-        found[days[number]] = heads(train, frames.of(sets, days[number + 1]), frames.networked, columns)
+        fitted[days[number]] = heads(train, frames.of(sets, days[number + 1]), frames.networked, columns)
         print(f"network for {days[number]}: {time.process_time() - started:.1f} CPU s")
-    return found
+    return fitted
 
 
 def gain(parts: list[tuple[Evaluation, Evaluation]]) -> Interval:
     """Return the mean gain of the first over the second; customers are drawn with the rows of all their windows."""
-    each = pd.concat([ours.each - base.each for ours, base in parts]).groupby(level=0).agg(["sum", "count"])
-    total, count = each["sum"].to_numpy(), each["count"].to_numpy()
-    drawn = np.random.default_rng(1).integers(0, len(each), (ROUNDS, len(each)))
+    difference = pd.concat([ours.each - base.each for ours, base in parts]).groupby(level=0).agg(["sum", "count"])
+    total, count = difference["sum"].to_numpy(), difference["count"].to_numpy()
+    drawn = np.random.default_rng(1).integers(0, len(difference), (ROUNDS, len(difference)))
     low, high = np.quantile(total[drawn].sum(axis=1) / count[drawn].sum(axis=1), [0.025, 0.975])
     return Interval(float(total.sum() / count.sum()), float(low), float(high))
 
@@ -126,19 +126,19 @@ def show(
         models = fitted(asked, train, validation, columns)
         if asked.label in network.get(day, {}):
             models["network"] = network[day][asked.label]
-        judged = {name.split(":")[0]: evaluate_binary(found.model, gate, LABEL) for name, found in models.items()}
+        judged = {name.split(":")[0]: evaluate_binary(fitted.model, gate, LABEL) for name, fitted in models.items()}
         kept = next(name for name in models if name.startswith("kept"))
         print(f"{asked.label}: {gate['as_of'].iloc[0]}, {len(gate):,} customers, base {gate[LABEL].mean():.3f}, {kept}")
-        for name, each in judged.items():
-            parts[name].append((each, judged["baseline"]))
+        for name, evaluation in judged.items():
+            parts[name].append((evaluation, judged["baseline"]))
     used = time.process_time() - started
     print(f"  {'':<20} ROC AUC  av. prec.  log loss  cal. error  gain over the baseline ({used:.1f} CPU s)")
     for name, pairs in parts.items():
         mean = pd.DataFrame([ours.metrics for ours, _ in pairs]).mean()
-        found = gain(pairs)
+        gained = gain(pairs)
         print(
             f"  {name:<20} {mean['roc_auc']:.4f}   {mean['average_precision']:.4f}    {mean['log_loss']:.4f}    "
-            f"{mean['ece']:.4f}      {found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
+            f"{mean['ece']:.4f}      {gained.value:+.4f} ({gained.low:+.4f} to {gained.high:+.4f})"
         )
     newest = propensity_evaluate.figures(parts["kept"][0][0]).metrics
     shares = [f"{newest[f'coverage_at_precision_{p:g}']:.1%} at {p:.0%}" for p in (0.5, 0.7, 0.9)]
@@ -154,20 +154,20 @@ def show_amount(asked: Amount, frames: WideFrames, sets: TrainingSets, count: in
         chosen = amounts.fit(asked.model, train, validation, columns, config)
         models = {"baseline": amounts.baseline(asked, train)}
         models |= amounts.ladder(asked.model, train, validation, columns, config) | {"kept": chosen}
-        judged = {name: amounts.judge(found.model, gate) for name, found in models.items()}
+        judged = {name: amounts.judge(fitted.model, gate) for name, fitted in models.items()}
         some = (gate[LABEL] > 0).mean()
         print(f"{asked.label}: {day}, {len(gate):,} customers, mean {gate[LABEL].mean():.2f}, {some:.1%} above zero, "
               f"kept: {chosen.params['rung']}")  # fmt: skip
-        for name, each in judged.items():
-            parts[name].append((each, judged["baseline"]))
+        for name, evaluation in judged.items():
+            parts[name].append((evaluation, judged["baseline"]))
     used = time.process_time() - started
     print(f"  {'':<20} deviance    RMSE     MAE  rank corr.  total  deviance saved ({used:.1f} CPU s)")
     for name, pairs in parts.items():
-        mean, found = pd.DataFrame([ours.metrics for ours, _ in pairs]).mean(), gain(pairs)
+        mean, gained = pd.DataFrame([ours.metrics for ours, _ in pairs]).mean(), gain(pairs)
         print(
             f"  {name:<20} {mean['deviance']:8.3f} {mean['rmse']:7.2f} {mean['mae']:7.2f}"
             f"      {mean['rank_correlation']:.3f}  {mean['total']:.3f}"
-            f"  {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+            f"  {gained.value:+.3f} ({gained.low:+.3f} to {gained.high:+.3f})"
         )
 
 
@@ -181,8 +181,8 @@ def curves(asked: Propensity, frames: WideFrames, sets: TrainingSets) -> None:
         if min(part[LABEL].sum(), (~part[LABEL]).sum()) < 3:
             continue
         rungs = propensity_fit.ladder(asked.model, part, validation, columns, LadderConfig())
-        told = [f"{name} {-evaluate_binary(r.model, gate, LABEL).each.mean():.4f}" for name, r in rungs.items()]
-        print(f"  {part['customer_id'].nunique():>6,} customers: {', '.join(told)}")
+        losses = [f"{name} {-evaluate_binary(r.model, gate, LABEL).each.mean():.4f}" for name, r in rungs.items()]
+        print(f"  {part['customer_id'].nunique():>6,} customers: {', '.join(losses)}")
 
 
 def main() -> None:

@@ -63,17 +63,17 @@ Sets = dict[str, pd.DataFrame]
 def built(settings: Settings, day: date, back: int = 0) -> Sets:
     """Return the pairs of ``train``, ``validation`` and ``gate`` with all inputs; its ``customers`` and ``items``."""
     lake, models = Lake(settings.lake), settings.models
-    found = windows_of(settings, lake, day)
+    windows = windows_of(settings, lake, day)
     for _ in range(back):
-        found = Windows(found.validation, found.training[0], found.training[1:], found.earliest)
+        windows = Windows(windows.validation, windows.training[0], windows.training[1:], windows.earliest)
     products = lake.arrow("clean/products", day).to_pandas()
     clean = lake.arrow("clean/customers", day).to_pandas()
     spark = session(settings, "bench")
-    with training_sets(settings, lake, spark, day, found, {"pairs", "customers"}) as sets:
-        days = {"train": found.training[: models.ranker_windows], "validation": found.validation, "gate": found.gate}
-        customers = {name: sets.read("customers", each) for name, each in days.items()}
-        pairs = {name: sets.read("pairs", each) for name, each in days.items()}
-        items = sets.read("items", found.gate).rename(columns={"product_type": "item"})
+    with training_sets(settings, lake, spark, day, windows, {"pairs", "customers"}) as sets:
+        days = {"train": windows.training[: models.ranker_windows], "validation": windows.validation, "gate": windows.gate}
+        customers = {name: sets.read("customers", day_of) for name, day_of in days.items()}
+        pairs = {name: sets.read("pairs", day_of) for name, day_of in days.items()}
+        items = sets.read("items", windows.gate).rename(columns={"product_type": "item"})
     spark.stop()
     made = {name: with_inputs(pairs[name], customers[name], clean, products) for name in days}
     return {**made, "customers": customers["gate"], "items": items}
@@ -99,15 +99,15 @@ def with_inputs(pairs: pd.DataFrame, customers: pd.DataFrame, clean: pd.DataFram
 
 def declared(clean: pd.DataFrame) -> pd.DataFrame:
     """Return the declared fields as numbers in the order of their values, NaN where nothing is declared."""
-    more = pd.DataFrame([dict(each) for each in clean["attributes"]], index=clean.index)
-    told = pd.concat([clean[["customer_id"]], clean[["age_band", "income_band", "household_size"]], more], axis=1)
+    more = pd.DataFrame([dict(pairs) for pairs in clean["attributes"]], index=clean.index)
+    records = pd.concat([clean[["customer_id"]], clean[["age_band", "income_band", "household_size"]], more], axis=1)
     codes = {}
     for name in DECLARED:
-        values = told[name]
-        order = sorted(values.dropna().unique(), key=lambda each: (int("".join(c for c in each.split("-")[0] if
-                       c.isdigit()) or 0), "under" not in each.lower(), each))  # fmt: skip
+        values = records[name]
+        order = sorted(values.dropna().unique(), key=lambda text: (int("".join(c for c in text.split("-")[0] if
+                       c.isdigit()) or 0), "under" not in text.lower(), text))  # fmt: skip
         codes[name] = values.map({value: number for number, value in enumerate(order)}).astype("float64")
-    return told[["customer_id"]].assign(**codes)
+    return records[["customer_id"]].assign(**codes)
 
 
 def ranked(sets: Sets, inputs: tuple[str, ...], new_inputs: tuple[str, ...]) -> tuple[Model, dict[str, Evaluation]]:
@@ -134,23 +134,23 @@ def served(sets: Sets) -> dict[str, Evaluation]:
     new = discovery_ranker.fit(fresh["train"], fresh["validation"], _NEW, discovery_ranker.DiscoveryConfig()).model
     models = {"ranker": ranker, "personal frequency": offer_ranker.baselines(rows["train"])[0].model}
     return {
-        f"{name}{' + discovery ranker' if beside else ''}": offer_ranker.judge(
-            model, rows["gate"], truth, seen, beside=beside
+        f"{name}{' + discovery ranker' if extra else ''}": offer_ranker.judge(
+            model, rows["gate"], truth, seen, beside=extra
         )
         for name, model in models.items()
-        for beside in (new, None)
+        for extra in (new, None)
     }
 
 
 def told_served(judged: dict[str, Evaluation]) -> None:
     """Print HitRate, NDCG and calibration of each, and NDCG of the first, which is served, over the others."""
     first = next(iter(judged.values()))
-    for name, found in judged.items():
+    for name, evaluations in judged.items():
         figures = "  ".join(
-            f"{key} {found.metrics[key]:.4f}" for key in ("hit_rate_at_5", "ndcg_at_5", "log_loss", "ece")
+            f"{key} {evaluations.metrics[key]:.4f}" for key in ("hit_rate_at_5", "ndcg_at_5", "log_loss", "ece")
         )
-        over = paired_bootstrap(first.each, found.each, 1000, 1)
-        gain = "" if found is first else f"  NDCG over it {over.value:+.4f} [{over.low:+.4f}, {over.high:+.4f}]"
+        over = paired_bootstrap(first.each, evaluations.each, 1000, 1)
+        gain = "" if evaluations is first else f"  NDCG over it {over.value:+.4f} [{over.low:+.4f}, {over.high:+.4f}]"
         print(f"  {name:<38} {figures}{gain}", flush=True)
 
 
@@ -161,12 +161,12 @@ def baselines(sets: Sets) -> dict[str, dict[str, Evaluation]]:
     train, gate = (offer_ranker.rows(sets[name]) for name in ("train", "gate"))
     fresh, held = (discovery_ranker.rows(sets[name]) for name in ("train", "gate"))
     found: dict[str, dict[str, Evaluation]] = {}
-    for each in offer_ranker.baselines(train):
-        judged = offer_ranker.judge(each.model, gate, truth, seen, sets["items"])
-        found.setdefault(each.model.meta.family, {})["all"] = judged
-    for each in discovery_ranker.baselines(fresh):
-        judged = discovery_ranker.judge(each.model, held, split_truth(truth, seen)[1], seen, sets["items"])
-        found.setdefault(each.model.meta.family, {})["new"] = judged
+    for baseline in offer_ranker.baselines(train):
+        judged = offer_ranker.judge(baseline.model, gate, truth, seen, sets["items"])
+        found.setdefault(baseline.model.meta.family, {})["all"] = judged
+    for baseline in discovery_ranker.baselines(fresh):
+        judged = discovery_ranker.judge(baseline.model, held, split_truth(truth, seen)[1], seen, sets["items"])
+        found.setdefault(baseline.model.meta.family, {})["new"] = judged
     return found
 
 
@@ -190,8 +190,8 @@ def sources(sets: Sets) -> pd.DataFrame:
     """Return what each source of candidates brings to the gate."""
     customers = sets["customers"][sets["customers"]["customer_id"].isin(sets["gate"]["customer_id"])]
     ranks = dict(zip(SOURCES, SOURCE_RANKS, strict=True))
-    found = source_recall(offer_ranker.rows(sets["gate"]), truth_of(customers), seen_of(customers), ranks)
-    return found.pivot_table(index=["source", "candidates"], columns="slice", values="recall", sort=False)
+    recall = source_recall(offer_ranker.rows(sets["gate"]), truth_of(customers), seen_of(customers), ranks)
+    return recall.pivot_table(index=["source", "candidates"], columns="slice", values="recall", sort=False)
 
 
 def shown(judged: dict[str, dict[str, Evaluation]]) -> pd.DataFrame:
@@ -221,15 +221,15 @@ def departments(sets: Sets, model: Model) -> pd.DataFrame:
         baskets=(own["type_baskets_84"] + 1e-3 * own["type_baskets_total"]).astype("float64"),
     )
     baskets = own.groupby(["department", "customer_id"])["baskets"].sum()
-    found = []
+    lines = []
     for name in sorted(department.dropna().unique()):
         truth = hits.get(name, pd.Series(dtype=float)).reindex(customers["customer_id"]).notna().to_numpy()
         if min(truth.sum(), (~truth).sum()) < 30:
             continue
-        told = [each.get(name, pd.Series(dtype=float)).reindex(customers["customer_id"]).fillna(0.0)
-                for each in (chance, baskets)]  # fmt: skip
-        found.append((name, truth.mean(), (told[0] > 0).mean(), *(roc_auc_score(truth, each) for each in told)))
-    return pd.DataFrame(found, columns=["department", "buy", "with a candidate", "offers", "own baskets"])
+        scores = [source.get(name, pd.Series(dtype=float)).reindex(customers["customer_id"]).fillna(0.0)
+                for source in (chance, baskets)]  # fmt: skip
+        lines.append((name, truth.mean(), (scores[0] > 0).mean(), *(roc_auc_score(truth, score) for score in scores)))
+    return pd.DataFrame(lines, columns=["department", "buy", "with a candidate", "offers", "own baskets"])
 
 
 def main() -> None:
@@ -263,9 +263,9 @@ def main() -> None:
     print(sources(sets).round(3).to_string())
     print(shown(judged).round(4).to_string())
     for name in COLD:
-        found = {method: parts["all"].slices[name] for method, parts in judged.items() if "all" in parts}
-        print(f"  {name}: {len(found[NIGHT])} customers, HitRate@5 and NDCG@5")
-        for method, rows in found.items():
+        evaluations = {method: parts["all"].slices[name] for method, parts in judged.items() if "all" in parts}
+        print(f"  {name}: {len(evaluations[NIGHT])} customers, HitRate@5 and NDCG@5")
+        for method, rows in evaluations.items():
             print(f"    {method:<36} {rows['hit_rate'].mean():.3f} {rows['ndcg'].mean():.3f}")
     table = departments(sets, model)
     print(table.round(3).to_string(index=False))

@@ -71,18 +71,18 @@ def window(data: Journey, as_of: int, products: bool) -> RankedWindow:
     past, truth = last_window(data.user, data.item, data.day, data.basket, as_of, HORIZON, data.shape)
     seen = (past.counts() > 0).astype("float32").tocsr()
     fitted = models(past, data.texts, products)
-    known = np.flatnonzero(np.diff(seen.indptr) > 0)
+    buyers = np.flatnonzero(np.diff(seen.indptr) > 0)
     own = [("decayed frequency", 100 if products else 60), ("EASE", 30)]
     fresh = [("EASE, whether", 40), ("EASE", 20), ("user-kNN", 25), ("popularity", 20), ("popularity, 28 days", 20)]
 
     def found(
         sources: list[tuple[str, int]], names: tuple[str, ...], excluded: sparse.csr_matrix | None = None
     ) -> Pairs:
-        parts = source_pairs([(fitted[name], most) for name, most in sources], known, excluded)
+        parts = source_pairs([(fitted[name], most) for name, most in sources], buyers, excluded)
         row, column = united(parts, data.shape[1])
         told_recall([f"{name}, {most}" for name, most in sources], [*parts, (row, column)], truth, seen)
-        told = [replace(model, name=name) for name, model in fitted.items() if name in names]
-        return pair_features(past, row, column, told, data.groups)
+        renamed = [replace(model, name=name) for name, model in fitted.items() if name in names]
+        return pair_features(past, row, column, renamed, data.groups)
 
     print(f"  day {as_of}: candidates, and the recall of each source over all, repeats and discoveries")
     both = RankedWindow(truth, seen, fitted, found(own + fresh, TOLD), found([*fresh, ("ALS", 40)], TOLD_NEW, seen))
@@ -96,14 +96,14 @@ def told_recall(
     """Print how many pairs each source brings, and the last part, their union; and what of the truth they hold."""
     wanted = (truth, *repeats_and_discoveries(truth, seen))
     for name, part in zip([*sources, "all sources"], parts, strict=True):
-        recall = " ".join(f"{candidate_recall(*part, each):.3f}" for each in wanted)
+        recall = " ".join(f"{candidate_recall(*part, size):.3f}" for size in wanted)
         print(f"    {name:<26} {len(part[0]):>9,}  {recall}")
 
 
 def models(past: History, texts: Sequence[str], products: bool) -> dict[str, Recommender]:
     """Fit the classical bank with the settings chosen on the earlier windows."""
     most = 4000 if products else past.shape[1]
-    found = {
+    boosters = {
         "popularity": popularity(past),
         "popularity, 28 days": popularity(past, 28),
         "personal frequency": personal_frequency(past),
@@ -116,8 +116,8 @@ def models(past: History, texts: Sequence[str], products: bool) -> dict[str, Rec
         "ALS": als(past, FactorsConfig(iterations=8, regularization=30)),
     }
     if not products:  # quadratic in the items of a customer
-        found["item-kNN"] = item_neighbours(past, 100)
-    return found
+        boosters["item-kNN"] = item_neighbours(past, 100)
+    return boosters
 
 
 def rankers(earlier: list[RankedWindow], threads: int) -> dict[str, Any]:
@@ -131,17 +131,17 @@ def rankers(earlier: list[RankedWindow], threads: int) -> dict[str, Any]:
 def report(now: RankedWindow, boosters: dict[str, Any], k: int, group: np.ndarray) -> dict[str, pd.DataFrame]:
     """Print one window's table and return the metrics of each user by ``model/slice``."""
     task = RankingTask(now.truth, now.seen, k)
-    found = {kind: ranked(booster, getattr(now, kind), now.truth.shape) for kind, booster in boosters.items()}
-    known = {**now.models, "rank fusion": rank_fusion([now.models[name] for name in FUSED])}
-    judged = compare(known, task)
+    scores = {kind: ranked(booster, getattr(now, kind), now.truth.shape) for kind, booster in boosters.items()}
+    by_name = {**now.models, "rank fusion": rank_fusion([now.models[name] for name in FUSED])}
+    judged = compare(by_name, task)
     for part in SLICES:
-        judged |= compare({BEST: found["new" if part == "discoveries" else "all"]}, task, (part,))
-    judged |= compare({**known, BEST: found["all"]}, task, FEW)
+        judged |= compare({BEST: scores["new" if part == "discoveries" else "all"]}, task, (part,))
+    judged |= compare({**by_name, BEST: scores["all"]}, task, FEW)
     print(wide(summary(judged)).to_string())
     print(f"{BEST} by items bought again in the window:")
     print(by_repeats(judged[f"{BEST}/all"], task).round(3).to_string())
     gains(judged)
-    for name, model in {**known, BEST: found["all"]}.items():
+    for name, model in {**by_name, BEST: scores["all"]}.items():
         print(f"  lists of {name}:", {key: round(value, 3) for key, value in shown(model, task, group).items()})
     return judged
 
@@ -153,9 +153,9 @@ def gains(judged: dict[str, pd.DataFrame]) -> None:
             if other == BEST:
                 continue
             over = [gain(judged, BEST, other, part, metric) for metric in ("hit_rate", "ndcg")]
-            told = ", ".join(f"{name} {each.value:+.4f} [{each.low:+.4f}, {each.high:+.4f}]"
-                             for name, each in zip(("hit rate", "NDCG"), over, strict=True))  # fmt: skip
-            print(f"  {part}: {BEST} over {other}: {told}")
+            line = ", ".join(f"{name} {gained.value:+.4f} [{gained.low:+.4f}, {gained.high:+.4f}]"
+                             for name, gained in zip(("hit rate", "NDCG"), over, strict=True))  # fmt: skip
+            print(f"  {part}: {BEST} over {other}: {line}")
 
 
 def by_repeats(frame: pd.DataFrame, task: RankingTask) -> pd.DataFrame:
@@ -196,7 +196,7 @@ def main() -> None:
         print(f"\n{text}, the {HORIZON} days after it", flush=True)
         judged.append(report(windows[days[0]], boosters, k, data.groups["department"]))
     print("\nmean of the windows")
-    print(wide(pd.concat([summary(each) for each in judged])).to_string())
+    print(wide(pd.concat([summary(evaluation) for evaluation in judged])).to_string())
     print(f"{len(judged)} windows together, customers resampled:")
     gains(together(judged))
 
@@ -204,8 +204,8 @@ def main() -> None:
 def _cached(folder: Path | None, data: Journey, day: int, products: bool) -> RankedWindow:
     file = folder / f"{'products' if products else 'types'}-{day}.pickle" if folder else None
     if file is not None and file.exists():
-        found: RankedWindow = pickle.loads(file.read_bytes())  # written below, by this very program
-        return found
+        cached: RankedWindow = pickle.loads(file.read_bytes())  # written below, by this very program
+        return cached
     made = window(data, day, products)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -28,15 +28,15 @@ def counts(user: np.ndarray, item: np.ndarray, day: np.ndarray, as_of: int, item
     cells = np.unique(np.stack([user, item, -day]), axis=1)
     user, item, day = cells[0], cells[1], -cells[2]
     first = np.concatenate([[True], (user[1:] != user[:-1]) | (item[1:] != item[:-1])])
-    found = np.zeros((2, items, len(EDGES) - 1))
+    counts = np.zeros((2, items, len(EDGES) - 1))
     gap = -np.diff(day, prepend=0)
-    np.add.at(found, (0, item[~first], bins_of(gap[~first])), 1)
+    np.add.at(counts, (0, item[~first], bins_of(gap[~first])), 1)
     age = as_of - day[first]
-    np.add.at(found, (1, item[first], bins_of(np.maximum(age, 1))), 1)
+    np.add.at(counts, (1, item[first], bins_of(np.maximum(age, 1))), 1)
     start = np.flatnonzero(first)
     size = np.diff(np.append(start, len(day)))
     span = day[start] - day[start + size - 1]
-    return found[0], found[1], user[first], item[first], age, size, span
+    return counts[0], counts[1], user[first], item[first], age, size, span
 
 
 def told(data: Journey, text: str) -> tuple[dict[str, np.ndarray], np.ndarray, int]:
@@ -66,21 +66,21 @@ def told_of_products(text: str, least: int) -> None:
     data = journey(products=True)
     as_of = day_of(text)
     buyers = np.unique(data.item[data.day <= as_of].astype(np.int64) * data.shape[0] + data.user[data.day <= as_of])
-    known = np.bincount(buyers // data.shape[0], minlength=data.shape[1]) >= least
-    number = np.cumsum(known) - 1
-    kept = known[data.item] & (data.day <= as_of)
+    eligible = np.bincount(buyers // data.shape[0], minlength=data.shape[1]) >= least
+    number = np.cumsum(eligible) - 1
+    kept = eligible[data.item] & (data.day <= as_of)
     lines = data.user[kept], number[data.item[kept]], data.day[kept]
-    gaps, still, user, item, age, size, _ = counts(*lines, as_of, int(known.sum()))
+    gaps, still, user, item, age, size, _ = counts(*lines, as_of, int(eligible.sum()))
     kind = np.unique(data.groups["type"], return_inverse=True)[1]
     past = data.day <= as_of
     types = fit(*counts(data.user[past], kind[data.item[past]], data.day[past], as_of, int(kind.max()) + 1)[:2])
-    of = kind[known]
+    of = kind[eligible]
     parents = RepurchasePrior(types.repeat[of], 4.0, types.mu[of], types.sigma[of], 4.0)
     learnt = learnt_under(parents, gaps, still)
     fits = {"its type's interval": parents, "its own, leaning on all products": fit(gaps, still),
             "its own, leaning on its type": fit(gaps, still, under(parents, learnt))}  # fmt: skip
     _, truth = last_window(data.user, data.item, data.day, data.basket, as_of, HORIZON, data.shape)
-    taken = np.asarray(truth[user, np.flatnonzero(known)[item]]).ravel() > 0
+    taken = np.asarray(truth[user, np.flatnonzero(eligible)[item]]).ravel() > 0
     odds, days, *weights = learnt
     print(f"\n{text}: {len(taken):,} pairs of customer and product, {taken.mean():.3f} bought again; a product comes "
           f"{np.exp(days):.2f} x as late as its type, odds of a repeat x {np.exp(odds):.2f}; the type counts as "

@@ -51,13 +51,13 @@ def main() -> None:
         if before is not None:
             rows = [(key, segment, None, None, None, None) for key, segment in held.items()]
             earlier = spark.createDataFrame(rows, struct(SEGMENTS))
-        found = segments(who, night, SegmentConfig(FitConfig()), before, earlier)
-        members = found.members.collect()
+        result = segments(who, night, SegmentConfig(FitConfig()), before, earlier)
+        members = result.members.collect()
         if before is not None:
-            total += _told(night, members, held, found.fitted, before)
+            total += _told(night, members, held, result.fitted, before)
         else:
-            print(f"{night}: {len(members):,} customers in {len(found.fitted.ids)} segments and cold ones")
-        held, before = {row["customer_id"]: row["segment_id"] for row in members}, found.fitted
+            print(f"{night}: {len(members):,} customers in {len(result.fitted.ids)} segments and cold ones")
+        held, before = {row["customer_id"]: row["segment_id"] for row in members}, result.fitted
         who.unpersist()
     known = sum(total.values())
     print("over all nights: " + ", ".join(f"{name} {count / known:.2%}" for name, count in total.most_common()))
@@ -72,8 +72,8 @@ def _told(night: date, members: list, held: dict[str, str], fitted: SegmentFit, 
             counts[row["moved_by"] or "kept"] += 1
     same = len({*fitted.ids} & {*before.ids})
     refit = f"; fitted anew, {same} of {len(fitted.ids)} segments keep their id" if fitted is not before else ""
-    told = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-    print(f"{night}: kept {counts['kept'] / sum(counts.values()):.2%} ({told}){refit}")
+    line = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+    print(f"{night}: kept {counts['kept'] / sum(counts.values()):.2%} ({line}){refit}")
     return counts
 
 

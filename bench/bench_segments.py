@@ -109,19 +109,19 @@ def of_sklearn_files(folder: Path) -> np.ndarray:
 
 def contenders(frame: DataFrame, folder: Path, x: np.ndarray, kind: str) -> dict[str, Work]:
     """Return what is compared, by name; the first is the measure of the others."""
-    found: dict[str, Work] = {
+    works: dict[str, Work] = {
         "scikit-learn KMeans (n_init 1)": lambda: of_sklearn(x, KMeans(CLUSTERS, n_init=1, random_state=1)),
         "scikit-learn KMeans, file to file": lambda: of_sklearn_files(folder),
         "nbo hierarchical k-means": lambda: ours(frame),
     }
     if kind == "minibatch":
-        found["scikit-learn MiniBatchKMeans"] = lambda: of_sklearn(
+        works["scikit-learn MiniBatchKMeans"] = lambda: of_sklearn(
             x, MiniBatchKMeans(CLUSTERS, n_init=3, random_state=1, batch_size=4096)
         )
     if kind == "spark":
-        found["Spark KMeans"] = lambda: of_spark(frame, SparkKMeans)
-        found["Spark BisectingKMeans"] = lambda: of_spark(frame, BisectingKMeans)
-    return found
+        works["Spark KMeans"] = lambda: of_spark(frame, SparkKMeans)
+        works["Spark BisectingKMeans"] = lambda: of_spark(frame, BisectingKMeans)
+    return works
 
 
 def measure(spark: SparkSession, folder: Path, customers: int, kind: str) -> float:
@@ -135,9 +135,9 @@ def measure(spark: SparkSession, folder: Path, customers: int, kind: str) -> flo
     for name, work in contenders(frame, folder, x, kind).items():
         wall = time.perf_counter()
         with Meter() as meter:
-            found = work()
+            output = work()
         wall, used = time.perf_counter() - wall, meter.seconds
-        inertia = float(nearest(x, found)[1].sum(dtype="float64"))
+        inertia = float(nearest(x, output)[1].sum(dtype="float64"))
         base = base or (used, inertia)
         own = used if name.startswith("nbo") else own
         print(
@@ -169,8 +169,8 @@ def main() -> None:
             shutil.rmtree(folder)
         base = 1 if 1 in spent else min(spent)
         for million, used in spent.items():
-            each, linear = used / million, used / million / spent[base] * base
-            print(f"nbo, {million} M: {each:.1f} CPU s a million, {linear:.2f} of linear")
+            micros, linear = used / million, used / million / spent[base] * base
+            print(f"nbo, {million} M: {micros:.1f} CPU s a million, {linear:.2f} of linear")
     finally:
         spark.stop()
         shutil.rmtree(home)

@@ -31,23 +31,23 @@ def main() -> None:
         for name in ("order_lines", "products"):
             engine.register(name, lake.dataset(f"clean/{name}", options.ds))
         first = options.ds - timedelta(days=DAYS - 1)
-        told = engine.sql(
+        bought = engine.sql(
             "select customer_id, category, count(distinct order_id) as baskets from order_lines join products "
             f"using (product_id) where ordered_on between '{first}' and '{options.ds}' and not is_return "
             "and category is not null group by all order by all"
         ).to_arrow_table()
-    customers, row = np.unique(told["customer_id"].to_numpy().astype(str), return_inverse=True)
-    categories, column = np.unique(told["category"].to_numpy().astype(str), return_inverse=True)
-    cells = told["baskets"].to_numpy().astype("float64"), (row, column)
+    customers, row = np.unique(bought["customer_id"].to_numpy().astype(str), return_inverse=True)
+    categories, column = np.unique(bought["category"].to_numpy().astype(str), return_inverse=True)
+    cells = bought["baskets"].to_numpy().astype("float64"), (row, column)
     counts = sparse.csr_matrix(cells, shape=(len(customers), len(categories)))
     print(f"{len(customers):,} customers, {len(categories)} categories, {counts.sum():,.0f} baskets with one of them")
     started = time.process_time()
-    for found in judge_topics(counts, TopicsConfig()):
+    for judgement in judge_topics(counts, TopicsConfig()):
         print(
-            f"{found.k:>3} topics: perplexity {found.perplexity:.1f}, by the shares of all {found.of_all:.1f}, by own"
-            f" shares {found.of_own:.1f}; softness {found.softness:.2f}; smallest {min(found.shares):.1%}"
+            f"{judgement.k:>3} topics: perplexity {judgement.perplexity:.1f}, by the shares of all {judgement.of_all:.1f}, by own"
+            f" shares {judgement.of_own:.1f}; softness {judgement.softness:.2f}; smallest {min(judgement.shares):.1%}"
         )
-        for share, places in zip(found.shares, found.categories, strict=True):
+        for share, places in zip(judgement.shares, judgement.categories, strict=True):
             print(f"      {share:5.1%}  " + ", ".join(categories[place] for place in places))
     print(f"{time.process_time() - started:.1f} CPU s")
 

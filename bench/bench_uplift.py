@@ -49,13 +49,13 @@ def artea() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return x.to_numpy(dtype=float), raw["test_coupon"].to_numpy(), (raw["trans_after"] > 0).to_numpy(dtype=int)
 
 
-def show(name: str, found: Judgement, seconds: float) -> None:
+def show(name: str, judgement: Judgement, seconds: float) -> None:
     """Print a learner's line and its verdict."""
     parts = [
         f"{label} {i.value:.4f} ({i.low:.4f} to {i.high:.4f})"
-        for label, i in (("uplift@30 %", found.uplift), ("over all", found.gain), ("Qini", found.qini))
+        for label, i in (("uplift@30 %", judgement.uplift), ("over all", judgement.gain), ("Qini", judgement.qini))
     ]
-    print(f"  {name:<22} {'   '.join(parts)}   cpu {seconds:.1f} s\n{'':25}{found.verdict}")
+    print(f"  {name:<22} {'   '.join(parts)}   cpu {seconds:.1f} s\n{'':25}{judgement.verdict}")
 
 
 def bench(title: str, x: np.ndarray, treated: np.ndarray, outcome: np.ndarray, rounds: int) -> None:
@@ -81,8 +81,8 @@ def bench(title: str, x: np.ndarray, treated: np.ndarray, outcome: np.ndarray, r
     given = np.where(treated == 1, "offer", "none")
     chosen = best_treatment({"offer": effect}, WORTH, {"offer": COST})
     for name, policy in (("nobody", "none"), ("everybody", "offer"), ("by effect and cost", chosen)):
-        found = policy_value(np.broadcast_to(policy, len(x)), given, outcome, WORTH, {"offer": COST})
-        print(f"  {name:<20} {found.value:.4f} ({found.low:.4f} to {found.high:.4f}) per customer")
+        worth = policy_value(np.broadcast_to(policy, len(x)), given, outcome, WORTH, {"offer": COST})
+        print(f"  {name:<20} {worth.value:.4f} ({worth.low:.4f} to {worth.high:.4f}) per customer")
 
 
 def main() -> None:

@@ -85,11 +85,11 @@ def cdnow(rounds: int, with_networks: bool) -> None:
         },
     }
     for target, scores in guesses.items():
-        told = half.assign(spend_after=half[target])
+        half_told = half.assign(spend_after=half[target])
         fits = {"ordered steps": lambda frame: value_fit.fit_steps(frame, 19.5, INPUTS)}
         if with_networks:
             fits["log-normal network"] = _network(19.5, INPUTS)
-        learnt = {name: fit(told).model.predict(now) * stretch for name, fit in fits.items()}
+        learnt = {name: fit(half_told).model.predict(now) * stretch for name, fit in fits.items()}
         peer = list(scores)[2]
         report(f"{target} in 39 weeks", now, now[target].to_numpy(), scores | learnt, peer, rounds)
 
@@ -101,9 +101,9 @@ def grocer(rounds: int, with_networks: bool) -> None:
 
     def rows(as_of: date) -> pd.DataFrame:
         day = (as_of - first).days
-        known = describe(series, day)
+        described = describe(series, day)
         later = after(series.owner, series.day, series.amount, series.customers, day)
-        frame = pd.DataFrame(known | labels(later, known, Horizons(28, HORIZON, day + HORIZON)))
+        frame = pd.DataFrame(described | labels(later, described, Horizons(28, HORIZON, day + HORIZON)))
         return frame.assign(customer_id=who, as_of=as_of)[frame["baskets_total"] > 0]
 
     fits: dict[str, Callable[[pd.DataFrame], FittedModel]] = {
@@ -113,7 +113,7 @@ def grocer(rounds: int, with_networks: bool) -> None:
     }
     if with_networks:
         fits["log-normal network"] = _network(HORIZON / 7, value_spec.INPUTS)
-    found, covered = [], []
+    frames, covered = [], []
     for day in DAYS:
         now = rows(day)
         back = [day - timedelta(days=HORIZON + 7 * number) for number in range(26)]
@@ -124,11 +124,11 @@ def grocer(rounds: int, with_networks: bool) -> None:
         scores |= {name: model.predict(now) for name, model in models.items()}
         for name, model in models.items():
             covered.append((name, value_evaluate.evaluate(model, now).metrics["coverage"], str(day)))
-        found.append(now[["customer_id", "spend_after"]].assign(**scores))
-    told = pd.concat(found, ignore_index=True)
+        frames.append(now[["customer_id", "spend_after"]].assign(**scores))
+    cases = pd.concat(frames, ignore_index=True)
     print(f"\nThe Complete Journey, days {', '.join(map(str, DAYS))}")
-    guesses = {name: told[name].to_numpy() for name in told.columns[2:]}
-    report("spend in 84 days", told, told["spend_after"].to_numpy(), guesses, next(iter(fits)), rounds)
+    guesses = {name: cases[name].to_numpy() for name in cases.columns[2:]}
+    report("spend in 84 days", cases, cases["spend_after"].to_numpy(), guesses, next(iter(fits)), rounds)
     print("\n  share of what came that lies in the interval of 80 %")
     print(pd.DataFrame(covered, columns=["model", "covered", "day"]).pivot(index="model", columns="day").round(3))
 

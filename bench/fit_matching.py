@@ -38,22 +38,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="write the coefficients fitted on all sets")
     given = parser.parse_args()
-    sets = [compared(each) for each in [*real_sets(DATA, parts=True), *made_sets((600,), (0, 0.02, 0.3), 7)]]
+    sets = [compared(given) for given in [*real_sets(DATA, parts=True), *made_sets((600,), (0, 0.02, 0.3), 7)]]
     chances.LIMITS = limits(sets)
-    families = sorted({each["family"] for each in sets})
+    families = sorted({given["family"] for given in sets})
     for family in families:
-        evidence = fitted_evidence([each for each in sets if each["family"] != family])
+        evidence = fitted_evidence([given for given in sets if given["family"] != family])
         for each in sets:
             if each["family"] == family:
                 each["odds"] = chances.terms(each["evidence"]) @ evidence[1:] + evidence[0]
-    two = [each for each in sets if each["split"] is not None]
+    two = [given for given in sets if given["split"] is not None]
     for each in two:
         add_rivals(each)
     print(
         f"{'set, its family left out of the fit':<44} {'pairs':>6} {'claimed':>7} {'F1':>6} {'best F1':>8} {'ECE':>6}"
     )
     for family in families:
-        rest = [each for each in two if each["family"] != family]
+        rest = [given for given in two if given["family"] != family]
         of_assigned = fitted_assigned(rest)
         for each in sets:
             if each["family"] == family:
@@ -78,7 +78,7 @@ def compared(given: LabelledSet) -> dict[str, Any]:
 
 def limits(sets: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
     """Return between which values each kind of evidence lay in all but a thousandth of the pairs at either end."""
-    every = np.concatenate([each["evidence"][:20_000] for each in sets])
+    every = np.concatenate([given["evidence"][:20_000] for given in sets])
     low, high = np.quantile(every, 0.001, axis=0), np.quantile(every, 0.999, axis=0)
     return {name: (round(float(a), 4), round(float(b), 4)) for name, a, b in zip(FEATURES, low, high, strict=True)}
 
@@ -86,22 +86,22 @@ def limits(sets: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
 def fitted_evidence(sets: list[dict[str, Any]]) -> np.ndarray:
     """Return the intercept and coefficients of :func:`features.matching.chances.terms`."""
     rng, x, y, weights = np.random.default_rng(1), [], [], []
-    for each in sets:
-        rows = rng.permutation(len(each["truth"]))[: MOST if each["family"] != "made" else MOST // 2]
-        x.append(chances.terms(each["evidence"][rows]))
-        y.append(each["truth"][rows])
-        weights.append(np.full(len(rows), len(rows) ** -0.5 * (MADE if each["family"] == "made" else 1)))
+    for given in sets:
+        rows = rng.permutation(len(given["truth"]))[: MOST if given["family"] != "made" else MOST // 2]
+        x.append(chances.terms(given["evidence"][rows]))
+        y.append(given["truth"][rows])
+        weights.append(np.full(len(rows), len(rows) ** -0.5 * (MADE if given["family"] == "made" else 1)))
     return monotone(np.concatenate(x), np.concatenate(y), np.concatenate(weights))
 
 
 def fitted_assigned(sets: list[dict[str, Any]]) -> np.ndarray:
     """Return the intercept and coefficients of :func:`features.matching.chances.against_rivals`."""
-    x = np.concatenate([each["rivals"] for each in sets])
-    y = np.concatenate([each["assigned"] for each in sets])
+    x = np.concatenate([given["rivals"] for given in sets])
+    y = np.concatenate([given["assigned"] for given in sets])
     weights = np.concatenate(
         [
-            np.full(len(each["assigned"]), len(each["assigned"]) ** -0.5 * (MADE if each["family"] == "made" else 1))
-            for each in sets
+            np.full(len(given["assigned"]), len(given["assigned"]) ** -0.5 * (MADE if given["family"] == "made" else 1))
+            for given in sets
         ]
     )
     return ridge(x, y, weights, 1.0)
@@ -139,28 +139,28 @@ def ridge(x: np.ndarray, y: np.ndarray, weights: np.ndarray, strength: float) ->
     return np.concatenate([[model.intercept_[0] - slopes @ middle], slopes])
 
 
-def add_rivals(each: dict[str, Any]) -> None:
+def add_rivals(given: dict[str, Any]) -> None:
     """Add to a set of two tables its assigned pairs, their rivals and their truth."""
-    pairs = each["pairs"] - np.array([0, each["split"]])
-    chosen = assigned(pairs, each["odds"], each["split"], each["n"] - each["split"])
-    each["rivals"] = chances.against_rivals(pairs, each["odds"])[chosen]
-    each["assigned"] = each["truth"][chosen]
+    pairs = given["pairs"] - np.array([0, given["split"]])
+    chosen = assigned(pairs, given["odds"], given["split"], given["n"] - given["split"])
+    given["rivals"] = chances.against_rivals(pairs, given["odds"])[chosen]
+    given["assigned"] = given["truth"][chosen]
 
 
-def show(each: dict[str, Any], of_assigned: np.ndarray) -> None:
+def show(given: dict[str, Any], of_assigned: np.ndarray) -> None:
     """Print a set's pairs by the fit on other families: F1, the best F1 of any threshold, calibration error."""
-    if each["split"] is None:
-        odds, truth, share = each["odds"], each["truth"], chances.SHARE_OF_CANDIDATES
+    if given["split"] is None:
+        odds, truth, share = given["odds"], given["truth"], chances.SHARE_OF_CANDIDATES
     else:
-        odds, truth = each["rivals"] @ of_assigned[1:] + of_assigned[0], each["assigned"]
+        odds, truth = given["rivals"] @ of_assigned[1:] + of_assigned[0], given["assigned"]
         share = chances.SHARE_OF_ASSIGNED
     sure, threshold = chances.settled(odds, share)
-    kept, total = sure >= threshold, each["total"]
+    kept, total = sure >= threshold, given["total"]
     order = np.argsort(-odds)
     best = (2 * np.cumsum(truth[order]) / (np.arange(1, len(truth) + 1) + total)).max(initial=0)
     f1 = 2 * (truth & kept).sum() / max(kept.sum() + total, 1)
     print(
-        f"{each['name']:<44} {total:>6} {kept.sum():>7} {f1:>6.3f} {best:>8.3f} {error(truth[kept], sure[kept]):>6.3f}",
+        f"{given['name']:<44} {total:>6} {kept.sum():>7} {f1:>6.3f} {best:>8.3f} {error(truth[kept], sure[kept]):>6.3f}",
         flush=True,
     )
 

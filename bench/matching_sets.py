@@ -36,12 +36,12 @@ def of_clusters(
     """Return a set whose truth is a cluster for each row."""
     codes, n = pd.factorize(np.asarray(labels))[0], len(table)
     order = np.argsort(codes, kind="stable")
-    found = []
+    sets = []
     for step in range(1, int(np.bincount(codes).max(initial=1))):
         same = codes[order[step:]] == codes[order[:-step]]
         one, other = order[:-step][same], order[step:][same]
-        found.append(np.minimum(one, other) * n + np.maximum(one, other))
-    gold = np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+        sets.append(np.minimum(one, other) * n + np.maximum(one, other))
+    gold = np.unique(np.concatenate(sets)) if sets else np.zeros(0, np.int64)
     if split is not None:
         gold = gold[(gold // n < split) & (gold % n >= split)]
     return LabelledSet(name, family, table.reset_index(drop=True), split, gold)
@@ -148,23 +148,23 @@ COLOURS = ["green", "silver", "blue", "black", "red", "white", "grey", "gold"]
 
 def persons(n: int, seed: int, numbers: int = 10_000) -> list[tuple[str, ...]]:
     """Make persons: name, e-mail with a number below ``numbers``, phone, city. Many share a name, none is double."""
-    rng, found = random.Random(seed), []
+    rng, records = random.Random(seed), []
     for _ in range(n):
         first, last = rng.choice(FIRST), rng.choice(LAST)
         mail = f"{first.lower()}.{last.lower()}{rng.randrange(numbers)}@{rng.choice(['mail', 'post', 'inbox'])}.example"
-        found.append((f"{first} {last}", mail, f"+79{rng.randrange(10**9):09d}", rng.choice(CITIES)))
-    return found
+        records.append((f"{first} {last}", mail, f"+79{rng.randrange(10**9):09d}", rng.choice(CITIES)))
+    return records
 
 
 def titles(n: int, seed: int) -> list[tuple[str, ...]]:
     """Make product titles that differ in their model code, and often in nothing else."""
-    rng, codes, found = random.Random(seed), set(), []
-    while len(found) < n:
+    rng, codes, records = random.Random(seed), set(), []
+    while len(records) < n:
         code = f"{rng.choice('ABCDEFGHKLMNP')}{rng.randrange(100, 99999)}"
         if code not in codes:
             codes.add(code)
-            found.append((f"{rng.choice(BRANDS)} {rng.choice(THINGS)} {rng.choice(COLOURS)} model {code}",))
-    return found
+            records.append((f"{rng.choice(BRANDS)} {rng.choice(THINGS)} {rng.choice(COLOURS)} model {code}",))
+    return records
 
 
 def rewritten(row: tuple[str, ...], rng: random.Random) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from training.evaluation.windows import Windows
 
 def windows_of(settings: Settings, lake: Lake, night: date, count: int | None = None) -> Windows:
     """Return the windows, at most ``count`` to train on (None: as configured); stop where the history is too short."""
-    found = laid_out(settings, lake, night, count)
-    if found is None:
+    windows = laid_out(settings, lake, night, count)
+    if windows is None:
         raise SystemExit(f"the history up to {night} is too short")
-    return found
+    return windows

@@ -156,12 +156,16 @@ def _add_matching(
     match.add_argument("right", metavar="RIGHT", help="CSV or Parquet file")
     dedup.add_argument("file", metavar="FILE", help="CSV or Parquet file")
     for command in (match, dedup):
-        command.add_argument("--id", metavar="COLUMN", help="names a record (default: id and the like, else row numbers)")
+        command.add_argument(
+            "--id", metavar="COLUMN", help="names a record (default: id and the like, else row numbers)"
+        )
         command.add_argument(
             "--text", metavar="COLUMN,...", help="columns to compare (default: all but the id, prices and empty ones)"
         )
         command.add_argument("--out", metavar="FILE", help="CSV file to write (default: print)")
-        command.add_argument("--explain", nargs=2, metavar="ID", help="only say what speaks for and against two records")
+        command.add_argument(
+            "--explain", nargs=2, metavar="ID", help="only say what speaks for and against two records"
+        )
     curve = add("curve", COMMANDS["curve"][1], shared)
     curve.add_argument("--length", type=int, metavar="N", help="places of the signature, 50 to 500")
     curve.add_argument("--target", type=float, metavar="S", help="similarity that has to be found")

@@ -139,7 +139,9 @@ def _membership(lists: Any, names: list[str]) -> np.ndarray:
     where = pc.index_in(lists.flatten(), value_set=pa.array(names, pa.string()))
     is_member = where.is_valid().to_numpy(zero_copy_only=False)
     member = np.zeros((len(lists), len(names)), dtype=bool)
-    member[np.repeat(np.arange(len(lists)), lengths)[is_member], where.drop_null().to_numpy(zero_copy_only=False)] = True
+    member[np.repeat(np.arange(len(lists)), lengths)[is_member], where.drop_null().to_numpy(zero_copy_only=False)] = (
+        True
+    )
     return member
 
 

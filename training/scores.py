@@ -25,6 +25,6 @@ class Scores:
 
 def spread(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return ``values`` of the ``rows`` (boolean, (n,)) among all rows, NaN elsewhere."""
-    found = np.full(len(rows), np.nan)
-    found[rows] = values
-    return found
+    in_place = np.full(len(rows), np.nan)
+    in_place[rows] = values
+    return in_place

@@ -109,5 +109,5 @@ def shown(model: Recommender, task: RankingTask, group: np.ndarray | None = None
     _, users = task.of("all")
     lists = task.lists(model, "all", users)
     share = np.asarray(task.seen.mean(axis=0)).ravel()
-    found = variety(lists, share, task.seen.shape[0]) | {"diversity": diversity(lists, task.seen)}
-    return found if group is None else found | {"miscalibration": miscalibration(lists, task.seen[users], group)}
+    measures = variety(lists, share, task.seen.shape[0]) | {"diversity": diversity(lists, task.seen)}
+    return measures if group is None else measures | {"miscalibration": miscalibration(lists, task.seen[users], group)}

@@ -33,10 +33,10 @@ def threshold_sweep(
     """
     rows = []
     for name, limit in (*((f"{cut:g}", np.float64(cut)) for cut in cuts), ("one each", limits)):
-        told = probability >= limit
-        hits, sizes = (told & happened).sum(axis=0), told.sum(axis=0) + happened.sum(axis=0)
-        precision = hits.sum() / told.sum() if told.any() else 1.0
+        named = probability >= limit
+        hits, sizes = (named & happened).sum(axis=0), named.sum(axis=0) + happened.sum(axis=0)
+        precision = hits.sum() / named.sum() if named.any() else 1.0
         recall, f1 = hits.sum() / max(happened.sum(), 1), 2 * hits.sum() / max(sizes.sum(), 1)
         mean = float((2 * hits[sizes > 0] / sizes[sizes > 0]).mean()) if sizes.any() else 0.0
-        rows.append((name, precision, recall, f1, mean, told.sum() / len(told)))
+        rows.append((name, precision, recall, f1, mean, named.sum() / len(named)))
     return pd.DataFrame(rows, columns=["threshold", "precision", "recall", "f1", "mean_f1", "each"])

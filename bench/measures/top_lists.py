@@ -29,7 +29,7 @@ def top_lists(
     Returns:
         (u, k); ties go to the first item.
     """
-    found = [np.empty((0, k), dtype="int64")]
+    lists = [np.empty((0, k), dtype="int64")]
     for part in blocks(users, model.shape[1]):
         scores = model.scores(part)
         if allowed is not None:
@@ -39,5 +39,5 @@ def top_lists(
             scores[cells.row, cells.col] = -np.inf
         if only is not None:
             scores[~(only[part] != 0).toarray()] = -np.inf
-        found.append(best_columns(scores, k))
-    return np.concatenate(found)
+        lists.append(best_columns(scores, k))
+    return np.concatenate(lists)

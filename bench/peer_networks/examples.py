@@ -88,19 +88,19 @@ def bags_of(past: History, length: int) -> tuple[np.ndarray, np.ndarray]:
     fits = place < length
     order, row, place = order[fits], row[fits], place[fits]
     items = np.zeros((past.shape[0], length), dtype="int32")
-    told = np.zeros((past.shape[0], length, 3), dtype="float32")
+    numbers = np.zeros((past.shape[0], length, 3), dtype="float32")
     items[row, place] = often.indices[order] + 1
-    told[row, place] = np.column_stack(
+    numbers[row, place] = np.column_stack(
         [np.ones(len(row)), np.log(often.data[order]), np.log1p((last.data[order] - 1) / 7)]
     )
-    return items, told
+    return items, numbers
 
 
 def habits(past: History, side: Side | None = None) -> np.ndarray:
     """Return the users' side information (u, d), float32: how they shop and who they are; 0 for unknown."""
     columns = np.column_stack(list(user_habits(past).values()))
-    told = np.nan_to_num(np.arcsinh(columns), nan=0.0, posinf=0.0, neginf=0.0).astype("float32")
-    return told if side is None else np.hstack([told, side.people.astype("float32")])
+    scaled = np.nan_to_num(np.arcsinh(columns), nan=0.0, posinf=0.0, neginf=0.0).astype("float32")
+    return scaled if side is None else np.hstack([scaled, side.people.astype("float32")])
 
 
 def known_users(past: History) -> np.ndarray:
@@ -208,7 +208,7 @@ def stacked(parts: list[ExampleRows]) -> ExampleRows:
     def dense(name: str) -> np.ndarray:
         return np.concatenate([getattr(part, name) for part in parts])
 
-    own = tuple(sparse.vstack(each).tocsr() for each in zip(*(part.own for part in parts), strict=True))
+    own = tuple(sparse.vstack(matrices).tocsr() for matrices in zip(*(part.own for part in parts), strict=True))
     window = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     truth = sparse.vstack([part.truth for part in parts]).tocsr()
     who = dense("user"), dense("numbers"), dense("baskets"), dense("ages")

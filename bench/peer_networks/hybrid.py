@@ -95,8 +95,8 @@ def hybrid(
     def score() -> float:
         if held is None:
             raise ValueError("there is no held-out window")
-        found = _recommender(model, held, side, past.shape, scales, config, name)
-        return ndcg(found.scores(held.user), held.truth, held.own[2] if config.discoveries else None)
+        recommender = _recommender(model, held, side, past.shape, scales, config, name)
+        return ndcg(recommender.scores(held.user), held.truth, held.own[2] if config.discoveries else None)
 
     curves = train(
         model,
@@ -204,8 +204,8 @@ def build(config: HybridConfig, shape: tuple[int, int], scales: Scales, words: n
 def _loss(model: Any, batch: dict[str, Any], training: NetworkTraining) -> Any:
     import keras
 
-    each = losses_of(training, batch["truth"], model(batch, training=True))
-    return keras.ops.sum(each * batch["weight"]) / keras.ops.sum(batch["weight"]) * 100
+    losses = losses_of(training, batch["truth"], model(batch, training=True))
+    return keras.ops.sum(losses * batch["weight"]) / keras.ops.sum(batch["weight"]) * 100
 
 
 def _batches(
@@ -258,14 +258,14 @@ def _recommender(
         left[rows.user[part]] = np.asarray(model.left(batch))
     items = {"items": np.arange(shape[1], dtype="int32"), "words": side.words, "trend": rows.trend[-1]}
     right = np.asarray(model.right(items)).T
-    known = np.full(shape[0], -1)
-    known[rows.user] = np.arange(len(rows))
+    row_of = np.full(shape[0], -1)
+    row_of[rows.user] = np.arange(len(rows))
     layers = {"own": "of_pair", "linear": "of_linear"}
     kernels = {name: getattr(model, layer).kernel.numpy() for name, layer in layers.items() if name in config.branches}
     if "linear" in kernels:
         kernels["linear"] = kernels["linear"] / scales.linear
     out = model.out.kernel.numpy()[:, 0]
-    pairs = _Pairs(rows, known, kernels, out, ACTIVATIONS[config.training.activation])
+    pairs = _Pairs(rows, row_of, kernels, out, ACTIVATIONS[config.training.activation])
     return _PairNetwork(name, left, np.ascontiguousarray(right), pairs=pairs)
 
 
@@ -302,11 +302,11 @@ class _PairNetwork(Recommender):
             raise ValueError("the network has no pairs")
         users = np.arange(self.shape[0])[rows]
         items, hidden = self.right.T, self.right.shape[0]
-        found = np.empty((len(users), len(items)), dtype="float32")
+        block = np.empty((len(users), len(items)), dtype="float32")
         step = max(1, _CELLS // (len(items) * hidden))
         for start in range(0, len(users), step):
             part = users[start : start + step]
             both = self.left[part][:, None, :] + items[None]
             self.pairs.add(both, part)
-            found[start : start + step] = self.pairs.activation(both) @ self.pairs.out
-        return found
+            block[start : start + step] = self.pairs.activation(both) @ self.pairs.out
+        return block

@@ -74,8 +74,8 @@ def self_attention(
     left = np.zeros((past.shape[0], config.size + 1), dtype="float32")
     for start in range(0, len(users), 1024):
         part = users[start : start + 1024]
-        found = model({"baskets": baskets[part, 1:], "ages": ages[part, 1:]})
-        left[part, :-1] = np.asarray(found)[:, -1]
+        outputs = model({"baskets": baskets[part, 1:], "ages": ages[part, 1:]})
+        left[part, :-1] = np.asarray(outputs)[:, -1]
         left[part, -1] = 1
     right = np.vstack([model.items.embeddings.numpy()[1:].T, model.bias.numpy()[None]])
     return Recommender(name, left, right), curves
@@ -115,13 +115,13 @@ def build(config: SelfAttentionConfig, items: int) -> Any:
             there = ops.cast(batch["baskets"] > 0, "float32")[..., None]
             mean = ops.sum(self.items(batch["baskets"]) * there, 2) / ops.maximum(ops.sum(there, 2), 1)
             steps = mean + self.ages(batch["ages"]) + self.places(ops.arange(config.baskets))[None]
-            known = batch["ages"] > 0
+            present = batch["ages"] > 0
             # a place without a basket may look at itself, so that no row of the attention is empty
-            mask = known[:, None, :] | ops.eye(config.baskets, dtype="bool")[None]
+            mask = present[:, None, :] | ops.eye(config.baskets, dtype="bool")[None]
             steps = self.dropout(steps, training=training)
             for before, attention, after, wide, narrow in self.blocks:
-                each = before(steps)
-                seen = attention(each, each, attention_mask=mask, use_causal_mask=True, training=training)
+                layer = before(steps)
+                seen = attention(layer, layer, attention_mask=mask, use_causal_mask=True, training=training)
                 steps = steps + self.dropout(seen, training=training)
                 steps = steps + self.dropout(narrow(wide(after(steps))), training=training)
             return self.last(steps)
@@ -133,11 +133,11 @@ def _loss(training: NetworkTraining, model: Any, batch: dict[str, Any]) -> Any:
     import keras
 
     ops = keras.ops
-    found = model(batch, training=True)
-    chosen = ops.take_along_axis(found, batch["places"][..., None], axis=1)
+    outputs = model(batch, training=True)
+    chosen = ops.take_along_axis(outputs, batch["places"][..., None], axis=1)
     scores = ops.matmul(chosen, ops.transpose(model.items.embeddings[1:])) + model.bias
-    each = choice_losses(training, batch["next"], scores)
-    return ops.sum(each) / ops.maximum(ops.sum(batch["next"]), 1)
+    losses = choice_losses(training, batch["next"], scores)
+    return ops.sum(losses) / ops.maximum(ops.sum(batch["next"]), 1)
 
 
 def _batches(
@@ -146,11 +146,11 @@ def _batches(
     """Yield sequences without their last basket, some of their places, and shares of the products that came next."""
     generator = np.random.default_rng([config.training.seed, epoch, 1])
     for part in shuffled(len(baskets), config.training.batch, config.training.seed, epoch):
-        rows, known = baskets[part], ages[part] > 0
-        draw = generator.random((len(part), config.baskets)) + known[:, :-1]  # known places first
+        rows, present = baskets[part], ages[part] > 0
+        draw = generator.random((len(part), config.baskets)) + present[:, :-1]  # known places first
         places = np.argsort(-draw, axis=1, kind="stable")[:, : config.places].astype("int32")
         after = np.take_along_axis(rows, (places + 1)[..., None], axis=1)
-        after = after * np.take_along_axis(known[:, :-1], places, axis=1)[..., None]
+        after = after * np.take_along_axis(present[:, :-1], places, axis=1)[..., None]
         flat = after.reshape(-1, config.width)
         row, _ = np.nonzero(flat)
         size = (flat > 0).sum(axis=1)

@@ -118,12 +118,12 @@ def build(config: TwoTowerConfig, side: Side, items: int, scale: tuple[np.ndarra
 
         def right(self, batch: Batch) -> Any:
             """Return (n, d) of the products, and their biases (n,)."""
-            found = self.item(batch["items"])
+            vector = self.item(batch["items"])
             for number, embedding in enumerate(self.groups):
-                found = found + embedding(batch["groups"][:, number])
+                vector = vector + embedding(batch["groups"][:, number])
             there = ops.cast(batch["words"] > 0, "float32")[..., None]
-            found = found + ops.sum(self.words(batch["words"]) * there, 1) / ops.maximum(ops.sum(there, 1), 1)
-            return found, self.bias(batch["items"])[:, 0]
+            vector = vector + ops.sum(self.words(batch["words"]) * there, 1) / ops.maximum(ops.sum(there, 1), 1)
+            return vector, self.bias(batch["items"])[:, 0]
 
         def call(self, batch: Batch, training: bool = False) -> Any:
             """Return the scores (n, n) of every customer of the step with every product of it."""
@@ -152,8 +152,8 @@ def _examples(past: History, side: Side, config: TwoTowerConfig) -> _Examples:
     wanted = (truth - truth.multiply(seen) if config.discoveries else truth).tocoo()
     row, item = wanted.row[wanted.data > 0], wanted.col[wanted.data > 0]
     drawn = np.log(np.bincount(item, minlength=past.shape[1]) / max(len(item), 1) + 1e-9).astype("float32")
-    bag, told, numbers = (np.concatenate(values) for values in zip(*bags, strict=True))
-    return _Examples(bag, told, numbers, seen, truth, row, item, drawn)
+    bag, described, numbers = (np.concatenate(values) for values in zip(*bags, strict=True))
+    return _Examples(bag, described, numbers, seen, truth, row, item, drawn)
 
 
 def _batches(examples: _Examples, side: Side, config: TwoTowerConfig, epoch: int) -> Iterator[Batch]:
@@ -188,12 +188,12 @@ def _reached(model: Any, before: History, truth: sparse.csr_matrix, side: Side, 
 
 def _recommender(model: Any, past: History, side: Side, config: TwoTowerConfig, name: str) -> Recommender:
     """Return both towers' vectors; the bias is one more component."""
-    bag, told = bags_of(past, config.bag)
+    bag, described = bags_of(past, config.bag)
     numbers = habits(past, side)
     parts = []
     for start in range(0, past.shape[0], 8192):
         part = slice(start, start + 8192)
-        parts.append(np.asarray(model.left({"bag": bag[part], "told": told[part], "numbers": numbers[part]})))
+        parts.append(np.asarray(model.left({"bag": bag[part], "told": described[part], "numbers": numbers[part]})))
     vectors, bias = model.right(
         {"items": np.arange(past.shape[1], dtype="int32"), "words": side.words, "groups": side.groups}
     )

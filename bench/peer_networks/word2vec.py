@@ -35,11 +35,11 @@ class Vocabulary:
     def encode(self, texts: Sequence[str], most: int) -> np.ndarray:
         """Return the numbers of each text's first ``most`` known words: (n, most) int32, 0 for none."""
         place = {word: number for number, word in enumerate(self.words, 1)}
-        found = np.zeros((len(texts), most), dtype="int32")
+        codes = np.zeros((len(texts), most), dtype="int32")
         for row, text in enumerate(texts):
             numbers = [place[word] for word in words_of(text) if word in place][:most]
-            found[row, : len(numbers)] = numbers
-        return found
+            codes[row, : len(numbers)] = numbers
+        return codes
 
 
 def words_of(text: str) -> list[str]:

@@ -46,7 +46,7 @@ def factorize(extra: sparse.csr_matrix, config: FactorsConfig) -> tuple[np.ndarr
     by_row, by_column = extra.tocsr(), extra.T.tocsr()
     events = [np.maximum(np.diff(side.indptr), 1) if config.scaled else np.ones(side.shape[0])
               for side in (by_row, by_column)]  # fmt: skip
-    penalties = [config.regularization * each for each in events]
+    penalties = [config.regularization * count for count in events]
     for _ in range(config.iterations):
         rows = solved(by_row, columns, penalties[0])
         columns = solved(by_column, rows, penalties[1])

@@ -44,9 +44,9 @@ class Baskets:
     @property
     def held(self) -> sparse.csr_matrix:
         """Return (n, i): ones."""
-        found = self.amount.copy().astype("float32")
-        found.data[:] = 1
-        return found
+        amounts = self.amount.copy().astype("float32")
+        amounts.data[:] = 1
+        return amounts
 
     def pairs(self, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return basket and anchor (p,) of all pairs in baskets of at least two items.
@@ -122,18 +122,18 @@ def _own(
     bought = (of @ held).tocsr()
     pair, number = np.unique(customer[basket] * np.int64(held.shape[1]) + anchor, return_inverse=True)
     own = customer[basket]
-    others = _cells(bought, own, lists).sum(axis=1) - np.bincount(number, hits.sum(axis=1), len(pair))[number]
+    rest = _cells(bought, own, lists).sum(axis=1) - np.bincount(number, hits.sum(axis=1), len(pair))[number]
     items = np.bincount(customer, sizes)[own] - np.bincount(number, sizes[basket], len(pair))[number]
-    known = items > 0
-    expected = np.divide(others * (sizes[basket] - 1), items, out=np.zeros(len(items)), where=known)
-    return {"own_found": hits.sum(axis=1) * known, "own_expected": expected}
+    present = items > 0
+    expected = np.divide(rest * (sizes[basket] - 1), items, out=np.zeros(len(items)), where=present)
+    return {"own_found": hits.sum(axis=1) * present, "own_expected": expected}
 
 
 def _cells(matrix: sparse.csr_matrix, row: np.ndarray, lists: np.ndarray) -> np.ndarray:
     """Return the cells (p, k) of the rows at the listed columns; 0 where nothing is listed."""
     rows = np.repeat(row, lists.shape[1])
-    found = np.asarray(matrix[rows, np.maximum(lists, 0).ravel()]).reshape(lists.shape)
-    return np.where(lists >= 0, found, 0.0)
+    cells = np.asarray(matrix[rows, np.maximum(lists, 0).ravel()]).reshape(lists.shape)
+    return np.where(lists >= 0, cells, 0.0)
 
 
 def without_anchor(lists: np.ndarray, anchor: np.ndarray, k: int) -> np.ndarray:

@@ -28,27 +28,27 @@ def regressions(given: Lessons) -> FittedModel:
     return FittedModel(with_thresholds(files, given.validation))
 
 
-def by_segment(known: pd.DataFrame, asked: pd.DataFrame, dictionary: Sequence[str], seed: int) -> np.ndarray:
+def by_segment(customers: pd.DataFrame, asked: pd.DataFrame, dictionary: Sequence[str], seed: int) -> np.ndarray:
     """Return the share of buyers (n, l) of each characteristic in the segment of each customer asked about.
 
     Segments are k-means on the traits that the night's segments rest on, found in the rows that may be learnt from.
     Shares are shrunk to those of all: a segment without members has those.
 
     Args:
-        known: rows of ``examples`` with the list ``bought``, of windows that ended before.
+        customers: rows of ``examples`` with the list ``bought``, of windows that ended before.
         asked: rows to forecast.
         dictionary: characteristics in the order of their index.
         seed: of the segments.
     """
-    traits = _traits(known)
+    traits = _traits(customers)
     mean, deviation = np.nanmean(traits, axis=0), np.maximum(np.nanstd(traits, axis=0), _TINY)
-    learnt, placed = (np.nan_to_num((each - mean) / deviation) for each in (traits, _traits(asked)))
-    found = KMeans(min(_SEGMENTS, len(learnt)), n_init=3, random_state=seed).fit(learnt)
-    bought = label_matrix(known["bought"], None, pd.Index(dictionary))
-    member = sparse.csr_matrix((np.ones(len(known)), (found.labels_, np.arange(len(known)))))
+    learnt, placed = (np.nan_to_num((part - mean) / deviation) for part in (traits, _traits(asked)))
+    clusters = KMeans(min(_SEGMENTS, len(learnt)), n_init=3, random_state=seed).fit(learnt)
+    bought = label_matrix(customers["bought"], None, pd.Index(dictionary))
+    member = sparse.csr_matrix((np.ones(len(customers)), (clusters.labels_, np.arange(len(customers)))))
     of_all = np.asarray(bought.mean(axis=0)).ravel()
     shares = (np.asarray((member @ bought).todense()) + _SHRINK * of_all) / (member.sum(axis=1).A + _SHRINK)
-    return np.asarray(shares[found.predict(placed)])
+    return np.asarray(shares[clusters.predict(placed)])
 
 
 def _traits(frame: pd.DataFrame) -> np.ndarray:
@@ -56,8 +56,8 @@ def _traits(frame: pd.DataFrame) -> np.ndarray:
     cells = ", ".join(f"({value})::double as {trait}" for trait, (value, _) in TRAITS.items())
     with duckdb.connect() as engine:
         engine.register("profile", frame[list(NUMBERS)])
-        found = engine.sql(f"select {cells} from profile").df()
-    values = found.astype("float64").to_numpy(copy=True)
+        traits = engine.sql(f"select {cells} from profile").df()
+    values = traits.astype("float64").to_numpy(copy=True)
     logged = [place for place, (_, log) in enumerate(TRAITS.values()) if log]
     values[:, logged] = np.log1p(np.maximum(values[:, logged], 0))
     return values

@@ -26,6 +26,6 @@ def ease(
         bought.data[:] = 1
     buyers = np.asarray((bought > 0).sum(axis=0)).ravel()
     kept = np.sort(np.argsort(-buyers, kind="stable")[:most_items])
-    known = bought[:, kept]
-    weights = ease_weights((known.T @ known).toarray(), penalty)
-    return Recommender("EASE", known, weights, columns=kept, items=past.shape[1])
+    cells = bought[:, kept]
+    weights = ease_weights((cells.T @ cells).toarray(), penalty)
+    return Recommender("EASE", cells, weights, columns=kept, items=past.shape[1])

@@ -45,8 +45,8 @@ class Recommender:
 
     def scores(self, rows: slice | np.ndarray) -> np.ndarray:
         """Return the scores (b, i), float32, of some users."""
-        found = self.left[rows] @ self.right
-        dense: np.ndarray = np.asarray(found.todense() if sparse.issparse(found) else found, dtype="float32")
+        scored = self.left[rows] @ self.right
+        dense: np.ndarray = np.asarray(scored.todense() if sparse.issparse(scored) else scored, dtype="float32")
         if self.columns is not None:
             part, dense = dense, np.zeros((len(dense), self.items), dtype="float32")
             dense[:, self.columns] = part
@@ -58,12 +58,12 @@ class Recommender:
 
     def cells(self, row: np.ndarray, column: np.ndarray) -> np.ndarray:
         """Return the scores (n,) of some pairs, ``row`` rising; O(blocks of their users)."""
-        found = np.empty(len(row), dtype="float32")
+        values = np.empty(len(row), dtype="float32")
         for users in blocks(np.unique(row), self.shape[1]):
             start, end = np.searchsorted(row, [users[0], users[-1] + 1])
             part = self.scores(users)
-            found[start:end] = part[np.searchsorted(users, row[start:end]), column[start:end]]
-        return found
+            values[start:end] = part[np.searchsorted(users, row[start:end]), column[start:end]]
+        return values
 
 
 def only_own(name: str, own: sparse.csr_matrix) -> Recommender:

@@ -65,8 +65,8 @@ def main() -> None:
         linker.training.estimate_parameters_using_expectation_maximisation(rule)
     scored = linker.inference.predict(threshold_match_probability=0.05)
     clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(scored, THRESHOLD)
-    found = clusters.as_pandas_dataframe().set_index("unique_id")["cluster_id"].reindex(range(len(table)))
-    print(json.dumps({"clusters": found.astype(int).tolist(), "cpu": time.process_time() - start}))
+    labels = clusters.as_pandas_dataframe().set_index("unique_id")["cluster_id"].reindex(range(len(table)))
+    print(json.dumps({"clusters": labels.astype(int).tolist(), "cpu": time.process_time() - start}))
 
 
 if __name__ == "__main__":

@@ -62,12 +62,12 @@ def _nearest(rows: sparse.csr_matrix, most: int) -> sparse.csr_matrix:
     if most < 1:
         return sparse.csr_matrix((users, users), dtype="float32")
     squares = np.asarray(rows.multiply(rows).sum(axis=1)).ravel()
-    other, found = rows.T.tocsr(), []
+    other, lists = rows.T.tocsr(), []
     for start in range(0, users, _BLOCK):
         part = rows[start : start + _BLOCK]
         distance = squares[None, :] - 2 * np.asarray((part @ other).todense())
         distance[np.arange(part.shape[0]), np.arange(start, start + part.shape[0])] = np.inf
-        found.append(np.sort(np.argpartition(distance, most - 1, axis=1)[:, :most], axis=1))
-    index = np.concatenate(found).ravel()
+        lists.append(np.sort(np.argpartition(distance, most - 1, axis=1)[:, :most], axis=1))
+    index = np.concatenate(lists).ravel()
     values = np.full(len(index), 1 / most, dtype="float32")
     return sparse.csr_matrix((values, index, np.arange(0, len(index) + 1, most)), shape=(users, users))

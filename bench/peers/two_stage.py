@@ -43,12 +43,12 @@ def source_pairs(
     sources: Sequence[tuple[Recommender, int]], users: np.ndarray, excluded: sparse.csr_matrix | None = None
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the pairs (n,), (n,) of each source; arguments as :func:`candidate_pairs`."""
-    found = []
+    pairs = []
     for model, most in sources:
         lists = top_lists(model, users, most, excluded)
         row, place = np.nonzero(lists >= 0)
-        found.append((users[row], lists[row, place]))
-    return found
+        pairs.append((users[row], lists[row, place]))
+    return pairs
 
 
 def united(parts: Sequence[tuple[np.ndarray, np.ndarray]], width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -93,19 +93,19 @@ def compare(points: np.ndarray, config: MethodsConfig, methods: Mapping[str, Met
     rng = np.random.default_rng(config.seed)
     resampled = [sample[rng.integers(0, len(sample), len(sample))] for _ in range(config.bootstraps)]
     ours = METHODS[OURS](sample, config.seed)
-    found: list[Verdict] = []
+    verdicts: list[Verdict] = []
     for name, method in (methods or METHODS).items():
         cut = method(sample, config.seed)
         again = [method(part, config.seed + number) for number, part in enumerate(resampled, 1)]
         # density chooses the number of segments itself
         for k in range(config.fewest, config.fewest + 1 if name == DENSITY else config.most + 1):
             refits = [one(k)(sample) for one in again]
-            found.append(_judged(name, cut(k), refits, ours(k)(sample), sample, config))
-    eligible = [one for one in found if one.eligible]
+            verdicts.append(_judged(name, cut(k), refits, ours(k)(sample), sample, config))
+    eligible = [one for one in verdicts if one.eligible]
     if not eligible:
-        return found
+        return verdicts
     best = max(eligible, key=lambda one: (one.silhouette, -one.k))
-    return [Verdict(**{**asdict(one), "chosen": one is best}) for one in found]
+    return [Verdict(**{**asdict(one), "chosen": one is best}) for one in verdicts]
 
 
 def _judged(
@@ -152,16 +152,16 @@ def _hierarchical(points: np.ndarray, seed: int) -> Callable[[int], Place]:
     steps = merges(micro)
 
     def cut(k: int) -> Place:
-        found = refined(centres(micro, steps, k, config), totals, config)
-        return lambda x: nearest(x, found)[0]
+        best = refined(centres(micro, steps, k, config), totals, config)
+        return lambda x: nearest(x, best)[0]
 
     return cut
 
 
 def _kmeans(points: np.ndarray, seed: int) -> Callable[[int], Place]:
     def cut(k: int) -> Place:
-        found = _fitted_kmeans(points, k, seed)
-        return lambda x: nearest(x, found)[0]
+        fitted = _fitted_kmeans(points, k, seed)
+        return lambda x: nearest(x, fitted)[0]
 
     return cut
 
@@ -190,10 +190,10 @@ def _density(points: np.ndarray, seed: int) -> Callable[[int], Place]:
     from sklearn.cluster import HDBSCAN
 
     label = HDBSCAN(min_cluster_size=max(len(points) // 50, 5), min_samples=5, copy=True).fit_predict(points)
-    known = np.unique(label[label >= 0])
-    if not len(known):
+    labels = np.unique(label[label >= 0])
+    if not len(labels):
         return lambda k: lambda x: np.full(len(x), -1)
-    means = np.stack([points[label == one].mean(axis=0) for one in known])
+    means = np.stack([points[label == one].mean(axis=0) for one in labels])
     return lambda k: lambda x: label if x is points else nearest(x, means)[0]
 
 
@@ -211,8 +211,8 @@ def _autoencoded(points: np.ndarray, seed: int) -> Callable[[int], Place]:
     held = np.asarray(encoder(points))
 
     def cut(k: int) -> Place:
-        found = _fitted_kmeans(held, k, seed)
-        return lambda x: nearest(np.asarray(encoder(x)), found)[0]
+        fitted = _fitted_kmeans(held, k, seed)
+        return lambda x: nearest(np.asarray(encoder(x)), fitted)[0]
 
     return cut
 

@@ -64,30 +64,30 @@ def judge_topics(counts: sparse.csr_matrix, config: TopicsConfig) -> list[Topics
     """
     from sklearn.decomposition import LatentDirichletAllocation
 
-    known = np.flatnonzero(np.asarray(counts.sum(axis=0)).ravel() > 0)
-    counts = sparse.csr_matrix(counts)[:, known]
+    used_words = np.flatnonzero(np.asarray(counts.sum(axis=0)).ravel() > 0)
+    counts = sparse.csr_matrix(counts)[:, used_words]
     if min(counts.shape) < 4 * max(config.topics):
         return []
     rng = np.random.default_rng(config.seed)
     order = rng.permutation(counts.shape[0])
-    others, fitted = np.split(order, [int(config.held_out * len(order))])
-    seen, hidden = _halves(counts[others], rng)
+    rest, fitted = np.split(order, [int(config.held_out * len(order))])
+    seen, hidden = _halves(counts[rest], rng)
     base = _shares(np.asarray(counts[fitted].sum(axis=0)))
     weight = _weight(*_halves(counts[fitted], rng), base)
     of_all = _perplexity(np.broadcast_to(base, hidden.shape), hidden)
     of_own = _perplexity(_shrunk(seen, base, weight), hidden)
-    found = []
+    judgements = []
     for k in config.topics:
         model = LatentDirichletAllocation(k, max_iter=config.rounds, random_state=config.seed, n_jobs=1)
         model.fit(counts[fitted])
         topics, mixture = _shares(model.components_), model.transform(seen)
         strongest = np.bincount(mixture.argmax(axis=1), minlength=k) / len(mixture)
         named = np.argsort(-topics * np.log(topics / base), axis=1, kind="stable")[:, :_NAMED]
-        found.append(
+        judgements.append(
             Topics(k, _perplexity(mixture @ topics, hidden), of_all, of_own, float(mixture.max(axis=1).mean()),
-                   tuple(strongest.tolist()), tuple(tuple(row) for row in known[named].tolist()))
+                   tuple(strongest.tolist()), tuple(tuple(row) for row in used_words[named].tolist()))
         )  # fmt: skip
-    return found
+    return judgements
 
 
 def _halves(counts: sparse.csr_matrix, rng: np.random.Generator) -> tuple[sparse.csr_matrix, np.ndarray]:

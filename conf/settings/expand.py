@@ -94,7 +94,7 @@ def _number(text: str, decimal: str, thousands: str) -> str:
 def _stamp(column: str, kind: str, form: dict[Any, Any]) -> str:
     """Return the expression of a day or moment that is one column."""
     formats = [str(item) for item in form.get("formats") or []]
-    read = [f"to_timestamp({column}, '{_sql(each)}')" for each in formats] or [f"to_timestamp({column})"]
+    read = [f"to_timestamp({column}, '{_sql(text)}')" for text in formats] or [f"to_timestamp({column})"]
     moment = read[0] if len(read) == 1 else f"coalesce({', '.join(read)})"
     if kind == "date":
         return f"to_date({moment})"

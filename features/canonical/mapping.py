@@ -241,14 +241,14 @@ def _out(part: Part, reading: Reading) -> Column:
     return out
 
 
-def _typed(column: DeclaredColumn, found: T.DataType, ids: Ids) -> Column:
+def _typed(column: DeclaredColumn, raw_type: T.DataType, ids: Ids) -> Column:
     """Return the value of an expression in the type of its canonical column; null where it has none."""
     value, kind = F.col(f"_value_{column.name}"), spark_type(column.type)
     if is_key(column.name):
         return written(F.col(f"_text_{column.name}"), column.name, ids)
     if isinstance(kind, T.StringType):
-        return trimmed(value.cast("string")) if column.name in CONTACTS else as_text(value, found)
-    if isinstance(found, T.StringType) and isinstance(kind, T.DateType | T.TimestampType):
+        return trimmed(value.cast("string")) if column.name in CONTACTS else as_text(value, raw_type)
+    if isinstance(raw_type, T.StringType) and isinstance(kind, T.DateType | T.TimestampType):
         value = F.when(is_stamp(value), value)
     if isinstance(kind, T.NumericType):
         value = F.when(~F.col(f"_doubtful_{column.name}"), value)
@@ -275,9 +275,9 @@ def _faults(texts: dict[str, str], table: Table, ids: Ids) -> list[Column]:
     return faults
 
 
-def _may_be_thousands(text: str, known: list[str], doubtful: frozenset[str]) -> Column:
+def _may_be_thousands(text: str, names: list[str], doubtful: frozenset[str]) -> Column:
     """Say whether a column that the expression reads has a number whose dot may stand between thousands."""
-    columns = [F.col(quote(name)).cast("string") for name in referenced(text, known) if name in doubtful]
+    columns = [F.col(quote(name)).cast("string") for name in referenced(text, names) if name in doubtful]
     flags = [F.coalesce(column.rlike(_THOUSANDS), F.lit(False)) for column in columns]
     return reduce(Column.__or__, flags, F.lit(False))
 

@@ -67,7 +67,9 @@ def resolve(lines: Iterable[Decision]) -> Decisions:
             decisions.group.setdefault(product, product)
         one, other = decisions.find(line.product), decisions.find(line.other)
         what = f"line {line.line} says that {line.product} and {line.other} are"
-        if line.decision == SAME and any({decisions.find(a), decisions.find(b)} == {one, other} for a, b in decisions.apart):
+        if line.decision == SAME and any(
+            {decisions.find(a), decisions.find(b)} == {one, other} for a, b in decisions.apart
+        ):
             decisions.refused.append(f"{what} the same; the lines before it keep them apart")
         elif line.decision == SAME:
             decisions.group[max(one, other)] = min(one, other)

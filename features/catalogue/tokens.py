@@ -269,7 +269,7 @@ def _tokenize(data, offsets, table, unit_names, unit_dimensions, unit_sizes, sto
     text_offsets, texts = np.zeros(2049, np.int64), np.empty(2048 * 16, np.uint8)
     count = used = 0
     line, joined = np.zeros(2048, np.uint8), np.zeros(64, np.uint8)
-    found = np.empty(MOST_TOKENS, np.uint64)
+    hashes = np.empty(MOST_TOKENS, np.uint64)
     for doc in range(n):
         length = _letters(data, offsets[doc], offsets[doc + 1], table, line)
         at = tokens = 0
@@ -331,10 +331,10 @@ def _tokenize(data, offsets, table, unit_names, unit_dimensions, unit_sizes, sto
                     toward = np.uint64(0)
                 repeated = tokens == MOST_TOKENS
                 for other in range(tokens):
-                    repeated = repeated or found[other] == name
+                    repeated = repeated or hashes[other] == name
                 if repeated:
                     continue
-                found[tokens] = name
+                hashes[tokens] = name
                 tokens += 1
                 slot = _slot(slots, names, name)
                 which = slots[slot]
@@ -358,8 +358,8 @@ def _tokenize(data, offsets, table, unit_names, unit_dimensions, unit_sizes, sto
         start = out_offsets[doc]
         if start + tokens > len(out):
             out = _grown(out)
-        found[:tokens].sort()
-        out[start : start + tokens] = found[:tokens]
+        hashes[:tokens].sort()
+        out[start : start + tokens] = hashes[:tokens]
         out_offsets[doc + 1] = start + tokens
     return (
         out[: out_offsets[n]].copy(),

@@ -89,7 +89,7 @@ def _pack(most_items: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.R
             span = slice(cells.starts[first], cells.starts[last])
             arrays = (names[first:last], np.diff(cells.starts[first : last + 1]).astype(np.int32), cells.index[span])
             yield pa.RecordBatch.from_arrays(
-                [pa.array([np.ascontiguousarray(each).tobytes()], pa.binary()) for each in arrays],
+                [pa.array([np.ascontiguousarray(values).tobytes()], pa.binary()) for values in arrays],
                 ["names", "lengths", "items"],
             )
             first = last

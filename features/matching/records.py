@@ -127,8 +127,8 @@ def candidates(records: Records) -> Candidates:
     else:
         near = [_listed(nearest(vectors, vectors, NEIGHBOURS, apart=False)[0], 0, 0)]
     near += [_sharing(records.table[name]) for name, kind in records.kinds.items() if kind in IDENTIFIERS]
-    found = np.concatenate(near)
-    low, high = found.min(axis=1), found.max(axis=1)
+    listed = np.concatenate(near)
+    low, high = listed.min(axis=1), listed.max(axis=1)
     allowed = low != high
     if records.two:
         allowed &= (low < split) & (high >= split)

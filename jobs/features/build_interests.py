@@ -54,11 +54,11 @@ def build_interests(
     """
     bought = purchase_lists(lines(order_lines, products), night.day).persist()
     everybody = base(bought, kinds(products), night.day, night.timezone)
-    found = customer_features(bought, everybody, night.day, night.timezone).persist()
-    night.write("interests", interest_table(found, customers, profile, night.settings.source.life_stages))
-    wide = night.write("wide", conform(found, WIDE))
+    interests = customer_features(bought, everybody, night.day, night.timezone).persist()
+    night.write("interests", interest_table(interests, customers, profile, night.settings.source.life_stages))
+    wide = night.write("wide", conform(interests, WIDE))
     night.draft.arrow(FEATURE_TABLES["feature_coverage"], _coverage(night.draft, wide, wide_columns(everybody)))
-    for frame in (found, bought):
+    for frame in (interests, bought):
         frame.unpersist()
 
 

@@ -86,8 +86,8 @@ def check(drop: Drop, export: Export, scratch: Path) -> list[Checked]:
     if drop.bytes == 0:
         _refuse_empty(Piece(drop), export)
         return []
-    found = [_check_piece(piece, export, scratch) for piece in pieces(drop, export)]
-    return [checked for checked in found if checked]
+    results = [_check_piece(piece, export, scratch) for piece in pieces(drop, export)]
+    return [checked for checked in results if checked]
 
 
 def dialect(export: Export) -> Csv:
@@ -243,22 +243,22 @@ def _renamed(piece: Piece, source: Path, target: Path) -> Path:
 
 def _scan(piece: Piece, export: Export) -> _Text:
     """Read a text file to its end."""
-    found, length = _Text(), 0
+    scanned, length = _Text(), 0
     for text in texts(piece, export):
-        found.head += text[: HEAD - len(found.head)]
-        found.nul = found.nul or "\0" in text or (export.format == "jsonl" and "\\u0000" in text)
-        found.newlines.decode(text)
-        found.lines += text.count("\n")
+        scanned.head += text[: HEAD - len(scanned.head)]
+        scanned.nul = scanned.nul or "\0" in text or (export.format == "jsonl" and "\\u0000" in text)
+        scanned.newlines.decode(text)
+        scanned.lines += text.count("\n")
         first, last = text.find("\n"), text.rfind("\n")
-        found.longest = max(found.longest, length + (len(text) if first < 0 else first))
+        scanned.longest = max(scanned.longest, length + (len(text) if first < 0 else first))
         length = length + len(text) if last < 0 else len(text) - last - 1
-    found.lines += length > 0
-    return found
+    scanned.lines += length > 0
+    return scanned
 
 
-def _copy(piece: Piece, export: Export, found: _Text, target: Path) -> None:
+def _copy(piece: Piece, export: Export, scanned: _Text, target: Path) -> None:
     """Write a file again in UTF-8, with one kind of line ends and no line much longer than ``LONGEST``."""
-    newlines = io.IncrementalNewlineDecoder(None, translate=found.mixed)
+    newlines = io.IncrementalNewlineDecoder(None, translate=scanned.mixed)
     length, skip = 0, export.csv.skip_lines
     with target.open("w", encoding="utf-8", newline="") as copy:
         for text in _then_none(texts(piece, export)):
@@ -266,7 +266,7 @@ def _copy(piece: Piece, export: Export, found: _Text, target: Path) -> None:
             while skip and plain:
                 _, end, plain = plain.partition("\n")
                 skip -= bool(end)
-            if found.longest <= LONGEST:
+            if scanned.longest <= LONGEST:
                 copy.write(plain)
                 continue
             first, *rest = plain.split("\n")

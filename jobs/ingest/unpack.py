@@ -176,11 +176,11 @@ def _refuse_other_kind(piece: Piece, head: bytes, encoding: str) -> None:
     for mark, reading in kinds.items():
         if head.startswith(mark):
             raise DataError(f"{piece.name}: is {reading}")
-    found = byte_order_mark(head)
-    if found and not codecs.lookup(encoding).name.startswith(found[:6]):
+    mark_read = byte_order_mark(head)
+    if mark_read and not codecs.lookup(encoding).name.startswith(mark_read[:6]):
         raise DataError(
-            f"{piece.name}: begins with the mark of {found} and is declared {encoding}; "
-            f"declare `encoding: {found}` under `csv`"
+            f"{piece.name}: begins with the mark of {mark_read} and is declared {encoding}; "
+            f"declare `encoding: {mark_read}` under `csv`"
         )
 
 

@@ -154,12 +154,12 @@ class _Night:
         table, clean = settings.source.tables.get("customers"), self.clean("customers")
         if table is not None and table.tells_who_is_gone and clean is not None:
             rights = without_gone(rights, clean)
-        told = series_scores(self.feature("purchase_series"), self.models, settings.models.churn_active_days)
+        from_series = series_scores(self.feature("purchase_series"), self.models, settings.models.churn_active_days)
         frame = self.lake.spark_files(self.spark, asked.files)
         described = (self.feature("interests"), discount_bands(self.feature("discounts")))
         more = (*described, self.next_actions(), likely_labels(frame))
         profile = reduce(lambda left, right: left.join(right, "customer_id", "left"), more, self.profile)
-        scores = customer_scores(profile, self.feature("segments"), rights, told, settings.offers, str(self.day))
+        scores = customer_scores(profile, self.feature("segments"), rights, from_series, settings.offers, str(self.day))
         self.scores = self.write(SCORES["customer_scores"], scores)
 
     def next_actions(self) -> DataFrame:

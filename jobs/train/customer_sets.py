@@ -49,8 +49,8 @@ def write_pairs(
 ) -> None:
     """Write a window of ``pairs``, and of the gate the product types, ``items``."""
     orders, products = clean["order_lines"], clean["products"]
-    rules, known = source.settings.offers.product_types, product_types(orders, products, night)
-    types = offerable(known, rules)
+    rules, eligible = source.settings.offers.product_types, product_types(orders, products, night)
+    types = offerable(eligible, rules)
     users, items = factorize(liking, AlsConfig())
     sampled = source.sample(who, source.settings.models.max_ranker_customers)
     pairs = candidates(sampled, types, liking, bought_together(orders, products, night), users, items)
@@ -58,5 +58,5 @@ def write_pairs(
     rows = pairs.join(bought.select(*keys, F.lit(True).alias("bought")), keys, "left").fillna(False, ["bought"])
     source.write(rows.select(*keys, *SOURCE_RANKS, *RANKER_INPUTS, "bought"), "pairs", as_of)
     if as_of == source.windows.gate:  # for the figures of the lists, which only the gate has
-        sold = known.select("product_type", "department", "buyers", is_offerable(rules).alias("offered"))
+        sold = eligible.select("product_type", "department", "buyers", is_offerable(rules).alias("offered"))
         source.write(sold, "items", as_of)

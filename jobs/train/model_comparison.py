@@ -61,7 +61,15 @@ def comparison(
 def _shown(judged: Mapping[str, Evaluation]) -> list[tuple[Any, ...]]:
     """Return what the methods show that rank; an interval's coverage is another figure of that name."""
     return [
-        (method, next(iter(evaluation.slices), "all"), name, evaluation.metrics[name], np.nan, np.nan, len(evaluation.each))
+        (
+            method,
+            next(iter(evaluation.slices), "all"),
+            name,
+            evaluation.metrics[name],
+            np.nan,
+            np.nan,
+            len(evaluation.each),
+        )
         for method, evaluation in judged.items()
         if evaluation.metrics.keys() >= set(SHOWN)
         for name in SHOWN
@@ -106,7 +114,10 @@ def comparisons(registry: Registry, names: list[str], day: date) -> pa.Table:
     rows: list[dict[str, Any]] = []
     for name in names:
         earlier = [version for version in registry.versions(name) if version.trained_through <= day]
-        runs = [version.run_id for version in sorted(earlier, key=lambda version: (version.trained_through, int(version.number)))]
+        runs = [
+            version.run_id
+            for version in sorted(earlier, key=lambda version: (version.trained_through, int(version.number)))
+        ]
         frame = registry.table(runs[-1], TABLE) if runs else None
         if frame is not None:
             rows += [

@@ -49,8 +49,8 @@ def refusals_lost(lake: Lake, staged: Staged) -> int:
     with engine_of(lake, staged) as engine:
         engine.execute("create temp table lost (_id bigint)")
         engine.executemany("insert into lost values (?)", [[row] for row in rejected])
-        found = engine.execute("select count(*) from staged semi join lost using (_id) where not granted").fetchone()
-    return staged.malformed + (int(found[0]) if found else 0)
+        counted = engine.execute("select count(*) from staged semi join lost using (_id) where not granted").fetchone()
+    return staged.malformed + (int(counted[0]) if counted else 0)
 
 
 def consent_doubts(lake: Lake, staged: Staged, versions: Mapping[str, TableVersion]) -> ConsentDoubts:

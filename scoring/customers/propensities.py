@@ -123,7 +123,7 @@ def score_batch(
     """Score a batch of customers; see :func:`propensities`."""
     frame = _frame(batch, models, asked)
     titles = {label.label: label.title for label in asked}
-    found: dict[str, list[Any]] = {name: [] for name in (*_TEXTS, *_NUMBERS)}
+    cells: dict[str, list[Any]] = {name: [] for name in (*_TEXTS, *_NUMBERS)}
     for label in asked:
         model, name = models[label.label]
         kept = eligible(frame, label)
@@ -146,11 +146,11 @@ def score_batch(
             "expected": np.round(score, PLACES) if amount else np.full(len(rows), np.nan),
         }
         for column, values in columns.items():
-            found[column].append(values)
-    total = sum(len(part) for part in found["label"])
-    arrays: dict[str, pa.Array] = {name: pa.array(_joined(found[name]), pa.string()) for name in _TEXTS}
+            cells[column].append(values)
+    total = sum(len(part) for part in cells["label"])
+    arrays: dict[str, pa.Array] = {name: pa.array(_joined(cells[name]), pa.string()) for name in _TEXTS}
     for name in _NUMBERS:
-        arrays[name] = pa.array(np.concatenate([*found[name], np.zeros(0)]), pa.float64(), from_pandas=True)
+        arrays[name] = pa.array(np.concatenate([*cells[name], np.zeros(0)]), pa.float64(), from_pandas=True)
     arrays["ds"] = pa.array([day] * total, pa.date32())
     return pa.RecordBatch.from_pydict({name: arrays[name] for name in CUSTOMER_PROPENSITIES.names})
 

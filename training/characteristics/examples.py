@@ -12,8 +12,8 @@ from training.characteristics.funnel import stage
 def organization_fields(customers: DataFrame, organizations: DataFrame) -> DataFrame:
     """Return what is known of each customer's organisation: ``customer_id`` and :data:`ORGANIZATION`."""
     fields = [F.col(name.removeprefix("organization_")).alias(name) for name in ORGANIZATION]
-    known = customers.where("organization_id is not null").select("customer_id", "organization_id")
-    return known.join(organizations.select("organization_id", *fields), "organization_id").drop("organization_id")
+    members = customers.where("organization_id is not null").select("customer_id", "organization_id")
+    return members.join(organizations.select("organization_id", *fields), "organization_id").drop("organization_id")
 
 
 def examples(profile: DataFrame, affinity: DataFrame, organizations: DataFrame | None = None) -> DataFrame:
@@ -28,8 +28,8 @@ def examples(profile: DataFrame, affinity: DataFrame, organizations: DataFrame |
         ``customer_id``, :data:`NUMBERS` (doubles), :data:`CATEGORIES`, :data:`ORGANIZATION` (null without), and the
         lists ``types``, ``type_baskets_84`` and ``type_baskets_total`` (null without a purchase), sorted by type.
     """
-    each = F.sort_array(F.collect_list(F.struct("product_type", "baskets_84", "baskets_total")))
-    history = affinity.groupBy("customer_id").agg(each.alias("history"))
+    owned = F.sort_array(F.collect_list(F.struct("product_type", "baskets_84", "baskets_total")))
+    history = affinity.groupBy("customer_id").agg(owned.alias("history"))
     rows = profile.join(history, "customer_id", "left")
     if organizations is not None:
         rows = rows.join(organizations, "customer_id", "left")

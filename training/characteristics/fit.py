@@ -225,14 +225,14 @@ def thresholds(probability: np.ndarray, happened: np.ndarray, least: float) -> n
 
 def _vocabulary(train: pd.DataFrame) -> dict[str, list[str]]:
     """Return the most frequent values of every category that holds any."""
-    found: dict[str, list[str]] = {}
+    by_column: dict[str, list[str]] = {}
     for column in (*CATEGORIES, *ORGANIZATION):
         values = train[column].dropna()
         if len(values):
             counts = values.value_counts().rename_axis("value").reset_index(name="rows")
             counts = counts.sort_values(["rows", "value"], ascending=[False, True])
-            found[column] = sorted(counts["value"].head(_MOST_VALUES))
-    return found
+            by_column[column] = sorted(counts["value"].head(_MOST_VALUES))
+    return by_column
 
 
 def files_of(

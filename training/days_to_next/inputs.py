@@ -53,10 +53,10 @@ def rows(sets: TrainingSets, days: tuple[date, ...], active_days: int, until: da
     active = series[series["recency_days"] < active_days]
     parts = []
     for day in days:
-        known = min(FOLLOWED, (until - day).days)
-        after = visits_as_of(visits, (sets.night - day).days, known)[["customer_id", "days"]]
+        followed = min(FOLLOWED, (until - day).days)
+        after = visits_as_of(visits, (sets.night - day).days, followed)[["customer_id", "days"]]
         part = active[pd.to_datetime(active["as_of"]) == pd.Timestamp(day)].merge(after, on="customer_id")
-        parts.append(with_label(part, known))
+        parts.append(with_label(part, followed))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -43,6 +43,6 @@ def coverage(
     for precision in precisions:
         holds = np.flatnonzero(reached >= precision)
         named = int(holds[-1]) + 1 if len(holds) else 0
-        found = right[named - 1] / max(right[-1], 1) if named else 0.0
-        rows.append((precision, named, named / len(order), float(found)))
+        share_right = right[named - 1] / max(right[-1], 1) if named else 0.0
+        rows.append((precision, named, named / len(order), float(share_right)))
     return pd.DataFrame(rows, columns=["precision", "named", "coverage", "found"])

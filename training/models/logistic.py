@@ -22,9 +22,9 @@ class Scaler:
     def of(x: np.ndarray) -> Scaler:
         """Learn it from inputs (n, d); a column without any value is filled with 0."""
         logs = np.arcsinh(x)
-        known = np.where(np.isnan(logs).all(axis=0), 0.0, logs)
-        median = np.nanmedian(known, axis=0)
-        filled = np.where(np.isnan(known), median, known)
+        centres = np.where(np.isnan(logs).all(axis=0), 0.0, logs)
+        median = np.nanmedian(centres, axis=0)
+        filled = np.where(np.isnan(centres), median, centres)
         return Scaler(median, filled.mean(axis=0), filled.std(axis=0) + 1e-9)
 
     def scaled(self, x: np.ndarray) -> np.ndarray:

@@ -195,7 +195,9 @@ class Registry:
 
     def champion(self, name: str, until: date) -> Version | None:
         """Return the newest champion that has seen no day after ``until``, or None."""
-        return next((champion for champion in reversed(self._champions(name)) if champion.trained_through <= until), None)
+        return next(
+            (champion for champion in reversed(self._champions(name)) if champion.trained_through <= until), None
+        )
 
     def challenger(self, name: str, until: date) -> Version | None:
         """Return the newest version that stayed challenger and has seen no day after ``until``, or None."""
@@ -222,13 +224,13 @@ class Registry:
         """
         with tempfile.TemporaryDirectory() as scratch:
             try:
-                found = Path(self.client.download_artifacts(version.run_id, _place(version.sha256), scratch))
+                downloaded = Path(self.client.download_artifacts(version.run_id, _place(version.sha256), scratch))
             except (MlflowException, OSError) as error:
                 raise DataError(
                     f"the files of model {version.name} version {version.number} are gone ({type(error).__name__}); "
                     f"roll back with `nbo rollback {version.name}`, or train again with `nbo train --retrain`"
                 ) from None
-            artifacts.save(folder, {file.name: file.read_bytes() for file in sorted(found.iterdir())})
+            artifacts.save(folder, {file.name: file.read_bytes() for file in sorted(downloaded.iterdir())})
 
     def table(self, run_id: str, name: str) -> pd.DataFrame | None:
         """Return a table that a run keeps (:meth:`Run.table`), or None where it keeps none."""

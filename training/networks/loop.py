@@ -135,7 +135,12 @@ def train(
         else:
             state.waited += 1
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        for name, measured in ((LOSS, value), (SCORE, reached), (SECONDS, time.perf_counter() - started), (MEMORY, memory)):
+        for name, measured in (
+            (LOSS, value),
+            (SCORE, reached),
+            (SECONDS, time.perf_counter() - started),
+            (MEMORY, memory),
+        ):
             state.curves[name].append(measured)
         log.info("%s epoch %d of %d: loss %.5f, score %.5f, %.1f s", model.name, epoch + 1, config.epochs, value,
                  reached, state.curves[SECONDS][-1])  # fmt: skip

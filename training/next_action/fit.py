@@ -84,7 +84,10 @@ def fit(
         ops = keras.ops
         given = {name: batch[name] for name in ("action", "gap", "state", "share")}
         outputs = network(given, training=True)
-        odds, when = outputs[:, : len(actions) + 1], ops.reshape(outputs[:, len(actions) + 1 :], (-1, len(actions), len(MIDDLE)))
+        odds, when = (
+            outputs[:, : len(actions) + 1],
+            ops.reshape(outputs[:, len(actions) + 1 :], (-1, len(actions), len(MIDDLE))),
+        )
         which = ops.one_hot(batch["label"], len(actions) + 1)
         comes = which[:, :-1, None]
         days_of = ops.sum(comes, axis=1) * ops.one_hot(batch["days"], len(MIDDLE))

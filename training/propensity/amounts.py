@@ -85,7 +85,9 @@ def fit(
     else:
         rounds = max(1, chosen.booster.num_trees())  # type: ignore[attr-defined]
         again = boosted(name, both, None, columns, replace(config.trees, rounds=rounds))
-    scores = {f"validation {rung}": float(judge(fitted.model, validation).each.mean()) for rung, fitted in rungs.items()}
+    scores = {
+        f"validation {rung}": float(judge(fitted.model, validation).each.mean()) for rung, fitted in rungs.items()
+    }
     return FittedModel(again, {"rung": rung, **rungs[rung].params, **scores})
 
 
@@ -130,7 +132,9 @@ def judge(model: Model, frame: pd.DataFrame) -> Evaluation:
     """Judge expectations: negative deviance of each customer, ``rmse`` and further figures of the window."""
     expected, truth = model.predict(frame), frame[LABEL].to_numpy(dtype="float64")
     floor = _LEAST * max(float(truth.mean()), _LEAST)
-    by_customer = pd.Series(-deviances(truth, expected, floor)).groupby(frame["customer_id"].to_numpy()).mean().sort_index()
+    by_customer = (
+        pd.Series(-deviances(truth, expected, floor)).groupby(frame["customer_id"].to_numpy()).mean().sort_index()
+    )
     rmse = float(np.sqrt(np.mean((truth - expected) ** 2)))
     figures = value_metrics(truth, expected) | {"deviance": -float(by_customer.mean()), "rmse": rmse}
     return Evaluation(by_customer, figures, expected, truth)

@@ -131,12 +131,12 @@ def judge_response(model: Model, rows: pd.DataFrame) -> Evaluation:
         rows: customers and all their coupons of one window, with ``redeemed``.
     """
     probability, label = model.predict(rows), LABELS[RESPONSE]
-    found, truth = list_figures(probability, rows), rows[label].to_numpy(dtype=bool)
+    lists, truth = list_figures(probability, rows), rows[label].to_numpy(dtype=bool)
     figures = binary_metrics(truth, probability)
-    figures |= {f"{name}_at_{K}": float(found[name].mean()) for name in ("hit_rate", "ndcg")}
+    figures |= {f"{name}_at_{K}": float(lists[name].mean()) for name in ("hit_rate", "ndcg")}
     by_row = likelihood(probability, rows, label)
-    slices = {"all": by_row.to_frame("log_likelihood"), "redeemers": found}
-    return Evaluation(by_row, figures, probability, truth, slices, {f"NDCG@{K}": found["ndcg"]})
+    slices = {"all": by_row.to_frame("log_likelihood"), "redeemers": lists}
+    return Evaluation(by_row, figures, probability, truth, slices, {f"NDCG@{K}": lists["ndcg"]})
 
 
 def list_figures(score: np.ndarray, rows: pd.DataFrame) -> pd.DataFrame:

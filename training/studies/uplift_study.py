@@ -71,7 +71,9 @@ def study(
     findings = []
     for name, learner in LEARNERS.items():
         judgement = judge(out_of_fold(learner, x, treated, outcome, seed), treated, outcome, seed=seed)
-        findings.append(Finding(name, design, judgement.verdict, caveat, judgement.effect, judgement.uplift, judgement.qini, arms))
+        findings.append(
+            Finding(name, design, judgement.verdict, caveat, judgement.effect, judgement.uplift, judgement.qini, arms)
+        )
     return findings
 
 

@@ -81,8 +81,8 @@ def fit_steps(
     ]
     logits = Logits(
         scaler,
-        np.concatenate([each.coef_ for each in regressions]),
-        np.concatenate([each.intercept_ for each in regressions]),
+        np.concatenate([step.coef_ for step in regressions]),
+        np.concatenate([step.intercept_ for step in regressions]),
     )
     count = np.maximum(np.bincount(step, minlength=len(borders) + 1), 1)
     form = {

@@ -59,11 +59,11 @@ def fit_network(
     parts = [Data(train[rows], truth[rows]) for rows in (~who, who, np.full(len(train), True))]
     middle = float(np.log(np.maximum(truth[truth > 0], 0.01)).mean())
     loss = partial(_log_normal, middle=middle)
-    found = fit(parts, NetworkShape(tuple(inputs), 3), loss, config, checkpoint)
-    kernel, bias = found.last.dense[-1]
-    settled = replace(found.last, dense=(*found.last.dense[:-1], (kernel, bias + np.array([0, middle, 0]))))
+    fitted = fit(parts, NetworkShape(tuple(inputs), 3), loss, config, checkpoint)
+    kernel, bias = fitted.last.dense[-1]
+    settled = replace(fitted.last, dense=(*fitted.last.dense[:-1], (kernel, bias + np.array([0, middle, 0]))))
     model = packed(NAME, "zero-inflated log-normal network", "log_normal", tuple(inputs), settled)
-    return FittedModel(model, asdict(config) | {"weeks": weeks}, found.curves)
+    return FittedModel(model, asdict(config) | {"weeks": weeks}, fitted.curves)
 
 
 def _log_normal(truth: Any, outputs: Any, middle: float) -> Any:
