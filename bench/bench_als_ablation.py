@@ -50,11 +50,11 @@ def by_spark(affinity: DataFrame, config: AlsConfig) -> tuple[DataFrame, DataFra
         rank=config.rank, maxIter=config.iterations, regParam=config.regularization, alpha=config.alpha,
         implicitPrefs=True, numUserBlocks=2, numItemBlocks=2, checkpointInterval=-1, seed=config.seed,
     ).fit(frame)  # fmt: skip
-    found = []
+    frames = []
     for (key, name), factors in zip(sides.items(), (model.userFactors, model.itemFactors), strict=True):
         rows = factors.withColumnRenamed("id", name).join(numbers[key], name)
-        found.append(rows.select(key, F.col("features").cast("array<float>").alias("factors")))
-    return found[0], found[1]
+        frames.append(rows.select(key, F.col("features").cast("array<float>").alias("factors")))
+    return frames[0], frames[1]
 
 
 def none(affinity: DataFrame, config: AlsConfig) -> tuple[DataFrame, DataFrame]:
@@ -90,7 +90,7 @@ def judged(sets: Sets, inputs: tuple[str, ...]) -> dict[str, Evaluation]:
         fresh["train"], fresh["validation"], new_inputs, discovery_ranker.DiscoveryConfig()
     ).model
     return {
-        "all": offer_ranker.judge(ranker, rows["gate"], truth, seen, beside=new),
+        "all": offer_ranker.judge(ranker, rows["gate"], truth, seen, companion=new),
         "discoveries": discovery_ranker.judge(new, fresh["gate"], split_truth(truth, seen)[1], seen),
     }
 
@@ -102,23 +102,23 @@ def main() -> None:
     parser.add_argument("--back", type=int, default=0, help="windows before the night's own to judge on")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    found: dict[str, dict[str, Evaluation]] = {}
+    evaluations: dict[str, dict[str, Evaluation]] = {}
     for name, factors in KINDS.items():
         spent: list[float] = []
         with mock.patch.object(customer_sets, "factorize", partial(timed, factors, spent)):
             sets = built(load(), arguments.night, arguments.back)
         inputs = tuple(name for name in RANKER_INPUTS if factors is not none or name != "als_score")
-        found[name] = judged(sets, inputs)
+        evaluations[name] = judged(sets, inputs)
         recall = sources(sets).loc["similar_customers"].round(4).to_dict("index")
         print(f"{name}: {len(sets['gate']):,} candidates of the gate, factors in {np.median(spent):.1f} s "
               f"a window (median); recall of similar customers {recall}")  # fmt: skip
-        for part, figures in found[name].items():
+        for part, figures in evaluations[name].items():
             values = "  ".join(f"{figure} {figures.metrics[figure]:.4f}" for figure in FIGURES)
             print(f"  {part:<12} {values}", flush=True)
-    first = next(iter(found))
-    for other in list(found)[1:]:
+    first = next(iter(evaluations))
+    for other in list(evaluations)[1:]:
         for part in ("all", "discoveries"):
-            gain = paired_bootstrap(found[first][part].each, found[other][part].each, 2000, 1)
+            gain = paired_bootstrap(evaluations[first][part].by_customer, evaluations[other][part].by_customer, 2000, 1)
             print(f"{first} over {other}, {part}: NDCG@5 {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]")
 
 

@@ -50,22 +50,22 @@ def look_alikes(lake: Lake, settings: Settings) -> None:
     spend = np.nan_to_num(table["spend_365"].to_numpy())
     wide = comparable(wide_features(lake, day, keys)[0])
     for one in settings.segments.look_alikes:
-        is_seed, can_be_compared = np.zeros(len(keys), dtype=bool), np.zeros(len(keys), dtype=bool)
+        is_seed, eligible = np.zeros(len(keys), dtype=bool), np.zeros(len(keys), dtype=bool)
         is_seed[picked(one, one.seed, scores, keys)] = True
-        can_be_compared[picked(one, one.known, scores, keys)] = True
+        eligible[picked(one, one.known, scores, keys)] = True
         print(
-            f"\n{one.slug}: {(can_be_compared & is_seed).sum()} of {can_be_compared.sum():,} customers are of the seed; "
+            f"\n{one.slug}: {(eligible & is_seed).sum()} of {eligible.sum():,} customers are of the seed; "
             f"{wide.shape[1]:,} features"
         )
         base = LookAlikeConfig(seed=settings.models.seed)
-        ranked = {f"strength {s:g}": similarity(wide, is_seed, can_be_compared, replace(base, strength=s)) for s in STRENGTHS}
-        ranked = {"nbo": similarity(wide, is_seed, can_be_compared, base), "by spend": spend} | ranked
+        ranked = {f"strength {s:g}": similarity(wide, is_seed, eligible, replace(base, strength=s)) for s in STRENGTHS}
+        ranked = {"nbo": similarity(wide, is_seed, eligible, base), "by spend": spend} | ranked
         for name, value in ranked.items():
-            truth, score = is_seed[can_be_compared], value[can_be_compared]
+            truth, score = is_seed[eligible], value[eligible]
             line = "   ".join(
                 f"{p.reach_share:.0%}: {p.recall:.3f} ({p.recall_low:.3f} to {p.recall_high:.3f}), "
                 f"precision {p.precision:.3f}"
-                for p in curve(value, is_seed, can_be_compared)
+                for p in curve(value, is_seed, eligible)
                 if p.reach_share in (0.05, 0.1, 0.2)
             )
             print(f"  {name:<16} ROC AUC {roc_auc_score(truth, score):.3f}   "

@@ -86,15 +86,15 @@ class LiftWindow:
                 kept &= np.asarray(self.had[rows, columns]).reshape(lists.shape) == 0
             return first_of(lists, kept, k)
 
-        def known(model: Recommender) -> Lists:
+        def listed(model: Recommender) -> Lists:
             limits = {"excluded": self.had} if new else {}
             best = top_lists(model, self.customers, k + 1, **limits)
             place = np.zeros(self.had.shape[0], dtype=int)
             place[self.customers] = np.arange(len(self.customers))
             return lambda customer, anchor: without_anchor(best[place[customer]], anchor, k)
 
-        by_method = {"complements": together, POPULAR: known(self.popular)}
-        return by_method if new else by_method | {PERSONAL: known(personal_frequency(self.past))}
+        by_method = {"complements": together, POPULAR: listed(self.popular)}
+        return by_method if new else by_method | {PERSONAL: listed(personal_frequency(self.past))}
 
     def judged(self, order: str, new: bool, k: int) -> dict[str, pd.DataFrame]:
         """Return the sums per customer of each list."""

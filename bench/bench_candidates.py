@@ -112,7 +112,9 @@ def largest_worker() -> float:
     """Return the most memory (MB) that one Python process below this one has held."""
     every = [Path(f"/proc/{child.pid}/status").read_text() for child in psutil.Process().children(recursive=True)]
     workers = [dict(line.split(":", 1) for line in text.splitlines()) for text in every]
-    return max(int(worker["VmHWM"].split()[0]) / 1024 for worker in workers if "python" in worker["Name"] and "VmHWM" in worker)
+    return max(
+        int(worker["VmHWM"].split()[0]) / 1024 for worker in workers if "python" in worker["Name"] and "VmHWM" in worker
+    )
 
 
 def spark_peer(spark: SparkSession, users: DataFrame, items: DataFrame) -> Callable[[], None]:

@@ -77,10 +77,10 @@ def main() -> None:
 def publish(lake: Lake, day: date, rows: pa.Table) -> None:
     """Write the products of a night's clean layer."""
     schema = arrow_schema(CANONICAL["products"])
-    known = {"product_id": rows["product_id"].cast(pa.string()), "title": rows["title"]}
+    given = {"product_id": rows["product_id"].cast(pa.string()), "title": rows["title"]}
     flags = {name: pa.repeat(True, rows.num_rows) for name in ("counted", "offerable")}
     columns = [
-        (known | flags)[name] if name in known | flags else pa.nulls(rows.num_rows, schema.field(name).type)
+        (given | flags)[name] if name in given | flags else pa.nulls(rows.num_rows, schema.field(name).type)
         for name in schema.names
     ]
     with lake.draft(Stage.VALIDATE, day) as draft:

@@ -57,10 +57,10 @@ def measure(settings: Settings, night: date, clean: date, architectures: bool) -
         if architectures:
             studied(sets, settings.models)
         else:
-            told(sets, settings.models)
+            report(sets, settings.models)
 
 
-def told(sets: TrainingSets, models: Models) -> None:
+def report(sets: TrainingSets, models: Models) -> None:
     """Print HitRate@5 and NDCG@5 of the network and its baselines, its gains over each, and the sweep of cuts."""
     started = time.process_time()
     fitted = contenders(sets, models)

@@ -100,7 +100,7 @@ class Definition:
 
 
 FIXED = Definition("active in 84 days, none in 28", DAYS, 28, lambda frame: churn_inputs.rows(frame, 84))
-OTHERS = (
+LATER_DEFINITIONS = (
     Definition(
         "active in 90 days, none in 60", (date(2017, 9, 3), date(2017, 10, 1), date(2017, 10, 29)), 60,
         lambda frame: churn_inputs.rows(frame, 90),
@@ -198,13 +198,15 @@ def survive(rows: Frame, rounds: int) -> None:
         judged = [
             survival_evaluate.evaluate(fit(train).model, gate) for fit in (survival_evaluate.baseline, survival_fit.fit)
         ]
-        gain = paired_bootstrap(judged[1].each, judged[0].each, rounds, 1)
-        print(f"\nsurvival, {day}, {len(gate):,} customers: log-likelihood {judged[1].each.mean():.4f}, over hazards "
+        gain = paired_bootstrap(judged[1].by_customer, judged[0].by_customer, rounds, 1)
+        reached = judged[1].by_customer.mean()
+        print(f"\nsurvival, {day}, {len(gate):,} customers: log-likelihood {reached:.4f}, over hazards "
               f"by recency alone {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})")  # fmt: skip
-        for name, evaluation in zip(("recency alone", "nbo"), judged, strict=True):
+        for name, model in zip(("recency alone", "nbo"), judged, strict=True):
+            of = model.metrics
             lines = [
-                f"{week} weeks: ROC AUC {evaluation.metrics[f'roc_auc_{week}_weeks']:.3f}, there "
-                f"{evaluation.metrics[f'alive_{week}_weeks']:.3f} expected {evaluation.metrics[f'came_true_{week}_weeks']:.3f} came"
+                f"{week} weeks: ROC AUC {of[f'roc_auc_{week}_weeks']:.3f}, there "
+                f"{of[f'alive_{week}_weeks']:.3f} expected {of[f'came_true_{week}_weeks']:.3f} came"
                 for week in (4, 8, 12)
             ]
             print(f"  {name:<14} " + "; ".join(lines))
@@ -290,7 +292,7 @@ def main() -> None:
         telco(rounds)
         survive(rows, rounds)
         compare(rows, FIXED, rounds, options.networks or options.full)
-    for definition in OTHERS if options.definitions or options.full else ():
+    for definition in LATER_DEFINITIONS if options.definitions or options.full else ():
         compare(rows, definition, rounds, False)
 
 

@@ -92,10 +92,10 @@ def propensity_works(sets: TrainingSets, frames: WideFrames) -> dict[str, Work]:
             continue
         columns = propensity_inputs.inputs(asked, frames.hints, frames.liked(sets))
         if isinstance(asked, Amount):
-            found = amounts.fit(asked.model, train, validation, columns, AmountConfig())
+            trained = amounts.fit(asked.model, train, validation, columns, AmountConfig())
         else:
-            found = propensity_fit.fit(asked.model, train, validation, columns, LadderConfig())
-        fitted = propensity_fit.with_bands(found, validation)
+            trained = propensity_fit.fit(asked.model, train, validation, columns, LadderConfig())
+        fitted = propensity_fit.with_bands(trained, validation)
         models[asked.label] = fitted.model, fitted.model.meta.family
     asked_of = [label for label in load().propensities.labels if label.label in models]
     standing = dict.fromkeys(models, "champion")
@@ -199,15 +199,16 @@ def main() -> None:
     for name, work in works.items():
         spent = run(customers, work)
         total = [sum(pair) for pair in zip(total, spent, strict=True)]
-        _tell(name, customers, *spent, work.family)
-    _tell("all of these", customers, *total, "")
+        _print_cost(name, customers, *spent, work.family)
+    _print_cost("all of these", customers, *total, "")
     reasons()
 
 
-def _tell(name: str, customers: int, wall: float, processor: float, family: str) -> None:
+def _print_cost(name: str, customers: int, wall: float, processor: float, family: str) -> None:
     micros = processor / customers * 1e6
     print(
-        f"  {name:<15} {customers / wall:9,.0f} customers a second   CPU s a million {micros:7.1f}   {family}", flush=True
+        f"  {name:<15} {customers / wall:9,.0f} customers a second   CPU s a million {micros:7.1f}   {family}",
+        flush=True,
     )
 
 

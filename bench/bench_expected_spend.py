@@ -47,16 +47,16 @@ def buyers(settings: Settings, lake: Lake, spark: SparkSession, day: date, as_of
     bought = type_purchases(lines, products, as_of, settings.horizon_days)
     rows = own.join(bought, _KEYS, "full").join(F.broadcast(worth), "product_type")
     asked = rows.withColumns({"propensity": F.lit(1.0), "is_discovery": F.col("baskets_total").isNull()})
-    found = value_product_types(asked, settings.offers).toPandas()
+    valued = value_product_types(asked, settings.offers).toPandas()
     spark.catalog.clearCache()
-    often = (2 * found["pair_baskets_84"] + found["baskets_total"]).where(~found["is_discovery"])
-    place = often.groupby(found["customer_id"]).rank(method="first", ascending=False)
-    baskets = np.minimum(found["pair_baskets_84"].fillna(0), 3)
-    before = (found["pair_spend_84"].where(baskets > 0, 0.0) + found["type_spend_per_buyer_28"]) / (baskets + 1)
-    return found.assign(place=place, before=before)[found["spend"].notna()]
+    often = (2 * valued["pair_baskets_84"] + valued["baskets_total"]).where(~valued["is_discovery"])
+    place = often.groupby(valued["customer_id"]).rank(method="first", ascending=False)
+    baskets = np.minimum(valued["pair_baskets_84"].fillna(0), 3)
+    before = (valued["pair_spend_84"].where(baskets > 0, 0.0) + valued["type_spend_per_buyer_28"]) / (baskets + 1)
+    return valued.assign(place=place, before=before)[valued["spend"].notna()]
 
 
-def told(rows: pd.DataFrame) -> str:
+def error_line(rows: pd.DataFrame) -> str:
     """Return ratio and error of both rules."""
     line = [f"{len(rows):>6,} bought"]
     for name, column in (("now", "expected_spend"), ("before", "before")):
@@ -85,7 +85,7 @@ def main() -> None:
             ("repeats", rows[~rows["is_discovery"]]),
             ("discoveries", rows[rows["is_discovery"]]),
         ):
-            print(f"  {name:<18} {told(part)}", flush=True)
+            print(f"  {name:<18} {error_line(part)}", flush=True)
     spark.stop()
 
 

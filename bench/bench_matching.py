@@ -35,9 +35,9 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="*", default=["persons", "people", "titles"], help="kinds of made sets")
     given = parser.parse_args()
     print(f"{'set':<22} {'records':>15} {'F1':>6} {'P':>6} {'R':>6} {'ECE':>6} {'cpu s':>7} {'Splink':>7} {'cpu s':>7}")
-    for each in real_sets(DATA):
-        if given.sets is None or each.name in given.sets:
-            labelled(each, given.splink)
+    for real_set in real_sets(DATA):
+        if given.sets is None or real_set.name in given.sets:
+            labelled(real_set, given.splink)
     if given.sizes:
         print(f"\n{'made, with seeds of its own':<44} {'true':>7} {'claimed':>7} {'right':>7} {'wrong, .95':>13}")
     for kind in given.kinds:

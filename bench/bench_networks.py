@@ -186,7 +186,7 @@ def rankers(
     started = time.process_time()
     booster = fit_ranker(labelled, replace(RANKER, threads=2))
     scores["two stages, LightGBM"] = ranked(booster, now, cut.truth.shape)
-    _told("two stages, LightGBM", started, {})
+    _print_training("two stages, LightGBM", started, {})
     plain = [number for number, name in enumerate(now.names) if not name.startswith(("department", "category"))]
     less = [(Pairs(p.row, p.column, tuple(p.names[n] for n in plain), p.values[:, plain]), y) for p, y in labelled]
     booster = fit_ranker(less, replace(RANKER, threads=2))
@@ -202,7 +202,7 @@ def rankers(
         logged(
             run, compare({name: scores["two stages, wide & deep"]}, RankingTask(cut.truth, cut.seen, K), parts), curves
         )
-    _told("two stages, wide & deep", started, curves)
+    _print_training("two stages, wide & deep", started, curves)
     return scores
 
 
@@ -229,7 +229,7 @@ def fitted(data: Journey, as_of: str, wanted: list[str], kept: Path, records: Re
                 with records.run(name, as_of, config) as run:
                     model, curves = fit()
                     logged(run, compare({name: model}, task), curves)
-                _told(name, started, curves)
+                _print_training(name, started, curves)
             else:
                 model = cut.models[name]
             np.save(path, model.scores(slice(None)))
@@ -238,12 +238,12 @@ def fitted(data: Journey, as_of: str, wanted: list[str], kept: Path, records: Re
     return made
 
 
-def judge_networks(data: Journey, as_of: str, found: dict[str, np.ndarray]) -> dict[str, pd.DataFrame]:
+def judge_networks(data: Journey, as_of: str, probabilities: dict[str, np.ndarray]) -> dict[str, pd.DataFrame]:
     """Judge models by their scores, and their lists fused where all that are fused are there."""
     past, truth = last_window(data.user, data.item, data.day, data.basket, day_of(as_of), HORIZON, data.shape)
     seen = (past.counts() > 0).astype("float32").tocsr()
     models, task = (
-        {name: Given(name, *_NONE, given=scores) for name, scores in found.items()},
+        {name: Given(name, *_NONE, given=scores) for name, scores in probabilities.items()},
         RankingTask(truth, seen, K),
     )
     judged = compare(models, task)
@@ -304,7 +304,7 @@ def ablation(data: Journey, days: list[str], records: Records) -> None:
                 one = compare({name: model}, task, parts)
                 logged(run, one, curves)
             judged |= one
-            _told(f"{as_of} {name}", started, curves)
+            _print_training(f"{as_of} {name}", started, curves)
         windows.append(judged)
     every = together(windows)
     print(table(every)[[(p, m) for p in parts for m in ("hit_rate", "ndcg")]].round(4).to_string())
@@ -326,19 +326,21 @@ def next_actions(as_of: str) -> None:
     bank = next_action_evaluate.baselines(learnt, config)
     chain = bank[0]
     network = next_action_fit.fit(learnt, validation, chain, config)
-    _told("recurrent network", started, dict(network.curves))
+    _print_training("recurrent network", started, dict(network.curves))
     outputs = chain.model.meta.outputs
     right = next_action_inputs.labels(gate, outputs[:-1])
     last = next_action_inputs.labels(gate.assign(next=[actions[0] for actions in gate["actions"]]), outputs[:-1])
     models = [fitted_model.model for fitted_model in (*bank, network)]
-    evaluations = {model.meta.family: next_action_evaluate.evaluate(gate, outputs, model.predict(gate)) for model in models}
+    evaluations = {
+        model.meta.family: next_action_evaluate.evaluate(gate, outputs, model.predict(gate)) for model in models
+    }
     print(f"  {len(outputs)} actions, {len(gate):,} customers; as the last time: accuracy {np.mean(last == right):.4f}")
     for name, judged in evaluations.items():
         figures = {key: round(judged.metrics[key], 4) for key in ("accuracy", "perplexity", "ece")}
         print(f"  {name}: {figures}")
     for other in ("own shares", "Markov chain"):
-        difference = paired_bootstrap(evaluations["recurrent network"].each, evaluations[other].each, 1000, 1)
-        print(f"  log-likelihood of the network over {other}: {difference.value:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]")
+        gain = paired_bootstrap(evaluations["recurrent network"].by_customer, evaluations[other].by_customer, 1000, 1)
+        print(f"  log-likelihood of the network over {other}: {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]")
     comes = gate["days"].to_numpy() > 0
     days = np.abs(network.model.forecast(gate)[1][comes, right[comes]] - gate["days"].to_numpy()[comes])  # type: ignore[attr-defined]
     usual = np.abs(np.median(gate["days"][comes]) - gate["days"].to_numpy()[comes])
@@ -375,7 +377,7 @@ def speed(rows: int = 400_000, inputs: int = 60) -> None:
         print(f"  inference, {name}: {rows / (time.process_time() - started):,.0f} rows a CPU second", flush=True)
 
 
-def _told(name: str, started: float, curves: dict[str, list[float]]) -> None:
+def _print_training(name: str, started: float, curves: dict[str, list[float]]) -> None:
     losses = [round(value, 4) for value in curves.get("loss", [])]
     print(f"  {name}: cpu {time.process_time() - started:.0f} s, losses {losses}", flush=True)
 

@@ -197,9 +197,9 @@ def main() -> None:
     best = max(methods, key=methods.__getitem__)
     print(f"chosen on {CHOSEN_ON}, discoveries HitRate@{K}: {methods}; {best}", flush=True)
     windows = [report(day, best, arguments.customers) for day in REPORTED[-arguments.days :]]
-    for title, each in zip(("lists", "one basket is known"), zip(*windows, strict=True), strict=True):
-        pooled = together(each)
-        show(f"{title}: {len(each)} windows together", pooled)
+    for title, evaluations in zip(("lists", "one basket is known"), zip(*windows, strict=True), strict=True):
+        pooled = together(evaluations)
+        show(f"{title}: {len(evaluations)} windows together", pooled)
         for name in {key.rsplit("/", 1)[0]: None for key in pooled if not key.startswith(BASE)}:
             for part, metric in (("all", "hit_rate"), ("all", "ndcg"), ("discoveries", "hit_rate")):
                 over = gain(pooled, name, BASE, part, metric)

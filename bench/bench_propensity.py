@@ -105,7 +105,9 @@ def networks(frames: WideFrames, sets: TrainingSets, count: int) -> dict[date, d
 
 def gain(parts: list[tuple[Evaluation, Evaluation]]) -> Interval:
     """Return the mean gain of the first over the second; customers are drawn with the rows of all their windows."""
-    difference = pd.concat([ours.each - base.each for ours, base in parts]).groupby(level=0).agg(["sum", "count"])
+    difference = (
+        pd.concat([ours.by_customer - base.by_customer for ours, base in parts]).groupby(level=0).agg(["sum", "count"])
+    )
     total, count = difference["sum"].to_numpy(), difference["count"].to_numpy()
     drawn = np.random.default_rng(1).integers(0, len(difference), (ROUNDS, len(difference)))
     low, high = np.quantile(total[drawn].sum(axis=1) / count[drawn].sum(axis=1), [0.025, 0.975])
@@ -181,7 +183,9 @@ def curves(asked: Propensity, frames: WideFrames, sets: TrainingSets) -> None:
         if min(part[LABEL].sum(), (~part[LABEL]).sum()) < 3:
             continue
         rungs = propensity_fit.ladder(asked.model, part, validation, columns, LadderConfig())
-        losses = [f"{name} {-evaluate_binary(r.model, gate, LABEL).each.mean():.4f}" for name, r in rungs.items()]
+        losses = [
+            f"{name} {-evaluate_binary(r.model, gate, LABEL).by_customer.mean():.4f}" for name, r in rungs.items()
+        ]
         print(f"  {part['customer_id'].nunique():>6,} customers: {', '.join(losses)}")
 
 

@@ -70,7 +70,11 @@ def built(settings: Settings, day: date, back: int = 0) -> Sets:
     clean = lake.arrow("clean/customers", day).to_pandas()
     spark = session(settings, "bench")
     with training_sets(settings, lake, spark, day, windows, {"pairs", "customers"}) as sets:
-        days = {"train": windows.training[: models.ranker_windows], "validation": windows.validation, "gate": windows.gate}
+        days = {
+            "train": windows.training[: models.ranker_windows],
+            "validation": windows.validation,
+            "gate": windows.gate,
+        }
         customers = {name: sets.read("customers", day_of) for name, day_of in days.items()}
         pairs = {name: sets.read("pairs", day_of) for name, day_of in days.items()}
         items = sets.read("items", windows.gate).rename(columns={"product_type": "item"})
@@ -135,21 +139,21 @@ def served(sets: Sets) -> dict[str, Evaluation]:
     models = {"ranker": ranker, "personal frequency": offer_ranker.baselines(rows["train"])[0].model}
     return {
         f"{name}{' + discovery ranker' if extra else ''}": offer_ranker.judge(
-            model, rows["gate"], truth, seen, beside=extra
+            model, rows["gate"], truth, seen, companion=extra
         )
         for name, model in models.items()
         for extra in (new, None)
     }
 
 
-def told_served(judged: dict[str, Evaluation]) -> None:
+def print_served(judged: dict[str, Evaluation]) -> None:
     """Print HitRate, NDCG and calibration of each, and NDCG of the first, which is served, over the others."""
     first = next(iter(judged.values()))
     for name, evaluations in judged.items():
         figures = "  ".join(
             f"{key} {evaluations.metrics[key]:.4f}" for key in ("hit_rate_at_5", "ndcg_at_5", "log_loss", "ece")
         )
-        over = paired_bootstrap(first.each, evaluations.each, 1000, 1)
+        over = paired_bootstrap(first.by_customer, evaluations.by_customer, 1000, 1)
         gain = "" if evaluations is first else f"  NDCG over it {over.value:+.4f} [{over.low:+.4f}, {over.high:+.4f}]"
         print(f"  {name:<38} {figures}{gain}", flush=True)
 
@@ -160,28 +164,28 @@ def baselines(sets: Sets) -> dict[str, dict[str, Evaluation]]:
     truth, seen = truth_of(customers), seen_of(customers)
     train, gate = (offer_ranker.rows(sets[name]) for name in ("train", "gate"))
     fresh, held = (discovery_ranker.rows(sets[name]) for name in ("train", "gate"))
-    found: dict[str, dict[str, Evaluation]] = {}
+    evaluations: dict[str, dict[str, Evaluation]] = {}
     for baseline in offer_ranker.baselines(train):
         judged = offer_ranker.judge(baseline.model, gate, truth, seen, sets["items"])
-        found.setdefault(baseline.model.meta.family, {})["all"] = judged
+        evaluations.setdefault(baseline.model.meta.family, {})["all"] = judged
     for baseline in discovery_ranker.baselines(fresh):
         judged = discovery_ranker.judge(baseline.model, held, split_truth(truth, seen)[1], seen, sets["items"])
-        found.setdefault(baseline.model.meta.family, {})["new"] = judged
-    return found
+        evaluations.setdefault(baseline.model.meta.family, {})["new"] = judged
+    return evaluations
 
 
-def told(judged: dict[str, dict[str, Evaluation]]) -> None:
+def report(judged: dict[str, dict[str, Evaluation]]) -> None:
     """Print HitRate and NDCG, and NDCG over the night's inputs."""
     for name, parts in judged.items():
         line = []
         for part, slices in (("all", ("all", "repeats")), ("new", ("discoveries",))):
             if part not in parts:
                 continue
-            for each in slices:
-                values = parts[part].slices[each]
-                line.append(f"{each} {values['hit_rate'].mean():.4f} {values['ndcg'].mean():.4f}")
+            for list_name in slices:
+                values = parts[part].slices[list_name]
+                line.append(f"{list_name} {values['hit_rate'].mean():.4f} {values['ndcg'].mean():.4f}")
             if name != NIGHT and part in judged[NIGHT]:
-                over = paired_bootstrap(parts[part].each, judged[NIGHT][part].each, 1000, 1)
+                over = paired_bootstrap(parts[part].by_customer, judged[NIGHT][part].by_customer, 1000, 1)
                 line.append(f"NDCG over the night's {over.value:+.4f} [{over.low:+.4f}, {over.high:+.4f}]")
         print(f"  {name:<36} " + "  ".join(line), flush=True)
 
@@ -250,7 +254,7 @@ def main() -> None:
     print(f"night {arguments.night}: {len(sets['train']):,} training pairs, {len(sets['gate']):,} of the gate; "
           "HitRate@5 and NDCG@5")  # fmt: skip
     if arguments.served:
-        told_served(served(sets))
+        print_served(served(sets))
         return
     judged, model, started = {}, None, time.process_time()
     for name, inputs in VARIANTS.items():
@@ -259,7 +263,7 @@ def main() -> None:
             model = fitted
             print(f"  both rankers are trained and judged in {time.process_time() - started:.0f} CPU s", flush=True)
     judged |= baselines(sets)
-    told(judged)
+    report(judged)
     print(sources(sets).round(3).to_string())
     print(shown(judged).round(4).to_string())
     for name in COLD:

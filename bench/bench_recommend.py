@@ -50,8 +50,8 @@ BEST = "two stages"
 #: models whose lists are fused, the simplest of hybrids
 FUSED = ("decayed frequency", "EASE", "user-kNN")
 #: models whose scores the ranker of all is told; that of discoveries is told ALS too
-TOLD = ("popularity", "popularity, 28 days", "EASE", "EASE, whether", "user-kNN", "TIFU-kNN")
-TOLD_NEW = (*TOLD, "ALS")
+SOURCES = ("popularity", "popularity, 28 days", "EASE", "EASE, whether", "user-kNN", "TIFU-kNN")
+SOURCES_NEW = (*SOURCES, "ALS")
 
 
 @dataclass(frozen=True)
@@ -75,22 +75,24 @@ def window(data: Journey, as_of: int, products: bool) -> RankedWindow:
     own = [("decayed frequency", 100 if products else 60), ("EASE", 30)]
     fresh = [("EASE, whether", 40), ("EASE", 20), ("user-kNN", 25), ("popularity", 20), ("popularity, 28 days", 20)]
 
-    def found(
+    def candidates(
         sources: list[tuple[str, int]], names: tuple[str, ...], excluded: sparse.csr_matrix | None = None
     ) -> Pairs:
         parts = source_pairs([(fitted[name], most) for name, most in sources], buyers, excluded)
         row, column = united(parts, data.shape[1])
-        told_recall([f"{name}, {most}" for name, most in sources], [*parts, (row, column)], truth, seen)
+        print_recall([f"{name}, {most}" for name, most in sources], [*parts, (row, column)], truth, seen)
         renamed = [replace(model, name=name) for name, model in fitted.items() if name in names]
         return pair_features(past, row, column, renamed, data.groups)
 
     print(f"  day {as_of}: candidates, and the recall of each source over all, repeats and discoveries")
-    both = RankedWindow(truth, seen, fitted, found(own + fresh, TOLD), found([*fresh, ("ALS", 40)], TOLD_NEW, seen))
+    both = RankedWindow(
+        truth, seen, fitted, candidates(own + fresh, SOURCES), candidates([*fresh, ("ALS", 40)], SOURCES_NEW, seen)
+    )
     print(f"  cpu {time.process_time() - started:.0f} s", flush=True)
     return both
 
 
-def told_recall(
+def print_recall(
     sources: list[str], parts: list[tuple[np.ndarray, np.ndarray]], truth: sparse.csr_matrix, seen: sparse.csr_matrix
 ) -> None:
     """Print how many pairs each source brings, and the last part, their union; and what of the truth they hold."""

@@ -39,7 +39,7 @@ def counts(user: np.ndarray, item: np.ndarray, day: np.ndarray, as_of: int, item
     return counts[0], counts[1], user[first], item[first], age, size, span
 
 
-def told(data: Journey, text: str) -> tuple[dict[str, np.ndarray], np.ndarray, int]:
+def probabilities(data: Journey, text: str) -> tuple[dict[str, np.ndarray], np.ndarray, int]:
     """Return what each method says of every pair, what happened, and how many types are durable."""
     as_of = day_of(text)
     _, truth = last_window(data.user, data.item, data.day, data.basket, as_of, HORIZON, data.shape)
@@ -61,7 +61,7 @@ def told(data: Journey, text: str) -> tuple[dict[str, np.ndarray], np.ndarray, i
     return {name: np.clip(value, 1e-4, 1 - 1e-4) for name, value in methods.items()}, taken, int(durable.sum())
 
 
-def told_of_products(text: str, least: int) -> None:
+def print_products(text: str, least: int) -> None:
     """Print what a product's interval says under that of its type, as a cluster's does, against either alone."""
     data = journey(products=True)
     as_of = day_of(text)
@@ -107,7 +107,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.products:
         for text in REPORTED[-1:]:
-            told_of_products(text, given.products)
+            print_products(text, given.products)
         return
     data = journey(products=False)
     mixed = {
@@ -118,10 +118,10 @@ def main() -> None:
             "own interval, leaning on the type's",
         ),
     }
-    methods, taken, _ = told(data, CHOSEN_ON)
+    methods, taken, _ = probabilities(data, CHOSEN_ON)
     weights = {name: LogisticRegression().fit(logits(methods, *inputs), taken) for name, inputs in mixed.items()}
     for text in REPORTED:
-        methods, taken, durable = told(data, text)
+        methods, taken, durable = probabilities(data, text)
         for name, inputs in mixed.items():
             methods[name] = weights[name].predict_proba(logits(methods, *inputs))[:, 1]
         print(f"\n{text}: {len(taken):,} pairs of customer and product type, {taken.mean():.3f} bought again in "

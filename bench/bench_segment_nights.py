@@ -54,17 +54,21 @@ def main() -> None:
         result = segments(who, night, SegmentConfig(FitConfig()), before, earlier)
         members = result.members.collect()
         if before is not None:
-            total += _told(night, members, held, result.fitted, before)
+            total += _print_moves(night, members, held, result.fitted, before)
         else:
             print(f"{night}: {len(members):,} customers in {len(result.fitted.ids)} segments and cold ones")
         held, before = {row["customer_id"]: row["segment_id"] for row in members}, result.fitted
         who.unpersist()
-    known = sum(total.values())
-    print("over all nights: " + ", ".join(f"{name} {count / known:.2%}" for name, count in total.most_common()))
+    customer_nights = sum(total.values())
+    print(
+        "over all nights: " + ", ".join(f"{name} {count / customer_nights:.2%}" for name, count in total.most_common())
+    )
     spark.stop()
 
 
-def _told(night: date, members: list, held: dict[str, str], fitted: SegmentFit, before: SegmentFit) -> Counter[str]:
+def _print_moves(
+    night: date, members: list, held: dict[str, str], fitted: SegmentFit, before: SegmentFit
+) -> Counter[str]:
     """Print a night: of the customers of the night before, who stayed, and why others moved."""
     counts: Counter[str] = Counter()
     for row in members:

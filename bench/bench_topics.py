@@ -42,12 +42,12 @@ def main() -> None:
     counts = sparse.csr_matrix(cells, shape=(len(customers), len(categories)))
     print(f"{len(customers):,} customers, {len(categories)} categories, {counts.sum():,.0f} baskets with one of them")
     started = time.process_time()
-    for judgement in judge_topics(counts, TopicsConfig()):
+    for topic in judge_topics(counts, TopicsConfig()):
         print(
-            f"{judgement.k:>3} topics: perplexity {judgement.perplexity:.1f}, by the shares of all {judgement.of_all:.1f}, by own"
-            f" shares {judgement.of_own:.1f}; softness {judgement.softness:.2f}; smallest {min(judgement.shares):.1%}"
+            f"{topic.k:>3} topics: perplexity {topic.perplexity:.1f}, by the shares of all {topic.of_all:.1f}, by own"
+            f" shares {topic.of_own:.1f}; softness {topic.softness:.2f}; smallest {min(topic.shares):.1%}"
         )
-        for share, places in zip(judgement.shares, judgement.categories, strict=True):
+        for share, places in zip(topic.shares, topic.categories, strict=True):
             print(f"      {share:5.1%}  " + ", ".join(categories[place] for place in places))
     print(f"{time.process_time() - started:.1f} CPU s")
 

@@ -140,14 +140,14 @@ def report(
     print(f"\n{title} (mean {truth.mean():.3f}); saved against {peer}")
     who, floor = frame["customer_id"].to_numpy(), min(amounts.FLOOR, 0.1 * truth.mean())
 
-    def each(values: np.ndarray) -> dict[str, pd.Series]:
+    def by_customer(values: np.ndarray) -> dict[str, pd.Series]:
         per = {"MAE": np.abs(values - truth), "deviance": amounts.deviances(truth, values, floor)}
         return {name: pd.Series(errors).groupby(who).mean() for name, errors in per.items()}
 
-    base = each(scores[peer])
+    base = by_customer(scores[peer])
     for name, values in scores.items():
         m = amounts.value_metrics(truth, values)
-        per = each(values)
+        per = by_customer(values)
         saved = {kind: paired_bootstrap(base[kind], errors, rounds, 1) for kind, errors in per.items()}
         print(
             f"  {name:<38} MAE {m['mae']:8.3f}   deviance {per['deviance'].mean():7.3f}"

@@ -43,36 +43,36 @@ def main() -> None:
     families = sorted({given["family"] for given in sets})
     for family in families:
         evidence = fitted_evidence([given for given in sets if given["family"] != family])
-        for each in sets:
-            if each["family"] == family:
-                each["odds"] = chances.terms(each["evidence"]) @ evidence[1:] + evidence[0]
+        for one in sets:
+            if one["family"] == family:
+                one["odds"] = chances.terms(one["evidence"]) @ evidence[1:] + evidence[0]
     two = [given for given in sets if given["split"] is not None]
-    for each in two:
-        add_rivals(each)
+    for one in two:
+        add_rivals(one)
     print(
         f"{'set, its family left out of the fit':<44} {'pairs':>6} {'claimed':>7} {'F1':>6} {'best F1':>8} {'ECE':>6}"
     )
     for family in families:
         rest = [given for given in two if given["family"] != family]
         of_assigned = fitted_assigned(rest)
-        for each in sets:
-            if each["family"] == family:
-                show(each, of_assigned)
+        for one in sets:
+            if one["family"] == family:
+                show(one, of_assigned)
     if given.write:
         evidence = fitted_evidence(sets)
-        for each in two:
-            each["odds"] = chances.terms(each["evidence"]) @ evidence[1:] + evidence[0]
-            add_rivals(each)
+        for one in two:
+            one["odds"] = chances.terms(one["evidence"]) @ evidence[1:] + evidence[0]
+            add_rivals(one)
         write(chances.LIMITS, evidence, fitted_assigned(two))
 
 
 def compared(given: LabelledSet) -> dict[str, Any]:
     """Compare a set's candidate pairs; keep what the fit needs."""
-    found = compare(prepare(given.table, given.split))
-    pairs = found.candidates.pairs
+    near = compare(prepare(given.table, given.split))
+    pairs = near.candidates.pairs
     return {
         "name": given.name, "family": given.family, "split": given.split, "pairs": pairs, "total": len(given.gold),
-        "evidence": found.evidence, "truth": given.truth(pairs), "n": len(given.table),
+        "evidence": near.evidence, "truth": given.truth(pairs), "n": len(given.table),
     }  # fmt: skip
 
 
@@ -125,9 +125,9 @@ def monotone(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
         value = (np.logaddexp(0, -margin) * weights).sum() + (slopes[1:] ** 2).sum() / (2 * PENALTY)
         return value, np.concatenate([[pull.sum()], z.T @ pull + slopes[1:] / PENALTY])
 
-    found = minimize(loss, np.zeros(z.shape[1] + 1), jac=True, bounds=bounds, method="L-BFGS-B").x
-    slopes = found[1:] / spread
-    return np.concatenate([[found[0] - slopes @ middle], slopes])
+    fitted = minimize(loss, np.zeros(z.shape[1] + 1), jac=True, bounds=bounds, method="L-BFGS-B").x
+    slopes = fitted[1:] / spread
+    return np.concatenate([[fitted[0] - slopes @ middle], slopes])
 
 
 def ridge(x: np.ndarray, y: np.ndarray, weights: np.ndarray, strength: float) -> np.ndarray:
@@ -160,7 +160,8 @@ def show(given: dict[str, Any], of_assigned: np.ndarray) -> None:
     best = (2 * np.cumsum(truth[order]) / (np.arange(1, len(truth) + 1) + total)).max(initial=0)
     f1 = 2 * (truth & kept).sum() / max(kept.sum() + total, 1)
     print(
-        f"{given['name']:<44} {total:>6} {kept.sum():>7} {f1:>6.3f} {best:>8.3f} {error(truth[kept], sure[kept]):>6.3f}",
+        f"{given['name']:<44} {total:>6} {kept.sum():>7} {f1:>6.3f} {best:>8.3f} "
+        f"{error(truth[kept], sure[kept]):>6.3f}",
         flush=True,
     )
 

@@ -113,7 +113,7 @@ def matches(column: str, pattern: str, about: str) -> Rule:
     )
 
 
-def found_in(column: str, values: Sequence[str], where: str) -> Rule:
+def refers_to(column: str, values: Sequence[str], where: str) -> Rule:
     """Return the rule that ``column``, where it is there, is one of the ``values`` values of ``where``."""
     return Rule(
         f"reference:{column}",

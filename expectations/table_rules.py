@@ -94,7 +94,7 @@ def unique_key(table: str, key: Sequence[str], twice: int) -> Figure:
     )
 
 
-def share_found(table: str, column: str, other: str, count: int, rows: int, least: float) -> Figure:
+def share_matched(table: str, column: str, other: str, count: int, rows: int, least: float) -> Figure:
     """Hold the share of new rows whose ``column`` is found in its table against the least share."""
     return Figure(
         table,

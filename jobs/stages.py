@@ -208,7 +208,7 @@ def _newest_delivery(exports: Path, until: date) -> date:
 
 def task_defaults(retries: int, delay: timedelta, **more: Any) -> dict[str, Any]:
     """Return the arguments that all tasks of a DAG share."""
-    return {"owner": "nbo", "retries": retries, "retry_delay": delay, "on_failure_callback": tell_failure, **more}
+    return {"owner": "nbo", "retries": retries, "retry_delay": delay, "on_failure_callback": alert_failure, **more}
 
 
 def run_task(stage: Stage, night: str, asset: Any, **options: bool) -> dict[str, Any]:
@@ -233,7 +233,7 @@ def run_task(stage: Stage, night: str, asset: Any, **options: bool) -> dict[str,
     return summary
 
 
-def tell_failure(context: Mapping[str, Any]) -> None:
+def alert_failure(context: Mapping[str, Any]) -> None:
     """Write one line about a failed task to the log and to ``$NBO_HOME/alerts.log``, for whoever watches that file."""
     instance = context["task_instance"]
     line = f"{instance.dag_id} {instance.run_id} task {instance.task_id} failed: {context.get('exception')}"

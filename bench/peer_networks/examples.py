@@ -103,7 +103,7 @@ def habits(past: History, side: Side | None = None) -> np.ndarray:
     return scaled if side is None else np.hstack([scaled, side.people.astype("float32")])
 
 
-def known_users(past: History) -> np.ndarray:
+def kept_users(past: History) -> np.ndarray:
     """Return the rows (n,) of the users with a purchase."""
     return np.unique(past.user)
 
@@ -180,7 +180,7 @@ def rows_of(past: History, side: Side, shape: Shape, truth: sparse.csr_matrix | 
         shape: of the examples.
         truth: (u, i) what the window brought; None: for scoring.
     """
-    users = known_users(past)
+    users = kept_users(past)
     items, ages = baskets_of(past, shape.baskets, shape.width)
     fresh = past.latest()
     fresh.data = np.exp((1 - fresh.data) / _FRESH)

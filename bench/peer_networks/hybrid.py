@@ -274,15 +274,15 @@ class _Pairs:
     """What of a pair enters the first dense layer besides its two sides: kernels by branch; and the rest of the net."""
 
     rows: ExampleRows
-    known: np.ndarray
+    row_of: np.ndarray
     kernels: dict[str, np.ndarray]
     out: np.ndarray
     activation: Any
 
     def add(self, both: np.ndarray, users: np.ndarray) -> None:
         """Add the pairs' own numbers to (b, i, h); a user without a purchase has none."""
-        there = np.flatnonzero(self.known[users] >= 0)
-        place = self.known[users][there]
+        there = np.flatnonzero(self.row_of[users] >= 0)
+        place = self.row_of[users][there]
         if "linear" in self.kernels:
             both[there] += self.rows.linear[place].astype("float32")[..., None] * self.kernels["linear"][0]
         for matrix, kernel in zip(self.rows.own, self.kernels.get("own", ()), strict=False):

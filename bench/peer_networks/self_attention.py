@@ -18,7 +18,7 @@ import numpy as np
 from scipy import sparse
 
 from conf.settings.schema import NetworkTraining
-from peer_networks.examples import baskets_of, known_users
+from peer_networks.examples import baskets_of, kept_users
 from peers.history import History
 from peers.recommender import Recommender
 from training.networks.backend import keras_for
@@ -57,7 +57,7 @@ def self_attention(
     Returns:
         The recommender of the basket after the last, and the curves of the training.
     """
-    users = known_users(past)
+    users = kept_users(past)
     baskets, ages = baskets_of(past, config.baskets + 1, config.width)
     several = users[(ages[users] > 0).sum(axis=1) > 1]
     model = build(config, past.shape[1])

@@ -21,7 +21,7 @@ import numpy as np
 from scipy import sparse
 
 from conf.settings.schema import NetworkTraining
-from peer_networks.examples import ExampleWindows, Side, bags_of, habits, held_out, known_users, ndcg, rewound
+from peer_networks.examples import ExampleWindows, Side, bags_of, habits, held_out, kept_users, ndcg, rewound
 from peers.history import History
 from peers.recommender import Recommender
 from training.networks.backend import keras_for
@@ -56,7 +56,7 @@ class _Examples:
     """
 
     bag: np.ndarray
-    told: np.ndarray
+    described: np.ndarray
     numbers: np.ndarray
     seen: sparse.csr_matrix
     truth: sparse.csr_matrix
@@ -110,7 +110,7 @@ def build(config: TwoTowerConfig, side: Side, items: int, scale: tuple[np.ndarra
         def left(self, batch: Batch, training: bool = False) -> Any:
             """Return (b, d) of the customers."""
             there = ops.cast(batch["bag"] > 0, "float32")[..., None]
-            weight = ops.exp(ops.clip(self.weight(batch["told"]) - 1.0, -5, 5)) * there
+            weight = ops.exp(ops.clip(self.weight(batch["described"]) - 1.0, -5, 5)) * there
             bag = ops.sum(self.bought(batch["bag"]) * weight, 1) / ops.sqrt(ops.sum(weight, 1) + 1.0)
             numbers = ops.clip((batch["numbers"] - scale[0]) / scale[1], -5, 5)
             both = self.dropout(ops.concatenate([bag, numbers], -1), training=training)
@@ -144,7 +144,7 @@ def _examples(past: History, side: Side, config: TwoTowerConfig) -> _Examples:
     bags, seens, truths = [], [], []
     for days in config.windows.days():
         before, truth = rewound(past, days, config.windows.horizon)
-        users = known_users(before)
+        users = kept_users(before)
         bags.append([values[users] for values in (*bags_of(before, config.bag), habits(before, side))])
         seens.append((before.counts() > 0).astype("float32").tocsr()[users])
         truths.append(truth[users])
@@ -168,7 +168,7 @@ def _batches(examples: _Examples, side: Side, config: TwoTowerConfig, epoch: int
         np.fill_diagonal(barred, 0)
         yield {
             "bag": examples.bag[rows],
-            "told": examples.told[rows],
+            "described": examples.described[rows],
             "numbers": examples.numbers[rows],
             "drawn": examples.drawn[items],
             "barred": barred,
@@ -181,7 +181,7 @@ def _batches(examples: _Examples, side: Side, config: TwoTowerConfig, epoch: int
 
 def _reached(model: Any, before: History, truth: sparse.csr_matrix, side: Side, config: TwoTowerConfig) -> float:
     """Return the NDCG on the held-out window."""
-    users = known_users(before)
+    users = kept_users(before)
     scores = _recommender(model, before, side, config, "").scores(users)
     return ndcg(scores, truth[users], before.counts()[users] if config.discoveries else None)
 
@@ -193,7 +193,7 @@ def _recommender(model: Any, past: History, side: Side, config: TwoTowerConfig, 
     parts = []
     for start in range(0, past.shape[0], 8192):
         part = slice(start, start + 8192)
-        parts.append(np.asarray(model.left({"bag": bag[part], "told": described[part], "numbers": numbers[part]})))
+        parts.append(np.asarray(model.left({"bag": bag[part], "described": described[part], "numbers": numbers[part]})))
     vectors, bias = model.right(
         {"items": np.arange(past.shape[1], dtype="int32"), "words": side.words, "groups": side.groups}
     )

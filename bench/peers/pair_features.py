@@ -59,9 +59,9 @@ def pair_features(
         columns["own_share_84"] = columns["own_84"] / user["84"][row]
         columns["own_share"] = often / user["total"][row]
         columns["own_share_since_first"] = often / first
-    told = {model.name: model.cells(row, column) for model in models}
-    columns |= {f"model_{name}": score for name, score in told.items()}
-    columns |= {f"lead_{name}": _lead(score, row) for name, score in told.items()}
+    scores = {model.name: model.cells(row, column) for model in models}
+    columns |= {f"model_{name}": score for name, score in scores.items()}
+    columns |= {f"lead_{name}": _lead(score, row) for name, score in scores.items()}
     columns |= {f"item_{name}": values[column] for name, values in item.items()}
     columns |= {f"user_{name}": values[row] for name, values in user.items()}
     for name, group in (groups or {}).items():

@@ -53,7 +53,7 @@ class Consent(Strict):
     refused: list[str] = Field(default=[], description="further values that mean: may not be contacted")
 
     @model_validator(mode="after")
-    def _known_words(self) -> Consent:
+    def _declared_words(self) -> Consent:
         self.channel_words()
         self.purpose_words()
         if both := sorted({letters(v) for v in self.granted} & {letters(v) for v in self.refused}):

@@ -49,7 +49,7 @@ class SourceTable(Strict):
     )
 
     @property
-    def tells_who_is_gone(self) -> bool:
+    def names_who_is_gone(self) -> bool:
         """Say whether a customer who is not in the table is none any more, so that nobody contacts them."""
         return self.complete or any(part.deleted_when for part in self.parts)
 

@@ -60,8 +60,8 @@ def consent_rows(raw: DataFrame, part: Part, reading: Reading, consent: Consent,
     moment = F.when(F.col("changed_at") >= F.lit(_OLDEST).cast("timestamp"), F.col("changed_at"))
     doubt = F.concat_ws(
         ", ",
-        F.when(~_is_known(F.col("channel"), consent.channel_words()), CHANNEL),
-        F.when(~_is_known(F.col("purpose"), consent.purpose_words()), PURPOSE),
+        F.when(~_is_declared(F.col("channel"), consent.channel_words()), CHANNEL),
+        F.when(~_is_declared(F.col("purpose"), consent.purpose_words()), PURPOSE),
         F.when(granted.isNull(), DECISION),
         F.when(moment.isNull(), MOMENT),
     )
@@ -116,7 +116,7 @@ def _word(value: Column, words: Mapping[str, str | bool]) -> Column:
     return F.try_element_at(pairs, F.coalesce(_letters(value), F.lit("")))
 
 
-def _is_known(value: Column, words: Mapping[str, str]) -> Column:
+def _is_declared(value: Column, words: Mapping[str, str]) -> Column:
     return F.coalesce(_letters(value).isin(*words), F.lit(False)) | value.isNull()
 
 

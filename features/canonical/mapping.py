@@ -218,15 +218,15 @@ def missing_columns(raw: DataFrame, export: Export) -> list[str]:
 def _with_plain_values(raw: DataFrame) -> DataFrame:
     """Take blank texts and NaN for no value, and widen small numbers."""
     columns = []
-    for field in raw.schema.fields:
-        column = F.col(quote(field.name))
-        if isinstance(field.dataType, T.StringType):
+    for column_type in raw.schema.fields:
+        column = F.col(quote(column_type.name))
+        if isinstance(column_type.dataType, T.StringType):
             column = F.when(F.trim(column) != "", column)
-        elif type(field.dataType) in _WIDER:
-            column = column.cast(_WIDER[type(field.dataType)])
-        if isinstance(field.dataType, T.DoubleType | T.FloatType):
+        elif type(column_type.dataType) in _WIDER:
+            column = column.cast(_WIDER[type(column_type.dataType)])
+        if isinstance(column_type.dataType, T.DoubleType | T.FloatType):
             column = F.when(~F.isnan(column), column)
-        columns.append(column.alias(field.name))
+        columns.append(column.alias(column_type.name))
     return raw.select(columns)
 
 

@@ -3,9 +3,9 @@
 An index knows of every cluster the title that stands for it: its tokens, and the buckets of its bands. New titles get
 the weights of the vocabulary as the last full clustering left it; words that it lacks are counted among the new titles.
 A new title is compared with the titles that share a bucket with it, and with the other new ones; then the same star
-clusters as in a full clustering say where it belongs, the known clusters' titles first.
+clusters as in a full clustering say where it belongs, the stored clusters' titles first.
 
-n = new titles, c = known titles that share a bucket with one of them.
+n = new titles, c = stored titles that share a bucket with one of them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from features.catalogue.titles import distinct, links_of, rare_code, specificity
 from features.catalogue.tokens import WORD, Tokens, tokenize
 from features.catalogue.vocabulary import Vocabulary, slots_of, stand_for, stems
 
-#: known titles of one bucket that a new title is compared with
+#: stored titles of one bucket that a new title is compared with
 MOST_OF_A_BUCKET = 1024
 WORDS = pa.schema([("name", pa.uint64()), ("key", pa.uint64())])
 TOKENS = pa.schema(
@@ -63,12 +63,12 @@ class IndexFacts:
 class Assigned:
     """Where n new products belong.
 
-    ``known`` is the product that stands for the cluster joined, null for a new cluster; ``first`` int64 the row of the
+    ``stored`` is the product that stands for the cluster joined, null for a new cluster; ``first`` int64 the row of the
     new product that stands for the new cluster; ``confidence`` float32 and ``flags`` uint8 of the link. ``additions``
     are rows for each table of the index.
     """
 
-    known: pa.Array
+    stored: pa.Array
     first: np.ndarray
     confidence: np.ndarray
     flags: np.ndarray
@@ -131,7 +131,7 @@ def assign(
         config: the settings the clusters were made with.
     """
     tokens = tokenize(given)
-    words, unknown = _known_words(tokens, index, facts.titles)
+    words, unknown = _stored_words(tokens, index, facts.titles)
     stood, offsets = stand_for(tokens.hashes, tokens.offsets, slots_of(words.names), words.names, words.stands)
     titles, row_of = distinct([stood], [np.diff(offsets).astype(np.uint8)], words, config.identifying)
     bands = bands_of(titles, words, config, (facts.bands, facts.rows))
@@ -144,7 +144,7 @@ def assign(
     return _assigned(product_ids, row_of, titles, stored, centre, sure, why, bands, words, unknown, facts)
 
 
-def _known_words(tokens: Tokens, index: Index, titles: int) -> tuple[Vocabulary, tuple[np.ndarray, np.ndarray]]:
+def _stored_words(tokens: Tokens, index: Index, titles: int) -> tuple[Vocabulary, tuple[np.ndarray, np.ndarray]]:
     """Return the vocabulary of the new titles, the rows of names and the keys that the index lacks."""
     order = np.argsort(tokens.names)
     names = tokens.names[order]
@@ -213,7 +213,7 @@ def _ascending(values: np.ndarray) -> np.ndarray:
 def _together(
     words: Vocabulary, titles: Titles, stored: pa.Table, index: Index
 ) -> tuple[Vocabulary, Titles, tuple[np.ndarray, np.ndarray]]:
-    """Write new and known titles in one vocabulary; the known ones as tokens and offsets."""
+    """Write new and stored titles in one vocabulary; the stored ones as tokens and offsets."""
     lists = stored["tokens"].combine_chunks()
     encoded = pc.list_flatten(lists).dictionary_encode()  # few tokens, many times each
     keys = encoded.dictionary.to_numpy()
@@ -231,7 +231,7 @@ def _stars(
     words: Vocabulary, lacking: np.ndarray, titles: Titles, stored: tuple[np.ndarray, np.ndarray], pairs: np.ndarray,
     rows: np.ndarray, config: CatalogueConfig, shape: tuple[int, int],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Cluster the known titles (nodes 0..c, each a centre) and the new ones (the nodes after)."""
+    """Cluster the stored titles (nodes 0..c, each a centre) and the new ones (the nodes after)."""
     c, n = len(rows), len(titles.keys)
     tokens = np.concatenate([stored[0], titles.tokens])
     offsets = np.concatenate([stored[1], stored[1][-1] + titles.offsets[1:]])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 #: probability with which a pair at the target similarity has to become a candidate
-FOUND = 0.95
+LEAST_RECALL = 0.95
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,13 @@ def s_curve(similarity: float, bands: int, rows: int) -> float:
 
 
 def choose_shape(length: int, target: float) -> tuple[int, int]:
-    """Return bands and rows for a signature: as many rows as still find a pair at ``target`` with :data:`FOUND`.
+    """Return bands and rows for a signature: as many rows as still find a pair at ``target`` with :data:`LEAST_RECALL`.
 
     >>> choose_shape(128, 0.6)
     (32, 4)
     """
     rows = 1
-    while rows < length and s_curve(target, length // (rows + 1), rows + 1) >= FOUND:
+    while rows < length and s_curve(target, length // (rows + 1), rows + 1) >= LEAST_RECALL:
         rows += 1
     return length // rows, rows
 

@@ -18,7 +18,7 @@ import numpy as np
 from features.catalogue.alphabet import CYRILLIC
 from features.catalogue.reasons import FUZZY, OMITTED_NUMBER, OMITTED_WORD, OTHER_WORDS, SHARED_CODE
 from features.catalogue.tokens import MODEL
-from features.catalogue.vocabulary import RARE_BESIDE, one_edit
+from features.catalogue.vocabulary import TYPO_RATIO, one_edit
 
 _MOST = 24
 _WORD, _NUMBER, _CODE = 0, 1, 2
@@ -132,7 +132,7 @@ def same_word(s: int, t: int, counts: np.ndarray, texts: np.ndarray, offsets: np
     if short < 4:
         return False
     few, many = min(counts[s], counts[t]), max(counts[s], counts[t])
-    typo = short >= 5 and (few <= 1 or few * RARE_BESIDE <= many) and long - short <= 1
+    typo = short >= 5 and (few <= 1 or few * TYPO_RATIO <= many) and long - short <= 1
     if typo and one_edit(texts, a, a_end, b, b_end):
         return True
     if texts[a] < CYRILLIC:  # English inflects by its ends, which the stemmer has cut

@@ -8,7 +8,7 @@ import numpy as np
 from features.catalogue.judge import judge
 from features.catalogue.links import masks_of, may_be_one
 from features.catalogue.tokens import WORD
-from features.catalogue.vocabulary import RARE_BESIDE, Vocabulary
+from features.catalogue.vocabulary import TYPO_RATIO, Vocabulary
 
 
 def masks_with_new_words(tokens: np.ndarray, offsets: np.ndarray, words: Vocabulary, lacking: np.ndarray) -> np.ndarray:
@@ -21,7 +21,7 @@ def masks_with_new_words(tokens: np.ndarray, offsets: np.ndarray, words: Vocabul
         tokens, offsets, words.keys, words.counts, words.groups, words.values, words.texts, words.text_offsets
     )
     fresh = np.isin(words.keys, lacking)
-    rare = words.counts <= max(1, int(words.counts[fresh].max(initial=0)) // RARE_BESIDE)
+    rare = words.counts <= max(1, int(words.counts[fresh].max(initial=0)) // TYPO_RATIO)
     doubtful = (fresh | rare) & (words.groups == WORD)
     before = np.concatenate([[0], np.cumsum(doubtful[tokens])])
     masks[before[offsets[1:]] > before[offsets[:-1]], 2] = 0

@@ -19,7 +19,7 @@ from features.catalogue.alphabet import CYRILLIC, OTHER, decode, encode
 from features.catalogue.tokens import Tokens, mix
 
 #: a word is taken for a misspelling only of one this many times as frequent
-RARE_BESIDE = 20
+TYPO_RATIO = 20
 HEALED_LENGTH = 5
 #: words in fewer titles are stemmed only while the vocabulary is small: most of them are misspellings
 STEMMED_ALWAYS = 400_000
@@ -170,7 +170,7 @@ def _heal(texts: np.ndarray, offsets: np.ndarray, counts: np.ndarray, words: np.
     heals = np.arange(n)
     entries = 0
     for word in range(n):
-        if words[word] and counts[word] >= RARE_BESIDE and offsets[word + 1] - offsets[word] >= HEALED_LENGTH - 1:
+        if words[word] and counts[word] >= TYPO_RATIO and offsets[word + 1] - offsets[word] >= HEALED_LENGTH - 1:
             entries += offsets[word + 1] - offsets[word] + 1
     size = 1024
     while size < entries * 2:
@@ -178,7 +178,7 @@ def _heal(texts: np.ndarray, offsets: np.ndarray, counts: np.ndarray, words: np.
     slots, prints = np.full(size, -1, np.int32), np.zeros(size, np.uint32)
     for word in range(n):
         length = offsets[word + 1] - offsets[word]
-        if not (words[word] and counts[word] >= RARE_BESIDE and length >= HEALED_LENGTH - 1):
+        if not (words[word] and counts[word] >= TYPO_RATIO and length >= HEALED_LENGTH - 1):
             continue
         for skip in range(-1, length):
             value = _without(texts, offsets[word], offsets[word + 1], skip)
@@ -198,7 +198,7 @@ def _heal(texts: np.ndarray, offsets: np.ndarray, counts: np.ndarray, words: np.
                 other = slots[slot]
                 if (
                     prints[slot] == np.uint32(value >> np.uint64(32))
-                    and counts[other] >= counts[word] * RARE_BESIDE
+                    and counts[other] >= counts[word] * TYPO_RATIO
                     and (best < 0 or counts[other] > counts[best] or (counts[other] == counts[best] and other < best))
                     and one_edit(texts, offsets[word], offsets[word + 1], offsets[other], offsets[other + 1])
                 ):

@@ -17,7 +17,7 @@ SURVIVAL_WEEKS = 12
 #: bounds of the days after which an absence is beyond a customer's own habit
 LEAST_LIMIT, MOST_LIMIT = 7, 56
 #: names of the labels besides ``returned``
-NUMBERS = ("spend_after", "leaves_in_week", "weeks_known", "own_limit_days", "beyond_limit")
+NUMBERS = ("spend_after", "leaves_in_week", "weeks_observed", "own_limit_days", "beyond_limit")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class After:
         within = self.day <= horizons.value_days
         return np.maximum(np.bincount(self.owner[within], self.amount[within], self.customers), 0) / MONEY_UNIT
 
-    def weeks_known(self, horizons: Horizons) -> int:
+    def weeks_observed(self, horizons: Horizons) -> int:
         """Return the number of weeks for which it is settled whether an absence began in them."""
         beyond = horizons.until - self.as_of - horizons.days
         return 0 if beyond < 0 else min(beyond // 7 + 1, SURVIVAL_WEEKS)
@@ -64,7 +64,7 @@ class After:
     def leaves_in_week(self, horizons: Horizons) -> np.ndarray:
         """Return the first week with which an absence of ``horizons.days`` begins (n,); NaN where none does."""
         week = np.full(self.customers, np.nan)
-        for number in range(self.weeks_known(horizons), 0, -1):
+        for number in range(self.weeks_observed(horizons), 0, -1):
             first = 7 * (number - 1)
             inside = (self.day > first) & (self.day <= first + horizons.days)
             week[np.bincount(self.owner[inside], minlength=self.customers) == 0] = number
@@ -105,7 +105,7 @@ def labels(later: After, described: dict[str, np.ndarray], horizons: Horizons) -
         "returned": later.returned(horizons.days),
         "spend_after": later.spend(horizons),
         "leaves_in_week": later.leaves_in_week(horizons),
-        "weeks_known": np.full(later.customers, float(later.weeks_known(horizons))),
+        "weeks_observed": np.full(later.customers, float(later.weeks_observed(horizons))),
         "own_limit_days": limit,
         "beyond_limit": later.beyond(np.nan_to_num(limit - described["recency_days"], nan=-1.0), horizons),
     }

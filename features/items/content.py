@@ -50,7 +50,7 @@ def product_words(products: DataFrame) -> DataFrame:
     return texts.mapInArrow(_words, "product_id string, department string, word string")
 
 
-def telling_words(words: DataFrame, products: DataFrame) -> DataFrame:
+def distinctive_words(words: DataFrame, products: DataFrame) -> DataFrame:
     """Judge the words by where they occur.
 
     Args:
@@ -91,7 +91,7 @@ def inverted_index(words: DataFrame, telling: DataFrame, items: DataFrame) -> Da
 
     Args:
         words: from :func:`product_words`.
-        telling: from :func:`telling_words`.
+        telling: from :func:`distinctive_words`.
         items: ``product_id`` and ``item``, the most sold from 0.
 
     Returns:
@@ -114,7 +114,7 @@ def described_alike(
 
     Args:
         words: from :func:`product_words`.
-        telling: from :func:`telling_words`.
+        telling: from :func:`distinctive_words`.
         products: ``PRODUCTS``.
         cold: the products asked for.
         buckets: None: every word counts for itself. Else words fall into so many buckets by a hash (Weinberger et al.

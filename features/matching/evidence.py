@@ -20,9 +20,9 @@ FEATURES = (
 )  # fmt: skip
 
 
-def evidence(records: Records, found: Candidates, levels: np.ndarray, weights: Weights) -> np.ndarray:
+def evidence(records: Records, candidates: Candidates, levels: np.ndarray, weights: Weights) -> np.ndarray:
     """Return the evidence of each pair; float32 (m, d)."""
-    pairs, n = found.pairs, len(records.table)
+    pairs, n = candidates.pairs, len(records.table)
     title, words = compare_words(records.title, pairs), compare_words(records.words, pairs)
     bits = weights.of(levels, pairs)
     scale = np.log2(max(n, 4))
@@ -30,9 +30,9 @@ def evidence(records: Records, found: Candidates, levels: np.ndarray, weights: W
     identifier, its_bits = levels[:, named], bits[:, named]
     # an e-mail with another number, or a code with two other letters, is half of another
     apart = (identifier == DIFFERENT).sum(axis=1) + 0.5 * (identifier == WEAK).sum(axis=1)
-    near = 2 * found.cosine - found.density[pairs[:, 0]] - found.density[pairs[:, 1]]
+    near = 2 * candidates.cosine - candidates.density[pairs[:, 0]] - candidates.density[pairs[:, 1]]
     columns = [
-        found.cosine, near, *(title[:, place] for place in range(WIDTH)), words[:, CODE_SHARED], words[:, 0],
+        candidates.cosine, near, *(title[:, place] for place in range(WIDTH)), words[:, CODE_SHARED], words[:, 0],
         words[:, 1],
         np.clip(bits, 0, None).sum(axis=1) / scale,
         np.clip(-bits, 0, None).sum(axis=1) / 10,

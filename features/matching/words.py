@@ -32,12 +32,11 @@ def compare_words(words: Words, pairs: np.ndarray) -> np.ndarray:
     numbers and sizes either has alone, the lesser of the two sides; those one side has where the other has none alone;
     1 where one has a word that names another model.
     """
-    vocabulary = words.vocabulary
-    scale = np.float32(1.0 / max(np.log1p(vocabulary.titles), 1e-9))
+    v = words.vocabulary
+    scale = np.float32(1.0 / max(np.log1p(v.titles), 1e-9))
     return _compare(
-        pairs, words.tokens, words.offsets, vocabulary.counts, vocabulary.groups, vocabulary.values, vocabulary.weights, vocabulary.texts,
-        vocabulary.text_offsets, scale,
-    )  # fmt: skip
+        pairs, words.tokens, words.offsets, v.counts, v.groups, v.values, v.weights, v.texts, v.text_offsets, scale
+    )
 
 
 @numba.njit(nogil=True, cache=True)

@@ -137,12 +137,12 @@ def add_untitled(engine: duckdb.DuckDBPyConnection) -> None:
 
 
 def _as_table(ids: pa.Array, titles: pa.Array, assigned: Assigned) -> pa.Table:
-    heads = (assigned.first == np.arange(len(ids))) & ~assigned.known.is_valid().to_numpy(zero_copy_only=False)
+    heads = (assigned.first == np.arange(len(ids))) & ~assigned.stored.is_valid().to_numpy(zero_copy_only=False)
     return pa.table(
         {
             "product_id": ids,
             "title": titles,
-            "known": assigned.known,
+            "known": assigned.stored,
             "founder": ids.take(pa.array(assigned.first)),
             "is_clusteroid": pa.array(heads),
             "confidence": pa.array(assigned.confidence.astype(np.float64)),

@@ -57,7 +57,7 @@ class LakeIndex:
             for number in range(file.num_row_groups):
                 sought = _within(file, number, wanted)
                 if len(sought):
-                    parts.append(_found(file.read_row_group(number), sought))
+                    parts.append(_rows_of(file.read_row_group(number), sought))
         return pa.concat_tables(part.cast(SCHEMAS[table]) for part in parts)
 
 
@@ -106,7 +106,7 @@ def _within(file: pq.ParquetFile, group: int, wanted: np.ndarray) -> np.ndarray:
     return wanted[low : np.searchsorted(wanted, wanted.dtype.type(range_of_ids.max), side="right")]
 
 
-def _found(rows: pa.Table, wanted: np.ndarray) -> pa.Table:
+def _rows_of(rows: pa.Table, wanted: np.ndarray) -> pa.Table:
     """Return the rows of a row group, which ascend by their first column, that are wanted."""
     values = rows.column(0).to_numpy()
     begin = np.searchsorted(values, wanted.astype(values.dtype))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from conf.tables.items import CLUSTER_REPURCHASE
 from conf.tables.types import arrow_schema
 from features.customers.tags import customer_tags, tag_recommendations
-from features.items.content import described_alike, inverted_index, product_words, telling_words
+from features.items.content import described_alike, distinctive_words, inverted_index, product_words
 from features.items.offer_lists import offer_lists
 from features.items.product_neighbours import (
     as_shown,
@@ -97,7 +97,7 @@ def build_products(night: FeatureNight, order_lines: DataFrame, products: DataFr
     night.write("products_together", products_together(sales, items))
     alike = similar_products(sales, items).persist()
     words = product_words(products).persist()
-    telling = telling_words(words, products).persist()
+    telling = distinctive_words(words, products).persist()
     night.write("product_index", inverted_index(words, telling, items))
     cold = products.select("product_id").join(alike.select("product_id").distinct(), "product_id", "left_anti")
     night.write("similar_products", alike.unionByName(described_alike(words, telling, products, cold)))

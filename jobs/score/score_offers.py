@@ -152,7 +152,7 @@ class _Night:
             settings.source.timezone,
         )  # fmt: skip
         table, clean = settings.source.tables.get("customers"), self.clean("customers")
-        if table is not None and table.tells_who_is_gone and clean is not None:
+        if table is not None and table.names_who_is_gone and clean is not None:
             rights = without_gone(rights, clean)
         from_series = series_scores(self.feature("purchase_series"), self.models, settings.models.churn_active_days)
         frame = self.lake.spark_files(self.spark, asked.files)

@@ -21,7 +21,7 @@ STATES = 30
 
 
 @dataclass(frozen=True)
-class Found:
+class ExportDraft:
     """An export that was looked at: its name, path in the YAML, days it came on, and newest file."""
 
     name: str
@@ -36,7 +36,7 @@ class Found:
         return table_of(self.look)
 
 
-def draft(name: str, exports: list[Found], timezone: str, currency: str) -> str:
+def draft(name: str, exports: list[ExportDraft], timezone: str, currency: str) -> str:
     """Return the YAML of a source.
 
     Args:
@@ -75,7 +75,7 @@ def draft(name: str, exports: list[Found], timezone: str, currency: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _export(export: Found, timezone: str) -> Iterator[str]:
+def _export(export: ExportDraft, timezone: str) -> Iterator[str]:
     look = export.look
     yield f"  {export.name}:"
     yield f'    path: "{export.path}"'
@@ -104,7 +104,7 @@ def _export(export: Found, timezone: str) -> Iterator[str]:
         yield "    # CHECK: day and month may be the other way round; no value of the sample decides"
 
 
-def _table(export: Found) -> Iterator[str]:
+def _table(export: ExportDraft) -> Iterator[str]:
     table, look = export.table, export.look
     if table is None:
         names = ", ".join(column.name for column in look.columns[:12])
@@ -127,7 +127,7 @@ def _table(export: Found) -> Iterator[str]:
         yield f"    # seem personal: {', '.join(personal)}"
 
 
-def _conditions(export: Found, fill: dict[str, Column]) -> Iterator[str]:
+def _conditions(export: ExportDraft, fill: dict[str, Column]) -> Iterator[str]:
     """Yield what lines are left out: those taken back, and those of days to come."""
     state, conditions = _state(export.look), []
     if state:

@@ -6,7 +6,7 @@ import json
 from collections import Counter, defaultdict
 from statistics import quantiles
 
-from jobs.source.draft import Found, as_number
+from jobs.source.draft import ExportDraft, as_number
 from jobs.source.look import Look
 from jobs.source.roles import roles
 
@@ -14,7 +14,7 @@ from jobs.source.roles import roles
 LEVELS = {"department": "departments", "category": "categories", "product_type": "product_types"}
 
 
-def offers(exports: list[Found]) -> str:
+def offers(exports: list[ExportDraft]) -> str:
     """Return offers.yml: sizes by the sample, margins and costs as assumptions to be set."""
     customers = max((_customers(export.look) for export in exports if export.table == "order_lines"), default=1000)
     least = max(5, min(50, customers // 40))
@@ -33,7 +33,7 @@ coupons:
 """
 
 
-def propensities(exports: list[Found]) -> str:
+def propensities(exports: list[ExportDraft]) -> str:
     """Return propensities.yml: what any shop asks, and the largest groups of products."""
     text = """# What is asked of every customer; a few lines each.
 labels:
@@ -60,7 +60,7 @@ labels:
     return text
 
 
-def segments(exports: list[Found]) -> str:
+def segments(exports: list[ExportDraft]) -> str:
     """Return segments.yml: families that need no knowledge of the shop, with limits by the sample's spend."""
     half, upper = _spend(exports)
     return f"""bom: true
@@ -96,7 +96,7 @@ def _customers(look: Look) -> int:
     return buyer.distinct if buyer else 0
 
 
-def _groups(exports: list[Found]) -> tuple[str, list[str]] | None:
+def _groups(exports: list[ExportDraft]) -> tuple[str, list[str]] | None:
     """Return a level of products with its largest groups."""
     for export in exports:
         if export.table != "products":
@@ -109,7 +109,7 @@ def _groups(exports: list[Found]) -> tuple[str, list[str]] | None:
     return None
 
 
-def _spend(exports: list[Found]) -> tuple[int, int]:
+def _spend(exports: list[ExportDraft]) -> tuple[int, int]:
     """Return median and upper quartile of what a customer of the sample spent; 100 and 200 where none is seen."""
     spent: dict[str, float] = defaultdict(float)
     for export in exports:

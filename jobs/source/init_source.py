@@ -11,7 +11,7 @@ from pathlib import Path
 
 from conf.errors import ConfigError, DataError
 from conf.settings.exports import format_of
-from jobs.source.draft import Found, draft, slug
+from jobs.source.draft import ExportDraft, draft, slug
 from jobs.source.draft_offers import offers, propensities, segments
 from jobs.source.look import look
 
@@ -46,25 +46,25 @@ def init(args: argparse.Namespace) -> int:
     target = Path(args.out)
     if target.exists() and any(target.iterdir()):
         raise ConfigError(f"{target} is not empty; give another folder by --out")
-    root, found_exports = exports(args.paths)
+    root, exports_seen = exports(args.paths)
     texts = {
-        f"sources/{args.name}.yml": draft(args.name, found_exports, args.timezone, args.currency),
+        f"sources/{args.name}.yml": draft(args.name, exports_seen, args.timezone, args.currency),
         "nbo.yml": NBO.replace("@ROOT@", str(root.resolve())).replace("@NAME@", args.name),
-        "offers.yml": offers(found_exports),
-        "propensities.yml": propensities(found_exports),
-        "segments.yml": segments(found_exports),
+        "offers.yml": offers(exports_seen),
+        "propensities.yml": propensities(exports_seen),
+        "segments.yml": segments(exports_seen),
     }
     for name, text in texts.items():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         (target / name).write_text(text, encoding="utf-8")
-    for export in found_exports:
+    for export in exports_seen:
         kind = export.table or "no table that is known"
         print(f"{export.path}: {len(export.look.columns)} columns, seems to be {kind}")
     print(f"drafted in {target}; read what is marked CHECK, then run `nbo source check --conf {target}/nbo.yml`")
     return 0
 
 
-def exports(paths: list[str]) -> tuple[Path, list[Found]]:
+def exports(paths: list[str]) -> tuple[Path, list[ExportDraft]]:
     """Return the folder that holds the exports and what was seen in it.
 
     Raises:
@@ -83,7 +83,7 @@ def exports(paths: list[str]) -> tuple[Path, list[Found]]:
             groups[pattern].append((day, file))
     if not groups:
         raise ConfigError(f"no CSV, JSON, Parquet or Excel file is at {', '.join(paths)}")
-    found_exports: list[Found] = []
+    exports_seen: list[ExportDraft] = []
     for pattern, dated in groups.items():
         days = sorted({day for day, _ in dated if day})
         newest = max(dated, key=lambda entry: (entry[0] or date.min, entry[1].name))[1]
@@ -93,12 +93,12 @@ def exports(paths: list[str]) -> tuple[Path, list[Found]]:
             log.warning("%s; it is left out", fault)
             continue
         name = slug(Path(pattern.split("/")[-1].replace("{date", ".{date")))
-        taken = {export.name for export in found_exports}
-        name = name if name not in taken else f"{name}_{len(found_exports)}"
-        found_exports.append(Found(name, pattern, days, seen, again=_holds_all(dated, days, seen)))
-    if not found_exports:
+        taken = {export.name for export in exports_seen}
+        name = name if name not in taken else f"{name}_{len(exports_seen)}"
+        exports_seen.append(ExportDraft(name, pattern, days, seen, again=_holds_all(dated, days, seen)))
+    if not exports_seen:
         raise DataError("none of the files can be read; see the warnings")
-    return root, found_exports
+    return root, exports_seen
 
 
 def _holds_all(dated: list[tuple[date | None, Path]], days: list[date], newest: object) -> bool:

@@ -64,7 +64,7 @@ class GateEvaluation:
     def further(self) -> dict[str, pd.Series]:
         """The gate's metric of what has to be beaten too, and would not take the challenger's place."""
         champion = {} if self.champion is None else {CHAMPION_METHOD: self.champion}
-        return {name: evaluation.each for name, evaluation in (champion | dict(self.alone)).items()}
+        return {name: evaluation.by_customer for name, evaluation in (champion | dict(self.alone)).items()}
 
     def by_itself(self, method: str) -> Evaluation:
         """Return how a rival does by its own predictions."""

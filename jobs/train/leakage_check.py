@@ -1,4 +1,4 @@
-"""The guard against leaks: whether what models learn from changes when nothing after ``as_of`` is known.
+"""The guard against leaks: whether what models learn from changes when nothing after ``as_of`` is cut.
 
 The gate window is built twice, from the clean layer of the night and from that layer without any later record, as a
 night on that day would have built it. Every column that is no label has to be the same in both, and so have the rows:
@@ -24,8 +24,8 @@ from jobs.train.stored_sets import StoredSets
 from training.next_action.inputs import windows
 from training.propensity.inputs import HISTORY_INPUTS
 
-#: the day from which on a record is known; campaigns and offers are plans, products have no day
-KNOWN_ON = {
+#: the day from which on a record is cut; campaigns and offers are plans, products have no day
+RECORDED_ON = {
     "customers": "registered_on",
     "consents": "changed_at",
     "order_lines": "ordered_on",
@@ -47,16 +47,16 @@ _KEYS = ["customer_id", "product_type", "offer_id", "label"]
 _RELATIVE, _ABSOLUTE = 1e-4, 1e-6
 
 
-def known_by(clean: Mapping[str, DataFrame], as_of: date) -> dict[str, DataFrame]:
+def recorded_by(clean: Mapping[str, DataFrame], as_of: date) -> dict[str, DataFrame]:
     """Leave out of the clean layer all that was recorded after ``as_of``; what has no day stays."""
 
-    def known(name: str, table: DataFrame) -> DataFrame:
-        if name not in KNOWN_ON:
+    def cut(name: str, table: DataFrame) -> DataFrame:
+        if name not in RECORDED_ON:
             return table
-        day = F.col(KNOWN_ON[name]).cast("date")
+        day = F.col(RECORDED_ON[name]).cast("date")
         return table.where(day.isNull() | (day <= F.lit(as_of)))
 
-    return {name: known(name, table) for name, table in clean.items()}
+    return {name: cut(name, table) for name, table in clean.items()}
 
 
 def leaking_inputs(sets: StoredSets, without_future: StoredSets, names: set[str]) -> dict[str, list[str]]:
@@ -64,7 +64,7 @@ def leaking_inputs(sets: StoredSets, without_future: StoredSets, names: set[str]
 
     Args:
         sets: built from the whole clean layer.
-        without_future: the gate window, built from :func:`known_by` it.
+        without_future: the gate window, built from :func:`recorded_by` it.
         names: sets that were built.
     """
     leaking = {

@@ -51,7 +51,7 @@ def comparison(
 
     frames = {}
     for method, evaluation in judged.items():
-        for part, frame in (evaluation.slices or {"all": evaluation.each.to_frame(metric)}).items():
+        for part, frame in (evaluation.slices or {"all": evaluation.by_customer.to_frame(metric)}).items():
             frames[f"{method}/{part}"] = frame[[name for name in frame if name in (*_METRICS, metric)]]
     rows = summary(frames, rounds, seed).rename(columns={"model": "method"})
     more = [*_shown(judged), *([] if recall is None else _recalled(recall))]
@@ -68,7 +68,7 @@ def _shown(judged: Mapping[str, Evaluation]) -> list[tuple[Any, ...]]:
             evaluation.metrics[name],
             np.nan,
             np.nan,
-            len(evaluation.each),
+            len(evaluation.by_customer),
         )
         for method, evaluation in judged.items()
         if evaluation.metrics.keys() >= set(SHOWN)

@@ -123,9 +123,9 @@ def _rules(kpi: Kpi, settings: Settings, sets: StoredSets, day: date) -> Iterato
             "customers": rule.checked_rows,
             "rate": rule.rate,
             "base_rate": result.base_rate,  # type: ignore[union-attr]
-            "check_rate": _known(rule.checked.value),
-            "check_low": _known(rule.checked.low),
-            "check_high": _known(rule.checked.high),
+            "check_rate": _number(rule.checked.value),
+            "check_low": _number(rule.checked.low),
+            "check_high": _number(rule.checked.high),
             "check_base_rate": result.checked_base_rate,  # type: ignore[union-attr]
             "held": rule.held,
             "first_question": subject(result.first, kpi.name, titles),  # type: ignore[union-attr]
@@ -196,9 +196,9 @@ def _verdict(
     row: dict[str, Any] = {}
     for name, interval in figures.items():
         row |= {
-            name: _known(interval.value),
-            f"{name}_low": _known(interval.low),
-            f"{name}_high": _known(interval.high),
+            name: _number(interval.value),
+            f"{name}_low": _number(interval.low),
+            f"{name}_high": _number(interval.high),
         }
     return row | {
         "ds": day,
@@ -208,13 +208,13 @@ def _verdict(
         "design": finding.design,
         "customers": customers,
         "treated": treated,
-        "overlap_roc_auc": _known(finding.arms.roc_auc),
-        "outside": _known(finding.arms.outside),
+        "overlap_roc_auc": _number(finding.arms.roc_auc),
+        "outside": _number(finding.arms.outside),
         "verdict": finding.verdict,
         "caveat": finding.caveat,
         "as_of": as_of,
     }
 
 
-def _known(value: float) -> float | None:
+def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)

@@ -126,7 +126,7 @@ class TrainingRun:
                 self.results.architectures = study_facts(contenders.study, self.day)
             log.info("%s: %s", spec.name, decision.reason)
             self._log(run, spec, contenders, gate, decision)
-            standing = None if gate.champion is None else gate.champion.each
+            standing = None if gate.champion is None else gate.champion.by_customer
             best = gate.rivals[decision.baseline]
             self._register(
                 run,
@@ -134,7 +134,7 @@ class TrainingRun:
                 decision,
                 _Evaluated(contenders.challenger.model, gate.challenger, gate.own),
                 _Evaluated(gate.models[decision.baseline], best, gate.by_itself(decision.baseline)),
-                stands_in(best.each, standing, is_baseline),
+                stands_in(best.by_customer, standing, is_baseline),
             )
 
     def _decision(
@@ -151,8 +151,8 @@ class TrainingRun:
         guards = {name: rival.guards for name, rival in gate.rivals.items()}
         reasons += worse(challenger.guards, guards, models.bootstrap_rounds, models.seed)
         return decide(
-            challenger.each,
-            {name: rival.each for name, rival in gate.rivals.items()},
+            challenger.by_customer,
+            {name: rival.by_customer for name, rival in gate.rivals.items()},
             gate.further,
             reasons,
             models.bootstrap_rounds,

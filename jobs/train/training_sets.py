@@ -33,7 +33,7 @@ from jobs.lake.lake import Lake
 from jobs.lake.tables import LAYERS
 from jobs.train.coupon_sets import COUPON_TABLES, write_coupons, write_redemptions
 from jobs.train.customer_sets import write_customers, write_pairs
-from jobs.train.leakage_check import known_by, leaking_inputs
+from jobs.train.leakage_check import leaking_inputs, recorded_by
 from jobs.train.series_sets import WRITERS
 from jobs.train.set_source import SetSource, moved_onto_night
 from jobs.train.stored_sets import StoredSets
@@ -113,7 +113,7 @@ def _write_sets(source: SetSource, sets: set[str]) -> None:
 def _without_future(source: SetSource, stored: StoredSets, sets: set[str]) -> StoredSets:
     """Write the gate window once more, from what was recorded up to its day alone."""
     gate, target = stored.windows.gate, f"{source.target}/{_WITHOUT_FUTURE}"
-    write_window(replace(source, clean=known_by(source.clean, gate), target=target), gate, sets)
+    write_window(replace(source, clean=recorded_by(source.clean, gate), target=target), gate, sets)
     return replace(stored, folder=f"{stored.folder}/{_WITHOUT_FUTURE}")
 
 

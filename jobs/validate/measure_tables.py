@@ -87,7 +87,7 @@ def keys_twice(lake: Lake, staged: Staged, version: TableVersion) -> int:
         )
 
 
-def found(lake: Lake, staged: Staged, column: str, other: TableVersion) -> tuple[int, int]:
+def matched_rows(lake: Lake, staged: Staged, column: str, other: TableVersion) -> tuple[int, int]:
     """Count the new rows whose ``column`` is found in the table ``other``, and those that have a value there."""
     name = _name(column)
     with engine_of(lake, staged) as engine:
@@ -96,7 +96,7 @@ def found(lake: Lake, staged: Staged, column: str, other: TableVersion) -> tuple
         return int(_one(engine, f"select count(*) from accepted semi join other using ({name})")), int(rows)
 
 
-def known_values(lake: Lake, staged: Staged | None, files: tuple[File, ...], column: str) -> list[str]:
+def referenced_values(lake: Lake, staged: Staged | None, files: tuple[File, ...], column: str) -> list[str]:
     """Return the values of ``column`` in this night's accepted rows and in ``files``, ascending.
 
     Args:

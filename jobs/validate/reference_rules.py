@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from conf.tables.canonical import BOOK_REFERENCES
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
-from jobs.validate.measure_tables import known_values
+from jobs.validate.measure_tables import referenced_values
 from jobs.validate.stage_rows import Staged
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def reference_rules(lake: Lake, base: Manifest | None, name: str, staged: Mappin
         name: of the table.
         staged: the night's rows; the tables that ``name`` refers to are checked already.
     """
-    from expectations.rules import found_in
+    from expectations.rules import refers_to
 
     rules = []
     for column, (other, key) in BOOK_REFERENCES.get(name, {}).items():
@@ -32,5 +32,5 @@ def reference_rules(lake: Lake, base: Manifest | None, name: str, staged: Mappin
         came = came if came is not None and came.rows else None
         before = base.tables.get(f"clean/{other}") if base else None
         files = before.files if before and not (came and came.snapshot) else ()
-        rules.append(found_in(column, known_values(lake, came, files, key), f"{other}.{key}"))
+        rules.append(refers_to(column, referenced_values(lake, came, files, key), f"{other}.{key}"))
     return rules

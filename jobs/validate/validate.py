@@ -214,8 +214,8 @@ def _figures(
         figures.append(rules.unique_key(name, table.key, measure.keys_twice(night.lake, came, version)))
         for column, least in declared.references.items():
             other = next(other for other in versions if CANONICAL[other].key == (column,))
-            hits, rows = measure.found(night.lake, came, column, versions[other])
-            figures.append(rules.share_found(name, column, other, hits, rows, least))
+            hits, rows = measure.matched_rows(night.lake, came, column, versions[other])
+            figures.append(rules.share_matched(name, column, other, hits, rows, least))
     return [figure for figure in figures if figure]
 
 

@@ -7,11 +7,11 @@ import math
 from scoring.customers.phrases import wording
 from training.studies.rule_tree import Condition, TreeRule
 
-#: borders below this tell known values from unknown ones
-_KNOWN = -1e6
-#: what it means that a value is known, and that it is not
-_OWN_KNOWN = ("such a purchase before", "no such purchase ever")
-_WORDS_KNOWN = dict.fromkeys(("interval_days", "gap_last"), ("two visits or more", "fewer than two visits"))
+#: borders below this separate values from missing ones
+_FINITE = -1e6
+#: what it means that a value is there, and that it is not
+_PURCHASE_WORDS = ("such a purchase before", "no such purchase ever")
+_VISIT_WORDS = dict.fromkeys(("interval_days", "gap_last"), ("two visits or more", "fewer than two visits"))
 
 
 def sentence(rule: TreeRule, label: str = "", titles: dict[str, str] | None = None) -> str:
@@ -44,15 +44,15 @@ def _words(condition: Condition, label: str, titles: dict[str, str]) -> str:
     text, form = wording(condition.column, label, titles)
     plain = condition.column.split(":")[-1]
     when_known, unknown = (
-        _OWN_KNOWN
+        _PURCHASE_WORDS
         if ":" in condition.column and plain == "recency_days"
-        else _WORDS_KNOWN.get(plain, (f"{plain.replace('_', ' ')} known", f"{plain.replace('_', ' ')} unknown"))
+        else _VISIT_WORDS.get(plain, (f"{plain.replace('_', ' ')} known", f"{plain.replace('_', ' ')} unknown"))
     )
-    if condition.high < _KNOWN:
+    if condition.high < _FINITE:
         return unknown
-    if _KNOWN > condition.low > -math.inf and math.isinf(condition.high):
+    if _FINITE > condition.low > -math.inf and math.isinf(condition.high):
         return when_known
-    low = -math.inf if condition.low < _KNOWN else condition.low
+    low = -math.inf if condition.low < _FINITE else condition.low
     before, after = text.split("{}")
     return f"{before}{_borders(low, condition.high, form)}{after}"
 

@@ -110,14 +110,14 @@ def look_alikes(
     for one in config:
         is_seed = np.zeros(len(keys), dtype=bool)
         is_seed[by_slug[one.seed] if one.seed in by_slug else picked(one, one.seed, scores, keys)] = True
-        can_be_compared = np.zeros(len(keys), dtype=bool)
-        can_be_compared[picked(one, one.known, scores, keys)] = True
+        eligible = np.zeros(len(keys), dtype=bool)
+        eligible[picked(one, one.known, scores, keys)] = True
         try:
-            likeness = similarity(compared, is_seed, can_be_compared, fit)
+            likeness = similarity(compared, is_seed, eligible, fit)
         except ValueError as why:
             extended.skipped[one.slug] = str(why)
             continue
-        extended.curves[one.slug] = curve(likeness, is_seed, can_be_compared)
+        extended.curves[one.slug] = curve(likeness, is_seed, eligible)
         if not beats_chance(extended.curves[one.slug]):
             extended.skipped[one.slug] = "hidden members of the seed are ranked no better than at random"
             continue

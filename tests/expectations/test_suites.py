@@ -13,7 +13,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from conf.tables.canonical import CANONICAL
 from conf.tables.types import arrow_schema
 from expectations.checkpoint import Checkpoints, plain
-from expectations.rules import found_in
+from expectations.rules import refers_to
 from expectations.suites import SUITES
 
 DROP = date(2017, 3, 5)
@@ -162,7 +162,7 @@ def test_what_is_found_nowhere_is_rejected_and_nothing_refers_to_nothing(
     checkpoints: Checkpoints, known: list[str], rejected: tuple[int, ...]
 ) -> None:
     rows = staged([{"need_category_id": "w1"}, {"need_category_id": "w2"}, {"need_category_id": None}], "needs")
-    (outcome,) = checkpoints.check("needs", [found_in("need_category_id", known, "need_categories")], plain(rows))
+    (outcome,) = checkpoints.check("needs", [refers_to("need_category_id", known, "need_categories")], plain(rows))
     assert (outcome.fault, outcome.failed) == (None, rejected)
 
 

@@ -14,7 +14,7 @@ from expectations.table_rules import (
     rejected_share,
     rules,
     schema,
-    share_found,
+    share_matched,
     unique_key,
     volume,
 )
@@ -33,8 +33,8 @@ GOOD = [
     held(volume("b", {DAY: 34}, USUAL, 3.0)),
     freshness("c", DAY, DAY),
     unique_key("d", ("x", "y"), 0),
-    share_found("e", "product_id", "products", 99, 100, 0.99),
-    share_found("f", "product_id", "products", 0, 0, 0.99),
+    share_matched("e", "product_id", "products", 99, 100, 0.99),
+    share_matched("f", "product_id", "products", 0, 0, 0.99),
     rejected_share("g", 1, 100, 0.01),
     rejected_share("h", 0, 0, 0.01),
     schema("i", []),
@@ -46,7 +46,7 @@ BAD = {
     "freshness": freshness("d", DAY - timedelta(days=1), DAY),
     "freshness, no row": freshness("e", None, DAY),
     "unique_key": unique_key("f", ("x", "y"), 1),
-    "references": share_found("g", "product_id", "products", 98, 100, 0.99),
+    "references": share_matched("g", "product_id", "products", 98, 100, 0.99),
     "rejected_share": rejected_share("h", 2, 100, 0.01),
     "schema": schema("i", ["x is missing in a file"]),
 }
@@ -86,4 +86,4 @@ def test_wording() -> None:
         "1,211 of 2,000 rows are quarantined: cast:amount 1,200, required:order_id 7, cast:quantity 3"
     )
     assert "a correction must keep the day of its event" in unique_key("t", ("x",), 2).expected
-    assert share_found("t", "c", "customers", 1, 2, 0.95).expected == "at least 95.00%"
+    assert share_matched("t", "c", "customers", 1, 2, 0.95).expected == "at least 95.00%"

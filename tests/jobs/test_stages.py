@@ -15,9 +15,9 @@ from jobs.child import StageFailed
 from jobs.stages import (
     SCHEDULE,
     Installation,
+    alert_failure,
     installation,
     night_of,
-    tell_failure,
 )
 
 
@@ -162,8 +162,8 @@ def test_an_alert_is_one_short_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("NBO_HOME", str(tmp_path))
     task = SimpleNamespace(dag_id="d", run_id="r", task_id="ingest")
     faults = "\n".join(f"orders of day {n} are missing" for n in range(10_320))
-    tell_failure({"task_instance": task, "exception": StageFailed("ingest", 3, faults)})
-    tell_failure({"task_instance": task, "exception": "short"})
+    alert_failure({"task_instance": task, "exception": StageFailed("ingest", 3, faults)})
+    alert_failure({"task_instance": task, "exception": "short"})
     first, second = (tmp_path / "alerts.log").read_text().splitlines()
     assert len(first) < 2500
     assert first.startswith("d r task ingest failed: stage ingest ended with exit code 3: orders of day 0 are missing")

@@ -70,13 +70,13 @@ def test_contenders_go_from_labels_to_a_decision(sets: Sets, name: str) -> None:
     spec, models = declared(name), Models(churn_windows=12)
     fitted = contenders(spec, sets, models)  # type: ignore[arg-type]
     challenger, baseline = (fitted.evaluate(each.model) for each in (fitted.challenger, fitted.baseline))
-    assert challenger.each.index.equals(baseline.each.index)
+    assert challenger.by_customer.index.equals(baseline.by_customer.index)
     meta = fitted.challenger.model.meta
     assert meta.name == spec.model
     assert faults(challenger.probability, challenger.truth, meta.inputs, spec.inputs) == []
     assert leaks(fitted.split, NIGHT) == []
     assert leaks(fitted.split, NIGHT - timedelta(days=1)) != []  # the gate's labels end on the night itself
-    decision = decide(challenger.each, {meta.family: baseline.each}, rounds=100)
+    decision = decide(challenger.by_customer, {meta.family: baseline.by_customer}, rounds=100)
     assert np.isfinite([decision.value, decision.low, decision.high]).all()
     if name == "survival":
         assert decision.promote  # rates differ sixfold, which recency alone tells badly
@@ -128,7 +128,7 @@ def test_redemptions_are_learnt_from_all_windows_below_the_gate_and_judged_as_li
     challenger = fitted.evaluate(fitted.challenger.model)
     assert faults(challenger.probability, challenger.truth, fitted.challenger.model.meta.inputs, spec.inputs) == []
     assert leaks(fitted.split, NIGHT) == []
-    decision = decide(challenger.each, {name: each.each for name, each in judged.items()}, rounds=200)
+    decision = decide(challenger.by_customer, {name: each.by_customer for name, each in judged.items()}, rounds=200)
     assert decision.promote
     assert decision.baseline == "personal frequency in the scope"
     with pytest.raises(NotEnoughData, match="'redeemed' holds for training"):

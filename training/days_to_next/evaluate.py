@@ -12,7 +12,7 @@ import pandas as pd
 from conf.settings.schema import Models
 from training.contenders import LEAST_HELD_OUT, LEAST_TRAINING, Contenders, NotEnoughData
 from training.days_to_next.fit import DaysConfig, fit
-from training.days_to_next.inputs import CENSORED, FOLLOWED, KNOWN, LABEL, gate_and_training, rows
+from training.days_to_next.inputs import CENSORED, FOLLOWED, LABEL, OBSERVED, gate_and_training, rows
 from training.days_to_next.log_normal import LogNormalDays, log_likelihoods
 from training.evaluation.fitted import Evaluation, FittedModel
 from training.evaluation.leakage import SplitDays, part
@@ -74,5 +74,5 @@ def contenders(sets: TrainingSets, models: Models) -> Contenders:
         fit(train),
         lambda model: evaluate(model, gate),
         further,
-        split=SplitDays(part(train, train[KNOWN]), part(gate, gate[KNOWN])),
+        split=SplitDays(part(train, train[OBSERVED]), part(gate, gate[OBSERVED])),
     )

@@ -21,7 +21,7 @@ from training.sets import TrainingSets
 #: days after which nobody is followed any longer
 FOLLOWED = 84
 #: days to the next visit, days for which it is known whether there was one, and whether there was none in them
-LABEL, KNOWN, CENSORED = "days_to_next", "days_known", "is_censored"
+LABEL, OBSERVED, CENSORED = "days_to_next", "days_observed", "is_censored"
 
 
 def gate_and_training(windows: Windows, models: Models) -> tuple[date, tuple[date, ...]]:
@@ -41,7 +41,7 @@ def days(windows: Windows, models: Models) -> Iterable[date]:
 
 
 def rows(sets: TrainingSets, days: tuple[date, ...], active_days: int, until: date) -> pd.DataFrame:
-    """Return the active customers of some days with :data:`LABEL`, :data:`KNOWN` and :data:`CENSORED`.
+    """Return the active customers of some days with :data:`LABEL`, :data:`OBSERVED` and :data:`CENSORED`.
 
     Args:
         sets: the training sets.
@@ -63,13 +63,13 @@ def rows(sets: TrainingSets, days: tuple[date, ...], active_days: int, until: da
 def with_label(part: pd.DataFrame, days: int) -> pd.DataFrame:
     """Return the customers of one day with their labels; ``days`` to the next visit is 0 where none came in ``days``.
 
-    >>> with_label(pd.DataFrame({"days": [3, 0]}), 28)[[LABEL, KNOWN, CENSORED]].values.tolist()
+    >>> with_label(pd.DataFrame({"days": [3, 0]}), 28)[[LABEL, OBSERVED, CENSORED]].values.tolist()
     [[3.0, 28, False], [28.0, 28, True]]
     """
     came = part["days"].to_numpy() > 0
     labels: dict[str, Any] = {
         LABEL: np.where(came, part["days"], days).astype("float64"),
-        KNOWN: days,
+        OBSERVED: days,
         CENSORED: ~came,
     }
     return part.assign(**labels)

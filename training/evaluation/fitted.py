@@ -27,15 +27,15 @@ class Evaluation:
     """A model's figures on a window.
 
     Attributes:
-        each: the gate's metric per customer (index), higher is better.
+        by_customer: the gate's metric per customer (index), higher is better.
         metrics: further figures of the whole window.
         probability: what it predicted, of any shape; of amounts what it expects.
         truth: what happened, of the same shape.
-        slices: slice -> metrics per customer (index), for the table that compares models; empty: ``each`` alone.
+        slices: slice -> metrics per customer (index), for the table that compares models; empty: ``by_customer`` alone.
         guards: further metrics per customer (index) in which a model that goes live must not lose to a baseline.
     """
 
-    each: pd.Series
+    by_customer: pd.Series
     metrics: Mapping[str, float]
     probability: np.ndarray
     truth: np.ndarray
@@ -57,5 +57,5 @@ def likelihood(probability: np.ndarray, frame: pd.DataFrame, label: str) -> pd.S
 
 def better(candidates: Sequence[FittedModel], validation: pd.DataFrame, label: str) -> FittedModel:
     """Return the candidate with the higher log-likelihood on the validation window; the first wins a tie."""
-    values = [float(evaluate_binary(candidate.model, validation, label).each.mean()) for candidate in candidates]
+    values = [float(evaluate_binary(candidate.model, validation, label).by_customer.mean()) for candidate in candidates]
     return candidates[int(np.argmax(values))]

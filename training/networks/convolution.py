@@ -70,13 +70,13 @@ class ConvolutionNetwork:
         back = slopes(outputs) @ self.dense[-1][0].T
         for (kernel, _), before in zip(reversed(self.dense[:-1]), reversed(hidden), strict=True):
             back = (back * slope(before)) @ kernel.T
-        found = back[:, : z.shape[1]].copy()
+        gradients = back[:, : z.shape[1]].copy()
         if self.convolutions:
             flow = back[:, z.shape[1] :].reshape(weekly[-1].shape)
             for (kernel, _), before in zip(reversed(self.convolutions), reversed(weekly), strict=True):
                 flow = _convolved_back(flow * slope(before), kernel)
-            found[:, self.weeks.ravel()] += flow.reshape(len(z), -1)
-        return found
+            gradients[:, self.weeks.ravel()] += flow.reshape(len(z), -1)
+        return gradients
 
     def _forward(self, z: np.ndarray) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
         """Return the outputs, and what the hidden and the weekly layers hold before their activation."""

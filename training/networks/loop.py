@@ -230,7 +230,7 @@ def _save(checkpoint: Checkpoint | None, state: _State, variables: list[Any]) ->
     buffer = io.BytesIO()
     arrays = {f"now_{n}": variable.numpy() for n, variable in enumerate(variables)}
     arrays |= {f"best_{n}": best for n, best in enumerate(state.best)}
-    np.savez(buffer, told=np.array(progress), **arrays)  # type: ignore[arg-type]
+    np.savez(buffer, progress=np.array(progress), **arrays)  # type: ignore[arg-type]
     checkpoint.folder.mkdir(parents=True, exist_ok=True)
     aside = checkpoint.path.with_suffix(".tmp")
     aside.write_bytes(buffer.getvalue())
@@ -242,7 +242,7 @@ def _restored(checkpoint: Checkpoint | None, variables: list[Any]) -> _State | N
     if checkpoint is None or not checkpoint.path.exists():
         return None
     with np.load(checkpoint.path, allow_pickle=False) as stored:
-        progress = json.loads(str(stored["told"]))
+        progress = json.loads(str(stored["progress"]))
         if progress["key"] != checkpoint.key:
             return None
         for number, variable in enumerate(variables):

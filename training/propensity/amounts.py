@@ -86,7 +86,8 @@ def fit(
         rounds = max(1, chosen.booster.num_trees())  # type: ignore[attr-defined]
         again = boosted(name, both, None, columns, replace(config.trees, rounds=rounds))
     scores = {
-        f"validation {rung}": float(judge(fitted.model, validation).each.mean()) for rung, fitted in rungs.items()
+        f"validation {rung}": float(judge(fitted.model, validation).by_customer.mean())
+        for rung, fitted in rungs.items()
     }
     return FittedModel(again, {"rung": rung, **rungs[rung].params, **scores})
 

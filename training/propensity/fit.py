@@ -83,7 +83,7 @@ def ladder(
 
 def simplest(rungs: dict[str, FittedModel], judge: Callable[[Model], Evaluation]) -> str:
     """Return the first rung that ``judge`` finds within one standard error of the best, paired by customer."""
-    by_customer = {rung: judge(fitted.model).each for rung, fitted in rungs.items()}
+    by_customer = {rung: judge(fitted.model).by_customer for rung, fitted in rungs.items()}
     best = by_customer[max(by_customer, key=lambda rung: float(by_customer[rung].mean()))]
 
     def is_as_good(values: pd.Series) -> bool:
@@ -110,7 +110,7 @@ def fit(
     again = _again(rungs[rung], pd.concat([train, validation], ignore_index=True))
     calibration: Any = rungs[rung].model.meta.extra.get("calibration")
     scores = {
-        f"validation {rung}": float(evaluate_binary(fitted.model, validation, LABEL).each.mean())
+        f"validation {rung}": float(evaluate_binary(fitted.model, validation, LABEL).by_customer.mean())
         for rung, fitted in rungs.items()
     }
     params = {"rung": rung, **rungs[rung].params, **scores}

@@ -42,7 +42,7 @@ class Condition:
 
     def holds(self, frame: pd.DataFrame) -> np.ndarray:
         """Tell for which rows it holds (n,)."""
-        value = _known(frame[self.column])
+        value = _filled(frame[self.column])
         return np.asarray((value > self.low) & (value <= self.high))
 
 
@@ -164,10 +164,10 @@ def _stability(x: np.ndarray, truth: np.ndarray, customers: pd.Series, first: in
 
 
 def _matrix(frame: pd.DataFrame, inputs: Sequence[str]) -> np.ndarray:
-    return np.stack([_known(frame[name]) for name in inputs], axis=1)
+    return np.stack([_filled(frame[name]) for name in inputs], axis=1)
 
 
-def _known(values: pd.Series) -> np.ndarray:
+def _filled(values: pd.Series) -> np.ndarray:
     return np.nan_to_num(values.to_numpy(dtype="float64", na_value=np.nan), nan=_UNKNOWN)
 
 

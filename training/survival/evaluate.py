@@ -28,7 +28,7 @@ def log_likelihoods(frame: pd.DataFrame, hazards: np.ndarray) -> np.ndarray:
     """Return each customer's log-likelihood over the weeks that are known (n,)."""
     week = np.arange(1, hazards.shape[1] + 1)
     leaves = frame["leaves_in_week"].fillna(np.inf).to_numpy()[:, None]
-    stayed = (week < leaves) & (week <= frame["weeks_known"].to_numpy()[:, None])
+    stayed = (week < leaves) & (week <= frame["weeks_observed"].to_numpy()[:, None])
     kept = np.log(np.maximum(1 - hazards, _TINY))
     return np.where(stayed, kept, 0.0).sum(axis=1) + np.where(
         week == leaves, np.log(np.maximum(hazards, _TINY)), 0.0
@@ -42,7 +42,7 @@ def evaluate(model: Model, frame: pd.DataFrame) -> Evaluation:
     by_customer = pd.Series(log_likelihoods(frame, hazards)).groupby(frame["customer_id"].to_numpy()).mean()
     figures = {}
     for week in (4, 8, 12):
-        observed = (frame["weeks_known"] >= week).to_numpy()
+        observed = (frame["weeks_observed"] >= week).to_numpy()
         there = ~(frame["leaves_in_week"] <= week).to_numpy()[observed]
         if 0 < there.sum() < len(there):
             figures[f"roc_auc_{week}_weeks"] = float(roc_auc_score(there, alive[observed, week - 1]))
@@ -68,5 +68,5 @@ def contenders(sets: TrainingSets, models: Models) -> Contenders:
     require_both_classes(
         "an absence", *(frame.assign(**{"an absence": frame["leaves_in_week"] > 0}) for frame in (train, gate))
     )
-    learnt, judged = (part(frame, horizon + 7 * (frame["weeks_known"] - 1)) for frame in (train, gate))
+    learnt, judged = (part(frame, horizon + 7 * (frame["weeks_observed"] - 1)) for frame in (train, gate))
     return Contenders(baseline(train), fit(train), lambda model: evaluate(model, gate), split=SplitDays(learnt, judged))

@@ -45,7 +45,7 @@ def fit(train: pd.DataFrame, inputs: Sequence[str] = INPUTS, config: SurvivalCon
         config: penalty, and the inputs whose weight changes.
     """
     config = config or SurvivalConfig()
-    stays = train["leaves_in_week"].fillna(train["weeks_known"]).to_numpy(dtype=int)
+    stays = train["leaves_in_week"].fillna(train["weeks_observed"]).to_numpy(dtype=int)
     row = np.repeat(np.arange(len(train)), stays)
     week = np.arange(len(row)) - np.repeat(np.cumsum(stays) - stays, stays) + 1
     left = train["leaves_in_week"].to_numpy()[row] == week

@@ -32,5 +32,5 @@ def rows(customers: pd.DataFrame, active_days: int, horizon_days: int, until: da
     days = (pd.Timestamp(until) - pd.to_datetime(active["as_of"])).dt.days
     weeks = np.clip((days - horizon_days) // 7 + 1, 0, SURVIVAL_WEEKS)
     leaves = active["leaves_in_week"].where(active["leaves_in_week"] <= weeks)
-    kept = active.assign(weeks_known=weeks, leaves_in_week=leaves)
-    return kept[kept["weeks_known"] > 0].reset_index(drop=True)
+    kept = active.assign(weeks_observed=weeks, leaves_in_week=leaves)
+    return kept[kept["weeks_observed"] > 0].reset_index(drop=True)

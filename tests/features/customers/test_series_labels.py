@@ -28,10 +28,10 @@ def test_labels_by_hand():
 
 def test_what_the_known_days_do_not_settle_is_unknown():
     found = described({0: [1, 30], 1: [3]}, until=DAY + 41)
-    assert found["weeks_known"].tolist() == [2, 2]  # days 8 to 35 are known, days 15 to 42 are not
+    assert found["weeks_observed"].tolist() == [2, 2]  # days 8 to 35 are known, days 15 to 42 are not
     np.testing.assert_array_equal(found["leaves_in_week"], [np.nan, 2])
     assert np.isnan(found["spend_after"]).all()
-    assert described({0: [1]}, until=DAY + 27)["weeks_known"].tolist() == [0]
+    assert described({0: [1]}, until=DAY + 27)["weeks_observed"].tolist() == [0]
 
 
 def test_the_own_limit_counts_from_the_last_visit():

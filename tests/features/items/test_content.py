@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from features.customers.tags import customer_tags, tag_recommendations
-from features.items.content import described_alike, inverted_index, product_words, stems, telling_words
+from features.items.content import described_alike, distinctive_words, inverted_index, product_words, stems
 from features.items.product_neighbours import product_items, product_sales
 
 AS_OF = date(2017, 12, 3)
@@ -40,7 +40,7 @@ def shelf(crm):
 @pytest.fixture(scope="module")
 def words(crm):
     frame = product_words(shelf(crm)).persist()
-    return frame, telling_words(frame, shelf(crm)).persist()
+    return frame, distinctive_words(frame, shelf(crm)).persist()
 
 
 def test_words_are_stemmed_in_both_languages_and_numbers_left_out():
@@ -61,12 +61,12 @@ def test_stop_words_are_learnt(crm, words, rows, monkeypatch):
     assert stop_words(words[1]) == frequent
     # none is too frequent now, but these three are the same in both departments
     monkeypatch.setattr("features.items.content.MOST_SHARE", 1.0)
-    assert stop_words(telling_words(words[0], shelf(crm))) == {"fresh", "blue", "white"}
+    assert stop_words(distinctive_words(words[0], shelf(crm))) == {"fresh", "blue", "white"}
 
 
 def test_index_has_unit_length_and_the_cold_find_what_is_described_alike(crm, words, rows, monkeypatch):
     monkeypatch.setattr("features.items.content.MOST_SHARE", 0.6)
-    found, telling = words[0], telling_words(words[0], shelf(crm))
+    found, telling = words[0], distinctive_words(words[0], shelf(crm))
     items = crm.spark.createDataFrame([("paint0", 0)], "product_id string, item int")
     index = inverted_index(found, telling, items).collect()
     lengths: dict[str, float] = {}

@@ -70,7 +70,9 @@ def held(column: str, companion: Known | None, champion: str | None = None) -> G
 
 
 def decided(found: GateEvaluation) -> Any:
-    return decide(found.challenger.each, {n: e.each for n, e in found.rivals.items()}, found.further, rounds=200)
+    return decide(
+        found.challenger.by_customer, {n: e.by_customer for n, e in found.rivals.items()}, found.further, rounds=200
+    )
 
 
 def test_alone_everything_bears_its_bare_name():
@@ -100,7 +102,7 @@ def test_a_ranker_is_worth_what_it_serves_not_what_it_says_of_what_another_serve
     """It orders repeats well and would put everything new before them: which nobody will see."""
     served, alone = held("of_repeats", GOOD), held("of_repeats", None)
     assert not decided(alone).promote
-    assert served.challenger.each.mean() > alone.challenger.each.mean() + 0.1
+    assert served.challenger.by_customer.mean() > alone.challenger.by_customer.mean() + 0.1
 
 
 def test_lists_that_a_companion_spoils_do_not_beat_simple_methods_alone():
@@ -119,5 +121,5 @@ def test_a_planted_leak_is_found_in_the_rankers_own_predictions():
     (fault,) = faults(found.own.probability, found.own.truth, ["leaking"], ["leaking"])
     assert "too good to be true" in fault
     assert not decide(
-        found.challenger.each, {n: e.each for n, e in found.rivals.items()}, found.further, [fault]
+        found.challenger.by_customer, {n: e.by_customer for n, e in found.rivals.items()}, found.further, [fault]
     ).promote

@@ -24,7 +24,7 @@ from jobs.lake.manifest import Manifest
 from jobs.stages import Stage
 from jobs.train import series_sets, train_models
 from jobs.train.coupon_sets import COUPON_TABLES
-from jobs.train.leakage_check import known_by, leaking_inputs
+from jobs.train.leakage_check import leaking_inputs, recorded_by
 from jobs.train.set_source import SetSource
 from jobs.train.stored_sets import StoredSets
 from jobs.train.training_sets import NEEDS, write_window
@@ -125,7 +125,7 @@ def test_no_input_changes_when_nothing_later_is_known(night: Settings, spark: Sp
     assert laid is not None
     clean = {name: lake.spark(spark, f"clean/{name}", NIGHT) for name in ("customers", *COUPON_TABLES)}
     source = SetSource(asked, clean, CUSTOMERS, NIGHT, laid, f"{lake.uri}/full")
-    blind = replace(source, clean=known_by(clean, GATE), target=f"{lake.uri}/blind")
+    blind = replace(source, clean=recorded_by(clean, GATE), target=f"{lake.uri}/blind")
     for each in (source, blind):
         write_window(each, GATE, names)
     full, cut = (StoredSets(lake, part, laid, NIGHT, Path()) for part in ("full", "blind"))

@@ -126,8 +126,8 @@ def test_a_label_is_trained_with_its_baseline(settings: Settings, sets: Sets) ->
     ours, base = fitted.evaluate(fitted.challenger.model), fitted.evaluate(fitted.baseline.model)
     assert ours.metrics["roc_auc"] > 0.7
     assert ours.metrics["coverage_at_precision_0.5"] > 0.1
-    assert len(ours.each) == SIZE // 2  # those with a basket
-    assert base.each.index.equals(ours.each.index)
+    assert len(ours.by_customer) == SIZE // 2  # those with a basket
+    assert base.by_customer.index.equals(ours.by_customer.index)
     declared = (*specs["propensity_fish"].inputs, *fitted.declared)
     assert faults(ours.probability, ours.truth, fitted.challenger.model.meta.inputs, declared) == []
     assert fitted.declared == ("likes:DELI",)
@@ -141,7 +141,7 @@ def test_an_amount_is_trained_with_its_baseline(settings: Settings, sets: Sets) 
     ours, base = fitted.evaluate(fitted.challenger.model), fitted.evaluate(fitted.baseline.model)
     assert ours.metrics["rmse"] > 0
     assert ours.metrics["total"] == pytest.approx(1, abs=0.2)
-    assert base.each.index.equals(ours.each.index)
+    assert base.by_customer.index.equals(ours.by_customer.index)
     declared = (*spec.inputs, *fitted.declared)
     assert faults(ours.probability, ours.truth, fitted.challenger.model.meta.inputs, declared) == []
 
@@ -149,7 +149,7 @@ def test_an_amount_is_trained_with_its_baseline(settings: Settings, sets: Sets) 
 def test_an_attribute_is_judged_on_other_customers(settings: Settings, sets: Sets) -> None:
     fitted = by_name()["propensity_parent"].contenders(sets, settings.models)  # type: ignore[arg-type]
     judged = fitted.evaluate(fitted.baseline.model)
-    assert 10 < len(judged.each) < 60  # a fifth of the known among those with a basket
+    assert 10 < len(judged.by_customer) < 60  # a fifth of the known among those with a basket
     assert np.ptp(judged.probability) < 1e-3
 
 

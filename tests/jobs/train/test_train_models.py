@@ -174,7 +174,10 @@ def test_what_is_no_model_stands_in_the_table_too(installed: Settings, world: Wo
 
     def shown(model: artifacts.Model) -> Evaluation:
         found = judge(model)
-        slices = {"all": found.each.to_frame("ndcg"), "cold customers": found.each.to_frame("ndcg").iloc[:0]}
+        slices = {
+            "all": found.by_customer.to_frame("ndcg"),
+            "cold customers": found.by_customer.to_frame("ndcg").iloc[:0],
+        }
         lists = {"coverage": 0.5, "novelty": 1.5, "diversity": 0.25, "miscalibration": 1.0}
         return replace(found, slices=slices, metrics={**found.metrics, **lists})
 

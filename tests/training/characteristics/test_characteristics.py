@@ -241,7 +241,7 @@ def test_a_study_keeps_the_configured_architecture_unless_another_is_beyond_it(g
     assert found.table["gain"].tolist() == pytest.approx([0, 0, 0])
     own = found.table.iloc[0]
     judged = judge(found.fits[STANDING].model, given.validation, DICTIONARY)
-    assert own["ndcg_all"] == pytest.approx(judged.each.mean())
+    assert own["ndcg_all"] == pytest.approx(judged.by_customer.mean())
     assert own["ndcg_discoveries"] == pytest.approx(judged.metrics["ndcg_at_5_discovery"])
 
 
@@ -393,7 +393,7 @@ def test_a_model_is_judged_by_stage_and_as_if_nobody_were_known(given: Lessons, 
     gate = rows(3).assign(baskets_total=9.0)
     judged = judge(told, gate, DICTIONARY)
     sizes = {name: len(part) for name, part in judged.slices.items()}
-    assert sizes["all"] == sizes["first contact"] + sizes["sale"] == len(judged.each)
+    assert sizes["all"] == sizes["first contact"] + sizes["sale"] == len(judged.by_customer)
     plain = judge(fitted.model, gate, DICTIONARY).metrics
     assert judged.metrics["ndcg_at_5_as_first_contact_without_prior"] == plain["ndcg_at_5_as_first_contact"]
     assert judged.metrics["ndcg_at_5_as_first_contact"] < plain["ndcg_at_5_as_first_contact"]  # tea is bought by few

@@ -126,8 +126,8 @@ def test_contenders_go_from_visits_to_a_decision():
     )
     meta = found.challenger.model.meta
     assert faults(challenger.probability, challenger.truth, meta.inputs, spec.INPUTS) == []
-    assert challenger.each.index.equals(plain.each.index)
-    assert decide(of_absence.each, {"gap": plain.each}, rounds=200).promote  # the absence so far counts
+    assert challenger.by_customer.index.equals(plain.by_customer.index)
+    assert decide(of_absence.by_customer, {"gap": plain.by_customer}, rounds=200).promote  # the absence so far counts
     assert challenger.metrics["sooner_share"] == pytest.approx(0.5, abs=0.08)
     assert challenger.probability.mean() == pytest.approx(challenger.truth.mean(), abs=0.05)
 

@@ -35,7 +35,7 @@ def test_the_model_of_an_amount_beats_its_baseline_and_is_right_in_total():
     columns = propensity_inputs.inputs(FISH, ["fish"], [])
     found = amounts.fit(FISH.model, train, validation, columns, CONFIG)
     ours, base = (amounts.judge(model, gate) for model in (found.model, amounts.baseline(FISH, train).model))
-    assert ours.each.mean() > base.each.mean()
+    assert ours.by_customer.mean() > base.by_customer.mean()
     assert ours.metrics["rmse"] < base.metrics["rmse"]
     assert ours.metrics["total"] == pytest.approx(1, abs=0.1)
     assert found.model.to_bytes() == amounts.fit(FISH.model, train, validation, columns, CONFIG).model.to_bytes()

@@ -132,7 +132,7 @@ def test_the_simplest_as_good_as_the_best_is_kept():
     rungs = propensity_fit.ladder(FISH.model, train, validation, columns, CONFIG)
     assert list(rungs) == ["own history", "naive Bayes", "logistic regression", "trees"]
     assert set(rungs["own history"].model.meta.inputs) == {f"fish:{name}" for name in HISTORY_INPUTS}
-    each = {name: evaluate_binary(found.model, validation, LABEL).each for name, found in rungs.items()}
+    each = {name: evaluate_binary(found.model, validation, LABEL).by_customer for name, found in rungs.items()}
     best = max(each, key=lambda name: each[name].mean())
     kept = propensity_fit.simplest(rungs, judge)
     behind = each[best] - each[kept]
@@ -145,8 +145,8 @@ def test_the_model_of_a_label_beats_its_baseline_and_repeats_itself():
     found = propensity_fit.fit(FISH.model, train, validation, columns, CONFIG)
     base = propensity_evaluate.baseline(FISH, train.assign(**{"fish:visits_total": 0.0, "fish:visits_decay_56": 0.0}))
     assert (
-        evaluate_binary(found.model, gate, LABEL).each.mean()
-        > evaluate_binary(base.model, gate, LABEL).each.mean() + 0.05
+        evaluate_binary(found.model, gate, LABEL).by_customer.mean()
+        > evaluate_binary(base.model, gate, LABEL).by_customer.mean() + 0.05
     )
     again = propensity_fit.fit(FISH.model, train, validation, columns, CONFIG)
     assert found.model.to_bytes() == again.model.to_bytes()

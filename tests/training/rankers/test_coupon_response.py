@@ -58,7 +58,7 @@ def test_trees_beat_the_baselines_and_keep_the_rate_of_what_was_sampled(fitted: 
     assert list(others) == ["personal frequency in the scope", "coupon popularity"]
     assert fitted.params["sampled_share"] < 0.7
     assert judged.probability.mean() == pytest.approx(gate["redeemed"].mean(), rel=0.15)
-    assert decide(judged.each, {name: each.each for name, each in others.items()}).promote
+    assert decide(judged.by_customer, {name: each.by_customer for name, each in others.items()}).promote
     assert worse(judged.guards, {name: each.guards for name, each in others.items()}) == []
     assert len(judged.slices["redeemers"]) == gate.loc[gate["redeemed"], "customer_id"].nunique()
 
@@ -87,7 +87,7 @@ def test_lists_by_hand() -> None:
     gained, best = 1 / np.log2(4) + 1 / np.log2(5), 1 + 1 / np.log2(3)
     assert judged.guards["NDCG@5"].to_dict() == {"a": pytest.approx(gained / best)}
     assert judged.metrics["ndcg_at_5"] == pytest.approx(gained / best)
-    assert judged.each.to_dict() == {
+    assert judged.by_customer.to_dict() == {
         "a": pytest.approx((np.log(0.6) + np.log(0.2) + np.log(0.7) + np.log(0.2)) / 4),
         "b": pytest.approx(np.log(0.1)),
     }
@@ -99,11 +99,11 @@ def test_good_chances_in_a_senseless_order_are_refused(fitted: coupon_response.C
     judged = judge_response(fitted.model, gate)
     rate = gate.groupby("customer_id")["redeemed"].transform("mean").to_numpy()
     planted = judge_response(Told(rate + 1e-4 * (1 - judged.probability)), gate)
-    assert decide(planted.each, {"the model": judged.each}).promote
+    assert decide(planted.by_customer, {"the model": judged.by_customer}).promote
     found = worse(planted.guards, {"the model": judged.guards})
     assert len(found) == 1
     assert found[0].startswith("its NDCG@5 is below that of the model: -")
-    assert not decide(planted.each, {"the model": judged.each}, faults=found).promote
+    assert not decide(planted.by_customer, {"the model": judged.by_customer}, faults=found).promote
 
 
 def test_the_same_rows_give_the_same_model_and_hardly_any_do_not_crash(fitted: coupon_response.Candidate) -> None:

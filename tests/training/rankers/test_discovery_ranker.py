@@ -44,12 +44,12 @@ def test_only_what_was_never_bought_counts():
 def test_the_linear_model_beats_popularity_and_a_shuffled_one_is_refused():
     train, gate = (discovery_ranker.rows(pairs(300, seed)) for seed in (1, 2))
     judged, *rest = (discovery_ranker.judge(b.model, gate, truth(gate)) for b in discovery_ranker.baselines(train))
-    others = dict(zip(list(discovery_ranker.BASELINES)[1:], (each.each for each in rest), strict=True))
-    assert decide(judged.each, others).promote
+    others = dict(zip(list(discovery_ranker.BASELINES)[1:], (each.by_customer for each in rest), strict=True))
+    assert decide(judged.by_customer, others).promote
     assert judged.metrics["ece"] < 0.05
     assert list(judged.slices) == ["discoveries"]
     worse = discovery_ranker.judge_scores(np.random.default_rng(0).random(len(gate)), gate, truth(gate))
-    refused = decide(worse.each, {**others, "linear": judged.each})
+    refused = decide(worse.by_customer, {**others, "linear": judged.by_customer})
     assert not refused.promote
     assert "does not beat linear" in refused.reason
 
@@ -65,7 +65,7 @@ def test_trees_learn_what_the_scores_do_not_say():
     fitted = discovery_ranker.fit(train, validation, inputs, discovery_ranker.DiscoveryConfig())
     better = discovery_ranker.judge(fitted.model, gate, truth(gate))
     simple = discovery_ranker.judge(discovery_ranker.baselines(train)[0].model, gate, truth(gate))
-    assert decide(better.each, {"linear": simple.each}).promote
+    assert decide(better.by_customer, {"linear": simple.by_customer}).promote
 
 
 def test_slices_of_the_offer_ranker_list_only_their_own():
@@ -88,12 +88,12 @@ def test_where_the_challenger_fails_the_baseline_that_does_best_serves():
     bank = discovery_ranker.baselines(train.assign(bought=train["bought"] | (train["type_popularity_28"] > 0.97)))
     judged = {each.model.meta.family: discovery_ranker.judge(each.model, gate, truth(gate)) for each in bank}
     linear, popular = judged["linear item-to-item model"], judged["popularity"]
-    decision = decide(linear.each, {name: each.each for name, each in judged.items()})
+    decision = decide(linear.by_customer, {name: each.by_customer for name, each in judged.items()})
     assert (decision.promote, decision.baseline) == (False, "popularity")
-    assert stands_in(popular.each, None, False)
-    assert stands_in(popular.each, linear.each, is_baseline=True)
-    assert not stands_in(linear.each, popular.each, is_baseline=True)
-    assert not stands_in(popular.each, linear.each, is_baseline=False)
+    assert stands_in(popular.by_customer, None, False)
+    assert stands_in(popular.by_customer, linear.by_customer, is_baseline=True)
+    assert not stands_in(linear.by_customer, popular.by_customer, is_baseline=True)
+    assert not stands_in(popular.by_customer, linear.by_customer, is_baseline=False)
     (served,) = (each.model for each in bank if each.model.meta.family == "popularity")
     assert from_bytes(served.to_bytes()).predict(gate) == pytest.approx(served.predict(gate))
 

@@ -103,8 +103,8 @@ def test_what_a_customer_never_bought_is_ranked_by_the_model_that_serves_it():
     mixed = offer_ranker.judge(ranker, GIVEN, pairs(("old", "soap"), ("new", "beer")), SEEN, companion=fresh)
     # of old's candidates milk is a repeat: its chance stays the ranker's, and soap comes before it
     assert mixed.probability.tolist() == [0.0, 0.3, 0.5, 0.4, 0.6, 0.3]
-    assert alone.each.to_dict() == {"new": pytest.approx(1 / np.log2(3)), "old": pytest.approx(0.5)}
-    assert mixed.each.to_dict() == {"new": 1.0, "old": 1.0}
+    assert alone.by_customer.to_dict() == {"new": pytest.approx(1 / np.log2(3)), "old": pytest.approx(0.5)}
+    assert mixed.by_customer.to_dict() == {"new": 1.0, "old": 1.0}
     assert alone.probability.tolist() == [0.5, 0.2, 0.5, 0.9, 0.1, 0.2]
 
 
@@ -112,4 +112,4 @@ def test_with_itself_a_ranker_serves_as_it_does_alone():
     ranker = Fixed(milk=0.5, tea=0.9, soap=0.1, beer=0.2)
     alone, mixed = (offer_ranker.judge(ranker, GIVEN, TRUTH, SEEN, ITEMS, other) for other in (None, ranker))
     assert alone.metrics == pytest.approx(mixed.metrics, nan_ok=True)
-    assert alone.each.equals(mixed.each)
+    assert alone.by_customer.equals(mixed.by_customer)

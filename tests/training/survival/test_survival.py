@@ -32,7 +32,7 @@ def customers() -> pd.DataFrame:
 def test_only_what_is_known_by_the_day_is_told(customers):
     found = survival_inputs.rows(customers, 30, 28, DAY + timedelta(days=28 + 35))
     assert (found["recency_days"] < 30).all()
-    known = found.groupby("as_of")["weeks_known"].unique()
+    known = found.groupby("as_of")["weeks_observed"].unique()
     assert [int(known[day][0]) for day in (DAY, DAY - timedelta(days=42))] == [6, 12]
     early = found[found["as_of"] == DAY]
     assert early["leaves_in_week"].max() == 6
@@ -56,7 +56,7 @@ def test_the_gate_sees_what_recency_alone_does_not(customers):
     train = survival_inputs.rows(customers, 84, 28, DAY + timedelta(days=28 + 77))
     plain, ours = survival_evaluate.baseline(train), survival_fit.fit(train, INPUTS)
     judged = [survival_evaluate.evaluate(candidate.model, train) for candidate in (plain, ours)]
-    assert judged[1].each.mean() > judged[0].each.mean() + 0.1
+    assert judged[1].by_customer.mean() > judged[0].by_customer.mean() + 0.1
     assert judged[1].metrics["roc_auc_12_weeks"] > 0.7
     assert judged[1].metrics["alive_8_weeks"] == pytest.approx(judged[1].metrics["came_true_8_weeks"], abs=0.02)
     again = from_bytes(ours.model.to_bytes())
@@ -65,7 +65,7 @@ def test_the_gate_sees_what_recency_alone_does_not(customers):
 
 
 def test_log_likelihood_by_hand():
-    frame = pd.DataFrame({"leaves_in_week": [2.0, np.nan], "weeks_known": [12, 2]})
+    frame = pd.DataFrame({"leaves_in_week": [2.0, np.nan], "weeks_observed": [12, 2]})
     hazards = np.tile([0.1, 0.2, 0.5], (2, 1))
     found = survival_evaluate.log_likelihoods(frame, hazards)
     np.testing.assert_allclose(found, [np.log(0.9 * 0.2), np.log(0.9 * 0.8)])
