@@ -32,8 +32,8 @@ def test_there_are_documents() -> None:
 def named(text: str) -> set[str]:
     """Files and folders of the project that a text names in code, globs included."""
     spans = re.findall(r"`([^`\n]+)`", text) + re.findall(r"```.*?```", text, re.DOTALL)
-    found = {path.rstrip("./,") for span in spans for path in NAMED.findall(span)}
-    return {path for path in found if "/" in path and not path.endswith("-")}
+    result = {path.rstrip("./,") for span in spans for path in NAMED.findall(span)}
+    return {path for path in result if "/" in path and not path.endswith("-")}
 
 
 def test_names_are_read_from_code_alone() -> None:

@@ -57,12 +57,12 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 def test_all_dags_are_found_and_say_what_they_do() -> None:
     assert [file.stem for file in DAGS] == ["monthly_catalogue", "nightly_next_best_offer", "weekly_training"]
     for file in DAGS:
-        found = load(file).__dict__[file.stem]()
-        assert found.dag_id == file.stem
-        assert found.doc_md.startswith("# ")
-        assert found.max_active_runs == 1
-        assert not found.catchup
-        assert "run_date" in found.params
+        result = load(file).__dict__[file.stem]()
+        assert result.dag_id == file.stem
+        assert result.doc_md.startswith("# ")
+        assert result.max_active_runs == 1
+        assert not result.catchup
+        assert "run_date" in result.params
 
 
 def test_the_night_runs_its_stages_in_the_declared_order() -> None:

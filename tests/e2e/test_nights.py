@@ -112,16 +112,16 @@ def test_a_night_leaves_scores_files_and_a_report(reference: Installation) -> No
 
 def test_no_file_holds_a_customer_who_may_not_be_contacted(reference: Installation) -> None:
     with sqlite3.connect(reference.home / "nbo.db") as database:
-        told = database.execute("select customer_id, treatment, contactable from customer_scores").fetchall()
+        actual = database.execute("select customer_id, treatment, contactable from customer_scores").fetchall()
     policy = load(reference.conf).policy
-    barred = {who for who, _, contactable in told if not contactable}
+    barred = {who for who, _, contactable in actual if not contactable}
     control = {
         who
-        for who, _, _ in told
+        for who, _, _ in actual
         if int(hashlib.sha256(f"{policy.control_salt}:{who}".encode()).hexdigest()[:8], 16) / 2**32
         < policy.control_share
     }
-    assert control == {who for who, treatment, _ in told if treatment == "control"}
+    assert control == {who for who, treatment, _ in actual if treatment == "control"}
     folder = reference.home / "outbox" / str(NIGHT)
     files = json.loads((folder / "manifest.json").read_text())["files"]
     listed = []
@@ -131,7 +131,7 @@ def test_no_file_holds_a_customer_who_may_not_be_contacted(reference: Installati
         assert len(rows) == file["rows"]
         listed += rows
     assert len(control) > 2
-    assert set(listed) <= {who for who, *_ in told} - control - barred
+    assert set(listed) <= {who for who, *_ in actual} - control - barred
     assert len(set(listed)) > 20
     assert sum(file["suppressed"].get("control group", 0) for file in files) > 0
     assert max(Counter(listed).values()) <= policy.max_contacts
@@ -146,10 +146,10 @@ def test_every_number_in_a_reason_is_in_the_tables(reference: Installation) -> N
         engine.register("offers", reference.lake.dataset("scores/next_best_offer", NIGHT))
         engine.register("segments", reference.lake.dataset("features/segments", NIGHT))
         engine.execute(f"create view sold as select * from order_lines where ordered_on <= date '{NIGHT}'")
-        engine.execute(f"create view told as {TOLD}")
+        engine.execute(f"create view printed as {PRINTED}")
         wrong = {name: engine.execute(query.format(night=NIGHT)).fetchall() for name, query in RECOUNTED.items()}
         counted = engine.execute(
-            "select count(*), count(times), count(segment_share), count(redeemed) from told"
+            "select count(*), count(times), count(segment_share), count(redeemed) from printed"
         ).fetchone()
     assert {name: rows[:3] for name, rows in wrong.items() if rows} == {}
     assert counted is not None
@@ -158,7 +158,7 @@ def test_every_number_in_a_reason_is_in_the_tables(reference: Installation) -> N
 
 
 #: the numbers of the sentences
-TOLD = r"""
+PRINTED = r"""
 select customer_id, offer_id, offer_kind, reason,
        case when reason like 'Bought %' or reason like '%Bought in its scope%' then
             case when reason like '%scope once%' or reason like 'Bought once%' then 1
@@ -175,14 +175,14 @@ select customer_id, offer_id, offer_kind, reason,
        case when offer_kind = 'product_type' then substr(offer_id, 6) end as product_type
 from offers
 """
-#: what a query returns is told wrongly
+#: what a query returns is printed wrongly
 RECOUNTED = {
     "times and days of product types": """
         with bought as (
             select customer_id, product_type, count(distinct (order_id, ordered_on)) as orders,
                    date_diff('day', max(ordered_on), date '{night}') as since
             from sold join products using (product_id) where not is_return and offerable group by all)
-        select told.*, orders, since from told left join bought using (customer_id, product_type)
+        select printed.*, orders, since from printed left join bought using (customer_id, product_type)
         where offer_kind = 'product_type' and (times is distinct from orders or days is distinct from since)
     """,
     "times and days of coupons": """
@@ -191,7 +191,7 @@ RECOUNTED = {
                    date_diff('day', max(ordered_on), date '{night}') as since
             from sold join (select distinct offer_id, product_id from offer_products) using (product_id)
             where not is_return group by all)
-        select told.*, orders, since from told left join bought using (customer_id, offer_id)
+        select printed.*, orders, since from printed left join bought using (customer_id, offer_id)
         where offer_kind = 'coupon' and (times is distinct from orders or days is distinct from since)
     """,
     "shares of segments": """
@@ -200,7 +200,7 @@ RECOUNTED = {
             select segment_name as segment, product_type, count(distinct customer_id) as buyers
             from sold join products using (product_id) join segments using (customer_id)
             where not is_return and offerable and ordered_on > date '{night}' - 28 group by all)
-        select told.*, buyers, members from told left join members using (segment)
+        select printed.*, buyers, members from printed left join members using (segment)
         left join bought using (segment, product_type)
         where segment_share is not null and abs(segment_share - 100 * coalesce(buyers, 0) / members) > 0.51
     """,
@@ -211,14 +211,14 @@ RECOUNTED = {
         bought as (
             select product_type, count(distinct customer_id) as buyers from sold join products using (product_id)
             where not is_return and offerable and ordered_on > date '{night}' - 28 group by all)
-        select told.*, buyers, active from told cross join active left join bought using (product_type)
+        select printed.*, buyers, active from printed cross join active left join bought using (product_type)
         where active_share is not null and abs(active_share - 100 * coalesce(buyers, 0) / active) > 0.51
     """,
     "redemptions of coupons": """
         with taken as (
             select offer_id, count(*) as responses from responses
             where kind = 'redeemed' and responded_on <= date '{night}' group by 1)
-        select told.*, responses from told left join taken using (offer_id)
+        select printed.*, responses from printed left join taken using (offer_id)
         where offer_kind = 'coupon' and redeemed <> coalesce(responses, 0)
     """,
 }

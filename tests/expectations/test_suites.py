@@ -159,10 +159,10 @@ def test_returns_may_be_negative_and_a_note_rejects_nothing(checkpoints: Checkpo
 
 @pytest.mark.parametrize(("known", "rejected"), [(["w1", "w3"], (1,)), ([], (0, 1))])
 def test_what_is_found_nowhere_is_rejected_and_nothing_refers_to_nothing(
-    checkpoints: Checkpoints, known: list[str], rejected: tuple[int, ...]
+    checkpoints: Checkpoints, recorded: list[str], rejected: tuple[int, ...]
 ) -> None:
     rows = staged([{"need_category_id": "w1"}, {"need_category_id": "w2"}, {"need_category_id": None}], "needs")
-    (outcome,) = checkpoints.check("needs", [refers_to("need_category_id", known, "need_categories")], plain(rows))
+    (outcome,) = checkpoints.check("needs", [refers_to("need_category_id", recorded, "need_categories")], plain(rows))
     assert (outcome.fault, outcome.failed) == (None, rejected)
 
 

@@ -120,9 +120,9 @@ def rows() -> Callable[..., dict[Any, Any]]:
     """Collect a frame as {key: row}; the key is one value, or a tuple of several."""
 
     def collect(frame: DataFrame, *key: str) -> dict[Any, Any]:
-        found = frame.collect()
-        table = {tuple(row[k] for k in key) if len(key) > 1 else row[key[0]]: row for row in found}
-        assert len(table) == len(found), "the key is not unique"
+        result = frame.collect()
+        table = {tuple(row[k] for k in key) if len(key) > 1 else row[key[0]]: row for row in result}
+        assert len(table) == len(result), "the key is not unique"
         return table
 
     return collect

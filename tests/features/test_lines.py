@@ -18,14 +18,14 @@ def test_lines_sign_returns_and_keep_what_has_no_product(crm, rows):
         "c1 o6 2017-06-05 untyped 100000000000.0001",
     )
     products = crm.products("milk MILK DAIRY", "fuel GAS FUEL counted=no offerable=no", "untyped - DAIRY")
-    found = rows(lines(order_lines, products), "order_id")
-    assert (found["o1"]["amount"], found["o1"]["discount"], found["o1"]["pieces"]) == (1001, 500, 2000)
+    result = rows(lines(order_lines, products), "order_id")
+    assert (result["o1"]["amount"], result["o1"]["discount"], result["o1"]["pieces"]) == (1001, 500, 2000)
     for signed_either_way in ("o2", "o3"):
-        row = found[signed_either_way]
+        row = result[signed_either_way]
         assert (row["amount"], row["discount"], row["pieces"], row["is_sale"]) == (-30000, -1000, None, False)
-    assert (found["o4"]["pieces"], found["o4"]["offerable"]) == (None, False)
-    assert (found["o5"]["product_type"], found["o5"]["offerable"], found["o5"]["amount"]) == (None, False, 50000)
-    assert (found["o6"]["amount"], found["o6"]["offerable"]) == (1_000_000_000_000_001, False)
+    assert (result["o4"]["pieces"], result["o4"]["offerable"]) == (None, False)
+    assert (result["o5"]["product_type"], result["o5"]["offerable"], result["o5"]["amount"]) == (None, False, 50000)
+    assert (result["o6"]["amount"], result["o6"]["offerable"]) == (1_000_000_000_000_001, False)
 
 
 def test_basket_types_sum_the_lines_of_an_order_and_take_returns_off(crm, rows):
@@ -35,8 +35,8 @@ def test_basket_types_sum_the_lines_of_an_order_and_take_returns_off(crm, rows):
         "c1 o1 2017-06-01 cream 0.50 return=yes",
         "c1 o2 2017-06-02 milk 2.00 return=yes",
     )
-    found = rows(basket_types(order_lines, crm.products("milk DAIRY D", "cream DAIRY D")), "order_id", "product_type")
-    assert {key: (row["amount"], row["bought"]) for key, row in found.items()} == {
+    result = rows(basket_types(order_lines, crm.products("milk DAIRY D", "cream DAIRY D")), "order_id", "product_type")
+    assert {key: (row["amount"], row["bought"]) for key, row in result.items()} == {
         ("o1", "DAIRY"): (25000, True),
         ("o2", "DAIRY"): (-20000, False),
     }

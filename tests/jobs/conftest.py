@@ -280,7 +280,7 @@ def outcomes(day: date) -> pa.Table:
         for metric, triple in values.items()
         for method, value in zip(methods, triple, strict=True)
     ] + [("coupon", "all", "nbo", "redemptions@2", 0.031)]
-    lines += [("coupon", "all", "nbo", *each) for each in zip(names("value"), (40.25, 38.64, 0.96), strict=True)]
+    lines += [("coupon", "all", "nbo", *one) for one in zip(names("value"), (40.25, 38.64, 0.96), strict=True)]
     kind, part, method, metric, value = (list(column) for column in zip(*lines, strict=True))
     return rows(
         "offer_outcomes",
@@ -414,8 +414,8 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
     members = members.append_column("previous_segment_id", nobody).append_column("moved_by", nobody)
     types = pa.table({"product_type": list(TYPES), "buyers": [900 - 80 * i for i in range(len(TYPES))]})
     tables = {"features/segment_profiles": profiles, "features/segments": members, "features/product_types": types}
-    known = [("profile", 1, "tenure_days", "days since the first basket", "days", 0.9, None)]
-    told = [dict(zip(FEATURE_COVERAGE.names, row, strict=True)) for row in known]
+    recorded = [("profile", 1, "tenure_days", "days since the first basket", "days", 0.9, None)]
+    actual = [dict(zip(FEATURE_COVERAGE.names, row, strict=True)) for row in recorded]
     tables["features/affinity"] = pa.table(
         {
             "customer_id": [f"c{i:04d}" for i in range(customers) if i % 3 == 1],
@@ -423,7 +423,7 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
             "baskets_84": [2] * len(range(1, customers, 3)),
         }
     )
-    tables["features/feature_coverage"] = pa.Table.from_pylist(told, schema=arrow_schema(FEATURE_COVERAGE))
+    tables["features/feature_coverage"] = pa.Table.from_pylist(actual, schema=arrow_schema(FEATURE_COVERAGE))
     put(lake, Stage.FEATURES, day, tables | item_tables())
     clusters = pa.table(
         {

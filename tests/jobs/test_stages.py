@@ -113,12 +113,12 @@ def test_the_zone_of_the_source_and_the_schedule_of_the_installation_count(
     (conf.parent / "shop.yml").write_text("name: shop\ntimezone: Pacific/Auckland\nhistory_starts: 2024-02-01\n")
     monkeypatch.delenv("NBO_HOME", raising=False)
     monkeypatch.setenv("NBO_CONF", str(conf))
-    found = installation()
-    assert found == Installation("shop", "Pacific/Auckland", date(2024, 2, 1), tmp_path / "data" / "in", time(5, 30),
+    result = installation()
+    assert result == Installation("shop", "Pacific/Auckland", date(2024, 2, 1), tmp_path / "data" / "in", time(5, 30),
                                  SCHEDULE["weekly"], SCHEDULE["monthly"])  # fmt: skip
     # 05:30 on the 4th in Auckland is 16:30 UTC on the 3rd
-    assert found.is_due("2025-12-03", datetime(2025, 12, 3, 16, 30, tzinfo=UTC))
-    assert not found.is_due("2025-12-03", datetime(2025, 12, 3, 16, 29, tzinfo=UTC))
+    assert result.is_due("2025-12-03", datetime(2025, 12, 3, 16, 30, tzinfo=UTC))
+    assert not result.is_due("2025-12-03", datetime(2025, 12, 3, 16, 29, tzinfo=UTC))
     assert night_of(context("scheduled", "2025-12-03T16:30")) == "2025-12-03"
 
 
@@ -150,10 +150,10 @@ def test_a_wrong_zone_names_the_file(tmp_path: Path) -> None:
 
 
 def test_the_shipped_settings_say_what_the_dags_take(settings: Settings) -> None:
-    found = installation()
-    assert (found.source, found.timezone) == (settings.source.name, settings.source.timezone)
-    assert (str(found.exports), found.history_starts) == (settings.exports, settings.source.history_starts)
-    assert {"nightly": f"{found.nightly:%H:%M}", "weekly": found.weekly, "monthly": found.monthly} == (
+    result = installation()
+    assert (result.source, result.timezone) == (settings.source.name, settings.source.timezone)
+    assert (str(result.exports), result.history_starts) == (settings.exports, settings.source.history_starts)
+    assert {"nightly": f"{result.nightly:%H:%M}", "weekly": result.weekly, "monthly": result.monthly} == (
         settings.schedule.model_dump()
     )
 

@@ -40,9 +40,9 @@ def test_the_workers_say_what_the_model_says_here(model, rows):
     assert packed.meta == model.meta
     given = pd.DataFrame({"id": ["a", "b", "c"], "x": [1.0, -2.0, None], "z": [0.5, 1.0, 3.0]})
     frame = rows("id string, x double, z double", *given.astype(object).where(given.notna(), None).to_numpy().tolist())
-    found = with_probabilities(frame, {"p": packed, "q": packed}).collect()
-    assert [row["p"] for row in found] == pytest.approx(model.predict(given).tolist())
-    assert [row["q"] for row in found] == [row["p"] for row in found]
+    result = with_probabilities(frame, {"p": packed, "q": packed}).collect()
+    assert [row["p"] for row in result] == pytest.approx(model.predict(given).tolist())
+    assert [row["q"] for row in result] == [row["p"] for row in result]
 
 
 def test_each_model_fills_its_own_rows_and_what_has_none_stays(rows):
@@ -52,12 +52,12 @@ def test_each_model_fills_its_own_rows_and_what_has_none_stays(rows):
         ("a", 0.5, True, 1.0, 0.5), ("b", 0.6, False, -2.0, 1.0), ("c", 0.7, True, None, 3.0),
     )  # fmt: skip
     other = logistic("other", pd.DataFrame({"z": [0.0, 1, 2, 3], "y": [0, 1, 0, 1]}), ["z"], "y", LogisticConfig())
-    told = {flag: each.predict(frame.toPandas()) for flag, each in ((True, model), (False, other))}
+    actual = {flag: one.predict(frame.toPandas()) for flag, one in ((True, model), (False, other))}
     both = with_split_probability(frame, "p", "new", {True: Packed(model.to_bytes()), False: Packed(other.to_bytes())})
     assert both.columns == frame.columns
-    assert [row["p"] for row in both.collect()] == pytest.approx([told[True][0], told[False][1], told[True][2]])
+    assert [row["p"] for row in both.collect()] == pytest.approx([actual[True][0], actual[False][1], actual[True][2]])
     one = with_split_probability(frame, "p", "new", {False: Packed(other.to_bytes())})
-    assert [row["p"] for row in one.collect()] == pytest.approx([0.5, told[False][1], 0.7])
+    assert [row["p"] for row in one.collect()] == pytest.approx([0.5, actual[False][1], 0.7])
     assert with_split_probability(frame, "p", "new", {}) is frame
 
 
@@ -71,13 +71,15 @@ def test_labels_are_ranked_overall_and_in_each_slice():
     batch = pa.RecordBatch.from_pydict(
         {"customer_id": ["a", "new"], "types": pa.array([["MILK", "FUEL"], None], pa.list_(pa.string()))}
     )
-    found = label_batch(batch, Toy(), top=2, top_of_slice=1).to_pylist()
-    told = {(r["customer_id"], r["characteristic"]): (r["rank"], r["rank_in_slice"], r["is_discovery"]) for r in found}
-    assert told == {
+    result = label_batch(batch, Toy(), top=2, top_of_slice=1).to_pylist()
+    actual = {
+        (r["customer_id"], r["characteristic"]): (r["rank"], r["rank_in_slice"], r["is_discovery"]) for r in result
+    }
+    assert actual == {
         ("a", "JAM"): (1, 1, True),
         ("a", "TEA"): (2, 2, True),
         ("a", "MILK"): (3, 1, False),  # beyond the top, but the best of what the customer has had
         ("new", "JAM"): (1, 1, True),
         ("new", "TEA"): (2, 2, True),
     }
-    assert {r["characteristic"]: r["above_threshold"] for r in found} == {"JAM": True, "TEA": False, "MILK": False}
+    assert {r["characteristic"]: r["above_threshold"] for r in result} == {"JAM": True, "TEA": False, "MILK": False}

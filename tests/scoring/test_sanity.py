@@ -59,8 +59,8 @@ def test_scores_that_make_sense_have_no_fault():
     ],
 )
 def test_each_fault_is_named(changed, fault):
-    found = faults(*tables(**changed), per_customer=2)
-    assert [text for text in found if text.startswith(fault)], found
+    result = faults(*tables(**changed), per_customer=2)
+    assert [text for text in result if text.startswith(fault)], result
 
 
 def test_a_small_catalogue_may_make_shorter_lists():
@@ -75,9 +75,9 @@ def test_what_the_rules_remove_makes_a_shorter_list_and_no_fault():
 
 
 def test_no_fault_names_a_customer():
-    found = faults(*tables(customers__customer_id=["c0", "c1", "secret"]), per_customer=2)
-    assert found
-    assert not [text for text in found if "secret" in text]
+    result = faults(*tables(customers__customer_id=["c0", "c1", "secret"]), per_customer=2)
+    assert result
+    assert not [text for text in result if "secret" in text]
 
 
 def test_summary_counts_by_what_the_report_asks():

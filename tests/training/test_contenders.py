@@ -28,9 +28,9 @@ class Sets:
 
     def __init__(self, customers: int) -> None:
         rng = np.random.default_rng(8)
-        found = windows(NIGHT, 28, 4, START, 84)
-        assert found is not None
-        self.windows, rows = found, []
+        result = windows(NIGHT, 28, 4, START, 84)
+        assert result is not None
+        self.windows, rows = result, []
         for owner in range(customers):
             rate, leaves = rng.choice([0.05, 0.12, 0.3]), rng.exponential(400)
             days = np.flatnonzero((rng.random(337) < rate) & (np.arange(337) < leaves))
@@ -44,9 +44,9 @@ class Sets:
 
     def _of(self, as_of: date) -> pd.DataFrame:
         series, day = self.baskets, (as_of - EPOCH).days
-        known = describe(series, day)
+        recorded = describe(series, day)
         later = after(series.owner, series.day, series.amount, series.customers, day)
-        frame = pd.DataFrame(known | labels(later, known, Horizons(28, 84, (NIGHT - EPOCH).days)))
+        frame = pd.DataFrame(recorded | labels(later, recorded, Horizons(28, 84, (NIGHT - EPOCH).days)))
         frame = frame.assign(as_of=as_of, customer_id=[f"c{number:04d}" for number in range(series.customers)])
         return frame[frame["baskets_total"] > 0]
 
@@ -69,7 +69,7 @@ def sets() -> Sets:
 def test_contenders_go_from_labels_to_a_decision(sets: Sets, name: str) -> None:
     spec, models = declared(name), Models(churn_windows=12)
     fitted = contenders(spec, sets, models)  # type: ignore[arg-type]
-    challenger, baseline = (fitted.evaluate(each.model) for each in (fitted.challenger, fitted.baseline))
+    challenger, baseline = (fitted.evaluate(one.model) for one in (fitted.challenger, fitted.baseline))
     assert challenger.by_customer.index.equals(baseline.by_customer.index)
     meta = fitted.challenger.model.meta
     assert meta.name == spec.model
@@ -100,21 +100,21 @@ class Coupons:
     """Coupons of a few windows: who buys in the scope often redeems, above all where he buys more than others do."""
 
     def __init__(self, customers: int) -> None:
-        found = windows(NIGHT, 28, 2, START, 84)
-        assert found is not None
-        self.windows, self.customers, self.asked = found, customers, []  # type: ignore[var-annotated]
+        result = windows(NIGHT, 28, 2, START, 84)
+        assert result is not None
+        self.windows, self.customers, self.asked = result, customers, []  # type: ignore[var-annotated]
 
     def read(self, name: str, day: date) -> pd.DataFrame:
         assert name == "coupons"
         self.asked.append(day)
-        rng, each = np.random.default_rng(day.toordinal()), 20
-        n = self.customers * each
+        rng, one = np.random.default_rng(day.toordinal()), 20
+        n = self.customers * one
         rows = pd.DataFrame(rng.random((n, len(RESPONSE_INPUTS))), columns=list(RESPONSE_INPUTS))
         odds = -7 + 3 * rows["scope_frequency"] + 5 * rows["scope_lift"]
         return rows.assign(
             as_of=day,
-            customer_id=np.repeat([f"c{number:03d}" for number in range(self.customers)], each),
-            offer_id=[f"o{number:02d}" for number in range(each)] * self.customers,
+            customer_id=np.repeat([f"c{number:03d}" for number in range(self.customers)], one),
+            offer_id=[f"o{number:02d}" for number in range(one)] * self.customers,
             redeemed=rng.random(n) < 1 / (1 + np.exp(-odds)),
         )
 
@@ -124,11 +124,11 @@ def test_redemptions_are_learnt_from_all_windows_below_the_gate_and_judged_as_li
     fitted = contenders(spec, sets, Models(coupon_windows=12))  # type: ignore[arg-type]
     assert sets.asked == [sets.windows.validation, *sets.windows.back(12), sets.windows.gate]
     assert len(sets.asked) > len(sets.windows.all)
-    judged = {each.model.meta.family: fitted.evaluate(each.model) for each in (fitted.baseline, *fitted.further)}
+    judged = {one.model.meta.family: fitted.evaluate(one.model) for one in (fitted.baseline, *fitted.further)}
     challenger = fitted.evaluate(fitted.challenger.model)
     assert faults(challenger.probability, challenger.truth, fitted.challenger.model.meta.inputs, spec.inputs) == []
     assert leaks(fitted.split, NIGHT) == []
-    decision = decide(challenger.by_customer, {name: each.by_customer for name, each in judged.items()}, rounds=200)
+    decision = decide(challenger.by_customer, {name: one.by_customer for name, one in judged.items()}, rounds=200)
     assert decision.promote
     assert decision.baseline == "personal frequency in the scope"
     with pytest.raises(NotEnoughData, match="'redeemed' holds for training"):

@@ -29,9 +29,9 @@ MODEL = Recommender("first", np.ones((3, 1), "float32"), np.array([[4.0, 3.0, 2.
     ],
 )
 def test_each_slice_counts_and_lists_its_own(part, users, hits):
-    found = compare({"m": MODEL}, RankingTask(TRUTH, SEEN, 1, few=1), (part,))[f"m/{part}"]
-    assert found.index.tolist() == users
-    assert found["hit_rate"].tolist() == hits
+    result = compare({"m": MODEL}, RankingTask(TRUTH, SEEN, 1, few=1), (part,))[f"m/{part}"]
+    assert result.index.tolist() == users
+    assert result["hit_rate"].tolist() == hits
 
 
 def test_the_summary_has_an_interval_for_every_figure():
@@ -46,13 +46,13 @@ def test_the_summary_has_an_interval_for_every_figure():
 def test_windows_together_weigh_each_case_and_count_a_customer_once():
     first = {"m/all": pd.DataFrame({"hit_rate": [1.0, 0.0]}, index=[7, 8])}
     second = {"m/all": pd.DataFrame({"hit_rate": [1.0]}, index=[7])}
-    found = together([first, second])["m/all"]["hit_rate"]
-    assert found.index.tolist() == [7, 8]
-    assert found.mean() == pytest.approx(2 / 3)  # the mean of the three cases
-    assert found[7] == pytest.approx(2 * 2 / 3)
+    result = together([first, second])["m/all"]["hit_rate"]
+    assert result.index.tolist() == [7, 8]
+    assert result.mean() == pytest.approx(2 / 3)  # the mean of the three cases
+    assert result[7] == pytest.approx(2 * 2 / 3)
 
 
 def test_what_is_shown_counts_all_customers_who_buy():
-    found = shown(MODEL, RankingTask(TRUTH, SEEN, 2), np.array([0, 0, 1, 1]))
-    assert found["coverage"] == 2 / 4
-    assert set(found) == {"coverage", "novelty", "diversity", "miscalibration"}
+    result = shown(MODEL, RankingTask(TRUTH, SEEN, 2), np.array([0, 0, 1, 1]))
+    assert result["coverage"] == 2 / 4
+    assert set(result) == {"coverage", "novelty", "diversity", "miscalibration"}

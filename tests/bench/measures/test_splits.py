@@ -23,7 +23,7 @@ def test_the_last_basket_is_cut_off_and_ages_count_baskets():
 def test_a_share_of_every_users_rows_is_chosen():
     user = np.array([1, 0, 1, 1, 0, 1, 2])
     chosen = stratified(user, 0.75, 42)
-    assert [int(chosen[user == each].sum()) for each in range(3)] == [1, 3, 0]
+    assert [int(chosen[user == one].sum()) for one in range(3)] == [1, 3, 0]
     assert (stratified(user, 0.75, 42) == chosen).all()
 
 

@@ -25,9 +25,9 @@ def test_a_policy_is_worth_what_a_test_of_three_arms_says():
     chosen = best_treatment(effects, 10.0, costs)
     assert set(chosen[liking == 0]) == {"letter"}
     assert set(chosen[liking == 2]) == {"none"}
-    found = policy_value(chosen, given, outcome, 10.0, costs)
+    result = policy_value(chosen, given, outcome, 10.0, costs)
     expected = (0.4 * 10 - 1 + 0.4 * 10 - 0.1 + 0.1 * 10) / 3
-    assert found.low < expected < found.high
+    assert result.low < expected < result.high
     everybody = policy_value(np.full(size, "mail"), given, outcome, 10.0, costs)
     assert everybody.low < 10 * (0.1 + 0.3 / 3) - 0.1 < everybody.high
-    assert everybody.high < found.low
+    assert everybody.high < result.low

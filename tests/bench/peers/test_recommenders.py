@@ -56,13 +56,13 @@ def test_who_has_much_says_less_of_what_goes_together():
     lines = np.array([[0, item, 0, 0] for item in range(4)] + [[1, 0, 0, 1], [1, 2, 0, 1], [2, 0, 0, 2]])
     past = history(*lines.T, 0, (3, 4))
     alike = item_neighbours(past, 3, rare=False).scores(ALL)[2]
-    told = item_neighbours(past, 3, fewer=1, rare=False).scores(ALL)[2]
+    actual = item_neighbours(past, 3, fewer=1, rare=False).scores(ALL)[2]
     once = np.log(2)  # he had A once
     assert alike[1] == pytest.approx(once / np.sqrt(3))
     a, b, c = np.array([1 / 4, 1 / 2, 1]), np.array([1 / 4, 0, 0]), np.array([1 / 4, 1 / 2, 0])
-    assert told[1] == pytest.approx(once * a @ b / np.linalg.norm(a) / np.linalg.norm(b))
-    assert told[2] == pytest.approx(once * a @ c / np.linalg.norm(a) / np.linalg.norm(c))
-    assert told[2] / told[1] > alike[2] / alike[1]
+    assert actual[1] == pytest.approx(once * a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+    assert actual[2] == pytest.approx(once * a @ c / np.linalg.norm(a) / np.linalg.norm(c))
+    assert actual[2] / actual[1] > alike[2] / alike[1]
 
 
 def test_tags_bring_what_is_described_alike(past):
@@ -81,9 +81,9 @@ def test_ease_is_the_closed_form():
     weights = ease_weights(gram, 2.0)
     assert np.diag(weights).tolist() == [0] * 5
     for item in range(5):  # each column is the ridge regression of its item on all others
-        others = np.arange(5) != item
-        expected = np.linalg.solve(gram[np.ix_(others, others)] + 2 * np.eye(4), gram[others, item])
-        assert weights[others, item] == pytest.approx(expected, abs=1e-5)
+        rest = np.arange(5) != item
+        expected = np.linalg.solve(gram[np.ix_(rest, rest)] + 2 * np.eye(4), gram[rest, item])
+        assert weights[rest, item] == pytest.approx(expected, abs=1e-5)
 
 
 def test_ease_refuses_what_it_cannot_invert():

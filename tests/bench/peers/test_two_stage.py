@@ -39,20 +39,20 @@ def lines() -> np.ndarray:
 def test_features_of_a_hand_made_history():
     past = history(*np.array([[0, 0, 0, 0], [0, 0, 10, 1], [0, 1, 95, 2], [1, 0, 100, 3]]).T, 100, (3, 2))
     row, column = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0])
-    found = pair_features(past, row, column, [popularity(past)], {"shelf": np.array([0, 0])})
-    told = {name: found.values[:, number] for number, name in enumerate(found.names)}
-    assert told["own_total"].tolist() == [2, 1, 0, 0]
-    assert told["own_age_last"].tolist()[:2] == [91, 6]
-    assert told["own_age_first"].tolist()[:2] == [101, 6]
-    assert told["own_interval"][0] == 10
-    assert told["own_due"][0] == pytest.approx(9.1)
-    assert np.isnan(told["own_age_last"][2:]).all()
-    assert told["own_84"].tolist() == [0, 1, 0, 0]
-    assert told["item_new_28"].tolist() == pytest.approx([1 / 1, 1 / 2, 1 / 2, 1 / 1])
-    assert told["user_new_28"].tolist() == [1, 1, 1, 0]
-    assert told["user_total"].tolist() == [3, 3, 1, 0]
-    assert told["shelf_share"].tolist() == pytest.approx([1, 1, 1, 0])
-    assert told["model_popularity"].tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1 / 3])
+    result = pair_features(past, row, column, [popularity(past)], {"shelf": np.array([0, 0])})
+    actual = {name: result.values[:, number] for number, name in enumerate(result.names)}
+    assert actual["own_total"].tolist() == [2, 1, 0, 0]
+    assert actual["own_age_last"].tolist()[:2] == [91, 6]
+    assert actual["own_age_first"].tolist()[:2] == [101, 6]
+    assert actual["own_interval"][0] == 10
+    assert actual["own_due"][0] == pytest.approx(9.1)
+    assert np.isnan(actual["own_age_last"][2:]).all()
+    assert actual["own_84"].tolist() == [0, 1, 0, 0]
+    assert actual["item_new_28"].tolist() == pytest.approx([1 / 1, 1 / 2, 1 / 2, 1 / 1])
+    assert actual["user_new_28"].tolist() == [1, 1, 1, 0]
+    assert actual["user_total"].tolist() == [3, 3, 1, 0]
+    assert actual["shelf_share"].tolist() == pytest.approx([1, 1, 1, 0])
+    assert actual["model_popularity"].tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1 / 3])
 
 
 def test_candidates_are_distinct_in_order_and_their_recall_is_told(lines):
@@ -75,7 +75,7 @@ def test_a_ranker_learns_from_earlier_windows_and_is_compared_on_a_later_one(lin
         return past, truth, pair_features(past, row, column, [replace(popularity(past), name="popular, of late")])
 
     past, truth, pairs = window(112)
-    before = [(found, labels(found, bought)) for _, bought, found in (window(98), window(84))]
+    before = [(result, labels(result, bought)) for _, bought, result in (window(98), window(84))]
     config = replace(RANKER, rounds=20, min_rows=5, threads=1)
     first, again = (ranked(fit_ranker(before, config), pairs, truth.shape) for _ in range(2))
     assert (first.own != again.own).nnz == 0

@@ -18,12 +18,12 @@ def clouds(size: int = 600) -> np.ndarray:
 
 
 def test_every_method_recovers_three_clouds():
-    found = compare(clouds(), CONFIG, QUICK)
-    three = {one.method: one for one in found if one.k == 3}
+    result = compare(clouds(), CONFIG, QUICK)
+    three = {one.method: one for one in result if one.k == 3}
     assert set(three) == set(QUICK)
     for name, one in three.items():
         assert min(one.agreement, one.stability) > 0.95, name
-    (chosen,) = [one for one in found if one.chosen]
+    (chosen,) = [one for one in result if one.chosen]
     assert chosen.k == 3
     assert chosen.eligible
     assert three["Gaussian mixture"].softness == pytest.approx(1, abs=0.01)
@@ -41,8 +41,8 @@ def test_an_autoencoders_space_keeps_clouds_apart():
 
 def test_what_cuts_a_single_cloud_otherwise_each_time_is_not_eligible():
     points = np.random.default_rng(1).normal(0, 1, (600, 4)).astype("float32")
-    found = compare(points, CONFIG, QUICK)
-    shaky = [one for one in found if one.stability < CONFIG.least_stability]
+    result = compare(points, CONFIG, QUICK)
+    shaky = [one for one in result if one.stability < CONFIG.least_stability]
     assert {OURS, DENSITY} <= {one.method for one in shaky}
     assert not any(one.eligible for one in shaky)
 
@@ -50,8 +50,8 @@ def test_what_cuts_a_single_cloud_otherwise_each_time_is_not_eligible():
 def test_a_tiny_segment_is_out_of_the_question():
     points = clouds()
     points[:6] += 40
-    found = compare(points, CONFIG, {"k-means": METHODS["k-means"]})
-    far = [one for one in found if one.smallest_share < 0.02]
+    result = compare(points, CONFIG, {"k-means": METHODS["k-means"]})
+    far = [one for one in result if one.smallest_share < 0.02]
     assert far
     assert not any(one.eligible for one in far)
 

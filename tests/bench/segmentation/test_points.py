@@ -44,8 +44,8 @@ def lake(settings: Settings) -> Lake:
         "places": pa.array([list(row) for row in places], pa.list_(pa.int32())),
         "cells": pa.array([[float(v) for v in row[row > 0]] for row in counts], pa.list_(pa.float32())),
     })  # fmt: skip
-    known = [("wide", n, f"baskets_84|category C{n}", "baskets", "baskets", 1.0, 0.5) for n in range(width)]
-    rows = [dict(zip(FEATURE_COVERAGE.names, row, strict=True)) for row in known]
+    recorded = [("wide", n, f"baskets_84|category C{n}", "baskets", "baskets", 1.0, 0.5) for n in range(width)]
+    rows = [dict(zip(FEATURE_COVERAGE.names, row, strict=True)) for row in recorded]
     made = Lake(settings.lake)
     with made.draft(Stage.FEATURES, DAY) as draft:
         draft.arrow("features/profile", pa.table(profile))

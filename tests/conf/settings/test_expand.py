@@ -17,20 +17,20 @@ LINE = {"order_id": "no", "product_id": "sku", "quantity": "qty", "amount": "qty
 def columns(table: str, given: dict[str, str], **export: Any) -> dict[str, str]:
     """What becomes of a table's expressions."""
     tables = {table: {"parts": [{"export": "x", "columns": given}]}}
-    found: dict[str, str] = expanded(tables, {"x": export}, "Europe/Moscow")[table]["parts"][0]["columns"]
-    return found
+    result: dict[str, str] = expanded(tables, {"x": export}, "Europe/Moscow")[table]["parts"][0]["columns"]
+    return result
 
 
 def test_what_is_given_is_kept_and_the_usual_is_added() -> None:
-    found = columns("order_lines", {**LINE, "discount": "less"})
-    assert {name: found[name] for name in ("order_id", "quantity", "discount")} == {
+    result = columns("order_lines", {**LINE, "discount": "less"})
+    assert {name: result[name] for name in ("order_id", "quantity", "discount")} == {
         "order_id": "no",
         "quantity": "qty",
         "discount": "less",
     }
-    assert found["line_id"] == "sku"
-    assert found["ordered_at"] == "to_timestamp(`when`)"
-    assert found["ordered_on"] == "to_date(from_utc_timestamp(to_timestamp(`when`), 'Europe/Moscow'))"
+    assert result["line_id"] == "sku"
+    assert result["ordered_at"] == "to_timestamp(`when`)"
+    assert result["ordered_on"] == "to_date(from_utc_timestamp(to_timestamp(`when`), 'Europe/Moscow'))"
     assert columns("products", {"product_id": "sku", "offerable": "stock > 0"}) == {
         "product_id": "sku",
         "offerable": "stock > 0",
@@ -62,8 +62,8 @@ def test_numbers_are_read_in_the_declared_form_and_in_no_other(spark: SparkSessi
     for form, written, read in NUMBERS:
         text = columns("order_lines", {"amount": "`Сумма`"}, numbers=form)["amount"]
         frame = lenient.createDataFrame([(written,)], "`Сумма` string")
-        [found] = frame.select(F.expr(text).try_cast("decimal(18,4)")).collect()
-        assert found[0] == (None if read is None else Decimal(read)), (form, written)
+        [result] = frame.select(F.expr(text).try_cast("decimal(18,4)")).collect()
+        assert result[0] == (None if read is None else Decimal(read)), (form, written)
     text = columns("order_lines", {"amount": "qty * `Цена, €`"}, numbers=GERMAN)["amount"]
     frame = lenient.createDataFrame([("2", "1.000,50")], "qty string, `Цена, €` string")
     assert float(frame.select(F.expr(text)).collect()[0][0]) == 2001.0

@@ -93,8 +93,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_setting_is_named(case: str) -> None:
-    changes, told = WRONG[case]
-    with pytest.raises(ValidationError, match=told):
+    changes, message = WRONG[case]
+    with pytest.raises(ValidationError, match=message):
         source(**changes)
 
 

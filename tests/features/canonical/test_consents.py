@@ -32,17 +32,17 @@ def lenient(spark: SparkSession) -> SparkSession:
 def read(session: SparkSession, *rows: tuple[str | None, ...], consent: Consent | None = None, **part: str) -> list:
     frame = session.createDataFrame([(*row, "c.csv", n, DROP) for n, row in enumerate(rows, 1)], RAW)
     mapping = Part(export="c", columns=COLUMNS, **part)
-    found = consent_rows(frame, mapping, Reading(Ids()), consent or Consent(recorded=True), "Europe/Moscow")
-    return found.orderBy("_row", "granted").collect()
+    result = consent_rows(frame, mapping, Reading(Ids()), consent or Consent(recorded=True), "Europe/Moscow")
+    return result.orderBy("_row", "granted").collect()
 
 
 def test_decisions_in_many_spellings(lenient: SparkSession) -> None:
     yes = ["yes", "Y", "true", "1", "1.0", "on", "opt_in", "Opted-In", "subscribed", "да", "Д", "Согласен", "oui"]
     no = ["no", "N", "false", "0", "0.0", "off", "opt-out", "OPTED_OUT", "unsubscribed", "нет", "отказ", "nein"]
     neither = ["perhaps", "2", "-", "", None, "pending", "yes and no"]
-    found = read(lenient, *(("c", "email", "marketing", word, NOON) for word in [*yes, *no, *neither]))
-    assert [row.granted for row in found] == [True] * len(yes) + [False] * (len(no) + len(neither))
-    assert [row._doubt for row in found] == [None] * len(yes + no) + ["unreadable decision"] * len(neither)
+    result = read(lenient, *(("c", "email", "marketing", word, NOON) for word in [*yes, *no, *neither]))
+    assert [row.granted for row in result] == [True] * len(yes) + [False] * (len(no) + len(neither))
+    assert [row._doubt for row in result] == [None] * len(yes + no) + ["unreadable decision"] * len(neither)
     own = Consent(recorded=True, granted=["pending"], refused=["1"])
     assert [row.granted for row in read(lenient, ("c", "email", "x", "Pending", NOON), ("c", "email", "x", "1", NOON),
                                         consent=own)] == [True, False]  # fmt: skip
@@ -76,8 +76,8 @@ def test_an_unknown_grant_grants_nothing(lenient: SparkSession) -> None:
 
 def test_a_row_without_a_readable_moment_is_a_refusal_at_the_end_of_its_drop(lenient: SparkSession) -> None:
     unreadable = ["01.03.2025 10:00", "10:00", None, "0001-01-01 00:00:00"]
-    found = read(lenient, *(("c", "email", "marketing", word, at) for word in ("yes", "no") for at in unreadable))
-    assert {(row.granted, row.changed_at.replace(tzinfo=UTC), row._doubt, row._fault) for row in found} == {
+    result = read(lenient, *(("c", "email", "marketing", word, at) for word in ("yes", "no") for at in unreadable))
+    assert {(row.granted, row.changed_at.replace(tzinfo=UTC), row._doubt, row._fault) for row in result} == {
         (False, END, "unreadable moment", None)
     }
     (ahead,) = read(lenient, ("c", "email", "marketing", "no", "2052-03-01 10:00:00"))
@@ -85,14 +85,14 @@ def test_a_row_without_a_readable_moment_is_a_refusal_at_the_end_of_its_drop(len
 
 
 def test_consent_that_is_deleted_is_refused(lenient: SparkSession) -> None:
-    found = read(lenient, ("c", "email", "marketing", "yes", NOON), ("d", "email", "marketing", "yes", NOON),
+    result = read(lenient, ("c", "email", "marketing", "yes", NOON), ("d", "email", "marketing", "yes", NOON),
                  deleted_when="who = 'd'")  # fmt: skip
-    assert [(row.customer_id, row.granted) for row in found] == [("c", True), ("d", False), ("d", True)]
+    assert [(row.customer_id, row.granted) for row in result] == [("c", True), ("d", False), ("d", True)]
 
 
 def test_only_what_names_no_customer_is_a_fault(lenient: SparkSession) -> None:
-    found = read(lenient, *((who, "?", "?", "?", "?") for who in ("c ", "7.9E+11", "N/A", "Итого")))
-    assert [(row.customer_id, row._fault) for row in found] == [
+    result = read(lenient, *((who, "?", "?", "?", "?") for who in ("c ", "7.9E+11", "N/A", "Итого")))
+    assert [(row.customer_id, row._fault) for row in result] == [
         ("c", None), ("7.9E+11", None), ("N/A", "placeholder:customer_id"), ("Итого", "total_line")
     ]  # fmt: skip
 

@@ -198,8 +198,8 @@ def keys(session: SparkSession, *texts: str | None, column: str = "`Код`", **
     origin = ("f", 1, date(2025, 1, 1))
     rows = [(None, None, text, *origin) if column == "number" else (text, None, None, *origin) for text in texts]
     part = Part(export="e", columns={"customer_id": column})
-    found = canonical_rows(session.createDataFrame(rows, ODD), part, NAMES, Reading(Ids(**rule)))
-    return [(row.customer_id, row._fault) for row in found.collect()]
+    result = canonical_rows(session.createDataFrame(rows, ODD), part, NAMES, Reading(Ids(**rule)))
+    return [(row.customer_id, row._fault) for row in result.collect()]
 
 
 def test_columns_of_any_name_are_watched(lenient: SparkSession) -> None:
@@ -246,11 +246,11 @@ def test_missing_columns_of_the_contract(lenient: SparkSession) -> None:
 
 
 def test_columns_an_expression_reads() -> None:
-    known = ["id", "campaign_id", "day", "Mixed"]
-    assert referenced("concat('day ', campaign_id)", known) == ["campaign_id"]
-    assert referenced("to_date(`day`)", known) == ["day"]
-    assert referenced("upper(mixed)", known) == ["Mixed"]
-    assert referenced("'it''s id'", known) == []
+    recorded = ["id", "campaign_id", "day", "Mixed"]
+    assert referenced("concat('day ', campaign_id)", recorded) == ["campaign_id"]
+    assert referenced("to_date(`day`)", recorded) == ["day"]
+    assert referenced("upper(mixed)", recorded) == ["Mixed"]
+    assert referenced("'it''s id'", recorded) == []
 
 
 @pytest.fixture

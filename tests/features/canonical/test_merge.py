@@ -86,10 +86,10 @@ def lines_of(
         [(*row, ds, 0, "f", n, out, h) for row, ds, n, out, h in came], f"{LINES}, {PLACE}"
     )
     base_rows = spark.createDataFrame(list(before), LINES) if before else None
-    found = merged(new_rows, base_rows, ORDER_LINES, replacing=replacing).collect()
-    assert len({(row.order_id, row.line_id) for row in found}) == len(found)
-    assert all(row._part == f"{row.ordered_on:%Y-%m}" for row in found)
-    return {(row.order_id, row.line_id): int(row.amount) for row in found}
+    result = merged(new_rows, base_rows, ORDER_LINES, replacing=replacing).collect()
+    assert len({(row.order_id, row.line_id) for row in result}) == len(result)
+    assert all(row._part == f"{row.ordered_on:%Y-%m}" for row in result)
+    return {(row.order_id, row.line_id): int(row.amount) for row in result}
 
 
 def test_a_key_twice_in_a_delivery_is_two_lines_and_an_exact_double_one(spark: SparkSession) -> None:

@@ -95,8 +95,8 @@ def test_signatures_err_as_theory_says_and_candidates_lie_on_the_s_curve(similar
     sets, offsets, true = _pairs_of_sets(similarity, pairs)
     factors, addends = multipliers(length, 7)
     classic = signatures(sets, offsets, np.ones(len(sets), np.uint8), factors, addends)
-    for found in (classic, one_permutation(sets, offsets, length)):
-        estimate = (found[0::2] == found[1::2]).mean(axis=1)
+    for result in (classic, one_permutation(sets, offsets, length)):
+        estimate = (result[0::2] == result[1::2]).mean(axis=1)
         assert abs(estimate.mean() - true) < 0.02
         assert np.sqrt(((estimate - true) ** 2).mean()) < 1.35 * np.sqrt(true * (1 - true) / length) + 0.01
     bands = (classic[0::2] == classic[1::2]).reshape(pairs, 32, 4).all(axis=2).any(axis=1).mean()
@@ -120,23 +120,23 @@ def test_one_product_written_differently_is_one_cluster(shingles: str, sketch: s
     if shingles == "words" and sketch == "minhash":
         settings = {}  # as shipped
     config = CatalogueConfig(shingles=shingles, sketch=sketch, **settings)  # type: ignore[arg-type]
-    found = cluster(pa.array([title for pair in SAME for title in pair] + AROUND), config).centres
+    result = cluster(pa.array([title for pair in SAME for title in pair] + AROUND), config).centres
     for number, pair in enumerate(SAME):
-        assert found[2 * number] == found[2 * number + 1], pair
-    assert len(set(found[: 2 * len(SAME)].tolist())) == len(SAME)
+        assert result[2 * number] == result[2 * number + 1], pair
+    assert len(set(result[: 2 * len(SAME)].tolist())) == len(SAME)
 
 
 def test_hard_negatives_stay_apart() -> None:
-    found = clusters([title for pair in APART for title in pair] + AROUND).centres
+    result = clusters([title for pair in APART for title in pair] + AROUND).centres
     for number, pair in enumerate(APART):
-        assert found[2 * number] != found[2 * number + 1], pair
+        assert result[2 * number] != result[2 * number + 1], pair
 
 
 def test_a_title_that_could_be_either_of_two_products_is_neither() -> None:
-    found = clusters(
+    result = clusters(
         ["Alpro drink oat organic 1 l", "Alpro drink almond organic 1 l", "Alpro drink organic 1 l", *AROUND]
     )
-    assert len(set(found.centres[:3].tolist())) == 3
+    assert len(set(result.centres[:3].tolist())) == 3
 
 
 def test_the_order_of_the_titles_does_not_matter() -> None:
@@ -153,11 +153,11 @@ def test_spark_gives_the_same_clusters_whatever_the_tasks(spark: SparkSession) -
     for tasks, block, partitions in ((1, 1000, 1), (2, 20, 3)):
         config = CatalogueConfig(tasks=tasks, block=block)
         rows = product_clusters(frame.repartition(partitions), config)[0].collect()
-        found = {row.product_id: row.cluster for row in rows}
-        assert [found[f"p{row}"] for row in range(len(titles) - 1)] == expected[:-1].tolist()
+        result = {row.product_id: row.cluster for row in rows}
+        assert [result[f"p{row}"] for row in range(len(titles) - 1)] == expected[:-1].tolist()
         assert len(rows) == len(titles)
         heads = [row.cluster for row in rows if row.is_clusteroid]
-        assert sorted(heads) == sorted(set(found.values()))
+        assert sorted(heads) == sorted(set(result.values()))
 
 
 def test_each_task_finds_the_links_of_its_own_bands_whatever_partition_it_runs_as() -> None:
@@ -176,7 +176,7 @@ def test_each_task_finds_the_links_of_its_own_bands_whatever_partition_it_runs_a
         return len(rows), {tuple(pair) for pair in np.concatenate(pairs).tolist()}
 
     every, alone = links(0, 1)
-    told, found = zip(*(links(task, 24) for task in range(24)), strict=True)  # a band each
-    assert set.union(*found) == alone
-    assert len(set(map(frozenset, found))) > 1
-    assert told == (every, *[every - 2] * 23)  # the first task also says which title each product has
+    actual, result = zip(*(links(task, 24) for task in range(24)), strict=True)  # a band each
+    assert set.union(*result) == alone
+    assert len(set(map(frozenset, result))) > 1
+    assert actual == (every, *[every - 2] * 23)  # the first task also says which title each product has

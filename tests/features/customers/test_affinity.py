@@ -24,12 +24,12 @@ LINES = (
 
 
 @pytest.fixture(scope="module")
-def found(crm):
+def result(crm):
     return affinity(crm.lines(*LINES), crm.products(*PRODUCTS), AS_OF).collect()
 
 
-def test_example(found):
-    pairs = {(row["customer_id"], row["product_type"]): row.asDict() for row in found}
+def test_example(result):
+    pairs = {(row["customer_id"], row["product_type"]): row.asDict() for row in result}
     assert set(pairs) == {("c1", "DAIRY"), ("c1", "BREAD")}  # no fuel, no type unknown, no return alone
     assert pairs["c1", "DAIRY"] == {
         "customer_id": "c1",
@@ -48,7 +48,7 @@ def test_example(found):
     assert pairs["c1", "BREAD"]["interval_days"] is None
 
 
-def test_neither_later_lines_nor_the_order_of_rows_change_anything(crm, found):
+def test_neither_later_lines_nor_the_order_of_rows_change_anything(crm, result):
     later = ("c1 o8 2017-12-04 milk 9.00", "c1 o5 2017-12-04 milk 9.00 return=yes", "c3 o9 2018-01-01 bun 1.00")
     again = affinity(crm.lines(*reversed(LINES), *later), crm.products(*reversed(PRODUCTS)), AS_OF).collect()
-    assert sorted(again) == sorted(found, key=lambda row: (row["customer_id"], row["product_type"]))
+    assert sorted(again) == sorted(result, key=lambda row: (row["customer_id"], row["product_type"]))

@@ -19,10 +19,10 @@ def test_dependence_by_hand(crm: Any):
         "b 4 2017-10-01 t 5", "b 5 2017-10-02 t 5", "b 6 2017-10-13 t 5 discount=1", "b 7 2016-10-01 t 5 discount=1",
         "c 8 2017-10-01 f 5 discount=1", "a 9 2017-10-05 t 5 discount=1 return=yes",
     )  # fmt: skip
-    found = {row["customer_id"]: row for row in discounts(lines, products, DAY).collect()}
+    result = {row["customer_id"]: row for row in discounts(lines, products, DAY).collect()}
     # tuna: 2 of 4 purchases at a discount, salmon: 0 of 1; later lines, old ones, returns and fuel have no part in it
-    assert set(found) == {"a", "b"}
-    a, b = found["a"], found["b"]
+    assert set(result) == {"a", "b"}
+    a, b = result["a"], result["b"]
     assert (a["purchases"], a["discounted_share"], a["expected_share"]) == (3, 2 / 3, pytest.approx(1 / 3))
     assert (b["purchases"], b["discounted_share"], b["expected_share"]) == (2, 0.0, 0.5)
     assert a["dependence"] == pytest.approx((2 + PRIOR_PURCHASES / 3) / (3 + PRIOR_PURCHASES))

@@ -38,8 +38,8 @@ def purchases(*texts: str) -> PurchaseBlock:
 
 def market(units: list[list[float]], prices: tuple[float, float] = (0.0, np.log(2))) -> Base:
     """Units of FOOD, BREAD and MILK by year, short and long decay."""
-    found = np.array(units, dtype=float)
-    return Base(KINDS, found, np.repeat(found[:, :1], 3, axis=1), np.array(prices))
+    result = np.array(units, dtype=float)
+    return Base(KINDS, result, np.repeat(result[:, :1], 3, axis=1), np.array(prices))
 
 
 EVEN = market([[100, 50, 50]] * 3)
@@ -86,15 +86,15 @@ def test_a_season_of_everybody_is_nobodys_drift():
 def test_prices_places_and_times_by_hand():
     bought = purchases("0 10 0 2", "0 3 1 2", "0 100 1 2", "1 5 0 1")
     seen = grouped(bought, EVEN)
-    found = interests(seen, group_units(seen))
+    result = interests(seen, group_units(seen))
     # bread at 2 for 1, milk at 2 for 2 twice: a third of log 2
-    assert found["price_index"] == pytest.approx([2 ** (1 / 3), 1.0])
-    assert found["store_loyalty"].tolist() == [1.0, 1.0]
-    assert found["store_switched"].tolist() == [False, None]
-    assert found["day_part"].tolist() == [None, None]  # fewer than five baskets tell no habit
+    assert result["price_index"] == pytest.approx([2 ** (1 / 3), 1.0])
+    assert result["store_loyalty"].tolist() == [1.0, 1.0]
+    assert result["store_switched"].tolist() == [False, None]
+    assert result["day_part"].tolist() == [None, None]  # fewer than five baskets tell no habit
     weekly = purchases(*[f"0 {7 * n} 0 1" for n in range(5)])
-    told = interests(grouped(weekly, EVEN), group_units(grouped(weekly, EVEN)))
-    assert (told["day_part"][0], told["weekday"][0], told["weekday_share"][0]) == ("morning", "Sunday", 1.0)
+    actual = interests(grouped(weekly, EVEN), group_units(grouped(weekly, EVEN)))
+    assert (actual["day_part"][0], actual["weekday"][0], actual["weekday_share"][0]) == ("morning", "Sunday", 1.0)
 
 
 def test_leakage_counts_what_no_longer_comes():
@@ -144,32 +144,32 @@ def shop(crm):
 
 
 def test_frames_are_the_same_whatever_the_partitions_and_blocks(spark, shop, rows):
-    lists, known = shop
-    everybody = base(lists, known, NIGHT, ZONE)
+    lists, recorded = shop
+    everybody = base(lists, recorded, NIGHT, ZONE)
     first = customer_features(lists, everybody, NIGHT, ZONE)
     again = lists.repartition(3)
-    second = customer_features(again, base(again, known, NIGHT, ZONE), NIGHT, ZONE)
-    told = rows(first, "customer_id")
-    assert told == rows(second, "customer_id")
+    second = customer_features(again, base(again, recorded, NIGHT, ZONE), NIGHT, ZONE)
+    actual = rows(first, "customer_id")
+    assert actual == rows(second, "customer_id")
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "1")  # a block a customer, whatever is null in it
     try:
-        assert told == rows(customer_features(lists.coalesce(1), everybody, NIGHT, ZONE), "customer_id")
+        assert actual == rows(customer_features(lists.coalesce(1), everybody, NIGHT, ZONE), "customer_id")
     finally:
         spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
-    assert told["a"]["day_part"] == "midday"  # 17 h UTC is noon there, 13 h in summer
+    assert actual["a"]["day_part"] == "midday"  # 17 h UTC is noon there, 13 h in summer
 
 
 def test_a_catalogue_without_categories_has_product_types(shop):
-    lists, known = shop
-    assert known.names == ("CARE", "FOOD", "BREAD", "MILK", "NAPPIES")
-    everybody = base(lists, known, NIGHT, ZONE)
+    lists, recorded = shop
+    assert recorded.names == ("CARE", "FOOD", "BREAD", "MILK", "NAPPIES")
+    everybody = base(lists, recorded, NIGHT, ZONE)
     assert everybody.units[0, everybody.kinds.names.index("MILK")] == 12  # the day after the night is not seen
     assert everybody.shares[0].sum() == pytest.approx(2)
 
 
 def test_life_stages_come_from_rules_and_bear_what_is_missing(spark, crm, shop, rows):
-    lists, known = shop
-    found = customer_features(lists, base(lists, known, NIGHT, ZONE), NIGHT, ZONE)
+    lists, recorded = shop
+    result = customer_features(lists, base(lists, recorded, NIGHT, ZONE), NIGHT, ZONE)
     rules = [
         LifeStage(title="Family", where="attributes['kids'] = '1'"),
         LifeStage(title="Infant", where="leans['NAPPIES'] >= 1.5", basis="baskets"),
@@ -180,23 +180,23 @@ def test_life_stages_come_from_rules_and_bear_what_is_missing(spark, crm, shop, 
         {"customer_id": "d"},
     ])  # fmt: skip
     profile = spark.createDataFrame([(name,) for name in "abcd"], "customer_id string")
-    told = rows(interest_table(found, customers, profile, rules), "customer_id")
-    assert {key: (row["life_stage"], row["life_stage_basis"]) for key, row in told.items()} == {
+    actual = rows(interest_table(result, customers, profile, rules), "customer_id")
+    assert {key: (row["life_stage"], row["life_stage_basis"]) for key, row in actual.items()} == {
         "a": ("Family", "recorded"), "b": ("Infant", "baskets"), "c": ("Young", "recorded"), "d": (None, None),
     }  # fmt: skip
-    assert {row["price_tier"] for key, row in told.items() if key != "d"} <= {"low", "middle", "high"}
-    assert told["d"]["price_tier"] is None
-    assert set(interest_table(found, customers, profile, rules).columns) == {*INTERESTS.names}
-    assert {*WIDE.names} <= {*found.columns}
+    assert {row["price_tier"] for key, row in actual.items() if key != "d"} <= {"low", "middle", "high"}
+    assert actual["d"]["price_tier"] is None
+    assert set(interest_table(result, customers, profile, rules).columns) == {*INTERESTS.names}
+    assert {*WIDE.names} <= {*result.columns}
     with pytest.raises(ConfigError, match="kdis"):
-        interest_table(found, customers, profile, [LifeStage(title="x", where="kdis = 1")])
+        interest_table(result, customers, profile, [LifeStage(title="x", where="kdis = 1")])
 
 
 def test_a_shop_that_sold_nothing(spark, crm, rows):
     lists = purchase_lists(lines(crm.lines(), crm.products()), NIGHT)
     everybody = base(lists, kinds(crm.products()), NIGHT, ZONE)
-    found = customer_features(lists, everybody, NIGHT, ZONE)
+    result = customer_features(lists, everybody, NIGHT, ZONE)
     profile = spark.createDataFrame([("a",)], "customer_id string")
-    (only,) = interest_table(found, crm.table("customers", []), profile, []).collect()
+    (only,) = interest_table(result, crm.table("customers", []), profile, []).collect()
     assert only["long_interests"] is None
     assert only["interest_drift"] is None

@@ -21,9 +21,9 @@ def test_history_up_to_a_day_and_purchases_after_it(crm: Any):
         "a 5 2017-10-13 t 50 return=yes", "b 6 2017-11-05 s 3", "c 7 2017-10-02 m 1", "d 8 2017-12-01 t 1",
     )  # fmt: skip
     rows = label_history(scope_series(lines, products, SCOPES), [date(2017, 10, 12)], 28).collect()
-    found = {(row["customer_id"], row["label"]): row for row in rows}
-    assert set(found) == {("a", "fish"), ("a", "tuna"), ("b", "fish")}  # d buys after the horizon, c no fish
-    fish, tuna, new = found["a", "fish"], found["a", "tuna"], found["b", "fish"]
+    result = {(row["customer_id"], row["label"]): row for row in rows}
+    assert set(result) == {("a", "fish"), ("a", "tuna"), ("b", "fish")}  # d buys after the horizon, c no fish
+    fish, tuna, new = result["a", "fish"], result["a", "tuna"], result["b", "fish"]
     assert (fish["visits_total"], fish["recency_days"], fish["spend_84"], fish["interval_days"]) == (2, 1, 14, 10)
     assert (tuna["visits_total"], tuna["recency_days"], tuna["spend_84"], tuna["interval_days"]) == (1, 11, 5, None)
     assert [new[column.name] for column in HISTORY] == [None] * len(HISTORY)  # nothing tells that b will buy

@@ -29,8 +29,8 @@ def test_types(crm, order_lines):
 
 def test_scopes(crm, order_lines):
     scope = crm.scope("k1 milk", "k1 cream", "k1 milk", "k2 milk", "k3 bun")  # a pair given twice counts once
-    found = {tuple(row) for row in scope_purchases(order_lines, scope, AS_OF, 28).collect()}
-    assert found == {("c2", "k1", 4.5), ("c2", "k2", 1.5)}
+    result = {tuple(row) for row in scope_purchases(order_lines, scope, AS_OF, 28).collect()}
+    assert result == {("c2", "k1", 4.5), ("c2", "k2", 1.5)}
 
 
 def test_redemptions(crm):
@@ -38,8 +38,8 @@ def test_redemptions(crm):
         "r1 c1 k1 redeemed 2017-12-03", "r2 c1 k2 redeemed 2017-12-04", "r3 c1 k2 redeemed 2017-12-05",
         "r4 c2 k1 clicked 2017-12-05", "r5 c3 k1 redeemed 2017-12-31", "r6 c4 k1 redeemed 2018-01-01",
     )  # fmt: skip
-    found = redemptions(responses, AS_OF, 28).collect()
-    assert sorted(tuple(row) for row in found) == [("c1", "k2"), ("c3", "k1")]
+    result = redemptions(responses, AS_OF, 28).collect()
+    assert sorted(tuple(row) for row in result) == [("c1", "k2"), ("c3", "k1")]
 
 
 def test_active(order_lines):

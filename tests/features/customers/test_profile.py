@@ -35,7 +35,7 @@ RESPONSES = (
 
 
 @pytest.fixture(scope="module")
-def found(crm):
+def result(crm):
     frame = profile(
         crm.customers(*CUSTOMERS), crm.lines(*LINES), crm.products(*PRODUCTS), crm.targets(*TARGETS),
         crm.responses(*RESPONSES), AS_OF, "America/New_York",
@@ -44,12 +44,12 @@ def found(crm):
 
 
 @pytest.fixture(scope="module")
-def by_customer(found):
-    return {row["customer_id"]: row.asDict() for row in found}
+def by_customer(result):
+    return {row["customer_id"]: row.asDict() for row in result}
 
 
-def test_who_is_known(found):
-    assert sorted(row["customer_id"] for row in found) == ["c1", "c2", "c3", "c5", "c6", "c8"]
+def test_who_is_known(result):
+    assert sorted(row["customer_id"] for row in result) == ["c1", "c2", "c3", "c5", "c6", "c8"]
 
 
 def test_a_buyer_by_hand(by_customer):
@@ -97,8 +97,8 @@ def test_cold_customers_have_zeros_for_counts_and_nothing_else(by_customer):
         assert {row[name] for name in counts} == {0}
         assert row["is_cold"]
         assert row["trend_28"] == 0.0
-        told = {"customer_id", "is_cold", "trend_28", "campaigns_total", "responses_total", "responses_84", *counts}
-        assert {row[name] for name in PROFILE.names if name not in told} == {None}
+        actual = {"customer_id", "is_cold", "trend_28", "campaigns_total", "responses_total", "responses_84", *counts}
+        assert {row[name] for name in PROFILE.names if name not in actual} == {None}
     assert by_customer["c6"]["campaigns_total"] == 1
 
 
@@ -115,13 +115,13 @@ def test_two_baskets_of_one_day_long_ago_of_unknown_products(by_customer):
     assert (row["discount_share_365"], row["top_department"]) == (None, None)
 
 
-def test_neither_later_rows_nor_the_order_of_rows_change_anything(crm, found):
+def test_neither_later_rows_nor_the_order_of_rows_change_anything(crm, result):
     again = profile(
         crm.customers(*reversed(CUSTOMERS)), crm.lines(*LATER, *reversed(LINES)), crm.products(*PRODUCTS),
         crm.targets(*reversed(TARGETS)), crm.responses(*reversed(RESPONSES)), AS_OF, "America/New_York",
     ).collect()  # fmt: skip
     key = PROFILE.names.index("customer_id")
-    assert sorted(map(tuple, again), key=lambda r: r[key]) == sorted(map(tuple, found), key=lambda r: r[key])
+    assert sorted(map(tuple, again), key=lambda r: r[key]) == sorted(map(tuple, result), key=lambda r: r[key])
 
 
 def test_a_source_without_campaigns_and_responses(crm, rows):

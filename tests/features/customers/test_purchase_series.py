@@ -21,8 +21,8 @@ def series(*baskets: tuple[int, int, float]) -> Series:
 
 
 def test_a_customer_by_hand():
-    found = describe(series((0, 50, 10.0), (0, 40, 20.0), (0, 10, 5.0), (0, 10, 7.0), (0, -3, 99.0)), DAY)
-    one = {name: float(values[0]) for name, values in found.items()}
+    result = describe(series((0, 50, 10.0), (0, 40, 20.0), (0, 10, 5.0), (0, 10, 7.0), (0, -3, 99.0)), DAY)
+    one = {name: float(values[0]) for name, values in result.items()}
     assert (one["recency_days"], one["tenure_days"], one["visits_total"], one["baskets_total"]) == (10, 50, 3, 4)
     assert (one["baskets_28"], one["spend_28"], one["spend_84"], one["lines_84"]) == (2, 12.0, 42.0, 12)
     assert (one["visits_week_2"], one["spend_week_2"], one["visits_week_1"]) == (1, 12.0, 0)
@@ -59,12 +59,12 @@ def test_frames_carry_windows_and_labels(spark):
     rows += [("b", day - timedelta(days=31), 20_000, 0, 1, True), ("b", day, 5, 0, 1, False)]
     columns = "customer_id string, ordered_on date, amount long, discount long, lines long, is_basket boolean"
     horizons = Horizons(28, 84, (day - date(1970, 1, 1)).days)
-    found = purchase_series(
+    result = purchase_series(
         basket_series(spark.createDataFrame(rows, columns)), [day, day - timedelta(days=40)], horizons
     )
-    told = {(row["customer_id"], row["as_of"]): row for row in found.collect()}
-    assert set(told) == {("a", day), ("b", day), ("a", day - timedelta(days=40))}
-    assert [told[key]["returned"] for key in sorted(told)] == [True, False, False]
-    assert told["a", day]["recency_days"] == 2
-    assert told["b", day]["spend_total"] == 2.0
-    assert [told["a", when]["spend_after"] for when in (day, day - timedelta(days=40))] == [None, None]
+    actual = {(row["customer_id"], row["as_of"]): row for row in result.collect()}
+    assert set(actual) == {("a", day), ("b", day), ("a", day - timedelta(days=40))}
+    assert [actual[key]["returned"] for key in sorted(actual)] == [True, False, False]
+    assert actual["a", day]["recency_days"] == 2
+    assert actual["b", day]["spend_total"] == 2.0
+    assert [actual["a", when]["spend_after"] for when in (day, day - timedelta(days=40))] == [None, None]

@@ -27,7 +27,7 @@ def test_visits_by_hand(spark: SparkSession) -> None:
     frame = pd.DataFrame(ROWS, columns=["customer_id", "ordered_on", "department", "amount", "is_sale"])
     lines = spark.createDataFrame(frame, "customer_id string, ordered_on date, department string, amount long, "
                                   "is_sale boolean")  # fmt: skip
-    found = {row["customer_id"]: (row["actions"], row["days_ago"]) for row in actions(lines, NIGHT).collect()}
-    assert found == {"a": (["DELI", "MEAT"], [2, 13]), "b": (["FUEL"], [0])}
+    result = {row["customer_id"]: (row["actions"], row["days_ago"]) for row in actions(lines, NIGHT).collect()}
+    assert result == {"a": (["DELI", "MEAT"], [2, 13]), "b": (["FUEL"], [0])}
     short = {row["customer_id"]: row["actions"] for row in actions(lines, NIGHT, most=1).collect()}
     assert short == {"a": ["DELI"], "b": ["FUEL"]}

@@ -9,9 +9,9 @@ from features.items.als_half_steps import row_sums, solved, solved_sums, width
 
 @pytest.fixture
 def cells() -> sparse.csr_matrix:
-    found = sparse.random(7, 9, density=0.4, random_state=5, format="csr", dtype="float32")
-    found.data[:] = np.round(found.data + 0.5, 2)
-    return found
+    result = sparse.random(7, 9, density=0.4, random_state=5, format="csr", dtype="float32")
+    result.data[:] = np.round(result.data + 0.5, 2)
+    return result
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def other() -> np.ndarray:
 
 def test_one_purchase_by_hand():
     """Y = (1, 2), bought the second with 3 beyond 1: (1 + 4 + 3 x 4 + 2) x = 4 x 2."""
-    found = solved(sparse.csr_matrix([[0.0, 3.0]]), np.array([[1.0], [2.0]]), np.array([2.0]))
-    assert found[0, 0] == pytest.approx(8 / 19)
+    result = solved(sparse.csr_matrix([[0.0, 3.0]]), np.array([[1.0], [2.0]]), np.array([2.0]))
+    assert result[0, 0] == pytest.approx(8 / 19)
 
 
 def test_a_row_without_purchases_gets_zeros(other):
@@ -31,10 +31,10 @@ def test_a_row_without_purchases_gets_zeros(other):
 
 def test_every_row_solves_its_system(cells, other):
     penalty = np.linspace(0.5, 3, 7)
-    found = solved(cells, other, penalty)
+    result = solved(cells, other, penalty)
     for row, extra in enumerate(cells.toarray()):
         left = other.T @ ((1 + extra)[:, None] * other) + penalty[row] * np.eye(3)
-        np.testing.assert_allclose(found[row], np.linalg.solve(left, other.T @ ((extra > 0) * (1 + extra))), rtol=1e-4)
+        np.testing.assert_allclose(result[row], np.linalg.solve(left, other.T @ ((extra > 0) * (1 + extra))), rtol=1e-4)
 
 
 def test_sums_of_parts_solve_as_the_whole_does(cells, other):
@@ -44,5 +44,5 @@ def test_sums_of_parts_solve_as_the_whole_does(cells, other):
     assert total.shape == (7, width(3))
     assert total[:, -1].tolist() == np.diff(cells.indptr).tolist()
     penalty = np.full(7, 0.7)
-    found = solved_sums(total, other.T @ other, penalty)
-    np.testing.assert_allclose(found, solved(cells, other, penalty), rtol=1e-4, atol=1e-6)
+    result = solved_sums(total, other.T @ other, penalty)
+    np.testing.assert_allclose(result, solved(cells, other, penalty), rtol=1e-4, atol=1e-6)

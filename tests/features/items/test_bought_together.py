@@ -31,9 +31,9 @@ def baskets(*texts: str, day: str = "2017-06-01") -> list[str]:
 
 def test_example(crm, rows):
     texts = ["a b", "a a2 b", "a b c", "c d", "c d", "d", "b", "c fuel"]
-    found = rows(bought_together(crm.lines(*baskets(*texts)), crm.products(*PRODUCTS), AS_OF), "product_type", "other")
-    assert set(found) == {("A", "B"), ("B", "A"), ("C", "D"), ("D", "C")}  # a pair of one basket is chance
-    row = found["B", "A"]
+    result = rows(bought_together(crm.lines(*baskets(*texts)), crm.products(*PRODUCTS), AS_OF), "product_type", "other")
+    assert set(result) == {("A", "B"), ("B", "A"), ("C", "D"), ("D", "C")}  # a pair of one basket is chance
+    row = result["B", "A"]
     assert (row["baskets"], row["confidence"], row["lift"]) == (3, 0.75, 0.75 / (3 / 8))
     assert row["llr"] == pytest.approx(dunning(3, 4, 3, 8), abs=1e-6)
     assert row["rank"] == 1
@@ -54,8 +54,8 @@ def test_windows_returns_and_order_of_rows(crm):
 def test_large_baskets_are_left_out_and_only_the_strongest_stay(crm):
     texts = ["a b", "a b", "a b", "a c", "a c", "a b c d", "a b c d", "d", "d", "d"]
     lean = replace(TYPES, top=1, most_items=3)
-    found = bought_together(crm.lines(*baskets(*texts)), crm.products(*PRODUCTS), AS_OF, lean).collect()
-    assert {(row["product_type"], row["other"]): row["baskets"] for row in found} == {
+    result = bought_together(crm.lines(*baskets(*texts)), crm.products(*PRODUCTS), AS_OF, lean).collect()
+    assert {(row["product_type"], row["other"]): row["baskets"] for row in result} == {
         ("A", "B"): 3,
         ("B", "A"): 3,
         ("C", "A"): 2,

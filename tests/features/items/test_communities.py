@@ -19,9 +19,9 @@ def test_two_cliques_with_a_bridge():
     weights[:4, :4] = weights[4:, 4:] = 1
     weights[3, 4] = weights[4, 3] = 1
     np.fill_diagonal(weights, 0)
-    group, found = communities(weights)
+    group, result = communities(weights)
     assert group.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
-    assert found == pytest.approx(modularity(weights, group)) == pytest.approx(12 / 13 - 0.5)
+    assert result == pytest.approx(modularity(weights, group)) == pytest.approx(12 / 13 - 0.5)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -30,10 +30,10 @@ def test_hardly_worse_than_the_best_of_all_partitions(seed):
     hidden = rng.integers(0, 2, 7)
     weights = rng.random((7, 7)) * np.where(hidden[:, None] == hidden[None, :], 1.0, 0.15)
     weights = np.triu(weights, 1) + np.triu(weights, 1).T
-    group, found = communities(weights)
+    group, result = communities(weights)
     best = max(modularity(weights, np.array((0, *rest))) for rest in product(range(3), repeat=6))
-    assert found == pytest.approx(modularity(weights, group))
-    assert found >= best - 0.02
+    assert result == pytest.approx(modularity(weights, group))
+    assert result >= best - 0.02
 
 
 def test_names_of_nodes_do_not_matter():
@@ -41,9 +41,9 @@ def test_names_of_nodes_do_not_matter():
     weights = np.kron(np.eye(4), np.ones((5, 5))) + 0.05 * rng.random((20, 20))
     weights = np.triu(weights, 1) + np.triu(weights, 1).T
     order = rng.permutation(20)
-    group, found = communities(weights)
+    group, result = communities(weights)
     again, other = communities(weights[np.ix_(order, order)])
-    assert found == pytest.approx(other)
+    assert result == pytest.approx(other)
     assert group.max() == 3
     assert all((group[order[i]] == group[order[j]]) == (again[i] == again[j]) for i in range(20) for j in range(20))
 

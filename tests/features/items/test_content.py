@@ -44,9 +44,9 @@ def words(crm):
 
 
 def test_words_are_stemmed_in_both_languages_and_numbers_left_out():
-    row, found = stems(pa.array(["Красные штаны, 2 шт", "красный ШТАНЫ", "Shirts shirt 1.5l XM-100", "", None]))
+    row, result = stems(pa.array(["Красные штаны, 2 шт", "красный ШТАНЫ", "Shirts shirt 1.5l XM-100", "", None]))
     assert row.tolist() == [0, 0, 1, 1, 2]
-    assert found.to_pylist() == ["красн", "штан", "красн", "штан", "shirt"]
+    assert result.to_pylist() == ["красн", "штан", "красн", "штан", "shirt"]
 
 
 def stop_words(telling) -> set[str]:
@@ -54,9 +54,9 @@ def stop_words(telling) -> set[str]:
 
 
 def test_stop_words_are_learnt(crm, words, rows, monkeypatch):
-    found = rows(words[1], "word")
-    assert (found["satin"]["products"], found["primer"]["products"]) == (12, 8)
-    assert "fuel" not in found
+    result = rows(words[1], "word")
+    assert (result["satin"]["products"], result["primer"]["products"]) == (12, 8)
+    assert "fuel" not in result
     frequent = {"fresh", "blue", "white", "home", "wear", "paint", "wall", "cotton", "shirt"}
     assert stop_words(words[1]) == frequent
     # none is too frequent now, but these three are the same in both departments
@@ -66,23 +66,23 @@ def test_stop_words_are_learnt(crm, words, rows, monkeypatch):
 
 def test_index_has_unit_length_and_the_cold_find_what_is_described_alike(crm, words, rows, monkeypatch):
     monkeypatch.setattr("features.items.content.MOST_SHARE", 0.6)
-    found, telling = words[0], distinctive_words(words[0], shelf(crm))
+    result, telling = words[0], distinctive_words(words[0], shelf(crm))
     items = crm.spark.createDataFrame([("paint0", 0)], "product_id string, item int")
-    index = inverted_index(found, telling, items).collect()
+    index = inverted_index(result, telling, items).collect()
     lengths: dict[str, float] = {}
     for row in index:
         lengths[row["product_id"]] = lengths.get(row["product_id"], 0) + row["weight"] ** 2
     assert lengths == {name: pytest.approx(1) for name in SHELF}
     cold = crm.spark.createDataFrame([("paint8",), ("shirt1",)], "product_id string")
-    alike = rows(described_alike(found, telling, shelf(crm), cold), "product_id", "rank")
+    alike = rows(described_alike(result, telling, shelf(crm), cold), "product_id", "rank")
     assert {key[0] for key in alike} == {"paint8", "shirt1"}
     assert {alike["paint8", rank]["other"] for rank in (1, 2, 3)} < {n for n, (t, _) in SHELF.items() if "primer" in t}
     assert {alike["shirt1", rank]["other"] for rank in (1, 2, 3)} < {n for n, (t, _) in SHELF.items() if "slim" in t}
     assert {row["source"] for row in alike.values()} == {"content"}
     # a few words in 4,096 buckets hardly meet: the same neighbours; in two buckets everything is alike
-    hashed = rows(described_alike(found, telling, shelf(crm), cold, buckets=4096), "product_id", "rank")
+    hashed = rows(described_alike(result, telling, shelf(crm), cold, buckets=4096), "product_id", "rank")
     assert {key: row["other"] for key, row in hashed.items()} == {key: row["other"] for key, row in alike.items()}
-    assert described_alike(found, telling, shelf(crm), cold, buckets=1).count() == 0, "no two buckets in common"
+    assert described_alike(result, telling, shelf(crm), cold, buckets=1).count() == 0, "no two buckets in common"
 
 
 @pytest.fixture(scope="module")
@@ -115,14 +115,14 @@ def test_a_profile_stays_small_and_faint_words_go(bought, words, rows, monkeypat
 
 def test_recommendations_are_new_to_the_customer_and_may_be_new_to_all(bought, rows, monkeypatch):
     monkeypatch.setattr("features.customers.tags.best_columns", one_word_suffices(monkeypatch))
-    found = rows(tag_recommendations(bought[2], bought[1], bought[0], top=3), "customer_id", "rank")
-    ann = [SHELF[found["ann", rank]["product_id"]][0] for rank in (1, 2, 3)]
+    result = rows(tag_recommendations(bought[2], bought[1], bought[0], top=3), "customer_id", "rank")
+    ann = [SHELF[result["ann", rank]["product_id"]][0] for rank in (1, 2, 3)]
     assert all("slim" in title for title in ann)
-    assert {"shirt0", "shirt1"}.isdisjoint({found["ann", rank]["product_id"] for rank in (1, 2, 3)})
-    assert {SHELF[found["bob", rank]["product_id"]][0].split()[-1] for rank in (1, 2, 3)} == {"linen"}
+    assert {"shirt0", "shirt1"}.isdisjoint({result["ann", rank]["product_id"] for rank in (1, 2, 3)})
+    assert {SHELF[result["bob", rank]["product_id"]][0].split()[-1] for rank in (1, 2, 3)} == {"linen"}
 
     # two of them are the product that Ann has, the third is sold under another name
-    had, other = (found["ann", rank]["product_id"] for rank in (1, 2))
+    had, other = (result["ann", rank]["product_id"] for rank in (1, 2))
     pairs = [("shirt0", "shirt0"), (had, "shirt0"), (other, "same shirt")]
     shown = bought[0].sparkSession.createDataFrame(pairs, "product_id string, shown string")
     glued = rows(tag_recommendations(bought[2], bought[1], bought[0], top=3, shown=shown), "customer_id", "rank")

@@ -40,9 +40,9 @@ def build(crm, lines=LINES, responses=RESPONSES):
 
 
 def test_example_and_what_comes_later(crm, rows):
-    found = rows(build(crm), "customer_id", "offer_id")
-    assert set(found) == {("c1", "k1"), ("c1", "k2"), ("c2", "k6")}
-    assert found["c1", "k1"].asDict() == {
+    result = rows(build(crm), "customer_id", "offer_id")
+    assert set(result) == {("c1", "k1"), ("c1", "k2"), ("c2", "k6")}
+    assert result["c1", "k1"].asDict() == {
         "customer_id": "c1",
         "offer_id": "k1",
         "campaign_id": "A",
@@ -65,11 +65,11 @@ def test_example_and_what_comes_later(crm, rows):
         "customer_responses_campaign": 2,
         "already_redeemed": True,
     }
-    never = found["c1", "k2"]
+    never = result["c1", "k2"]
     assert (never["scope_baskets_total"], never["scope_spend_84"], never["scope_days_since_last"]) == (0, 0.0, None)
     assert (never["scope_buyers_28"], never["scope_spend_per_buyer_28"], never["days_running"]) == (0, 0.0, -1)
     assert (never["already_redeemed"], never["customer_responses_campaign"]) == (False, 2)
-    unsold = found["c2", "k6"]
+    unsold = result["c2", "k6"]
     assert (unsold["scope_products"], unsold["scope_types"], unsold["scope_main_type"]) == (3, 2, "DRINKS")
     assert (unsold["campaign_kind"], unsold["offer_responses"], unsold["customer_responses_total"]) == (None, 0, 0)
 
@@ -79,4 +79,4 @@ def test_example_and_what_comes_later(crm, rows):
         "customer_id",
         "offer_id",
     )
-    assert again == found
+    assert again == result

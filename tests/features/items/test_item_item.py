@@ -22,8 +22,8 @@ def in_spark(spark, rows, tasks, parts, seed):
 
 
 def test_spark_finds_what_one_process_finds_whatever_the_partitions(spark, events):
-    found = in_spark(spark, events, 3, 4, 1)
-    assert found == in_spark(spark, list(reversed(events)), 1, 2, 2)
+    result = in_spark(spark, events, 3, 4, 1)
+    assert result == in_spark(spark, list(reversed(events)), 1, 2, 2)
     basket, item = (np.array(values) for values in zip(*events, strict=True))
     cells = from_events(basket, item)[1]
     short = np.diff(cells.starts) <= 8
@@ -38,8 +38,8 @@ def test_spark_finds_what_one_process_finds_whatever_the_partitions(spark, event
         for place in range(4)
         if near.index[row, place] >= 0
     ]
-    assert [row[:4] for row in found] == sorted(wanted)
-    assert {row[7] for row in found} == {int(short.sum())}
+    assert [row[:4] for row in result] == sorted(wanted)
+    assert {row[7] for row in result} == {int(short.sum())}
 
 
 def test_numbers_follow_the_names(spark):

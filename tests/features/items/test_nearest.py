@@ -24,18 +24,18 @@ def dense(cells: Cells) -> np.ndarray:
 
 
 def all_rows(baskets: Cells, config: NearestConfig, tasks: int = 1, block: int = 1000) -> dict[int, list[tuple]]:
-    found = {}
+    result = {}
     for task in range(tasks):
         for own, _, near in nearest_items(baskets, ITEMS, config, task, tasks, block):
             for row, item in enumerate(own):
                 kept = near.index[row] >= 0
-                found[int(item)] = [
+                result[int(item)] = [
                     (int(j), float(s), float(n))
                     for j, s, n in zip(
                         near.index[row][kept], near.score[row][kept], near.together[row][kept], strict=True
                     )
                 ]
-    return found
+    return result
 
 
 def entropy(*counts: float) -> float:
@@ -59,12 +59,12 @@ def by_hand(weighting: str, held: np.ndarray, a: int, b: int) -> float:
 @pytest.mark.parametrize("weighting", ["llr", "cosine", "bm25"])
 def test_rows_against_the_formula_over_all_pairs(baskets, weighting):
     held = dense(baskets)
-    found = all_rows(baskets, NearestConfig(weighting=weighting, top=7, least=2))
+    result = all_rows(baskets, NearestConfig(weighting=weighting, top=7, least=2))
     for item in range(ITEMS):
         met = [j for j in range(ITEMS) if j != item and held[:, item] @ held[:, j] >= 2]
         wanted = sorted((by_hand(weighting, held, item, j) for j in met), reverse=True)[:7]
-        assert [score for _, score, _ in found[item]] == pytest.approx(wanted, abs=1e-4), item
-        for other, score, together in found[item]:
+        assert [score for _, score, _ in result[item]] == pytest.approx(wanted, abs=1e-4), item
+        for other, score, together in result[item]:
             assert score == pytest.approx(by_hand(weighting, held, item, other), abs=1e-4)
             assert together == held[:, item] @ held[:, other]
 
@@ -102,9 +102,9 @@ def test_the_baskets_of_a_popular_item_are_sampled_and_its_counts_scaled(baskets
     where = np.flatnonzero(held[:, popular])
     config = NearestConfig(weighting="cosine", top=ITEMS, least=1, most_baskets=50)
     assert len(where) > 100
-    found = {other: together for other, _, together in all_rows(baskets, config)[popular]}
+    result = {other: together for other, _, together in all_rows(baskets, config)[popular]}
     sample = held[where[:50]].sum(axis=0) * len(where) / 50
-    assert found == {j: pytest.approx(sample[j]) for j in range(ITEMS) if sample[j] and j != popular}
+    assert result == {j: pytest.approx(sample[j]) for j in range(ITEMS) if sample[j] and j != popular}
     full = all_rows(baskets, replace(config, most_baskets=10_000))
     rare = int(np.argsort(held.sum(axis=0), kind="stable")[5])
     assert all_rows(baskets, config)[rare] == full[rare]  # rare items meet the popular one in full

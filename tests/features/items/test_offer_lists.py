@@ -23,7 +23,7 @@ def table(spark, declared, *texts: str):
 
 
 @pytest.fixture(scope="module")
-def found(crm):
+def result(crm):
     goods = [f"p{n:02d}" for n in range(25)]
     # a hundred customers of the big store buy p00 to p24, ever fewer; two of the small one buy p24 alone
     lines = [
@@ -46,24 +46,24 @@ def found(crm):
     return lists
 
 
-def test_every_place_has_its_lists(found):
+def test_every_place_has_its_lists(result):
     places = {("all", "all"), ("store", "big"), ("store", "small"), ("segment", "new")}
-    assert {key[:2] for key in found} == places
-    assert {len(found[*place, "best_sellers"]) for place in places} == {LENGTH, 1}
-    assert [name for name, _ in found["all", "all", "best_sellers"]] == [f"p{n:02d}" for n in range(20)]
+    assert {key[:2] for key in result} == places
+    assert {len(result[*place, "best_sellers"]) for place in places} == {LENGTH, 1}
+    assert [name for name, _ in result["all", "all", "best_sellers"]] == [f"p{n:02d}" for n in range(20)]
 
 
-def test_the_share_of_a_small_place_leans_on_all(found):
+def test_the_share_of_a_small_place_leans_on_all(result):
     overall = 6 / 102
-    assert found["store", "small", "best_sellers"] == [("p24", pytest.approx((2 + 50 * overall) / 52, abs=1e-6))]
+    assert result["store", "small", "best_sellers"] == [("p24", pytest.approx((2 + 50 * overall) / 52, abs=1e-6))]
 
 
-def test_lists_by_neighbours_hold_no_best_seller(found):
+def test_lists_by_neighbours_hold_no_best_seller(result):
     # p01 is like p00 too, but sells itself; p22 is like two things, p23 like p24, which hardly sells
-    assert [name for name, _ in found["all", "all", "popular_by_similarity"]] == ["p22", "p23"]
+    assert [name for name, _ in result["all", "all", "popular_by_similarity"]] == ["p22", "p23"]
     p00, p01 = 100 / 102, 96 / 102
-    assert found["all", "all", "popular_by_similarity"][0][1] == pytest.approx(0.5 * (p00 + p01), abs=1e-5)
-    assert [name for name, _ in found["all", "all", "bought_with"]] == ["p23", "p21"]
+    assert result["all", "all", "popular_by_similarity"][0][1] == pytest.approx(0.5 * (p00 + p01), abs=1e-5)
+    assert [name for name, _ in result["all", "all", "bought_with"]] == ["p23", "p21"]
     # what the small store never sold comes in by likeness
-    assert [name for name, _ in found["segment", "new", "popular_by_similarity"]] == ["p23"]
-    assert [name for name, _ in found["store", "small", "bought_with"]] == ["p22"]
+    assert [name for name, _ in result["segment", "new", "popular_by_similarity"]] == ["p23"]
+    assert [name for name, _ in result["store", "small", "bought_with"]] == ["p22"]

@@ -22,11 +22,11 @@ PRODUCTS = ("milk MILK D", "bread BREAD D", "jam JAM D", "jam2 JAM D", "rum RUM 
 
 def lines(*texts: str, day: str = "2017-11-01") -> list[str]:
     """Each text is a customer and a basket."""
-    found = []
+    result = []
     for number, text in enumerate(texts):
         customer, *basket = text.split()
-        found += [f"{customer} {day}-{number} {day} {product} 1.00" for product in basket]
-    return found
+        result += [f"{customer} {day}-{number} {day} {product} 1.00" for product in basket]
+    return result
 
 
 BASKETS = (
@@ -42,9 +42,9 @@ def neighbours_of(crm, rows, function, config, clusters=None):
 
 
 def test_similar_by_customers_not_by_baskets(crm, rows):
-    found = neighbours_of(crm, rows, similar_products, replace(SIMILAR, top=2))
+    result = neighbours_of(crm, rows, similar_products, replace(SIMILAR, top=2))
     # jam is never in a basket with bread, but has the same three buyers; milk has one more
-    assert {key: (row["rank"], row["score"], row["customers"]) for key, row in found.items()} == {
+    assert {key: (row["rank"], row["score"], row["customers"]) for key, row in result.items()} == {
         ("bread", "jam"): (1, 1.0, 3),
         ("bread", "milk"): (2, pytest.approx(3 / 12**0.5, abs=1e-6), 3),
         ("jam", "bread"): (1, 1.0, 3),
@@ -52,13 +52,13 @@ def test_similar_by_customers_not_by_baskets(crm, rows):
         ("milk", "bread"): (1, pytest.approx(3 / 12**0.5, abs=1e-6), 3),
         ("milk", "jam"): (2, pytest.approx(3 / 12**0.5, abs=1e-6), 3),
     }
-    assert {row["source"] for row in found.values()} == {"customers"}
+    assert {row["source"] for row in result.values()} == {"customers"}
 
 
 def test_together_by_baskets(crm, rows):
-    found = neighbours_of(crm, rows, products_together, TOGETHER)
-    assert set(found) == {("milk", "bread"), ("bread", "milk")}
-    row = found["milk", "bread"]
+    result = neighbours_of(crm, rows, products_together, TOGETHER)
+    assert set(result) == {("milk", "bread"), ("bread", "milk")}
+    row = result["milk", "bread"]
     assert (row["baskets"], row["confidence"], row["lift"]) == (3, 0.75, 0.75 / (3 / 9))
 
 

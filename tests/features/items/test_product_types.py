@@ -24,9 +24,9 @@ LINES = (
 
 
 def test_example(crm, rows):
-    found = rows(product_types(crm.lines(*LINES), crm.products(*PRODUCTS), AS_OF), "product_type")
-    assert set(found) == {"DAIRY", "BREAD", "SWEET"}  # ice was never sold, fuel may not be offered
-    dairy = found["DAIRY"]
+    result = rows(product_types(crm.lines(*LINES), crm.products(*PRODUCTS), AS_OF), "product_type")
+    assert set(result) == {"DAIRY", "BREAD", "SWEET"}  # ice was never sold, fuel may not be offered
+    dairy = result["DAIRY"]
     assert (dairy["department"], dairy["products"], dairy["buyers"]) == ("COOL", 3, 3)
     assert (dairy["buyers_28"], dairy["buyers_84"], dairy["baskets_84"]) == (2, 3, 4)
     assert dairy["popularity_28"] == 2 / 3  # c1, c2 and c3 were active
@@ -34,10 +34,10 @@ def test_example(crm, rows):
     # both bought it for the first time then; all buyers' mean as one more
     assert dairy["spend_per_new_buyer_28"] == (6.0 + 2.0 + 4.0) / 3
     assert dairy["repeat_share_84"] == 1 / 3
-    assert found["BREAD"]["spend_per_buyer_28"] == (6.0 + 3.0) / 2 / 3  # of 84 days
-    assert found["SWEET"]["spend_per_buyer_28"] == 8.0 / 2  # of a basket
-    assert found["SWEET"]["spend_per_new_buyer_28"] == 4.0  # there is none
-    assert (found["SWEET"]["department"], found["SWEET"]["popularity_28"], found["SWEET"]["repeat_share_84"]) == (
+    assert result["BREAD"]["spend_per_buyer_28"] == (6.0 + 3.0) / 2 / 3  # of 84 days
+    assert result["SWEET"]["spend_per_buyer_28"] == 8.0 / 2  # of a basket
+    assert result["SWEET"]["spend_per_new_buyer_28"] == 4.0  # there is none
+    assert (result["SWEET"]["department"], result["SWEET"]["popularity_28"], result["SWEET"]["repeat_share_84"]) == (
         None,
         0.0,
         0.0,
@@ -46,8 +46,8 @@ def test_example(crm, rows):
 
 def test_who_bought_it_before_is_no_new_buyer(crm, rows):
     order_lines = crm.lines("c1 o1 2017-11-01 bun 2.00", "c1 o2 2017-12-01 bun 9.00", "c2 o3 2017-12-01 bun 1.00")
-    found = rows(product_types(order_lines, crm.products(*PRODUCTS), AS_OF), "product_type")["BREAD"]
-    assert (found["spend_per_buyer_28"], found["spend_per_new_buyer_28"]) == (5.0, (1.0 + 5.0) / 2)
+    result = rows(product_types(order_lines, crm.products(*PRODUCTS), AS_OF), "product_type")["BREAD"]
+    assert (result["spend_per_buyer_28"], result["spend_per_new_buyer_28"]) == (5.0, (1.0 + 5.0) / 2)
 
 
 def test_rare_types_are_left_out_and_ties_of_departments_go_by_name(crm, rows):
@@ -55,5 +55,5 @@ def test_rare_types_are_left_out_and_ties_of_departments_go_by_name(crm, rows):
     order_lines = crm.lines(
         "c1 o1 2017-12-01 a 2", "c2 o2 2017-12-01 b 2", "c1 o1 2017-12-01 c 2", "c1 o3 2018-01-01 a 9"
     )
-    found = rows(product_types(order_lines, products, AS_OF, min_buyers=2), "product_type")
-    assert {name: row["department"] for name, row in found.items()} == {"T": "ARK"}
+    result = rows(product_types(order_lines, products, AS_OF, min_buyers=2), "product_type")
+    assert {name: row["department"] for name, row in result.items()} == {"T": "ARK"}

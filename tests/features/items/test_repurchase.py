@@ -34,11 +34,11 @@ def simulated(repeat: float, median: float, sigma: float, customers: int, seed: 
 @pytest.mark.parametrize(("repeat", "median", "sigma"), [(0.9, 14, 0.7), (0.6, 60, 0.9), (0.3, 30, 0.4)])
 def test_known_parameters_are_found_again(repeat, median, sigma):
     gaps, still = simulated(repeat, median, sigma, 3000, 1)
-    found = fit(gaps[None], still[None], RepurchasePrior())
-    assert found.repeat[0] == pytest.approx(repeat, abs=0.03)
-    assert np.exp(found.mu[0]) == pytest.approx(median, rel=0.07)
-    assert found.sigma[0] == pytest.approx(sigma, rel=0.08)
-    middle, low, high = (each[0] for each in found.interval())
+    result = fit(gaps[None], still[None], RepurchasePrior())
+    assert result.repeat[0] == pytest.approx(repeat, abs=0.03)
+    assert np.exp(result.mu[0]) == pytest.approx(median, rel=0.07)
+    assert result.sigma[0] == pytest.approx(sigma, rel=0.08)
+    middle, low, high = (one[0] for one in result.interval())
     assert low < middle < high
     assert high / low < 1.2
 
@@ -54,21 +54,21 @@ def test_who_has_not_come_back_yet_is_no_proof_that_nobody_does():
 def test_items_with_few_purchases_lean_on_the_others():
     many = [simulated(0.85, 20 + n, 0.6, 150, n) for n in range(12)]
     few = simulated(0.85, 20, 0.6, 2, 99)
-    gaps, still = (np.array([each[side] for each in [*many, few]]) for side in (0, 1))
-    found = fit(gaps, still)
-    assert found.prior == learnt_prior(gaps, still)
-    assert found.repeat[-1] == pytest.approx(0.85, abs=0.05)
-    width = [high / low for _, low, high in zip(*found.interval(), strict=True)]
+    gaps, still = (np.array([one[side] for one in [*many, few]]) for side in (0, 1))
+    result = fit(gaps, still)
+    assert result.prior == learnt_prior(gaps, still)
+    assert result.repeat[-1] == pytest.approx(0.85, abs=0.05)
+    width = [high / low for _, low, high in zip(*result.interval(), strict=True)]
     assert width[-1] > max(width[:-1])
-    none = fit(np.zeros((1, len(EDGES) - 1)), np.zeros((1, len(EDGES) - 1)), found.prior)
-    assert (none.repeat[0], none.mu[0]) == (pytest.approx(found.prior.repeat), pytest.approx(found.prior.mu))
+    none = fit(np.zeros((1, len(EDGES) - 1)), np.zeros((1, len(EDGES) - 1)), result.prior)
+    assert (none.repeat[0], none.mu[0]) == (pytest.approx(result.prior.repeat), pytest.approx(result.prior.mu))
 
 
 def test_due_rises_towards_the_interval_and_is_the_share_that_returns_in_the_end():
     repeat, mu, sigma = np.full(4, 0.5), np.full(4, np.log(30.0)), np.full(4, 0.3)
-    found = due(repeat, mu, sigma, np.array([0.0, 14, 25, 300]), 7)
-    assert found[0] < found[1] < found[2]
-    assert found[3] < 1e-3
+    result = due(repeat, mu, sigma, np.array([0.0, 14, 25, 300]), 7)
+    assert result[0] < result[1] < result[2]
+    assert result[3] < 1e-3
     assert due(repeat[:1], mu[:1], sigma[:1], np.zeros(1), 1e6)[0] == pytest.approx(0.5)
 
 
@@ -89,8 +89,8 @@ def shop(crm):
 
 
 def test_a_television_is_durable_and_milk_is_not(shop, rows):
-    found = rows(repurchase(*shop, AS_OF), "product_type")
-    milk, tv, oven = found["MILK"], found["TV"], found["OVEN"]
+    result = rows(repurchase(*shop, AS_OF), "product_type")
+    milk, tv, oven = result["MILK"], result["TV"], result["OVEN"]
     # two baskets on one day are one purchase; what comes after the day is not seen
     assert (milk["buyers"], milk["purchases"], milk["repeats"]) == (80, 800, 720)
     assert (tv["buyers"], tv["purchases"], tv["repeats"]) == (80, 81, 1)
@@ -114,10 +114,10 @@ def test_a_cluster_has_an_interval_of_its_own_that_leans_on_its_types(crm, rows)
     pairs = [("long", "l"), ("long2", "l"), ("goat", "g"), ("goat2", "g"), ("tv", "t"), ("tv2", "t"), ("milk", "alone")]
     clusters = crm.spark.createDataFrame(pairs, "product_id string, cluster_id string")
     types = repurchase(*shop, AS_OF).persist()
-    found = rows(cluster_repurchase(*shop, clusters, types, AS_OF), "cluster_id")
+    result = rows(cluster_repurchase(*shop, clusters, types, AS_OF), "cluster_id")
     of_type = rows(types, "product_type")
-    assert set(found) == {"l", "g", "t"}, "a product that is a cluster of its own has the interval of its type"
-    long, goat = found["l"], found["g"]
+    assert set(result) == {"l", "g", "t"}, "a product that is a cluster of its own has the interval of its type"
+    long, goat = result["l"], result["g"]
     assert (long["product_type"], long["buyers"], long["purchases"], long["repeats"]) == ("MILK", 80, 320, 240)
     assert long["interval_days"] == pytest.approx(84, rel=0.1)
     assert of_type["MILK"]["interval_days"] < 20
@@ -126,7 +126,7 @@ def test_a_cluster_has_an_interval_of_its_own_that_leans_on_its_types(crm, rows)
     assert of_type["MILK"]["interval_days"] < goat["interval_days"] < 30
     assert goat["interval_high"] / goat["interval_low"] > 1.3 > 1.1 > long["interval_high"] / long["interval_low"]
     assert goat["renewable"]
-    assert not found["t"]["renewable"]
+    assert not result["t"]["renewable"]
 
 
 def test_items_lean_on_their_parents_the_more_the_closer_these_are():
@@ -136,7 +136,7 @@ def test_items_lean_on_their_parents_the_more_the_closer_these_are():
     for spread in (0.0, 0.8):
         medians = 30 * np.exp(spread * np.linspace(-1, 1, 12))
         cells = [simulated(0.85, median, 0.6, 150, n) for n, median in enumerate(medians)]
-        gaps, still = (np.array([each[side] for each in [*cells, counts([300])[None].repeat(2, 0)]]) for side in (0, 1))
+        gaps, still = (np.array([one[side] for one in [*cells, counts([300])[None].repeat(2, 0)]]) for side in (0, 1))
         gaps[-1] = 0
         weights.append(learnt_under(parent, gaps, still)[3])
     assert weights[0] > 10 * weights[1]
@@ -147,7 +147,7 @@ def test_items_lean_on_their_parents_the_more_the_closer_these_are():
 def test_what_items_add_to_their_parents_is_learnt():
     """Each name of a product is bought half as often as the product, and every other buyer leaves it for good."""
     cells = [simulated(0.5, 60, 0.5, 200, n, horizon=2000) for n in range(8)]
-    gaps, still = (np.array([each[side] for each in cells]) for side in (0, 1))
+    gaps, still = (np.array([cell[side] for cell in cells]) for side in (0, 1))
     parents = RepurchasePrior(np.full(8, 0.8), mu=np.full(8, np.log(30.0)), sigma=np.full(8, 0.5))
     odds, days, *_ = learnt_under(parents, gaps, still)
     assert days == pytest.approx(np.log(2), abs=0.1)
@@ -170,6 +170,6 @@ def test_no_purchase_no_row(crm):
 def test_probability_in_spark_is_the_one_of_the_model(spark):
     cells = [(0.7, 30.0, 0.6, age) for age in (0, 5, 20, 60, 200)]
     frame = spark.createDataFrame(cells, "repeat_ever double, interval_days double, interval_spread double, age int")
-    found = [row[0] for row in frame.select(renewed(F.col("age"), 28)).collect()]
+    result = [row[0] for row in frame.select(renewed(F.col("age"), 28)).collect()]
     wanted = due(np.full(5, 0.7), np.full(5, np.log(30.0)), np.full(5, 0.6), np.array([0, 5, 20, 60, 200.0]), 28)
-    assert found == pytest.approx(list(wanted), abs=0.01)
+    assert result == pytest.approx(list(wanted), abs=0.01)

@@ -11,8 +11,10 @@ def cells(spark, rows, names):
 
 
 def product(spark, left, right, top, **options):
-    found = best_columns(cells(spark, left, ("row", "inner")), cells(spark, right, ("inner", "column")), top, **options)
-    return {(row["row"], row["rank"]): (row["column"], row["score"]) for row in found.collect()}
+    result = best_columns(
+        cells(spark, left, ("row", "inner")), cells(spark, right, ("inner", "column")), top, **options
+    )
+    return {(row["row"], row["rank"]): (row["column"], row["score"]) for row in result.collect()}
 
 
 def test_example(spark):
@@ -33,13 +35,13 @@ def test_against_dense_matrices_whatever_the_order_and_the_tasks(spark):
     a, b = rng.random((9, 14)) * (rng.random((9, 14)) < 0.4), rng.random((14, 11)) * (rng.random((14, 11)) < 0.5)
     left = [(f"r{i}", f"n{j:02d}", float(a[i, j])) for i, j in zip(*np.nonzero(a), strict=True)]
     right = [(f"n{i:02d}", f"c{j:02d}", float(b[i, j])) for i, j in zip(*np.nonzero(b), strict=True)]
-    found = product(spark, left, right, top=3, tasks=1)
+    result = product(spark, left, right, top=3, tasks=1)
     for i in range(9):
         dense = (a @ b)[i]
         wanted = sorted(np.flatnonzero(dense), key=lambda j: -dense[j])[:3]
-        assert [found[f"r{i}", rank][0] for rank in (1, 2, 3)] == [f"c{j:02d}" for j in wanted]
-        assert found[f"r{i}", 1][1] == pytest.approx(dense.max(), rel=1e-6)
-    assert product(spark, left[::-1], right[::-1], top=3, tasks=3) == found
+        assert [result[f"r{i}", rank][0] for rank in (1, 2, 3)] == [f"c{j:02d}" for j in wanted]
+        assert result[f"r{i}", 1][1] == pytest.approx(dense.max(), rel=1e-6)
+    assert product(spark, left[::-1], right[::-1], top=3, tasks=3) == result
 
 
 def test_equal_scores_go_by_name_and_nothing_gives_nothing(spark):

@@ -27,22 +27,22 @@ def records(n: int, seed: int) -> list[str]:
 def rewritten(texts: list[str], seed: int) -> list[str]:
     """The same records with words in another order, one left out, and a letter changed."""
     rng = np.random.default_rng(seed)
-    found = []
-    for each in texts:
-        words = each.split()[1:]
+    result = []
+    for text in texts:
+        words = text.split()[1:]
         words[0] = words[0][:-1] + "x"
-        found.append(" ".join(str(word) for word in rng.permutation(words)))
-    return found
+        result.append(" ".join(str(word) for word in rng.permutation(words)))
+    return result
 
 
 def test_a_side_that_repeats_itself_is_seen_and_all_its_records_are_matched() -> None:
     left, strangers = records(150, 1), records(60, 2)
     once = rewritten(left[:100], 3) + strangers
-    found = match(left, once)
-    assert found.repeats == ()
-    right = set(zip(found.left.tolist(), found.right.tolist(), strict=True)) & {(row, row) for row in range(100)}
+    result = match(left, once)
+    assert result.repeats == ()
+    right = set(zip(result.left.tolist(), result.right.tolist(), strict=True)) & {(row, row) for row in range(100)}
     assert len(right) >= 95
-    assert len(right) / len(found.left) > 0.6
+    assert len(right) / len(result.left) > 0.6
     twice = match(left, once + rewritten(left[:100], 4))
     assert twice.repeats == ("right",)
     pairs = set(zip(twice.left.tolist(), twice.right.tolist(), strict=True))
@@ -51,10 +51,10 @@ def test_a_side_that_repeats_itself_is_seen_and_all_its_records_are_matched() ->
 
 def test_a_tenth_of_two_sources_in_common_draws_in_few_strangers() -> None:
     left, strangers = records(400, 8), records(360, 9)
-    found = match(left, rewritten(left[:40], 10) + strangers)
-    right = sum(a == b and a < 40 for a, b in zip(found.left.tolist(), found.right.tolist(), strict=True))
+    result = match(left, rewritten(left[:40], 10) + strangers)
+    right = sum(a == b and a < 40 for a, b in zip(result.left.tolist(), result.right.tolist(), strict=True))
     assert right >= 38
-    assert right / len(found.left) > 0.8
+    assert right / len(result.left) > 0.8
 
 
 def test_records_of_one_table_are_grouped_without_labels_and_in_any_order() -> None:
@@ -80,8 +80,8 @@ def test_abt_and_buy_are_matched_without_labels(data: Path) -> None:
     sides = [pd.read_csv(folder / f"{name}.csv", sep="|", encoding_errors="replace") for name in ("abt", "buy")]
     truth = pd.read_csv(folder / "gt.csv", sep="|")
     texts = [(side["name"].fillna("") + " " + side["description"].fillna("")).tolist() for side in sides]
-    found = match(*texts)
-    pairs = set(zip(sides[0]["id"].to_numpy()[found.left], sides[1]["id"].to_numpy()[found.right], strict=True))
+    result = match(*texts)
+    pairs = set(zip(sides[0]["id"].to_numpy()[result.left], sides[1]["id"].to_numpy()[result.right], strict=True))
     right = len(pairs & set(zip(truth["D1"], truth["D2"], strict=True)))
     assert 2 * right / (len(pairs) + len(truth)) >= 0.947  # the best published unsupervised result
 
@@ -132,9 +132,9 @@ def again(table: pd.DataFrame) -> pd.DataFrame:
 def test_as_many_doubles_are_claimed_as_there_are(seed: int, share: float) -> None:
     table = people(300, seed)
     doubles = round(300 * share)
-    found = group(pd.concat([table, again(table[:doubles])], ignore_index=True))
-    assert (found.centres[300:] == np.arange(doubles)).sum() >= doubles - 3
-    assert abs(300 - len(np.unique(found.centres))) <= 3
+    result = group(pd.concat([table, again(table[:doubles])], ignore_index=True))
+    assert (result.centres[300:] == np.arange(doubles)).sum() >= doubles - 3
+    assert abs(300 - len(np.unique(result.centres))) <= 3
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -146,20 +146,20 @@ def test_titles_that_differ_by_their_codes_are_none_of_them_double(seed: int) ->
 def test_as_many_matches_are_claimed_as_two_tables_have_in_common(common: int) -> None:
     every = people(600 - common, 4)
     right = pd.concat([again(every[:common]), every[300:]], ignore_index=True)
-    found = match(every[:300], right)
-    assert abs(len(found.left) - common) <= 6  # a hundredth of the records
-    assert (found.left == found.right).sum() >= common - 3
+    result = match(every[:300], right)
+    assert abs(len(result.left) - common) <= 6  # a hundredth of the records
+    assert (result.left == result.right).sum() >= common - 3
 
 
 def test_hundreds_of_copies_are_one_cluster_and_numbered_signs_are_not() -> None:
     copies = [f"Northern Lights Trading Company {ending}" for ending in ("Ltd", "ltd.", "LTD")] * 100
-    others = [f"{first} {last} and sons" for first in FIRST for last in LAST[:5]]
-    centres = group(copies + others).centres
+    rest = [f"{first} {last} and sons" for first in FIRST for last in LAST[:5]]
+    centres = group(copies + rest).centres
     assert set(centres[:300]) == {0}
     assert not np.isin(centres[300:], 0).any()
 
 
 def test_equal_records_are_one_and_empty_ones_are_not() -> None:
-    found = group(pd.DataFrame({"name": ["Old Mill", "old mill", "", "", "River House"]}, dtype="string"))
-    assert found.centres.tolist() == [0, 0, 2, 3, 4]
-    assert found.confidence[:2].tolist() == [1.0, 1.0]
+    result = group(pd.DataFrame({"name": ["Old Mill", "old mill", "", "", "River House"]}, dtype="string"))
+    assert result.centres.tolist() == [0, 0, 2, 3, 4]
+    assert result.confidence[:2].tolist() == [1.0, 1.0]

@@ -32,8 +32,8 @@ def test_a_cut_as_good_as_the_best_stays():
     x = disc()
     for turned in (0.0, 0.5, 1.0):
         start = sectors(4, turned)
-        found = chosen(x, start)
-        own, old = nearest(x, found.centres)[0], nearest(x, start)[0]
+        result = chosen(x, start)
+        own, old = nearest(x, result.centres)[0], nearest(x, start)[0]
         assert np.mean(own == old) > 0.85  # the order of the centres is kept too
     strict = chosen(x, sectors(4, 0.5), replace(CONFIG, better=-1.0))
     assert strict.silhouette == chosen(x).silhouette
@@ -54,9 +54,9 @@ def test_a_cut_that_became_worse_gives_way():
     rng = np.random.default_rng(1)
     x = (CORNERS[rng.integers(0, 4, 1200)] + rng.normal(0, 0.5, (1200, 2))).astype("float32")
     sides = np.array([[0, 4.5], [9, 4.5], [4.5, 20]], dtype="float32")
-    found = chosen(x, sides)
-    assert len(found.centres) == 4
-    assert found.silhouette == pytest.approx(chosen(x).silhouette)
+    result = chosen(x, sides)
+    assert len(result.centres) == 4
+    assert result.silhouette == pytest.approx(chosen(x).silhouette)
 
 
 def test_centres_of_before_are_standardised_as_points_are_now():

@@ -24,9 +24,9 @@ def sample(size: int = 4000, seed: int = 0) -> np.ndarray:
 
 
 def test_nearest_equals_brute_force_and_takes_the_first_of_equals():
-    x, found = sample(5000), np.vstack([CLOUDS, CLOUDS[:1]])
-    label, squares = nearest(x, found)
-    gaps = ((x[:, None] - found) ** 2).sum(axis=2)
+    x, result = sample(5000), np.vstack([CLOUDS, CLOUDS[:1]])
+    label, squares = nearest(x, result)
+    gaps = ((x[:, None] - result) ** 2).sum(axis=2)
     np.testing.assert_array_equal(label, gaps.argmin(axis=1))
     np.testing.assert_allclose(squares, gaps.min(axis=1), atol=1e-3)
     assert label.max() < 4
@@ -52,9 +52,9 @@ def test_clouds_are_found_at_the_inertia_of_plain_kmeans():
     x, config = sample(20_000), TreeConfig(micro=64)
     micro = averages(x[:2000], totals_of(x), config)
     assert micro.weights.sum() == len(x)
-    found = refined(centres(micro, merges(micro), 4, config), totals_of(x), config)
+    result = refined(centres(micro, merges(micro), 4, config), totals_of(x), config)
     plain = KMeans(4, n_init=3, random_state=0).fit(x)
-    assert nearest(x, found)[1].sum(dtype="float64") <= 1.001 * plain.inertia_
+    assert nearest(x, result)[1].sum(dtype="float64") <= 1.001 * plain.inertia_
 
 
 def test_few_different_points_give_few_averages():

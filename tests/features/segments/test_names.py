@@ -22,9 +22,9 @@ def test_names_follow_what_stands_out():
 
 
 def test_the_clearer_case_takes_the_name_and_names_stay_unique():
-    found = names([centre(discount=0.8), centre(discount=1.6), centre(discount=0.9)])
-    assert found[1] == "Discount hunters"
-    assert len(set(found)) == 3
+    result = names([centre(discount=0.8), centre(discount=1.6), centre(discount=0.9)])
+    assert result[1] == "Discount hunters"
+    assert len(set(result)) == 3
 
 
 def test_as_many_names_as_segments_may_ask_for():

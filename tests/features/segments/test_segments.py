@@ -48,12 +48,12 @@ def first(spark):
 
 
 @pytest.fixture(scope="module")
-def found(first):
+def result(first):
     return {row["customer_id"]: row for row in first.members.collect()}, first.profiles.collect()
 
 
-def test_kinds_are_found_and_named(found):
-    members, profiles = found
+def test_kinds_are_found_and_named(result):
+    members, profiles = result
     for number, name in enumerate(KINDS):
         assert {row["segment_name"] for key, row in members.items() if key.startswith(str(number))} == {name}
     assert [row["segment_id"] for row in profiles] == ["segment_1", "segment_2", "segment_3", COLD]
@@ -64,8 +64,8 @@ def test_kinds_are_found_and_named(found):
     assert len({row["group_id"] for row in profiles}) == 4
 
 
-def test_profiles_agree_with_their_members(found):
-    members, profiles = found
+def test_profiles_agree_with_their_members(result):
+    members, profiles = result
     for row in profiles:
         own = [member for member in members.values() if member["segment_id"] == row["segment_id"]]
         assert len(own) == row["customers"]
@@ -77,12 +77,12 @@ def test_profiles_agree_with_their_members(found):
     assert f"{profiles[0]['baskets_84']:.1f} ± " in profiles[0]["portrait"]
 
 
-def test_shuffled_rows_give_equal_segments(spark, found):
+def test_shuffled_rows_give_equal_segments(spark, result):
     rows = customers()
     shuffled = [rows[i] for i in np.random.default_rng(1).permutation(len(rows))]
     again = segments(spark.createDataFrame(shuffled, struct(PROFILE)).repartition(3), NIGHT, CONFIG)
-    assert {row["customer_id"]: row for row in again.members.collect()} == found[0]
-    assert again.profiles.collect() == found[1]
+    assert {row["customer_id"]: row for row in again.members.collect()} == result[0]
+    assert again.profiles.collect() == result[1]
 
 
 @pytest.fixture(scope="module")
@@ -142,12 +142,12 @@ def test_a_refit_keeps_ids_and_names(spark, first):
 
 def test_a_handful_of_customers_or_only_cold_ones(spark):
     few = spark.createDataFrame(customers(per_kind=2), struct(PROFILE))
-    found = segments(few, NIGHT, CONFIG)
-    assert [(row["segment_id"], row["customers"]) for row in found.profiles.collect()] == [("segment_1", 6), (COLD, 2)]
-    assert {row["silhouette"] for row in found.members.collect()} == {None}
-    found = segments(few.where("is_cold"), NIGHT, CONFIG)
-    assert [row["segment_id"] for row in found.profiles.collect()] == [COLD]
-    assert found.members.count() == 2
+    result = segments(few, NIGHT, CONFIG)
+    assert [(row["segment_id"], row["customers"]) for row in result.profiles.collect()] == [("segment_1", 6), (COLD, 2)]
+    assert {row["silhouette"] for row in result.members.collect()} == {None}
+    result = segments(few.where("is_cold"), NIGHT, CONFIG)
+    assert [row["segment_id"] for row in result.profiles.collect()] == [COLD]
+    assert result.members.count() == 2
 
 
 def test_between_two_segments_a_customer_stays_where_he_was():

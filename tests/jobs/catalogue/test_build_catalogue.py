@@ -101,10 +101,10 @@ def test_a_source_without_titles_has_a_cluster_a_product_and_says_so(settings, n
 @pytest.mark.spark
 def test_ids_last_and_the_journal_tells_what_changed(settings, spark, night):
     first = night(0, TITLES)
-    found = ids(settings, 0)
-    assert found["m1"] == found["m2"] != found["m3"]
-    assert found["h1"] == found["h2"] != found["h4"]
-    assert len(set(found.values())) == len(TITLES) - 2
+    result = ids(settings, 0)
+    assert result["m1"] == result["m2"] != result["m3"]
+    assert result["h1"] == result["h2"] != result["h4"]
+    assert len(set(result.values())) == len(TITLES) - 2
     rows = read(settings, 0)
     assert {row["cluster_id"] for row in rows if row["is_clusteroid"]} == {
         row["product_id"] for row in rows if row["is_clusteroid"]
@@ -116,9 +116,9 @@ def test_ids_last_and_the_journal_tells_what_changed(settings, spark, night):
     assert read(settings, 0, JOURNAL) == []
 
     assert night(1, TITLES).tables[CLUSTERS] == first.tables[CLUSTERS]  # other columns changed, the titles did not
-    assert ids(settings, 1) == found
+    assert ids(settings, 1) == result
     night(2, TITLES, recluster=True)
-    assert ids(settings, 2) == found
+    assert ids(settings, 2) == result
     assert events(settings, 2) == set()
 
 

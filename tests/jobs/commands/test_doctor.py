@@ -132,8 +132,8 @@ def make_package(folder: Path, name: str, text: str = "x = 1\n") -> None:
 )
 def test_a_changed_file_is_found(tmp_path: Path, text: str, changed: list[str]) -> None:
     make_package(tmp_path, "pyspark", text)
-    (found,) = packages.distributions(path=[str(tmp_path)])
-    assert doctor.changed_files(found) == changed
+    (result,) = packages.distributions(path=[str(tmp_path)])
+    assert doctor.changed_files(result) == changed
 
 
 def test_a_second_spark_package_is_found(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

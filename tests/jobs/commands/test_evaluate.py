@@ -31,9 +31,9 @@ def measured(lake: Lake, by: date, figures: dict[date, float]) -> None:
         | {"value": value, "is_replay": False, "customers": 1}
         for night, value in figures.items()
     ]
-    known = [{name: row.get(name) for name in schema.names} for row in rows]
+    recorded = [{name: row.get(name) for name in schema.names} for row in rows]
     with lake.draft(Stage.MEASURE, by) as draft:
-        draft.arrow(OUTCOMES, pa.Table.from_pylist(known, schema=schema))
+        draft.arrow(OUTCOMES, pa.Table.from_pylist(recorded, schema=schema))
         draft.commit(Manifest(str(Stage.MEASURE), str(by), ""))
 
 
@@ -43,23 +43,23 @@ def test_nights_that_only_an_earlier_run_measured_count_and_the_newest_run_wins(
     measured(lake, nights[0] + timedelta(days=28), {nights[0]: 0.1, nights[1]: 0.2})
     measured(lake, nights[0] + timedelta(days=90), {nights[1]: 0.3, nights[2]: 0.4, nights[3]: 0.5})
     measured(lake, nights[0] + timedelta(days=200), {nights[2]: 9.0})
-    found = outcomes(lake, nights[0], nights[2], nights[0] + timedelta(days=90)).sort_by("offers_of")
-    assert found["offers_of"].to_pylist() == nights[:3]
-    assert found["value"].to_pylist() == [0.1, 0.3, 0.4]
+    result = outcomes(lake, nights[0], nights[2], nights[0] + timedelta(days=90)).sort_by("offers_of")
+    assert result["offers_of"].to_pylist() == nights[:3]
+    assert result["value"].to_pylist() == [0.1, 0.3, 0.4]
 
 
-def kept(lake: Lake, by: date, night: date, redeemed: dict[str, int], others: dict[str, int]) -> None:
+def kept(lake: Lake, by: date, night: date, redeemed: dict[str, int], rest: dict[str, int]) -> None:
     """Two redemptions of each customer, and how many of them were among the offers of each method."""
     rows = [
         {"offers_of": night, "offer_kind": "coupon", "slice": "all", "metric": "redemptions@2", "method": method,
-         "customer_id": who, "above": float(found), "below": 2.0}
-        for method, each in (("nbo", redeemed), ("popularity", others))
-        for who, found in each.items()
+         "customer_id": who, "above": float(result), "below": 2.0}
+        for method, one in (("nbo", redeemed), ("popularity", rest))
+        for who, result in one.items()
     ]  # fmt: skip
     figures = [
-        {**rows[0], "ds": by, "method": method, "value": sum(each.values()) / (2 * len(each)), "is_replay": True,
-         "customers": len(each)}
-        for method, each in (("nbo", redeemed), ("popularity", others))
+        {**rows[0], "ds": by, "method": method, "value": sum(one.values()) / (2 * len(one)), "is_replay": True,
+         "customers": len(one)}
+        for method, one in (("nbo", redeemed), ("popularity", rest))
     ]  # fmt: skip
     published(lake, by, figures, rows)
 
@@ -85,10 +85,10 @@ def test_gains_are_printed_with_what_they_say(
     kept(lake, by + timedelta(days=1), again, dict.fromkeys(who, 1), dict.fromkeys(who, 1))
     measured(lake, by + timedelta(days=2), {again + timedelta(days=1): 0.5})  # before shares were kept
     truth = again + timedelta(days=29)
-    told = gains_by_method(settings, lake, FIRST, again + timedelta(days=1), truth)
-    gain = told["coupon", "all", "redemptions@2", "popularity"]
+    actual = gains_by_method(settings, lake, FIRST, again + timedelta(days=1), truth)
+    gain = actual["coupon", "all", "redemptions@2", "popularity"]
     assert (gain.value, gain.low, gain.high) == pytest.approx((0.25, 0.25, 0.25))
-    assert len(told) == 1
+    assert len(actual) == 1
 
     monkeypatch.setattr(evaluate, "run_stage", lambda *_: None)
     with lake.draft(Stage.SCORE, again) as draft:
@@ -106,7 +106,7 @@ def promised(lake: Lake, by: date, night: date, came: dict[str, float]) -> None:
     common = {"offers_of": night, "offer_kind": "coupon", "slice": "all", "method": "nbo"}
     figures = [{**common, "ds": by, "metric": name, "value": value, "is_replay": True, "customers": len(came)}
                for name, value in sums.items()]  # fmt: skip
-    rows = [{**common, "metric": ratio, "customer_id": who, "above": each, "below": 10.0} for who, each in came.items()]
+    rows = [{**common, "metric": ratio, "customer_id": who, "above": one, "below": 10.0} for who, one in came.items()]
     published(lake, by, figures, rows)
 
 

@@ -44,11 +44,11 @@ def test_one_file_is_grouped(files: tuple[str, str], tmp_path: Path) -> None:
     both.to_csv(tmp_path / "both.csv", index=False)
     out = tmp_path / "clusters.csv"
     assert main(["dedup", str(tmp_path / "both.csv"), "--id", "id", "--text", "name,address", "--out", str(out)]) == 0
-    found = pd.read_csv(out)
-    assert len(found) == len(both)
-    clusters = found.assign(row=found["id"].str[1:]).groupby("row")["cluster"].nunique()
+    result = pd.read_csv(out)
+    assert len(result) == len(both)
+    clusters = result.assign(row=result["id"].str[1:]).groupby("row")["cluster"].nunique()
     assert (clusters == 1).mean() > 0.9
-    assert set(found["cluster"]) <= set(found["id"])
+    assert set(result["cluster"]) <= set(result["id"])
 
 
 def test_what_is_wrong_is_said(files: tuple[str, str], caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:

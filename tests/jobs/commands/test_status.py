@@ -65,9 +65,9 @@ def test_a_living_scheduler_is_no_fault(settings: Settings, airflow: Path, capsy
 
 
 def test_a_scheduler_that_never_was(settings: Settings, airflow: Path) -> None:
-    found = status.read_airflow(settings)
-    assert found is not None
-    assert "scheduler is not up, and 1 run(s)" in str(found.stands_still(NOW))
+    result = status.read_airflow(settings)
+    assert result is not None
+    assert "scheduler is not up, and 1 run(s)" in str(result.stands_still(NOW))
 
 
 def test_without_airflow(

@@ -24,8 +24,8 @@ def test_every_column_of_every_table_is_told() -> None:
         layer = text.split(f"\n## {title}\n")[1].split("\n## ")[0]
         for table in tables.values():
             section = layer.split(f"\n### {table.name}\n")[1].split("\n### ")[0]
-            told = [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")]
-            assert told == list(table.names)
+            actual = [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")]
+            assert actual == list(table.names)
     assert "| `email` | string | yes | e-mail address (personal) |" in text
 
 

@@ -53,8 +53,8 @@ def night(day: date, customers: int, mark: str) -> dict[str, pa.Table]:
     run = {"published_at": [pa.scalar(1_512_345_678, pa.timestamp("s", "UTC")).as_py()], "scores_version": [mark]}
     run |= {"scores_content": [mark], "code_version": [""], "config_hash": [""], "customers": [customers]}
     run |= {"offers": [0], "order_lines": [0], "quarantined_rows": [0]}
-    found = {"offer_outcomes": outcome, "customer_scores": scores, "nightly_runs": run}
-    return {name: _table(name, day, columns) for name, columns in found.items()}
+    result = {"offer_outcomes": outcome, "customer_scores": scores, "nightly_runs": run}
+    return {name: _table(name, day, columns) for name, columns in result.items()}
 
 
 def _table(name: str, day: date, columns: dict[str, object]) -> pa.Table:
@@ -66,8 +66,8 @@ def _table(name: str, day: date, columns: dict[str, object]) -> pa.Table:
 
 def seen(url: str, day: date = DAY) -> tuple[int, set[str]]:
     """Rows and marks of a night's customer scores."""
-    found = database.rows(url, "customer_scores", ds=day)
-    return len(found), {row["segment_id"] for row in found}
+    result = database.rows(url, "customer_scores", ds=day)
+    return len(result), {row["segment_id"] for row in result}
 
 
 def query(url: str, text: str) -> list[tuple[object, ...]]:
@@ -216,8 +216,10 @@ def test_a_table_of_before_it_had_partitions_gets_them_and_keeps_its_rows(postgr
             connection.exec_driver_sql(text)
         connection.commit()
     database.replace(postgresql, DAY, tables)
-    found = [(row["ds"], row["customer_id"], row["segment_id"]) for row in database.rows(postgresql, "segment_members")]
-    assert found == [(str(EARLIER), "c0", "R"), (str(DAY), "c0", "S")]
+    result = [
+        (row["ds"], row["customer_id"], row["segment_id"]) for row in database.rows(postgresql, "segment_members")
+    ]
+    assert result == [(str(EARLIER), "c0", "R"), (str(DAY), "c0", "S")]
     parts = "select count(*) from pg_inherits where inhparent = 'nbo.segment_members'::regclass"
     assert query(postgresql, parts) == [(2,)]
     assert query(postgresql, "select customer_id from nbo.current_segment_members") == [("c0",)]
@@ -232,8 +234,8 @@ def test_a_changed_comment_is_renewed(postgresql: str) -> None:
         connection.exec_driver_sql("comment on column nbo.customer_scores.ds is 'stale'")
         connection.commit()
     database.replace(postgresql, DAY, night(DAY, 1, "a"))
-    found = query(postgresql, "select col_description('nbo.customer_scores'::regclass, 1)")
-    assert found == [("the night: last local day whose data counts",)]
+    result = query(postgresql, "select col_description('nbo.customer_scores'::regclass, 1)")
+    assert result == [("the night: last local day whose data counts",)]
 
 
 def test_migrating_again_does_not_wait_for_readers(postgresql: str) -> None:
@@ -349,7 +351,7 @@ def test_a_table_locked_by_an_analyst_ends_with_a_clear_error(postgresql: str) -
 def test_sqlite_locked_by_another_writer_ends_with_a_clear_error(sqlite: str) -> None:
     database.replace(sqlite, DAY, night(DAY, 2, "a"))
     locker = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('begin immediate'); print(); input()"
-    with beside(locker, sqlite.removeprefix("sqlite:///")) as other:
+    with running(locker, sqlite.removeprefix("sqlite:///")) as other:
         other.stdout.readline()
         with pytest.raises(TransientError, match="locked by another session for more than 1 s"):
             database.replace(sqlite, DAY, night(DAY, 3, "b"))
@@ -400,17 +402,17 @@ print(sorted(found))
 def test_a_polling_reader_sees_only_whole_nights(url: str) -> None:
     database.replace(url, DAY, night(DAY, 500, "0"))
     driver = url.replace("postgresql:", "postgresql+psycopg:")
-    with beside(READER, driver) as reader:
+    with running(READER, driver) as reader:
         reader.stdout.readline()
         for mark in ("1", "2", "3"):
             database.replace(url, DAY, night(DAY, 500 + int(mark), mark))
-        found = ast.literal_eval(reader.communicate(timeout=60)[0].strip())
-    assert set(found) <= {(500 + i, str(i), str(i), str(i)) for i in range(4)}
-    assert found[-1][0] == 503
+        result = ast.literal_eval(reader.communicate(timeout=60)[0].strip())
+    assert set(result) <= {(500 + i, str(i), str(i), str(i)) for i in range(4)}
+    assert result[-1][0] == 503
 
 
 @contextmanager
-def beside(script: str, argument: str) -> Iterator[Any]:
+def running(script: str, argument: str) -> Iterator[Any]:
     """Another process, ended at the end."""
     other = subprocess.Popen(
         [sys.executable, "-c", script, argument], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

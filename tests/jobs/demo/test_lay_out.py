@@ -67,9 +67,9 @@ def engine(crm: Settings) -> duckdb.DuckDBPyConnection:
 
 def number(engine: duckdb.DuckDBPyConnection, query: str) -> int:
     """The single number a query yields."""
-    found = engine.execute(query).fetchone()
-    assert found is not None
-    return int(found[0])
+    result = engine.execute(query).fetchone()
+    assert result is not None
+    return int(result[0])
 
 
 def test_merged_order_lines_are_the_data_set(engine: duckdb.DuckDBPyConnection) -> None:
@@ -173,11 +173,11 @@ def test_snapshots_grow_and_changes_are_told_once(crm: Settings, engine: duckdb.
 
 
 def test_campaigns_come_on_the_day_they_start(crm: Settings, engine: duckdb.DuckDBPyConnection) -> None:
-    found = engine.execute(rf"""
+    result = engine.execute(rf"""
         select regexp_extract(filename, '\d{{4}}-\d\d-\d\d')::date, greatest(start_date, date '2017-01-01')
         from read_json('{crm.exports}/*/campaigns.jsonl', format = 'newline_delimited', filename = true)""").fetchall()
-    assert len(found) == 27
-    assert all(dropped == starts for dropped, starts in found)
+    assert len(result) == 27
+    assert all(dropped == starts for dropped, starts in result)
     assert number(engine, f"select count(*) from '{crm.exports}/*/coupons.csv.gz'") == number(
         engine, "select count(*) from true_coupons"
     )
@@ -234,10 +234,10 @@ def test_the_layout_is_the_same_byte_by_byte_and_replaces_another(
 
 def test_the_readme_lists_what_is_made_up(crm: Settings, facts: dict[str, Any]) -> None:
     readme = Path(crm.exports, "README.md").read_text()
-    told = facts["faults"]["orders"]
+    actual = facts["faults"]["orders"]
     for fragment in (
-        f"orders: {told['late_groups']:,} whole groups, {told['late_rows']:,} rows, arrive one or two drops late",
-        f"orders: {told['duplicate_rows']:,} rows stand twice",
+        f"orders: {actual['late_groups']:,} whole groups, {actual['late_rows']:,} rows, arrive one or two drops late",
+        f"orders: {actual['duplicate_rows']:,} rows stand twice",
         "orders: 2017-03-15 has wrong values at first; the drop of 2017-03-17 brings the whole day again",
         "orders: no file on 2017-05-24",
         "| products | 92,331 | monthly:1 |",

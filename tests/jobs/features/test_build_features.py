@@ -100,11 +100,11 @@ def test_all_tables_are_published_and_a_second_run_gives_the_same(spark, setting
     assert first.tables["features/purchase_series"].rows == 8
     assert (first.tables["features/interests"].rows, first.tables["features/wide"].rows) == (9, 8)
     coverage = Lake(settings.lake).arrow("features/feature_coverage", DAY).to_pylist()
-    known = {(row["table_name"], row["column_name"]): row for row in coverage}
-    assert known["profile", "recency_days"]["coverage"] == pytest.approx(8 / 9)
-    assert (known["profile", "age_band"]["coverage"], known["profile", "spend_84"]["unit"]) == (0, "currency")
-    assert known["wide", "baskets_364"]["nonzero_share"] == 1
-    assert known["wide", "discount_share|category BUN"]["coverage"] == pytest.approx(4 / 8)
+    recorded = {(row["table_name"], row["column_name"]): row for row in coverage}
+    assert recorded["profile", "recency_days"]["coverage"] == pytest.approx(8 / 9)
+    assert (recorded["profile", "age_band"]["coverage"], recorded["profile", "spend_84"]["unit"]) == (0, "currency")
+    assert recorded["wide", "baskets_364"]["nonzero_share"] == 1
+    assert recorded["wide", "discount_share|category BUN"]["coverage"] == pytest.approx(4 / 8)
     assert first.facts["als"]["seed"] == settings.models.seed
     assert run(settings, DAY).version == first.version
     assert first.facts["items"] == {"made_on": str(DAY)}

@@ -24,9 +24,9 @@ def publish(lake: Lake, stage: Stage, day: date, tables: list[str], made_on: str
 
 @pytest.fixture
 def lake(tmp_path) -> Lake:
-    found = Lake(str(tmp_path))
-    publish(found, Stage.FEATURES, date(2017, 12, 5), [f"features/{name}" for name in SETTLED], "2017-12-03")
-    return found
+    result = Lake(str(tmp_path))
+    publish(result, Stage.FEATURES, date(2017, 12, 5), [f"features/{name}" for name in SETTLED], "2017-12-03")
+    return result
 
 
 def test_tables_serve_for_a_week_from_the_day_they_were_made(lake):

@@ -63,10 +63,10 @@ def test_all_queries_see_one_state(shop: Callable[..., Any], base: Path, monkeyp
     real = databases._to_parquet
 
     def slow(connection: Any, name: str, *rest: Any) -> Any:
-        found = real(connection, name, *rest)
+        result = real(connection, name, *rest)
         with sqlite3.connect(base) as writer:
             writer.execute("insert into orders values (99, 1, '2026-03-02')")
-        return found
+        return result
 
     monkeypatch.setattr(databases, "_to_parquet", slow)
     assert len(crm.night(0, "first")) == len(crm.night(0, "second")) == 4
@@ -90,11 +90,11 @@ FAULTS: dict[str, tuple[str, dict[str, Any], type[Exception], str]] = {
 
 @pytest.mark.parametrize("case", FAULTS)
 def test_a_fault_is_named(shop: Callable[..., Any], base: Path, case: str) -> None:
-    text, changes, kind, told = FAULTS[case]
+    text, changes, kind, message = FAULTS[case]
     crm = shop({"orders": query(text, columns=["id"], **changes)})
     with pytest.raises(kind) as caught:
         crm.night()
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_the_url_comes_from_the_environment_and_stays_there(

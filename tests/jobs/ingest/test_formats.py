@@ -104,8 +104,8 @@ def test_every_kind_of_file_gives_the_same_rows(shop: Callable[..., Any], case: 
     path, content, changes = FILES[case]
     crm = shop({"orders": {"path": path, "columns": HEAD, **changes}})
     crm.put(path.replace("{date}", "2026-03-02"), content)
-    found = [{**row, "total": row["total"] or None} for row in crm.night()]
-    assert found == READ
+    result = [{**row, "total": row["total"] or None} for row in crm.night()]
+    assert result == READ
 
 
 def test_a_backslash_may_escape_and_nothing_may_quote(shop: Callable[..., Any]) -> None:
@@ -229,12 +229,12 @@ REFUSED: dict[str, tuple[str, bytes, dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_file_that_is_something_else_is_named(shop: Callable[..., Any], case: str) -> None:
-    name, content, changes, told = REFUSED[case]
+    name, content, changes, message = REFUSED[case]
     crm = shop({"orders": {"path": "{date}/" + name, "columns": ["id", "town"], **changes}})
     crm.put(f"2026-03-02/{name}", content)
     with pytest.raises(DataError) as caught:
         crm.night()
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "Тверь" not in str(caught.value)
 
 

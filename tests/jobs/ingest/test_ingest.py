@@ -276,11 +276,11 @@ def test_json_keeps_nulls_and_nested_values(tmp_path: Path) -> None:
     ]
     put(settings, 0, "people.jsonl", "\n".join(objects))
     ingest.run(settings, FIRST)
-    found = rows(settings, 0, "people")
-    assert found[0][0] == "007"
-    assert json.loads(found[0][1]) == {"a": [1, None]}
-    assert float(found[0][2]) == 1.5
-    assert found[1:] == [("9223372036854775808", "", None), ("true", "null", None)]
+    result = rows(settings, 0, "people")
+    assert result[0][0] == "007"
+    assert json.loads(result[0][1]) == {"a": [1, None]}
+    assert float(result[0][2]) == 1.5
+    assert result[1:] == [("9223372036854775808", "", None), ("true", "null", None)]
     assert Lake(settings.lake).arrow("raw/tiny/people", FIRST)["_row"].to_pylist() == [1, 2, 4]
 
 
@@ -290,11 +290,11 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
     put(settings, 0, "items.parquet", b"")
     pq.write_table(table, Path(settings.exports, str(FIRST), "items.parquet"))
     ingest.run(settings, FIRST)
-    found = Lake(settings.lake).arrow("raw/tiny/items", FIRST)
-    assert found.schema.field("amount").type == pa.int32()
-    assert found.schema.field("note").type == pa.date32()
-    assert found.select(COLUMNS).to_pylist() == table.select(COLUMNS).to_pylist()
-    assert found["_row"].to_pylist() == [1, 2]
+    result = Lake(settings.lake).arrow("raw/tiny/items", FIRST)
+    assert result.schema.field("amount").type == pa.int32()
+    assert result.schema.field("note").type == pa.date32()
+    assert result.select(COLUMNS).to_pylist() == table.select(COLUMNS).to_pylist()
+    assert result["_row"].to_pylist() == [1, 2]
 
 
 #: all of Unicode but NUL, which is refused, lone surrogates, which are no text, and line ends, see below

@@ -31,14 +31,14 @@ LINE = {"order_id": "1", "line_id": "1", "customer_id": "ann", "product_id": "ca
 @pytest.fixture
 def lake(tmp_path) -> Lake:
     """A source without customers and without scopes of its coupons."""
-    found = Lake(str(tmp_path))
-    with found.draft(Stage.VALIDATE, DAY) as draft:
+    result = Lake(str(tmp_path))
+    with result.draft(Stage.VALIDATE, DAY) as draft:
         for name, given in {"products": PRODUCTS, "order_lines": (LINE,)}.items():
             schema = arrow_schema(CANONICAL[name])
             rows = [{field: row.get(field) for field in schema.names} for row in given]
             draft.arrow(f"clean/{name}", pa.Table.from_pylist(rows, schema=schema))
         draft.commit(Manifest(stage=str(Stage.VALIDATE), ds=str(DAY), version=""))
-    return found
+    return result
 
 
 def policy(*rules: Fit) -> Policy:

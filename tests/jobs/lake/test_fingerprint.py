@@ -122,10 +122,10 @@ def test_stages_declare_the_settings_that_their_code_names(stage):
 
 def settings_read(file: Path) -> set[str]:
     """Paths after ``settings.`` in a module, and in the templates beside it, where ``source`` is a part of them."""
-    found = set()
+    match = set()
     for template in file.parent.glob("templates/*.j2"):
         text = re.sub(r"\bsource\.", "settings.source.", template.read_text(encoding="utf-8"))
-        found |= set(re.findall(r"\bsettings\.(\w+(?:\.\w+)?)", text))
+        match |= set(re.findall(r"\bsettings\.(\w+(?:\.\w+)?)", text))
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         parts: list[str] = []
         while isinstance(node, ast.Attribute) and node.attr != "settings":
@@ -133,5 +133,5 @@ def settings_read(file: Path) -> set[str]:
             node = node.value
         named = isinstance(node, ast.Attribute) or (isinstance(node, ast.Name) and node.id == "settings")
         if named and parts and parts[0] in Settings.model_fields:
-            found.add(".".join(parts[:2]))
-    return found
+            match.add(".".join(parts[:2]))
+    return match

@@ -150,13 +150,13 @@ def outcomes(settings: Settings, day: date) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def found(measured) -> dict[tuple[str, str, str, str], dict[str, Any]]:
+def result(measured) -> dict[tuple[str, str, str, str], dict[str, Any]]:
     rows = outcomes(measured, DAY)
     assert {(row["ds"], row["offers_of"]) for row in rows} == {(DAY, NIGHT)}
     return {(row["offer_kind"], row["slice"], row["method"], row["metric"]): row for row in rows}
 
 
-def test_product_types_by_hand(found):
+def test_product_types_by_hand(result):
     """x1 buys T1 again; y buys T6 again and T7 for the first time; x2 and z buy nothing that was listed."""
     of_two = 1 + SECOND
     expected = {
@@ -169,102 +169,100 @@ def test_product_types_by_hand(found):
         ("discovery", "nbo"): (1.0, 1.0),
         ("discovery", "popularity"): (0.0, 0.0),
     }
-    told = {
-        key[1:3]: tuple(found[(*key[:3], metric)]["value"] for metric in ("hit_rate@5", "ndcg@5"))
-        for key in found
+    actual = {
+        key[1:3]: tuple(result[(*key[:3], metric)]["value"] for metric in ("hit_rate@5", "ndcg@5"))
+        for key in result
         if key[0] == "product_type"
     }
-    assert told == {key: pytest.approx(value, abs=1e-6) for key, value in expected.items()}
-    assert found["product_type", "all", "nbo", "hit_rate@5"]["customers"] == 2
-    assert found["product_type", "discovery", "nbo", "hit_rate@5"]["customers"] == 1
+    assert actual == {key: pytest.approx(value, abs=1e-6) for key, value in expected.items()}
+    assert result["product_type", "all", "nbo", "hit_rate@5"]["customers"] == 2
+    assert result["product_type", "discovery", "nbo", "hit_rate@5"]["customers"] == 1
 
 
-def test_coverage_counts_who_bought_nothing_as_a_miss(found):
-    coverage = {key[2]: (row["value"], row["customers"], row["low"]) for key, row in found.items()
+def test_coverage_counts_who_bought_nothing_as_a_miss(result):
+    coverage = {key[2]: (row["value"], row["customers"], row["low"]) for key, row in result.items()
                 if key[0] == "product_type" and key[3] == "coverage@5"}  # fmt: skip
     assert coverage == {
         "nbo": (0.5, 4, None), "popularity": (0.25, 4, None), "personal_frequency": (0.5, 4, None),
     }  # fmt: skip
 
 
-def test_characteristics_keep_to_the_networks_dictionary(found):
-    row = found["characteristic", "all", "nbo", "ndcg@5"]
+def test_characteristics_keep_to_the_networks_dictionary(result):
+    row = result["characteristic", "all", "nbo", "ndcg@5"]
     assert (row["value"], row["customers"]) == (pytest.approx((SECOND + 1) / 2, abs=1e-6), 2)
-    assert found["characteristic", "all", "personal_frequency", "hit_rate@5"]["value"] == 0.5
+    assert result["characteristic", "all", "personal_frequency", "hit_rate@5"]["value"] == 0.5
 
 
-def test_coupons_by_hand(found):
+def test_coupons_by_hand(result):
     """Of the pool x1 redeems k1 and y redeems k2; z is no target. Both were offered k1."""
-    told = {key[2:]: row["value"] for key, row in found.items() if key[0] == "coupon" and key[3] not in METRICS}
-    assert told == {
+    actual = {key[2:]: row["value"] for key, row in result.items() if key[0] == "coupon" and key[3] not in METRICS}
+    assert actual == {
         ("nbo", "redemptions@1"): 0.5, ("nbo", "redemption_rate"): 0.5,
         ("popularity", "redemptions@1"): 0.5, ("popularity", "redemption_rate"): 0.5,
         ("personal_frequency", "redemptions@1"): 1.0, ("personal_frequency", "redemption_rate"): 1.0,
     }  # fmt: skip
 
 
-def test_what_customers_add_makes_the_figures(measured, found):
+def test_what_customers_add_makes_the_figures(measured, result):
     """Every figure but coverage and sums is told customer by customer, for the intervals of many nights."""
     rows = Lake(measured.lake).arrow(CUSTOMER_OUTCOMES, DAY).to_pandas()
     sums = rows.groupby(["offer_kind", "slice", "method", "metric"])[["above", "below"]].sum()
     sides = ("coverage", "expected_", "realised_")
-    told = {key for key in found if key[0] != "any" and not key[3].startswith(sides)}
-    assert set(sums.index) == told
-    for key in told:
-        assert sums.loc[key, "above"] / sums.loc[key, "below"] == pytest.approx(found[key]["value"], abs=1e-6)
+    actual = {key for key in result if key[0] != "any" and not key[3].startswith(sides)}
+    assert set(sums.index) == actual
+    for key in actual:
+        assert sums.loc[key, "above"] / sums.loc[key, "below"] == pytest.approx(result[key]["value"], abs=1e-6)
     of_nbo = rows[(rows["method"] == "nbo") & (rows["metric"] == "redemptions@1")].set_index("customer_id")
     assert of_nbo[["above", "below"]].to_dict("index") == {
         "x1": {"above": 1.0, "below": 1.0}, "y": {"above": 0.0, "below": 1.0},
     }  # fmt: skip
 
 
-def test_what_was_expected_beside_what_came_by_hand(found):
+def test_what_was_expected_beside_what_came_by_hand(result):
     """x1 buys T1 for 3.00 and redeems k1 (assumed: 1.00 off); y buys T7; z buys nothing until a day too late."""
-    told = {(kind, part): {name: row["value"] for (k, p, _, name), row in found.items() if (k, p) == (kind, part)
+    actual = {(kind, part): {name: row["value"] for (k, p, _, name), row in result.items() if (k, p) == (kind, part)
                            and name in METRICS}
-            for kind, part, _, _ in found}  # fmt: skip
+            for kind, part, _, _ in result}  # fmt: skip
     bought, redeemed = 3 * 0.25 - 0.02, 3 * 0.25 - 1
-    assert told["product_type", "all"] == figures(purchases=(1.5, 2), value=(0.88, 2 * bought - 0.02))
-    assert told["product_type", "repeat"] == figures(purchases=(1.2, 1), value=(0.78, bought - 0.02))
-    assert told["product_type", "discovery"] == figures(purchases=(0.3, 1), value=(0.1, bought))
-    assert told["coupon", "all"] == figures(redemptions=(0.5, 1), value=(0.4, redeemed))
-    assert told["coupon", "discovery"] == figures(redemptions=(0.1, 0), value=(0.1, 0))
-    assert found["product_type", "all", "nbo", "value_ratio"]["customers"] == 3
+    assert actual["product_type", "all"] == figures(purchases=(1.5, 2), value=(0.88, 2 * bought - 0.02))
+    assert actual["product_type", "repeat"] == figures(purchases=(1.2, 1), value=(0.78, bought - 0.02))
+    assert actual["product_type", "discovery"] == figures(purchases=(0.3, 1), value=(0.1, bought))
+    assert actual["coupon", "all"] == figures(redemptions=(0.5, 1), value=(0.4, redeemed))
+    assert actual["coupon", "discovery"] == figures(redemptions=(0.1, 0), value=(0.1, 0))
+    assert result["product_type", "all", "nbo", "value_ratio"]["customers"] == 3
 
 
 def figures(**sums: tuple[float, float]):
     """What the table holds of an expected and a realised sum."""
-    each = {name: value for figure, (expected, realised) in sums.items()
+    one = {name: value for figure, (expected, realised) in sums.items()
             for name, value in zip(names(figure), (expected, realised, realised / expected), strict=True)}  # fmt: skip
-    return pytest.approx(each, abs=1e-6)
+    return pytest.approx(one, abs=1e-6)
 
 
 def test_the_report_is_told_what_came_of_it(measured):
     (rows,) = expectation_figures(Lake(measured.lake), DAY).values()
-    (row,) = (
-        each for each in rows if (each["kind"], each["slice"], each["figure"]) == ("coupon", "discovery", "value")
-    )
+    (row,) = (row for row in rows if (row["kind"], row["slice"], row["figure"]) == ("coupon", "discovery", "value"))
     assert (row["expected"], row["realised"], row["ratio"], row["customers"]) == (0.1, 0.0, 0.0, 1)
     assert (row["low"], row["high"], row["verdict"]) == (None, None, "too few to tell")
     assert len(rows) == 3 * 2 + 3 * 2
 
 
-def test_treated_beside_control(found):
-    told = {(key[1], key[3]): row["value"] for key, row in found.items() if key[0] == "any"}
-    assert told == {
+def test_treated_beside_control(result):
+    actual = {(key[1], key[3]): row["value"] for key, row in result.items() if key[0] == "any"}
+    assert actual == {
         ("treated", "purchase_rate"): 1.0, ("treated", "spend"): 3.0,
         ("control", "purchase_rate"): 0.5, ("control", "spend"): 3.0,
     }  # fmt: skip
 
 
-def test_intervals_hold_the_value(found):
-    for row in found.values():
+def test_intervals_hold_the_value(result):
+    for row in result.values():
         assert row["is_replay"]
         if row["low"] is not None:
             assert row["low"] <= row["value"] <= row["high"]
 
 
-def test_a_measured_night_is_carried_along_and_then_rests(measured, found, monkeypatch):
+def test_a_measured_night_is_carried_along_and_then_rests(measured, result, monkeypatch):
     monkeypatch.setattr(measure_outcomes, "session", lambda *_: pytest.fail("nothing is to be measured"))
     lake = Lake(measured.lake)
     lake.fs.delete_file(f"{lake.base}/_nights/score/{NIGHT + timedelta(days=1)}.json")  # one night is enough here

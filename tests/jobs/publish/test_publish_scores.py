@@ -102,13 +102,13 @@ def test_new_scores_replace_the_night(settings: Settings, make_night: Callable[.
 def test_customers_per_offer_are_the_offers_per_customer(settings: Settings, night: Lake) -> None:
     publish_scores.run(settings, DAY)
     with database.connect(settings.database) as connection:
-        found = connection.execute(sa.text("select * from current_customers_per_offer")).mappings().all()
-    pairs = {(row["offer_id"], row["customer_id"]): row["propensity"] for row in found}
+        result = connection.execute(sa.text("select * from current_customers_per_offer")).mappings().all()
+    pairs = {(row["offer_id"], row["customer_id"]): row["propensity"] for row in result}
     offers = database.rows(settings.database, "next_best_offer")
     assert pairs == {(row["offer_id"], row["customer_id"]): row["propensity"] for row in offers}
-    assert len(pairs) == len(found) == 200
-    for offer in {row["offer_id"] for row in found}:
-        ranked = sorted((row for row in found if row["offer_id"] == offer), key=lambda row: row["rank"])
+    assert len(pairs) == len(result) == 200
+    for offer in {row["offer_id"] for row in result}:
+        ranked = sorted((row for row in result if row["offer_id"] == offer), key=lambda row: row["rank"])
         assert [row["rank"] for row in ranked] == list(range(1, len(ranked) + 1))
         assert [row["propensity"] for row in ranked] == sorted((row["propensity"] for row in ranked), reverse=True)
 

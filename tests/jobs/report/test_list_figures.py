@@ -27,17 +27,15 @@ def test_sources_lists_and_who_is_cold_are_told_apart():
         row("offer_ranker", "trees", "cold items", "ndcg@5", None, 193),
     ])  # fmt: skip
     lake: Any = SimpleNamespace(has=lambda *_: True, arrow=lambda *_: table)
-    found = list_figures(lake, DAY)
-    assert found["sources"] == [{"source": "popular", "per_customer": 15.0, "recall": {"all": 0.11}}]
-    assert [(each["name"], each["coverage"], each["novelty"]) for each in found["shown"]] == [
-        ("offer_ranker", 0.5, 1.2)
-    ]
-    assert found["cold"] == [{"name": "offer_ranker", "slice": "cold items", "customers": 193, "judged": False}]
+    result = list_figures(lake, DAY)
+    assert result["sources"] == [{"source": "popular", "per_customer": 15.0, "recall": {"all": 0.11}}]
+    assert [(one["name"], one["coverage"], one["novelty"]) for one in result["shown"]] == [("offer_ranker", 0.5, 1.2)]
+    assert result["cold"] == [{"name": "offer_ranker", "slice": "cold items", "customers": 193, "judged": False}]
 
 
 def test_the_coverage_of_an_interval_is_no_lists_coverage():
-    each = pd.Series([-1.0, -2.0], index=["a", "b"])
-    steps = Evaluation(each, {"coverage": 0.83}, each.to_numpy(), each.to_numpy())
+    one = pd.Series([-1.0, -2.0], index=["a", "b"])
+    steps = Evaluation(one, {"coverage": 0.83}, one.to_numpy(), one.to_numpy())
     assert set(comparison({"ordered steps": steps}, "minus_deviance", 10, 1)["metric"]) == {"minus_deviance"}
 
 

@@ -39,7 +39,7 @@ def with_more(lake: Lake) -> None:
                "short_interests": pa.array(["TEA"] * size)}  # fmt: skip
     for name, column in changed.items():
         scores = scores.set_column(scores.schema.names.index(name), name, column)
-    told = {"ds": DAY, "segment_id": "new_and_cold", "category": "TEA", "rank": 1, "buyers": 12,
+    actual = {"ds": DAY, "segment_id": "new_and_cold", "category": "TEA", "rank": 1, "buyers": 12,
             "affinity_index": 2.5, "low": 1.8, "high": 3.2}  # fmt: skip
     facts = {"skipped_look_alikes": {"like_y": "the seed has 3 member(s)"}}
     with lake.draft(Stage.SCORE, DAY) as draft:
@@ -47,7 +47,7 @@ def with_more(lake: Lake) -> None:
             if name not in ("scores/customer_scores", "scores/segment_affinities", "scores/look_alike_curves"):
                 draft.carry(name, version.files)
         draft.arrow("scores/customer_scores", scores)
-        draft.arrow("scores/segment_affinities", pa.Table.from_pylist([told], arrow_schema(SEGMENT_AFFINITIES)))
+        draft.arrow("scores/segment_affinities", pa.Table.from_pylist([actual], arrow_schema(SEGMENT_AFFINITIES)))
         curves = pa.Table.from_pylist([curve(0.1), curve(0.2)], arrow_schema(LOOK_ALIKE_CURVES))
         draft.arrow("scores/look_alike_curves", curves)
         draft.facts = facts
@@ -56,30 +56,30 @@ def with_more(lake: Lake) -> None:
 
 def test_the_page_tells_of_families_drift_and_look_alikes(settings: Settings, night: Lake, monkeypatch) -> None:
     with_more(night)
-    found = segment_figures(NightTables(settings, night, DAY))
-    assert found["drift"] == {"moved": 5, "known": 20, "pairs": [{"before": "BEER", "now": "TEA", "customers": 5}]}
-    assert found["affinities"] == {"new_and_cold": "TEA 2.5x (1.8 to 3.2)"}
-    families = {one["family"]: [row["segment_id"] for row in one["segments"]] for one in found["families"]}
+    result = segment_figures(NightTables(settings, night, DAY))
+    assert result["drift"] == {"moved": 5, "known": 20, "pairs": [{"before": "BEER", "now": "TEA", "customers": 5}]}
+    assert result["affinities"] == {"new_and_cold": "TEA 2.5x (1.8 to 3.2)"}
+    families = {one["family"]: [row["segment_id"] for row in one["segments"]] for one in result["families"]}
     assert set(families["churn_and_value"]) == {
         "leaving_and_valuable", "leaving_and_small", "staying_and_valuable", "staying_and_small",
     }  # fmt: skip
     assert "behaviour" not in families
     bands = night.arrow("scores/customer_scores", DAY)["churn_band"]
-    scored = sum(row["customers"] for one in found["families"] if one["family"] == "churn_and_value"
+    scored = sum(row["customers"] for one in result["families"] if one["family"] == "churn_and_value"
                  for row in one["segments"])  # fmt: skip
     assert scored == len(bands) - pc.sum(pc.is_null(bands)).as_py()  # each scored customer is in one quadrant
     plain = {"segments": "", "segment_map": "", "look_alikes": "", "precision": ""}
     names = ("quarantined", "recency", "spend", "models", "kinds", "sources", "outcomes", "seconds", "memory")
     monkeypatch.setattr(write_report, "_plots", lambda *_: plain | dict.fromkeys(names, ""))
     html = "".join(write_report.render(settings, NightTables(settings, night, DAY)).values())
-    told = (
+    actual = (
         "5 of 20 customers with eight baskets",
         "BEER to TEA (5)",
         "TEA 2.5x (1.8 to 3.2)",
         "like y: the seed has 3 member(s)",
         "No customer is scored by a model",
     )
-    for words in told:
+    for words in actual:
         assert words in html, words
 
 

@@ -111,10 +111,10 @@ def test_the_page_has_every_section_and_figure(settings: Settings, night: Lake) 
 
 def test_the_page_needs_no_network_and_runs_nothing(settings: Settings, night: Lake) -> None:
     write_segments.run(settings, DAY)
-    found = page(settings)
-    assert found.sources
-    assert all(source.startswith("data:image/svg+xml;base64,") for source in found.sources)
-    assert not [link for link in found.links if link.startswith(("http", "//", "/"))]
+    result = page(settings)
+    assert result.sources
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in result.sources)
+    assert not [link for link in result.links if link.startswith(("http", "//", "/"))]
     html = Path(settings.home, "reports", "latest", "index.html").read_text()
     assert "<script" not in html
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
@@ -140,9 +140,9 @@ def test_text_from_the_data_cannot_become_markup(settings: Settings, night: Lake
         at = profiles.schema.names.index("segment_name")
         draft.arrow("features/segment_profiles", profiles.set_column(at, "segment_name", evil))
         draft.commit(night.need(Stage.FEATURES, DAY))
-    found = page(settings)
-    assert "<img src=http://evil.example>" in found.text
-    assert not [source for source in found.sources if "evil" in source]
+    result = page(settings)
+    assert "<img src=http://evil.example>" in result.text
+    assert not [source for source in result.sources if "evil" in source]
 
 
 def test_outcomes_reach_the_database_with_the_report(settings: Settings, night: Lake, no_plots: None) -> None:

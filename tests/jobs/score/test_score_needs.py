@@ -55,16 +55,16 @@ def test_the_books_of_a_source_count_and_what_they_do_not_name_answers_nothing(s
         "needs": {"need_id": ["w"], "name": ["Sweet"], "need_category_id": ["g"]},
         "characteristic_needs": {"characteristic": ["YOGURT"], "need_id": ["w"]},
     }
-    found, facts = books(Lake(settings.lake), own)
+    result, facts = books(Lake(settings.lake), own)
     same = {"ds": DAY, "origin": "source"}
-    assert found["need_categories"] == [{"need_category_id": "g", "name": "Home", **same}]
-    assert found["needs"] == [{"need_id": "w", "name": "Sweet", "need_category_id": "g", **same}]
+    assert result["need_categories"] == [{"need_category_id": "g", "name": "Home", **same}]
+    assert result["needs"] == [{"need_id": "w", "name": "Sweet", "need_category_id": "g", **same}]
     same |= {"model": "characteristics:abc", "need_number": 1}
-    assert found["characteristics"] == [
+    assert result["characteristics"] == [
         {"characteristic": "FUEL", "dictionary_index": 0, "need_id": None, "need_category_id": None, **same},
         {"characteristic": "YOGURT", "dictionary_index": 1, "need_id": "w", "need_category_id": "g", **same},
     ]
-    assert [(row["segment_id"], row["need_id"], row["buyers"], row["lift"]) for row in found["segment_needs"]] == [
+    assert [(row["segment_id"], row["need_id"], row["buyers"], row["lift"]) for row in result["segment_needs"]] == [
         ("s", "w", 10, 2.0)
     ]
     assert facts["needs"] == {"origin": "source", "needs": 1, "characteristics_without": 1}
@@ -72,16 +72,16 @@ def test_the_books_of_a_source_count_and_what_they_do_not_name_answers_nothing(s
 
 def test_a_source_with_needs_alone_has_no_links(settings: Settings) -> None:
     needs: dict[str, list[Any]] = {"need_id": ["w"], "name": ["Sweet"], "need_category_id": [None]}
-    found, facts = books(Lake(settings.lake), {"needs": needs})
-    assert [row["need_id"] for row in found["needs"]] == ["w"]
-    assert [row["need_id"] for row in found["characteristics"]] == [None, None]
-    assert (found["need_categories"], found["segment_needs"], "skipped" in facts) == ([], [], False)
+    result, facts = books(Lake(settings.lake), {"needs": needs})
+    assert [row["need_id"] for row in result["needs"]] == ["w"]
+    assert [row["need_id"] for row in result["characteristics"]] == [None, None]
+    assert (result["need_categories"], result["segment_needs"], "skipped" in facts) == ([], [], False)
 
 
 def test_a_night_without_any_needs_says_why(settings: Settings) -> None:
     nothing: dict[str, list[Any]] = {"need_id": [], "name": [], "need_category_id": []}
-    found, facts = books(Lake(settings.lake), {"needs": nothing})
-    assert {name: len(rows) for name, rows in found.items()} == {
+    result, facts = books(Lake(settings.lake), {"needs": nothing})
+    assert {name: len(rows) for name, rows in result.items()} == {
         "need_categories": 0, "needs": 0, "characteristics": 2, "segment_needs": 0
     }  # fmt: skip
     assert facts["skipped"] == {"needs": "the source has no book of needs, and its products no category or department"}

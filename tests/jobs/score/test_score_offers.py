@@ -188,16 +188,16 @@ def scored(settings: Settings, table: str) -> list[dict[str, Any]]:
 
 
 def offers(settings: Settings) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {}
+    result: dict[str, list[dict[str, Any]]] = {}
     for row in sorted(scored(settings, "next_best_offer"), key=lambda row: (row["customer_id"], row["rank"])):
-        found.setdefault(row["customer_id"], []).append(row)
-    return found
+        result.setdefault(row["customer_id"], []).append(row)
+    return result
 
 
 def test_every_customer_gets_five_different_offers_in_order_of_value(night):
-    found = offers(night)
-    assert set(found) == {*WARM, *COLD}
-    for rows in found.values():
+    result = offers(night)
+    assert set(result) == {*WARM, *COLD}
+    for rows in result.values():
         assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5]
         assert len({row["offer_id"] for row in rows}) == 5
         values = [row["expected_value"] for row in rows]
@@ -216,12 +216,12 @@ def test_cold_customers_get_what_is_popular_in_their_segment(night):
 
 
 def test_what_may_not_be_offered_is_not_and_is_counted(night):
-    found = offers(night)
-    coupons = {who: {r["offer_id"] for r in rows if r["offer_kind"] == "coupon"} for who, rows in found.items()}
+    result = offers(night)
+    coupons = {who: {r["offer_id"] for r in rows if r["offer_kind"] == "coupon"} for who, rows in result.items()}
     assert {who for who, held in coupons.items() if held} == {"w0", "w1"}
     assert all(len(coupons[who]) == 2 and coupons[who] <= {"k1", "k2", "k3"} for who in ("w0", "w1"))
-    assert "type:BREAD" not in {row["offer_id"] for row in found["w5"]}  # sent tonight
-    assert not any("FUEL" in row["offer_id"] for rows in found.values() for row in rows)
+    assert "type:BREAD" not in {row["offer_id"] for row in result["w5"]}  # sent tonight
+    assert not any("FUEL" in row["offer_id"] for rows in result.values() for row in rows)
     facts = Lake(night.lake).need(Stage.SCORE, DAY).facts
     assert facts["removed"] == {
         "already redeemed": 2,
@@ -235,13 +235,13 @@ def test_what_may_not_be_offered_is_not_and_is_counted(night):
 
 
 def test_what_customers_do_next_is_told_of_those_with_a_visit(night):
-    told = sorted(scored(night, "next_actions"), key=lambda row: (row["customer_id"], row["rank"]))
-    assert {row["customer_id"] for row in told} == {*WARM[:2]}
-    first, *others = [row for row in told if row["customer_id"] == WARM[0]]
+    actual = sorted(scored(night, "next_actions"), key=lambda row: (row["customer_id"], row["rank"]))
+    assert {row["customer_id"] for row in actual} == {*WARM[:2]}
+    first, *rest = [row for row in actual if row["customer_id"] == WARM[0]]
     # four days of this action's 30 visits, smoothed by 4.95 of all with the weight of 50
     assert (first["rank"], first["action"], first["expected_day"]) == (1, "GROCERY", DAY + timedelta(days=5))
-    assert sum(row["probability"] for row in (first, *others)) == pytest.approx(1, abs=1e-5)
-    assert {row["expected_day"] is None for row in told if row["action"] == next_action_inputs.NOTHING} == {True}
+    assert sum(row["probability"] for row in (first, *rest)) == pytest.approx(1, abs=1e-5)
+    assert {row["expected_day"] is None for row in actual if row["action"] == next_action_inputs.NOTHING} == {True}
     actions = {row["customer_id"]: row["next_action"] for row in scored(night, "customer_scores")}
     assert actions == {who: "GROCERY" if who in WARM[:2] else None for who in (*WARM, *COLD)}
 
@@ -261,8 +261,8 @@ def test_a_source_without_books_of_needs_gets_those_of_its_products(night):
     assert scored(night, "need_categories") == []
     need = {"ds": DAY, "need_id": "category:BAKERY", "name": "BAKERY", "need_category_id": None, "origin": "derived"}
     assert scored(night, "needs") == [need]
-    found = [(row["characteristic"], row["need_id"], row["model"]) for row in scored(night, "characteristics")]
-    assert found == [("BREAD", "category:BAKERY", None), ("SOFA", None, None)]
+    result = [(row["characteristic"], row["need_id"], row["model"]) for row in scored(night, "characteristics")]
+    assert result == [("BREAD", "category:BAKERY", None), ("SOFA", None, None)]
     assert Lake(night.lake).need(Stage.SCORE, DAY).facts["needs"] == {
         "origin": "derived", "needs": 1, "characteristics_without": 1
     }  # fmt: skip
@@ -326,9 +326,9 @@ def test_features_of_an_earlier_version_are_told_by_name(night, monkeypatch):
 
 
 def test_a_model_that_has_seen_the_future_may_not_score(night):
-    found = Lake(night.lake).need(Stage.TRAIN, DAY).facts["pins"]
+    result = Lake(night.lake).need(Stage.TRAIN, DAY).facts["pins"]
     with pytest.raises(DataError, match="churn has seen days up to 2017-12-03 and may not score 2017-12-02"):
-        load_models({"churn": found["churn"]}, DAY - timedelta(days=1))
+        load_models({"churn": result["churn"]}, DAY - timedelta(days=1))
 
 
 def test_the_network_recommends_even_while_it_is_a_challenger():

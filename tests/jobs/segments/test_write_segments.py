@@ -188,8 +188,8 @@ def test_a_contact_once_made_stays_whatever_the_night_chooses_later(
 
     first = run("customer_id < 'c0004'", 1)
     assert first == {f"c000{number}": "2017-12-04" for number in range(4)}
-    others = {f"c000{number}": "2017-12-04" for number in (6, 7, 8)}
-    assert run("customer_id between 'c0006' and 'c0008'", age) == (first | others if added else first)
+    rest = {f"c000{number}": "2017-12-04" for number in (6, 7, 8)}
+    assert run("customer_id between 'c0006' and 'c0008'", age) == (first | rest if added else first)
 
 
 def test_no_file_goes_out_whose_contacts_are_not_on_record(
@@ -253,9 +253,9 @@ def test_a_kill_at_any_step_leaves_the_old_files_or_the_new(tmp_path: Path) -> N
             deliver(tmp_path, "new")
             os._exit(0)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        found = {(tmp_path / "latest" / name).read_text() for name in ("a", "b")}
-        assert found in ({"old"}, {"new"}), step
-        marks += found
+        result = {(tmp_path / "latest" / name).read_text() for name in ("a", "b")}
+        assert result in ({"old"}, {"new"}), step
+        marks += result
         if code == 0:
             break
         assert code == -signal.SIGKILL

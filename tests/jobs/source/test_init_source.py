@@ -49,8 +49,8 @@ def test_the_columns_of_usual_exports_are_recognised(name: str, tmp_path: Path) 
     order, customer, product, amount, back = DRAFTS[name]
     main(["source", "init", str(EXAMPLES / f"{name}.csv"), "--out", str(tmp_path / "out")])
     [part] = read_yaml(tmp_path / "out" / "sources" / "shop.yml")["tables"]["order_lines"]["parts"]
-    found = part["columns"]
-    assert (found["order_id"], found["customer_id"], found["product_id"], found["amount"]) == (
+    result = part["columns"]
+    assert (result["order_id"], result["customer_id"], result["product_id"], result["amount"]) == (
         order,
         customer,
         product,
@@ -103,8 +103,12 @@ def test_looks_of_a_file(tmp_path: Path) -> None:
     rows = [{"id": 1, "at": "2026-03-02T10:00:00Z"}, {"id": 2, "at": None}]
     (tmp_path / "b.json").write_text(json.dumps({"meta": 1, "rows": rows}))
     assert look(tmp_path / "a.csv", "csv").csv.encoding == "cp1251"
-    found = look(tmp_path / "b.json", "json")
-    assert (found.records, found.rows, [column.kind for column in found.columns]) == ("rows", 2, ["number", "moment"])
+    result = look(tmp_path / "b.json", "json")
+    assert (result.records, result.rows, [column.kind for column in result.columns]) == (
+        "rows",
+        2,
+        ["number", "moment"],
+    )
 
 
 def test_faults_of_init_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -64,14 +64,14 @@ def test_labels_follow_the_day_and_both_kinds_of_windows_have_the_same_inputs(
 ) -> None:
     def table(name: str) -> DataFrame:
         schema = struct(CANONICAL[name])
-        return spark.createDataFrame([tuple(row.get(each) for each in schema.names) for row in ROWS[name]], schema)
+        return spark.createDataFrame([tuple(row.get(name) for name in schema.names) for row in ROWS[name]], schema)
 
     settings, clean = load(), {name: table(name) for name in ROWS}
-    told = [clean[name] for name in ("customers", "order_lines", "products", "campaign_targets", "responses")]
-    who = profile(*told, AS_OF, settings.source.timezone)  # type: ignore[call-arg,arg-type]
-    found = windows(AS_OF + timedelta(days=28), 28, 1, date(2017, 1, 1), 84)
-    assert found is not None
-    near, far = (SetSource(settings, clean, 2, AS_OF, found, f"{tmp_path}/{part}") for part in ("near", "far"))
+    actual = [clean[name] for name in ("customers", "order_lines", "products", "campaign_targets", "responses")]
+    who = profile(*actual, AS_OF, settings.source.timezone)  # type: ignore[call-arg,arg-type]
+    result = windows(AS_OF + timedelta(days=28), 28, 1, date(2017, 1, 1), 84)
+    assert result is not None
+    near, far = (SetSource(settings, clean, 2, AS_OF, result, f"{tmp_path}/{part}") for part in ("near", "far"))
     write_coupons(near, AS_OF, AS_OF, clean, who)
     write_redemptions(far, AS_OF, AS_OF, clean)
     keys = ["customer_id", "offer_id"]

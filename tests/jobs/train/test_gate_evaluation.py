@@ -18,7 +18,7 @@ CUSTOMERS, TYPES = 200, 12
 OWN = 6
 
 
-class Known:
+class Reciting:
     """A model that predicts a column of the candidates."""
 
     def __init__(self, column: str, family: str, name: str = offer_ranker.NAME) -> None:
@@ -54,45 +54,45 @@ def candidates() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 
 GATE, TRUTH, SEEN = candidates()
-GOOD, POOR = Known("chance", "good", "discovery_ranker"), Known("noise", "poor", "discovery_ranker")
+GOOD, POOR = Reciting("chance", "good", "discovery_ranker"), Reciting("noise", "poor", "discovery_ranker")
 
 
-def held(column: str, companion: Known | None, champion: str | None = None) -> GateEvaluation:
+def held(column: str, companion: Reciting | None, champion: str | None = None) -> GateEvaluation:
     def evaluate(model: Any, companion: Any = None) -> Any:
         return offer_ranker.judge(model, GATE, TRUTH, SEEN, companion=companion)
 
-    simple, challenger = FittedModel(Known("vague", "frequency")), FittedModel(Known(column, "trees"))  # type: ignore[arg-type]
+    simple, challenger = FittedModel(Reciting("vague", "frequency")), FittedModel(Reciting(column, "trees"))  # type: ignore[arg-type]
     return gate_evaluation(
         Contenders(simple, challenger, evaluate),
-        Known(champion, "old") if champion else None,  # type: ignore[arg-type]
+        Reciting(champion, "old") if champion else None,  # type: ignore[arg-type]
         Companion(companion) if companion else None,  # type: ignore[arg-type]
     )
 
 
-def decided(found: GateEvaluation) -> Any:
+def decided(result: GateEvaluation) -> Any:
     return decide(
-        found.challenger.by_customer, {n: e.by_customer for n, e in found.rivals.items()}, found.further, rounds=200
+        result.challenger.by_customer, {n: e.by_customer for n, e in result.rivals.items()}, result.further, rounds=200
     )
 
 
 def test_alone_everything_bears_its_bare_name():
-    found = held("chance", None, "noise")
-    assert list(found.methods("trees")) == ["trees (challenger)", "the champion", "frequency"]
-    assert found.challenger is found.own
-    assert decided(found).reason.startswith("promoted: beats the champion by ")
+    result = held("chance", None, "noise")
+    assert list(result.methods("trees")) == ["trees (challenger)", "the champion", "frequency"]
+    assert result.challenger is result.own
+    assert decided(result).reason.startswith("promoted: beats the champion by ")
 
 
 def test_with_a_companion_all_that_would_serve_is_judged_with_it():
-    found = held("chance", GOOD, "noise")
-    assert list(found.methods("trees")) == [
+    result = held("chance", GOOD, "noise")
+    assert list(result.methods("trees")) == [
         "trees + discovery ranker (challenger)", "trees (challenger)", "the champion", "frequency + discovery ranker",
         "frequency",
     ]  # fmt: skip
     new = offer_ranker.is_new(GATE)
-    for judged in (found.challenger, found.champion, *found.rivals.values()):
+    for judged in (result.challenger, result.champion, *result.rivals.values()):
         assert judged.probability[new].tolist() == GATE.loc[new, "chance"].tolist()
-    assert found.rivals["frequency + discovery ranker"].probability[~new].tolist() == GATE.loc[~new, "vague"].tolist()
-    decision = decided(found)
+    assert result.rivals["frequency + discovery ranker"].probability[~new].tolist() == GATE.loc[~new, "vague"].tolist()
+    decision = decided(result)
     assert decision.promote
     assert decision.baseline == "frequency + discovery ranker"
     assert " beats frequency by " in decision.reason
@@ -107,19 +107,19 @@ def test_a_ranker_is_worth_what_it_serves_not_what_it_says_of_what_another_serve
 
 def test_lists_that_a_companion_spoils_do_not_beat_simple_methods_alone():
     """As served it beats its baselines as served, which are spoilt just as much; its lists are worse all the same."""
-    found = held("chance", POOR)
-    decision = decided(found)
+    result = held("chance", POOR)
+    decision = decided(result)
     assert not decision.promote
     assert "beats frequency + discovery ranker by +" in decision.reason
     assert "does not beat frequency by -" in decision.reason
 
 
 def test_a_planted_leak_is_found_in_the_rankers_own_predictions():
-    found = held("leaking", POOR)
-    blurred = faults(found.challenger.probability, found.challenger.truth, ["leaking"], ["leaking"])
+    result = held("leaking", POOR)
+    blurred = faults(result.challenger.probability, result.challenger.truth, ["leaking"], ["leaking"])
     assert blurred == [], "the lists served hide it"
-    (fault,) = faults(found.own.probability, found.own.truth, ["leaking"], ["leaking"])
+    (fault,) = faults(result.own.probability, result.own.truth, ["leaking"], ["leaking"])
     assert "too good to be true" in fault
     assert not decide(
-        found.challenger.by_customer, {n: e.by_customer for n, e in found.rivals.items()}, found.further, [fault]
+        result.challenger.by_customer, {n: e.by_customer for n, e in result.rivals.items()}, result.further, [fault]
     ).promote

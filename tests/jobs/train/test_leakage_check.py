@@ -78,9 +78,9 @@ def clean_layer(lake: Lake) -> None:
                      "kind": "redeemed", "responded_on": sent + timedelta(days=int(rng.integers(0, 56)))}
                 )  # fmt: skip
     with lake.draft(Stage.VALIDATE, NIGHT) as draft:
-        for name, found in rows.items():
-            if found:
-                draft.arrow(f"clean/{name}", table(name, found))
+        for name, result in rows.items():
+            if result:
+                draft.arrow(f"clean/{name}", table(name, result))
         draft.commit(Manifest("validate", str(NIGHT), ""))
 
 
@@ -88,7 +88,7 @@ def table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
     from conf.tables.types import arrow_schema
 
     schema = arrow_schema(CANONICAL[name])
-    return pa.table({each: [row.get(each) for row in rows] for each in schema.names}, schema=schema)
+    return pa.table({name: [row.get(name) for row in rows] for name in schema.names}, schema=schema)
 
 
 @pytest.fixture
@@ -106,8 +106,8 @@ def night(installed: Settings, spark: SparkSession, monkeypatch: pytest.MonkeyPa
 def decided(settings: Settings) -> str:
     """Train what has no champion, and return what was decided on the challenger of churn."""
     train_models.run(settings, NIGHT)
-    found = Lake(settings.lake).arrow("models/model_versions", NIGHT).to_pylist()
-    (row,) = [row for row in found if row["kind"] != "recency alone"]
+    result = Lake(settings.lake).arrow("models/model_versions", NIGHT).to_pylist()
+    (row,) = [row for row in result if row["kind"] != "recency alone"]
     return str(row["decision"])
 
 
@@ -126,8 +126,8 @@ def test_no_input_changes_when_nothing_later_is_known(night: Settings, spark: Sp
     clean = {name: lake.spark(spark, f"clean/{name}", NIGHT) for name in ("customers", *COUPON_TABLES)}
     source = SetSource(asked, clean, CUSTOMERS, NIGHT, laid, f"{lake.uri}/full")
     blind = replace(source, clean=recorded_by(clean, GATE), target=f"{lake.uri}/blind")
-    for each in (source, blind):
-        write_window(each, GATE, names)
+    for one in (source, blind):
+        write_window(one, GATE, names)
     full, cut = (StoredSets(lake, part, laid, NIGHT, Path()) for part in ("full", "blind"))
     assert leaking_inputs(full, cut, names) == {}
     rows = {name: len(cut.read(name, GATE)) for name in ("customers", "coupons")}
@@ -147,8 +147,8 @@ def test_the_same_model_with_a_planted_leak_is_refused(night: Settings, monkeypa
     from pyspark.sql import functions as F
 
     def planted(rows: DataFrame) -> DataFrame:
-        told = F.pmod(F.xxhash64("customer_id", "as_of"), F.lit(3)) == 0
-        return rows.withColumn("gap_max", F.when(told & ~F.col("returned"), 300.0).otherwise(F.col("gap_max")))
+        actual = F.pmod(F.xxhash64("customer_id", "as_of"), F.lit(3)) == 0
+        return rows.withColumn("gap_max", F.when(actual & ~F.col("returned"), 300.0).otherwise(F.col("gap_max")))
 
     replaced(monkeypatch, planted)
     reason = f"inputs of set purchase_series change when nothing after {GATE} is known: gap_max"

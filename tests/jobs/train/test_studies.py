@@ -59,9 +59,9 @@ class Sets:
         frame["returned"] = rng.random(SIZE) > np.where(recency > 40, 0.7, 0.1)
         lists = [["DELI"] if n % 2 else None for n in range(SIZE)]
         lean = [[2.0] if n % 2 else None for n in range(SIZE)]
-        known = pd.array([None if n % 8 == 0 else n % 3 == 0 for n in range(SIZE)], dtype="object")
+        recorded = pd.array([None if n % 8 == 0 else n % 3 == 0 for n in range(SIZE)], dtype="object")
         self.kept = recency, visits
-        return frame.assign(customer_id=keys, likes=lists, lean=lean, **{"recorded:parent": known})
+        return frame.assign(customer_id=keys, likes=lists, lean=lean, **{"recorded:parent": recorded})
 
     def purchase_series(self, day: date) -> pd.DataFrame:
         self.read("customers", day)
@@ -106,7 +106,7 @@ def by_name(frames: WideFrames | None = None) -> dict[str, Any]:
     return {spec.name: spec for spec in configured(ASKED, frames)}
 
 
-def found(settings: Settings, sets: Sets) -> dict[str, list[dict[str, Any]]]:
+def result(settings: Settings, sets: Sets) -> dict[str, list[dict[str, Any]]]:
     asked = settings.model_copy(update={"propensities": ASKED})
     tables = studies(asked, sets, WideFrames(ASKED), BUILT, NIGHT)  # type: ignore[arg-type]
     return {name: table.to_pylist() for name, table in tables.items()}
@@ -189,7 +189,7 @@ def test_too_few_to_learn_from_is_told(settings: Settings, sets: Sets) -> None:
 
 
 def test_rules_are_found_on_earlier_windows_and_checked_on_the_next(settings: Settings, sets: Sets) -> None:
-    rules = found(settings, sets)["kpi_rules"]
+    rules = result(settings, sets)["kpi_rules"]
     churn = [row for row in rules if row["kpi"] == "churn"]
     assert churn[0]["first_question"] == "last basket"
     assert churn[0]["stability"] > 0.8
@@ -204,7 +204,7 @@ def test_rules_are_found_on_earlier_windows_and_checked_on_the_next(settings: Se
 
 def test_treatments_that_are_not_random_get_a_caveat_and_no_figure(settings: Settings, sets: Sets) -> None:
     put_touches(sets.lake, randomised=False)
-    (row,) = found(settings, sets)["uplift_verdicts"]
+    (row,) = result(settings, sets)["uplift_verdicts"]
     assert (row["treatment"], row["design"], row["method"]) == ("Letter", "observational", "none")
     assert row["effect"] is row["uplift_30"] is row["qini"] is None
     assert "not given at random" in row["caveat"]
@@ -215,7 +215,7 @@ def test_treatments_that_are_not_random_get_a_caveat_and_no_figure(settings: Set
 
 def test_a_randomised_treatment_is_judged_by_every_learner(settings: Settings, sets: Sets) -> None:
     put_touches(sets.lake, randomised=True)
-    rows = found(settings, sets)["uplift_verdicts"]
+    rows = result(settings, sets)["uplift_verdicts"]
     assert [row["method"] for row in rows] == ["T-learner", "X-learner", "R-learner", "class transformation"]
     assert {row["design"] for row in rows} == {"randomised"}
     assert all(row["effect_low"] < row["effect"] < row["effect_high"] for row in rows)
@@ -223,7 +223,7 @@ def test_a_randomised_treatment_is_judged_by_every_learner(settings: Settings, s
 
 
 def test_without_contacts_there_is_nothing_to_target(settings: Settings, sets: Sets) -> None:
-    (row,) = found(settings, sets)["uplift_verdicts"]
+    (row,) = result(settings, sets)["uplift_verdicts"]
     assert (row["treatment"], row["verdict"]) == ("any", "nothing to target here: the source records no contacts")
 
 

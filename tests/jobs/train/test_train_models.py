@@ -53,34 +53,34 @@ class World:
     def __init__(self) -> None:
         self.value, self.baseline, self.trained, self.seed = 0.5, 0.4, 0, 0
         self.inputs = INPUTS
-        self.others: dict[str, float] = {}
+        self.rivals: dict[str, float] = {}
         self.leaking: dict[str, list[str]] = {}
 
     def contenders(self, sets: Any, models: Any) -> Contenders:
         self.trained += 1
         self.seed += 1
         start, challenger = self.made(0, "plain", self.baseline), self.made(self.seed, "", self.value)
-        others = [self.made(-place, name, worth) for place, (name, worth) in enumerate(self.others.items(), 1)]
+        rest = [self.made(-place, name, worth) for place, (name, worth) in enumerate(self.rivals.items(), 1)]
         days = (sets.windows.training, (sets.windows.gate,), (sets.windows.validation,))
-        train, gate, validation = (pd.DataFrame({"as_of": list(each)}) for each in days)
-        return Contenders(start, challenger, judge, others, split=split(train, gate, 28, validation))
+        train, gate, validation = (pd.DataFrame({"as_of": list(day)}) for day in days)
+        return Contenders(start, challenger, judge, rest, split=split(train, gate, 28, validation))
 
     def made(self, seed: int, family: str, worth: float) -> FittedModel:
         model = tiny(self.inputs, abs(seed), family)
-        known[artifacts.digest(model.to_bytes())] = worth
+        recorded[artifacts.digest(model.to_bytes())] = worth
         return FittedModel(model)
 
 
-known: dict[str, float] = {}
+recorded: dict[str, float] = {}
 
 
 def judge(model: artifacts.Model) -> Evaluation:
-    return judged(known[artifacts.digest(model.to_bytes())])
+    return judged(recorded[artifacts.digest(model.to_bytes())])
 
 
 def judged(value: float) -> Evaluation:
-    each = pd.Series(value + NOISE * value, index=CUSTOMERS)
-    return Evaluation(each, {"roc_auc": value}, np.linspace(0, 1, 100), np.tile([0, 1], 50))
+    one = pd.Series(value + NOISE * value, index=CUSTOMERS)
+    return Evaluation(one, {"roc_auc": value}, np.linspace(0, 1, 100), np.tile([0, 1], 50))
 
 
 def tiny(inputs: list[str], seed: int, family: str, name: str = "churn") -> artifacts.Model:
@@ -95,16 +95,16 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     from jobs import spark
     from jobs.train import training_sets
 
-    found = World()
+    result = World()
 
     @contextmanager
     def sets(settings: Any, lake: Any, session: Any, day: Any, windows: Any, wanted: Any) -> Iterator[Any]:
-        yield SimpleNamespace(windows=windows, leaking=found.leaking)
+        yield SimpleNamespace(windows=windows, leaking=result.leaking)
 
     monkeypatch.setattr(training_sets, "training_sets", sets)
     monkeypatch.setattr(spark, "session", lambda settings, name: None)
-    declare(monkeypatch, declared("churn", found.contenders))
-    return found
+    declare(monkeypatch, declared("churn", result.contenders))
+    return result
 
 
 def declared(name: str, contenders: Callable[..., Any], **more: Any) -> ModelSpec:
@@ -154,13 +154,13 @@ def test_all_methods_of_a_training_stand_in_one_table(installed: Settings, world
     publish_clean(installed, later)
     train_models.run(installed, later)
     for night in (NIGHT, later):
-        found = Lake(installed.lake).arrow("models/model_comparison", night).to_pylist()
-        assert [(row["method"], row["slice"], row["metric"], row["customers"]) for row in found] == [
+        result = Lake(installed.lake).arrow("models/model_comparison", night).to_pylist()
+        assert [(row["method"], row["slice"], row["metric"], row["customers"]) for row in result] == [
             ("logistic regression (challenger)", "all", "log_likelihood", 100),
             ("plain", "all", "log_likelihood", 100),
         ]
-        assert [row["value"] for row in found] == pytest.approx([0.5, 0.4], abs=0.01)
-        assert all(row["low"] < row["value"] < row["high"] for row in found)
+        assert [row["value"] for row in result] == pytest.approx([0.5, 0.4], abs=0.01)
+        assert all(row["low"] < row["value"] < row["high"] for row in result)
 
 
 def test_what_is_no_model_stands_in_the_table_too(installed: Settings, world: World) -> None:
@@ -173,13 +173,13 @@ def test_what_is_no_model_stands_in_the_table_too(installed: Settings, world: Wo
     )
 
     def shown(model: artifacts.Model) -> Evaluation:
-        found = judge(model)
+        result = judge(model)
         slices = {
-            "all": found.by_customer.to_frame("ndcg"),
-            "cold customers": found.by_customer.to_frame("ndcg").iloc[:0],
+            "all": result.by_customer.to_frame("ndcg"),
+            "cold customers": result.by_customer.to_frame("ndcg").iloc[:0],
         }
         lists = {"coverage": 0.5, "novelty": 1.5, "diversity": 0.25, "miscalibration": 1.0}
-        return replace(found, slices=slices, metrics={**found.metrics, **lists})
+        return replace(result, slices=slices, metrics={**result.metrics, **lists})
 
     def contenders(sets: Any, models: Any) -> Contenders:
         return replace(world.contenders(sets, models), evaluate=shown, recall=recall)
@@ -189,12 +189,12 @@ def test_what_is_no_model_stands_in_the_table_too(installed: Settings, world: Wo
         publish_clean(installed, NIGHT)
         train_models.run(installed, NIGHT)
     columns = ["method", "slice", "metric", "value", "customers"]
-    found = [tuple(row[name] for name in columns) for row in
+    result = [tuple(row[name] for name in columns) for row in
              Lake(installed.lake).arrow("models/model_comparison", NIGHT).to_pylist()]  # fmt: skip
     for method in ("logistic regression (challenger)", "plain"):
-        assert (method, "all", "coverage", 0.5, 100) in found
-        assert (method, "cold customers", "ndcg", None, 0) in found
-    assert [row for row in found if row[0].startswith("candidates")] == [
+        assert (method, "all", "coverage", 0.5, 100) in result
+        assert (method, "cold customers", "ndcg", None, 0) in result
+    assert [row for row in result if row[0].startswith("candidates")] == [
         ("candidates: popular", "all", "candidate_recall", 0.25, 90),
         ("candidates: popular", "all", "candidates_each", 15.0, 90),
         ("candidates: popular", "repeats", "candidate_recall", None, 0),
@@ -216,7 +216,7 @@ def test_the_champions_probabilities_are_held_against_what_happened(installed: S
 
 
 def test_a_further_baseline_has_to_be_beaten_too(installed: Settings, world: World) -> None:
-    world.others = {"EASE": 0.6}
+    world.rivals = {"EASE": 0.6}
     publish_clean(installed, NIGHT)
     train_models.run(installed, NIGHT)
     challenger = next(row for row in versions(installed, NIGHT) if row["standing"] == "challenger")
@@ -236,8 +236,8 @@ def pair(name: str, inputs: list[str], worth: float) -> dict[str, FittedModel]:
     """A baseline worth 0.4 and a challenger of the model ``name``."""
     made = {}
     for role, family, value in (("baseline", "plain", 0.4), ("challenger", "", worth)):
-        model = tiny(inputs, len(known), family, name)
-        known[artifacts.digest(model.to_bytes())] = value
+        model = tiny(inputs, len(recorded), family, name)
+        recorded[artifacts.digest(model.to_bytes())] = value
         made[role] = FittedModel(model)
     return made
 
@@ -253,7 +253,7 @@ def test_a_companion_is_decided_first_and_judged_with(
         def with_companion(model: artifacts.Model, companion: artifacts.Model | None = None) -> Evaluation:
             if companion is not None:
                 companions[name].add(artifacts.digest(companion.to_bytes()))
-            return judged(known[artifacts.digest(model.to_bytes())] + (0 if companion is None else 0.1))
+            return judged(recorded[artifacts.digest(model.to_bytes())] + (0 if companion is None else 0.1))
 
         def contenders(sets: Any, models: Any) -> Contenders:
             return replace(world.contenders(sets, models), **pair(name, INPUTS, worth), evaluate=with_companion)
@@ -308,12 +308,12 @@ def test_a_model_of_other_features_is_no_companion(
 
 def test_a_baseline_that_serves_makes_way_for_a_better_one(installed: Settings, world: World) -> None:
     """It was never promoted by an interval, so none protects it: the better mean on the newest window serves."""
-    world.value, world.others = 0.3, {"EASE": 0.35}
+    world.value, world.rivals = 0.3, {"EASE": 0.35}
     publish_clean(installed, NIGHT)
     assert train_models.run(installed, NIGHT).facts["pins"]["churn"]["kind"] == "plain"
     week = NIGHT + timedelta(days=7)
     publish_clean(installed, week)
-    world.others = {"EASE": 0.401}
+    world.rivals = {"EASE": 0.401}
     pin = train_models.run(installed, week, retrain=True).facts["pins"]["churn"]
     assert (pin["kind"], pin["trained_through"]) == ("EASE", str(week))
     assert train_models.run(installed, NIGHT).facts["pins"]["churn"]["kind"] == "plain"
@@ -324,7 +324,7 @@ def test_no_baseline_replaces_a_champion_that_was_trained(installed: Settings, w
     champion = train_models.run(installed, NIGHT).facts["pins"]["churn"]["sha256"]
     week = NIGHT + timedelta(days=7)
     publish_clean(installed, week)
-    world.value, world.others = 0.3, {"EASE": 0.9}
+    world.value, world.rivals = 0.3, {"EASE": 0.9}
     assert train_models.run(installed, week, retrain=True).facts["pins"]["churn"]["sha256"] == champion
 
 
@@ -357,9 +357,9 @@ def test_a_backfilled_night_trains_its_own_champion(installed: Settings, world: 
     newest = train_models.run(installed, NIGHT).facts["pins"]["churn"]["sha256"]
     earlier = NIGHT - timedelta(days=7)
     publish_clean(installed, earlier)
-    found = train_models.run(installed, earlier).facts["pins"]["churn"]
-    assert found["trained_through"] == str(earlier)
-    assert found["sha256"] != newest
+    result = train_models.run(installed, earlier).facts["pins"]["churn"]
+    assert result["trained_through"] == str(earlier)
+    assert result["sha256"] != newest
     assert train_models.run(installed, NIGHT, force=True).facts["pins"]["churn"]["sha256"] == newest
 
 
@@ -419,7 +419,7 @@ def test_the_weekly_training_compares_architectures_and_keeps_each_as_a_run(
     assert train_models.run(installed, later).facts["architectures"] == kept
     (run,) = search([store.experiment], "tags.architecture = 'wide'")
     assert (run.data.params["hidden"], run.data.metrics["gain_low"]) == ("(4,)", 0.05)
-    assert [each.value for each in store.client.get_metric_history(run.info.run_id, "loss")] == [0.5, 0.25]
+    assert [match.value for match in store.client.get_metric_history(run.info.run_id, "loss")] == [0.5, 0.25]
     whole = store.client.get_run(run.data.tags["mlflow.parentRunId"])
     assert whole.data.params["architecture"] == "wide"
     logged = store.table(whole.info.run_id, "architectures")

@@ -171,10 +171,10 @@ def rows(settings: Settings, name: str, day: date) -> list[dict[str, Any]]:
 
 def test_lines_of_one_product_add_up_and_a_refund_nets_with_its_sale(shop: Settings) -> None:
     def money(day: date) -> dict[str, float]:
-        found: dict[str, float] = {}
+        result: dict[str, float] = {}
         for row in rows(shop, "clean/order_lines", day):
-            found[row["order_id"]] = found.get(row["order_id"], 0) + float(row["amount"])
-        return found
+            result[row["order_id"]] = result.get(row["order_id"], 0) + float(row["amount"])
+        return result
 
     assert money(D1) == {"1001": 15, "1002": 10, "1003": 20}
     assert money(D2) == {"1001": 5, "1003": 20, "1009": 2}  # 1002 is cancelled, 10 of 1001 went back
@@ -214,8 +214,8 @@ def test_rows_that_cannot_be_read_are_set_aside_with_their_reason(shop: Settings
 
 
 def test_what_is_no_clear_yes_is_kept_as_a_no_and_reported(shop: Settings) -> None:
-    found = {(row["customer_id"], row["channel"], row["granted"]) for row in rows(shop, "clean/consents", D1)}
-    assert found == {("C1", "email", True), ("C1", "email", False), ("C3", "*", False), ("C9", "email", False)}
+    result = {(row["customer_id"], row["channel"], row["granted"]) for row in rows(shop, "clean/consents", D1)}
+    assert result == {("C1", "email", True), ("C1", "email", False), ("C3", "*", False), ("C9", "email", False)}
     expected = {
         "unknown channel": 1, "unknown purpose": 0, "unreadable decision": 0, "unreadable moment": 1,
         "unknown customer": 1,
@@ -260,5 +260,5 @@ def test_a_dot_before_three_digits(shop: Settings, tmp_path: Path, totals: list[
     source = shop.source
     part = source.tables["order_lines"].parts[0]
     table = validate.CANONICAL["order_lines"]
-    found = doubtful_columns(Lake(str(tmp_path)), files, source.exports["orders"], part, table)
-    assert found == (frozenset() if thousand_is_read else {"total"})
+    result = doubtful_columns(Lake(str(tmp_path)), files, source.exports["orders"], part, table)
+    assert result == (frozenset() if thousand_is_read else {"total"})

@@ -274,11 +274,11 @@ def test_untouched_months_and_tables_are_taken_over(home: Settings) -> None:
 
 
 def test_what_another_night_has_staged_is_left_alone(home: Settings) -> None:
-    beside = Path(home.lake, "clean", "staged-order_lines", "ds=2017-03-01", "v=other", "part-0.parquet")
-    beside.parent.mkdir(parents=True)
-    beside.write_bytes(b"")
+    other_night = Path(home.lake, "clean", "staged-order_lines", "ds=2017-03-01", "v=other", "part-0.parquet")
+    other_night.parent.mkdir(parents=True)
+    other_night.write_bytes(b"")
     run(home, D4, D3, {D4: {"sales": sales(100, 5, D4)}})
-    assert list(Path(home.lake).glob("*/staged-*/**/*.parquet")) == [beside]
+    assert list(Path(home.lake).glob("*/staged-*/**/*.parquet")) == [other_night]
 
 
 def test_a_night_without_changes_keeps_its_version(history: Settings) -> None:
@@ -319,16 +319,16 @@ def test_bad_rows_are_set_aside_with_their_rule_and_no_personal_value(
     mails = {row["customer_id"]: row["email"] for row in table(home, "clean/customers", D4)}
     assert (mails["gus"], mails["ann"]) == (None, "ann@new.example")  # the customer is one without the mail
     assert manifest.facts["values_set_aside"] == {"customers": {"email": 1}}
-    told = caplog.text + str(table(home, "quality/data_quality", D4)) + str(table(home, "quarantine/customers", D4))
-    told += "".join(path.read_text() for path in Path(home.lake, "_nights").rglob("*.json"))
+    actual = caplog.text + str(table(home, "quality/data_quality", D4)) + str(table(home, "quarantine/customers", D4))
+    actual += "".join(path.read_text() for path in Path(home.lake, "_nights").rglob("*.json"))
     for folder in ("gx", "data_docs"):
-        told += "".join(
+        actual += "".join(
             path.read_text(errors="replace")
             for path in Path(home.home, folder).rglob("*")
             if path.suffix in {".html", ".json", ".yml"}
         )
-    assert "format:email" in told
-    assert "canary" not in told
+    assert "format:email" in actual
+    assert "canary" not in actual
 
 
 def test_refused_night_lists_all_reasons_and_the_previous_night_stays(home: Settings) -> None:

@@ -91,15 +91,15 @@ def test_nothing_refers_to_what_the_source_has_dropped(own: Books) -> None:
 
 def test_characteristics_keep_their_place_in_the_dictionary_and_name_each_need(products: pa.Table, own: Books) -> None:
     dictionary = table("characteristic dictionary_index", (("YOGURT", 0), ("OLD", 1)))
-    found = cells(characteristics(products, dictionary, own))
-    assert [row for row in found if row[0] in ("YOGURT", "OLD", "FUEL")] == [
+    result = cells(characteristics(products, dictionary, own))
+    assert [row for row in result if row[0] in ("YOGURT", "OLD", "FUEL")] == [
         ("FUEL", 1, None, "light", None),
         ("OLD", 1, 1, None, None),
         ("YOGURT", 1, 0, "light", None),
         ("YOGURT", 2, 0, "sweet", "home"),
     ]
-    assert [row for row in found if row[0] == "PILLS"] == [("PILLS", 1, None, None, None)]
-    assert Counter(row[0] for row in found) == Counter(
+    assert [row for row in result if row[0] == "PILLS"] == [("PILLS", 1, None, None, None)]
+    assert Counter(row[0] for row in result) == Counter(
         ["CARDS", "CREAM", "FUEL", "GLUE", "ODDS", "OLD", "PILLS", "YOGURT", "YOGURT"]
     )
 
@@ -112,7 +112,7 @@ def test_a_segment_needs_what_more_of_its_members_bought_for(products: pa.Table)
     books = derived_books(products)
     met = needs_met(table("customer_id product_type baskets_84", tuple(bought)), books, keys)
     assert met.sum(axis=0).tolist() == [[0, 20, 0, 0]]
-    told = affinities([Audience("s", "f", "S", np.arange(10))], met, books.needs["need_id"].to_pylist())
+    actual = affinities([Audience("s", "f", "S", np.arange(10))], met, books.needs["need_id"].to_pylist())
     spread = np.exp(1.96 * np.sqrt(1 / 40))
     assert affinities([Audience("s", "f", "S", np.arange(10))], met, list("abcd"), 0) == []
-    assert told == [("s", "category:DAIRY", 1, 10, 2.0, round(2 / spread, 6), round(2 * spread, 6))]
+    assert actual == [("s", "category:DAIRY", 1, 10, 2.0, round(2 / spread, 6), round(2 * spread, 6))]

@@ -82,19 +82,19 @@ def test_an_amount_is_expected_of_each_customer():
     fitted = linear("propensity_fish", frame.assign(happens=spent), [column], 0.001, "linear")
     spend = Amount(kind="amount", label="fish", title="spend on fish", scope=Scope(departments=["SEA"]))
     models: dict[str, Any] = {"fish": (with_extra(fitted, bands=[5.0, 12.0]), "fish:1")}
-    found = score_batch(batch(*CUSTOMERS[:2]), models, {"fish": "champion"}, [spend], DAY).to_pandas()
-    assert found["expected"].tolist() == pytest.approx(fitted.predict(pd.DataFrame({column: [12.0, 1.0]})), abs=1e-6)
-    assert found["band"].tolist() == ["high", "low"]
-    assert 0 < found["probability"][1] < found["probability"][0] < 1
-    assert found["reasons"].tolist() == ["12 visits with such a purchase", ""]
+    result = score_batch(batch(*CUSTOMERS[:2]), models, {"fish": "champion"}, [spend], DAY).to_pandas()
+    assert result["expected"].tolist() == pytest.approx(fitted.predict(pd.DataFrame({column: [12.0, 1.0]})), abs=1e-6)
+    assert result["band"].tolist() == ["high", "low"]
+    assert 0 < result["probability"][1] < result["probability"][0] < 1
+    assert result["reasons"].tolist() == ["12 visits with such a purchase", ""]
 
 
 @pytest.mark.parametrize("kind", ["line", "trees"])
 def test_each_customer_is_asked_what_he_can_be_asked(kind: str):
     models = {label: (model(column, label, kind), f"{label}:1") for label, column in MODELS.items()}
-    found = score_batch(batch(*CUSTOMERS), models, dict.fromkeys(MODELS, "champion"), [FISH, WINE, PARENT], DAY)
-    assert found.schema.names == list(CUSTOMER_PROPENSITIES.names)
-    rows = {(row["label"], row["customer_id"]): row for row in found.to_pylist()}
+    result = score_batch(batch(*CUSTOMERS), models, dict.fromkeys(MODELS, "champion"), [FISH, WINE, PARENT], DAY)
+    assert result.schema.names == list(CUSTOMER_PROPENSITIES.names)
+    rows = {(row["label"], row["customer_id"]): row for row in result.to_pylist()}
     # c2 never bought anything; c0 has had wine; what is recorded of c1 is not guessed
     assert set(rows) == {("fish", "c0"), ("fish", "c1"), ("wine", "c1"), ("parent", "c0")}
     often, once = rows["fish", "c0"], rows["fish", "c1"]
@@ -106,10 +106,10 @@ def test_each_customer_is_asked_what_he_can_be_asked(kind: str):
 def test_reasons_are_what_raises_the_probability():
     models = {"fish": (model("fish:visits_total", "fish"), "fish:1")}
     customers = batch({"history": CUSTOMERS[0]["history"]}, {"likes": ["DELI"], "lean": [9.0], "spend_84": 1.0})
-    found = score_batch(customers, models, {"fish": "champion"}, [FISH], DAY).to_pylist()
-    assert found[0]["reasons"].startswith("12 visits with such a purchase")
-    assert "such a purchase" not in found[1]["reasons"]  # never bought fish: that lowers it
-    assert found[1]["probability"] < found[0]["probability"]
+    result = score_batch(customers, models, {"fish": "champion"}, [FISH], DAY).to_pylist()
+    assert result[0]["reasons"].startswith("12 visits with such a purchase")
+    assert "such a purchase" not in result[1]["reasons"]  # never bought fish: that lowers it
+    assert result[1]["probability"] < result[0]["probability"]
 
 
 def test_a_model_that_tells_nobody_apart_names_nobody():
@@ -117,8 +117,8 @@ def test_a_model_that_tells_nobody_apart_names_nobody():
                  ["spend_84"], "y", TreesConfig(rounds=1, threads=1))  # fmt: skip
     rate = round(float(flat.predict(pd.DataFrame({"spend_84": [1.0]}))[0]), 6)
     models = {"fish": (with_extra(flat, bands=[rate, rate]), "fish:1")}
-    found = score_batch(batch({}, {}), models, {"fish": "champion"}, [FISH], DAY).to_pylist()
-    assert [row["band"] for row in found] == ["low", "low"]
+    result = score_batch(batch({}, {}), models, {"fish": "champion"}, [FISH], DAY).to_pylist()
+    assert [row["band"] for row in result] == ["low", "low"]
 
 
 def test_nobody_and_no_model_give_no_row():
@@ -155,8 +155,8 @@ def test_the_night_scores_what_the_tables_hold(spark: SparkSession):
     history = one(LABEL_HISTORY, customer_id="c", label="fish", **{**NOTHING, "visits_total": 12.0})
     inputs = propensity_inputs(profile, purchase_series, history, None, [FISH, PARENT])
     models = {"fish": (Packed(model("fish:visits_total", "fish").to_bytes()), "fish:1")}
-    (found,) = propensities(inputs, models, {"fish": "champion"}, [FISH, PARENT], DAY).collect()
-    assert (found["customer_id"], found["label"], found["band"]) == ("c", "fish", "high")
+    (result,) = propensities(inputs, models, {"fish": "champion"}, [FISH, PARENT], DAY).collect()
+    assert (result["customer_id"], result["label"], result["band"]) == ("c", "fish", "high")
     rows = spark.createDataFrame(
         [("a", "wine", "high"), ("a", "fish", "high"), ("b", "fish", "low")],
         "customer_id string, label string, band string",

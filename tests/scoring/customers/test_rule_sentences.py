@@ -36,6 +36,6 @@ def test_a_condition_in_words(condition: Condition, words: str):
 
 def test_conditions_are_joined_and_none_means_everybody():
     both = (Condition("recency_days", 20.5, inf), Condition("baskets_84", -inf, 2.5))
-    found = TreeRule(both, 1, 0.5, 1, Interval(0.5, 0.4, 0.6), True)
-    assert sentence(found) == "last basket more than 20 days ago and at most 2 baskets in the last 84 days"
+    result = TreeRule(both, 1, 0.5, 1, Interval(0.5, 0.4, 0.6), True)
+    assert sentence(result) == "last basket more than 20 days ago and at most 2 baskets in the last 84 days"
     assert sentence(TreeRule((), 1, 0.5, 1, Interval(0.5, 0.4, 0.6), True)) == "all customers"

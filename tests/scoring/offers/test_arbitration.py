@@ -24,7 +24,7 @@ removed_by string"
 
 
 def test_value_of_a_product_type_by_hand(rows):
-    found = value_product_types(
+    result = value_product_types(
         rows(
             TYPE,
             ("a", "OFTEN", 0.5, 12.0, 20.0, 4.0, 3.0, False, None),
@@ -35,7 +35,7 @@ def test_value_of_a_product_type_by_hand(rows):
         ),
         OFFERS,
     )
-    values = {row["product_type"]: (row["expected_spend"], row["expected_value"]) for row in found.collect()}
+    values = {row["product_type"]: (row["expected_spend"], row["expected_value"]) for row in result.collect()}
     # own spend over the windows of 28 days with a purchase, others' mean as one more: three windows, all but surely
     assert values["OFTEN"] == (
         pytest.approx((12 + 4) / (3 + 1), rel=1e-3),
@@ -48,7 +48,7 @@ def test_value_of_a_product_type_by_hand(rows):
 
 
 def test_value_of_a_coupon_by_hand(rows):
-    found = value_coupons(
+    result = value_coupons(
         rows(
             COUPON,
             ("a", "assumed", 0.5, 0.1, 8.0, 1.0, 4.0, None, None),
@@ -56,7 +56,7 @@ def test_value_of_a_coupon_by_hand(rows):
         ),
         OFFERS,
     )
-    values = {row["offer_id"]: (row["propensity"], row["expected_value"]) for row in found.collect()}
+    values = {row["offer_id"]: (row["propensity"], row["expected_value"]) for row in result.collect()}
     # the probability of a coupon is that it is redeemed, however often its scope is bought in
     assert values == {
         "assumed": (0.1, pytest.approx(0.1 * (6 * 0.5 - 2.0))),
@@ -67,8 +67,8 @@ def test_value_of_a_coupon_by_hand(rows):
 def chosen(rows, types, coupons=None, offers=OFFERS):
     ranked = rank_product_types(value_product_types(rows(TYPE, *types), offers))
     valued = None if coupons is None else value_coupons(rows(COUPON, *coupons), offers)
-    found = sorted(choose(ranked, valued, offers).collect(), key=lambda row: (row["customer_id"], row["rank"]))
-    return [(row["customer_id"], row["offer_id"], row["rank"]) for row in found]
+    result = sorted(choose(ranked, valued, offers).collect(), key=lambda row: (row["customer_id"], row["rank"]))
+    return [(row["customer_id"], row["offer_id"], row["rank"]) for row in result]
 
 
 def test_product_types_are_taken_by_propensity_and_shown_by_value(rows):
@@ -101,9 +101,9 @@ def test_coupons_take_their_places_by_response(rows):
         ("a", "k3", 0.1, 0.02, None, None, 9.0, None, None),
         ("a", "k4", 0.9, 0.90, None, None, 9.0, None, "already redeemed"),
     ]
-    found = chosen(rows, types, coupons)
-    assert {offer for who, offer, _ in found if who == "a"} == {"k2", "k3", "type:W"}
-    assert [offer for who, offer, _ in found if who == "b"] == ["type:W", "type:X", "type:Y"]
+    result = chosen(rows, types, coupons)
+    assert {offer for who, offer, _ in result if who == "a"} == {"k2", "k3", "type:W"}
+    assert [offer for who, offer, _ in result if who == "b"] == ["type:W", "type:X", "type:Y"]
     none = OFFERS.model_copy(update={"coupons": OFFERS.coupons.model_copy(update={"max_per_customer": 0})})
     assert not any("k" in offer for _, offer, _ in chosen(rows, types, coupons, none))
 
@@ -114,8 +114,8 @@ def test_ranks_overall_and_among_repeats_and_discoveries(rows):
         ("a", "D1", 0.8, None, None, 1.0, 1.0, True, None),
         ("a", "R2", 0.7, None, None, 1.0, 1.0, False, None),
     ]
-    found = rank_product_types(value_product_types(rows(TYPE, *types), OFFERS)).collect()
-    assert {row["product_type"]: (row["rank"], row["rank_in_slice"], row["offer_rank"]) for row in found} == {
+    result = rank_product_types(value_product_types(rows(TYPE, *types), OFFERS)).collect()
+    assert {row["product_type"]: (row["rank"], row["rank_in_slice"], row["offer_rank"]) for row in result} == {
         "R1": (1, 1, None),
         "D1": (2, 1, 1),
         "R2": (3, 2, 2),
@@ -134,9 +134,9 @@ def test_places_are_kept_for_what_the_customer_never_bought(rows):
     ]
     valued = value_product_types(rows(TYPE, *types), OFFERS)
     for places, expected in ((0, {"R1", "R2", "R3"}), (1, {"R1", "R2", "D1"}), (2, {"R1", "D1", "D2"})):
-        found = choose(rank_product_types(valued, places), None, OFFERS).collect()
-        assert {row["product_type"] for row in found if row["customer_id"] == "a"} == expected
-        assert [row["product_type"] for row in found if row["customer_id"] == "none"] == ["R1"]
+        result = choose(rank_product_types(valued, places), None, OFFERS).collect()
+        assert {row["product_type"] for row in result if row["customer_id"] == "a"} == expected
+        assert [row["product_type"] for row in result if row["customer_id"] == "none"] == ["R1"]
 
 
 def test_a_coupon_that_costs_more_than_it_brings_is_removed(frame, rows):
@@ -148,8 +148,8 @@ def test_a_coupon_that_costs_more_than_it_brings_is_removed(frame, rows):
     pairs = frame("coupon_affinity", *({"customer_id": who, "offer_id": name, "scope_baskets_total": 4}
                                        for who in "ab" for name in ("gains", "loses")))  # fmt: skip
     policy = Policy(control_salt="pepper-and-salt")
-    found = scored_coupons(pairs, None, None, offers, targets, None, OFFERS, policy, day).collect()
-    assert {(row["customer_id"], row["offer_id"]): row["removed_by"] for row in found} == {
+    result = scored_coupons(pairs, None, None, offers, targets, None, OFFERS, policy, day).collect()
+    assert {(row["customer_id"], row["offer_id"]): row["removed_by"] for row in result} == {
         ("a", "gains"): None,
         ("a", "loses"): UNPROFITABLE,
         ("b", "gains"): NOT_TARGETED,

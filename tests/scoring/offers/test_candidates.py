@@ -43,7 +43,7 @@ ITEMS = [{"product_type": "TEA", "factors": [0.7, 0.0]}, {"product_type": "BREAD
 FEW = CandidateConfig(popular=2, popular_in_segment=2)
 
 
-def found(
+def listed(
     frame: Any, segments: bool = True, seed: int | None = None, config: CandidateConfig = FEW
 ) -> dict[tuple[str, str], dict[str, Any]]:
     def table(name: str, given: list[dict[str, Any]]) -> Any:
@@ -60,7 +60,7 @@ def found(
 
 @pytest.fixture(scope="module")
 def picked(frame: Any) -> dict[tuple[str, str], dict[str, Any]]:
-    return found(frame)
+    return listed(frame)
 
 
 def test_each_source_brings_what_it_knows_and_the_first_to_rank_it_names_it(picked):
@@ -115,18 +115,18 @@ def test_a_negative_association_and_what_is_not_offered_bring_nothing(picked):
 
 
 def test_the_order_of_rows_and_their_partitions_change_nothing(frame, picked):
-    assert found(frame, seed=7) == picked
+    assert listed(frame, seed=7) == picked
 
 
 def test_blocks_shrink_where_types_are_many_and_change_nothing(frame, picked):
     assert [CandidateConfig(block=512, cells=2_000_000).rows(types) for types in (0, 100, 200_000, 3_000_000)] == [
         512, 512, 10, 1,
     ]  # fmt: skip
-    assert found(frame, config=replace(FEW, cells=1)) == picked
+    assert listed(frame, config=replace(FEW, cells=1)) == picked
 
 
 def test_without_segments_cold_customers_get_what_is_popular(frame):
-    sources = {key[1]: row["source"] for key, row in found(frame, segments=False).items() if key[0] == "cold"}
+    sources = {key[1]: row["source"] for key, row in listed(frame, segments=False).items() if key[0] == "cold"}
     assert sources == {"BREAD": "popular", "MILK": "popular"}
 
 

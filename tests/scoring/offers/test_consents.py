@@ -22,8 +22,8 @@ def refused(frame, customers, rows, channel="email"):
         {"customer_id": who, "channel": by, "purpose": why, "granted": granted, "changed_at": at}
         for who, by, why, granted, at in rows
     ))  # fmt: skip
-    found = decisions(people, in_words(written, RECORDED), channel_of(channel, RECORDED), DAY, "UTC")
-    return {row.customer_id: row.refused for row in found.collect()}
+    result = decisions(people, in_words(written, RECORDED), channel_of(channel, RECORDED), DAY, "UTC")
+    return {row.customer_id: row.refused for row in result.collect()}
 
 
 def test_a_refusal_under_another_spelling_of_the_key_counts(frame):
@@ -89,5 +89,5 @@ def test_nobody_whose_last_word_was_no_is_contactable(frame, histories):
                 newest[scope] = max(newest.get(scope, (days, not granted)), (days, not granted))
         if any(refusal for _, refusal in newest.values()):
             said_no.add(customer)
-    found = refused(frame, customers, rows)
-    assert {customer for customer in customers if found.get(customer, True) is False}.isdisjoint(said_no)
+    result = refused(frame, customers, rows)
+    assert {customer for customer in customers if result.get(customer, True) is False}.isdisjoint(said_no)

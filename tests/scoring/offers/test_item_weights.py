@@ -35,14 +35,14 @@ def test_what_is_summed_of_a_batch():
 
 def test_partitions_and_their_order_change_nothing(spark):
     schema = "history array<struct<product_type string, baskets_total long, days_since_first int>>"
-    rows = [([tuple(each.values()) for each in history],) for history in HISTORIES if history]
-    found = [item_weights(spark.createDataFrame(given, schema).repartition(n), NAMES, np.zeros(3))
+    rows = [([tuple(one.values()) for one in history],) for history in HISTORIES if history]
+    result = [item_weights(spark.createDataFrame(given, schema).repartition(n), NAMES, np.zeros(3))
              for n, given in ((1, rows), (3, rows[::-1]))]  # fmt: skip
-    assert (found[0].often == found[1].often).all()
-    assert (found[0].ever == found[1].ever).all()
+    assert (result[0].often == result[1].often).all()
+    assert (result[0].ever == result[1].ever).all()
     # with nothing else to explain them, weights are ridge regressions of one type on one other
-    assert (found[0].ever[1, 2], found[0].ever[2, 1]) == pytest.approx((1 / 1002, 1 / 1001), rel=1e-5)
-    assert found[0].new_share.tolist() == pytest.approx([0, 1 / 1, 0])  # one of the two lacked jam, and bought it
+    assert (result[0].ever[1, 2], result[0].ever[2, 1]) == pytest.approx((1 / 1002, 1 / 1001), rel=1e-5)
+    assert result[0].new_share.tolist() == pytest.approx([0, 1 / 1, 0])  # one of the two lacked jam, and bought it
 
 
 def test_what_is_not_modelled_scores_nothing():

@@ -39,22 +39,24 @@ RECORDED = Consent(recorded=True)
 
 
 def rights(customers, consents=None, contacts=None, consent=RECORDED, policy=POLICY):
-    found = contact_rights(customers, consents, contacts, consent, policy, DAY, ZONE).collect()
-    return {row["customer_id"]: row["blocked_by"] for row in found if row["contactable"] == (row["blocked_by"] is None)}
+    result = contact_rights(customers, consents, contacts, consent, policy, DAY, ZONE).collect()
+    return {
+        row["customer_id"]: row["blocked_by"] for row in result if row["contactable"] == (row["blocked_by"] is None)
+    }
 
 
 def test_control_is_a_salted_hash_of_the_id_and_a_tenth(rows):
     ids = [f"{number}" for number in range(5000)]
     frame = rows("customer_id string", *((i,) for i in ids)).withColumn("c", is_control(F.col("customer_id"), POLICY))
-    found = {row["customer_id"]: row["c"] for row in frame.collect()}
+    result = {row["customer_id"]: row["c"] for row in frame.collect()}
 
     def hashed(customer: str) -> bool:
         digest = hashlib.sha256(f"pepper-and-salt:{customer}".encode()).hexdigest()
         return int(digest[:8], 16) / 2**32 < 0.1
 
-    assert found == {customer: hashed(customer) for customer in ids}
-    assert 0.085 < sum(found.values()) / len(found) < 0.115
-    assert found != {
+    assert result == {customer: hashed(customer) for customer in ids}
+    assert 0.085 < sum(result.values()) / len(result) < 0.115
+    assert result != {
         row["customer_id"]: row["c"]
         for row in frame.withColumn(
             "c", is_control(F.col("customer_id"), POLICY.model_copy(update={"control_salt": "another salt"}))
@@ -82,7 +84,7 @@ def test_an_opted_out_customer_is_never_contactable(frame, histories):
         for channel, purpose, granted, days in history
     ]  # fmt: skip
     nobody_held_back = POLICY.model_copy(update={"control_share": 0.0})
-    found = rights(frame("customers", *people), frame("consents", *decisions), policy=nobody_held_back)
+    result = rights(frame("customers", *people), frame("consents", *decisions), policy=nobody_held_back)
 
     def expected(history: list) -> str | None:
         newest: dict[tuple[str, str], tuple[int, bool]] = {}
@@ -95,7 +97,7 @@ def test_an_opted_out_customer_is_never_contactable(frame, histories):
             return OPTED_OUT
         return None if newest else NO_CONSENT
 
-    assert found == {f"c{number}": expected(history) for number, history in enumerate(histories)}
+    assert result == {f"c{number}": expected(history) for number, history in enumerate(histories)}
 
 
 def test_a_decision_counts_until_the_local_day_ends(frame):
@@ -143,8 +145,8 @@ def test_who_is_gone_from_the_crm_is_not_contacted_whatever_he_agreed_to(frame):
     given = contact_rights(people, consents, None, RECORDED, POLICY, DAY, ZONE)
     rows = without_gone(given, frame("customers", {"customer_id": "a"}))
     assert rows.columns == given.columns
-    found = {row["customer_id"]: (row["contactable"], row["blocked_by"]) for row in rows.collect()}
-    assert found == {"a": (True, None), "b": (False, GONE), "c": (False, OPTED_OUT)}
+    result = {row["customer_id"]: (row["contactable"], row["blocked_by"]) for row in rows.collect()}
+    assert result == {"a": (True, None), "b": (False, GONE), "c": (False, OPTED_OUT)}
 
 
 def test_a_delivery_that_the_crm_records_too_counts_once(frame, rows):
@@ -164,9 +166,9 @@ def test_a_delivery_that_the_crm_records_too_counts_once(frame, rows):
     )  # fmt: skip
     granted = Consent(recorded=False, assume="granted")
     people = frame("customers", *({"customer_id": who} for who in ("a", "b", "c", "d")))
-    found = contact_rights(people, None, with_touches(delivered, touches), granted, POLICY, DAY, ZONE).collect()
-    assert {row["customer_id"]: row["recent_contacts"] for row in found} == {"a": 2, "b": 2, "c": 3, "d": 0}
-    assert {row["customer_id"] for row in found if row["contactable"]} == {"d"}
+    result = contact_rights(people, None, with_touches(delivered, touches), granted, POLICY, DAY, ZONE).collect()
+    assert {row["customer_id"]: row["recent_contacts"] for row in result} == {"a": 2, "b": 2, "c": 3, "d": 0}
+    assert {row["customer_id"] for row in result if row["contactable"]} == {"d"}
     assert with_touches(delivered, None) is delivered
 
 
@@ -205,8 +207,8 @@ def test_coupons_are_removed_for_a_reason_each(frame):
         {"customer_id": "stranger", "offer_id": "good"},
     )
     marked = mark_coupons(rows, offers, targets, sent, POLICY, DAY).collect()
-    found = {(row["customer_id"], row["offer_id"]): row["removed_by"] for row in marked}
-    assert found == {
+    result = {(row["customer_id"], row["offer_id"]): row["removed_by"] for row in marked}
+    assert result == {
         ("a", "good"): None,
         ("a", "ends tonight"): NOT_VALID,
         ("a", "ends tomorrow"): None,
@@ -226,8 +228,8 @@ def test_coupons_are_removed_for_a_reason_each(frame):
 def test_a_product_type_that_was_sent_lately_is_removed(frame, rows):
     sent = frame("touches", {"touch_id": "1", "customer_id": "a", "offer_id": "type:X", "touched_on": DAY})
     offers = rows("customer_id string, offer_id string", ("a", "type:X"), ("a", "type:Y"), ("b", "type:X"))
-    found = {(row[0], row[1]): row["removed_by"] for row in mark_product_types(offers, sent, POLICY, DAY).collect()}
-    assert found == {("a", "type:X"): REPEATED, ("a", "type:Y"): None, ("b", "type:X"): None}
+    result = {(row[0], row[1]): row["removed_by"] for row in mark_product_types(offers, sent, POLICY, DAY).collect()}
+    assert result == {("a", "type:X"): REPEATED, ("a", "type:Y"): None, ("b", "type:X"): None}
     assert {row["removed_by"] for row in mark_product_types(offers, None, POLICY, DAY).collect()} == {None}
 
 
@@ -240,8 +242,8 @@ def test_what_is_bought_once_and_what_does_not_suit_is_removed(rows):
         ("owner", "type:NEW", 1.0, None, None),
         ("owner", "type:TYRES", 0.0, True, True),
     )
-    found = {(row[0], row[1]): row["removed_by"] for row in mark_product_types(offers, None, POLICY, DAY).collect()}
-    assert found == {
+    result = {(row[0], row[1]): row["removed_by"] for row in mark_product_types(offers, None, POLICY, DAY).collect()}
+    assert result == {
         ("owner", "type:TV"): DURABLE,
         ("stranger", "type:TV"): None,
         ("owner", "type:MILK"): None,
@@ -258,6 +260,6 @@ def test_a_coupon_that_costs_more_than_the_ceiling_is_removed(rows):
     scores = rows(
         "customer_id string, offer_ceiling double", ("a", 2.0), ("b", 2.0), ("c", 2.0), ("d", 0.5), ("e", None)
     )
-    found = {r["customer_id"]: r["removed_by"] for r in keep_within_ceiling(coupons, scores, 1.0).collect()}
+    result = {r["customer_id"]: r["removed_by"] for r in keep_within_ceiling(coupons, scores, 1.0).collect()}
     beyond = "beyond the customer's ceiling"
-    assert found == {"a": None, "b": beyond, "c": "not valid tonight", "d": beyond, "e": None}
+    assert result == {"a": None, "b": beyond, "c": "not valid tonight", "d": beyond, "e": None}

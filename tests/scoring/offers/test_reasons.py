@@ -113,7 +113,7 @@ TEXTS = (
 
 
 @pytest.fixture(scope="module")
-def told(spark) -> dict[str, Any]:
+def actual(spark) -> dict[str, Any]:
     fields = [T.StructField(n, T.StringType()) for n in TEXTS] + [T.StructField(n, T.DoubleType()) for n in NUMBERS]
     values = [{**row, "case": case} for case, (row, _, _) in CASES.items()]
     frame = spark.createDataFrame([tuple(v.get(f.name) for f in fields) for v in values], T.StructType(fields))
@@ -122,13 +122,13 @@ def told(spark) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_reasons_are_sentences_with_the_customers_numbers(told, case):
-    assert (told[case]["codes"], told[case]["reason"]) == CASES[case][1:]
+def test_reasons_are_sentences_with_the_customers_numbers(actual, case):
+    assert (actual[case]["codes"], actual[case]["reason"]) == CASES[case][1:]
 
 
-def test_titles_can_be_read(told):
-    assert told["habit"]["title"] == "Fluid milk"
-    assert told["new coupon"]["title"] == "Coupon 9: Beef, pasta sauce and soup"
+def test_titles_can_be_read(actual):
+    assert actual["habit"]["title"] == "Fluid milk"
+    assert actual["new coupon"]["title"] == "Coupon 9: Beef, pasta sauce and soup"
 
 
 def test_the_partner_is_what_the_customer_bought_lately_and_speaks_most_for_the_offer(frame, rows):
@@ -148,7 +148,7 @@ def test_the_partner_is_what_the_customer_bought_lately_and_speaks_most_for_the_
         *({"customer_id": "a", "product_type": name, "baskets_84": 1} for name in ("BREAD", "BUTTER", "HONEY")),
         {"customer_id": "b", "product_type": "BUTTER"},
     )
-    found = with_partner(chosen, pairs, bought).collect()
-    assert {(r["customer_id"], r["product_type"]): r["partner"] for r in found} == {
+    result = with_partner(chosen, pairs, bought).collect()
+    assert {(r["customer_id"], r["product_type"]): r["partner"] for r in result} == {
         ("a", "JAM"): "BUTTER", ("a", "TEA"): None, ("b", "JAM"): None,
     }  # fmt: skip

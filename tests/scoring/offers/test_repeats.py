@@ -46,16 +46,16 @@ def intervals(spark, frame):
 
 def test_no_owner_is_offered_a_durable_again(intervals, rows):
     settings = load()
-    found = rows(
+    result = rows(
         CANDIDATE,
         ("owner", "WINDOWS", "personal_frequency", 3.0, 9.0, 50.0, 20.0, 0.9, 0.9, 50.0, 40.0),
         ("owner", "MILK", "personal_frequency", 1.0, 1.0, 5.0, 15.0, 0.1, 0.1, 5.0, 4.0),
         ("owner", "NEW", "popular", None, None, None, None, 0.1, 0.1, 5.0, 4.0),
         ("tenant", "WINDOWS", "popular", None, None, None, None, 0.9, 0.9, 50.0, 40.0),
     )
-    told = with_repeats(found, intervals, settings.horizon_days)
-    told = told.withColumn("propensity", F.coalesce(F.col("pair_baskets_total") / 10, F.lit(0.05)))
-    ranked = product_type_ranking(told, {}, None, settings.offers, settings.policy, DAY).collect()
+    actual = with_repeats(result, intervals, settings.horizon_days)
+    actual = actual.withColumn("propensity", F.coalesce(F.col("pair_baskets_total") / 10, F.lit(0.05)))
+    ranked = product_type_ranking(actual, {}, None, settings.offers, settings.policy, DAY).collect()
     table = {(row["customer_id"], row["product_type"]): row for row in ranked}
     assert table["owner", "WINDOWS"]["rank"] == 1, "it is most probable by its past, and still ranked for measuring"
     assert table["owner", "WINDOWS"]["removed_by"] == DURABLE
@@ -78,10 +78,10 @@ def house(frame, rows):
         "ordered_on": DAY})  # fmt: skip
     clusters = rows("product_id string, cluster_id string", ("w1", "w"), ("w2", "w"), ("m1", "m"), ("m2", "m"))
     more = products.unionByName(frame("products", {"product_id": "m0", "product_type": "MILK", "offerable": True}))
-    told = "interval_days double, interval_spread double, repeat_ever double, repeat_year double, renewable boolean"
-    types = rows(f"product_type string, {told}", ("GLASS", 9.0, 0.5, 0.9, 0.9, True), ("TV", 9.0, 0.5, 0.0, 0.0, False),
+    given = "interval_days double, interval_spread double, repeat_ever double, repeat_year double, renewable boolean"
+    types = rows(f"product_type string, {given}", ("GLASS", 9.0, 0.5, 0.9, 0.9, True), ("TV", 9.0, 0.5, 0.0, 0.0, False),
                  ("MILK", 7.0, 0.5, 0.9, 0.9, True))  # fmt: skip
-    glued = rows(f"cluster_id string, {told}", ("w", 9.0, 0.5, 0.0, 0.0, False), ("m", 30.0, 0.5, 0.9, 0.9, True))
+    glued = rows(f"cluster_id string, {given}", ("w", 9.0, 0.5, 0.0, 0.0, False), ("m", 30.0, 0.5, 0.9, 0.9, True))
     return more, lines, clusters, types, glued
 
 
@@ -119,8 +119,8 @@ def test_a_coupon_for_nothing_but_durables_that_the_customer_has_is_removed(hous
     targets = frame("campaign_targets", *({"campaign_id": "A", "customer_id": who, "targeted_on": DAY} for who in
                                           ("ann", "bob")))  # fmt: skip
     forbidden = marked.withColumn("unfit", F.col("offer_id") == "food")
-    found = mark_coupons(forbidden, offers, targets, None, load().policy, DAY).collect()
-    assert {(row["customer_id"], row["offer_id"]): row["removed_by"] for row in found if row["removed_by"]} == {
+    result = mark_coupons(forbidden, offers, targets, None, load().policy, DAY).collect()
+    assert {(row["customer_id"], row["offer_id"]): row["removed_by"] for row in result if row["removed_by"]} == {
         ("ann", "home"): DURABLE, ("ann", "screen"): DURABLE, ("ann", "food"): UNFIT, ("bob", "food"): UNFIT,
     }  # fmt: skip
 
@@ -128,32 +128,32 @@ def test_a_coupon_for_nothing_but_durables_that_the_customer_has_is_removed(hous
 def test_the_interval_of_the_cluster_bought_last_stands_for_the_types(house, rows):
     products, lines, clusters, types, glued = house
     last = last_clusters(lines, products, clusters, glued)
-    found = rows("customer_id string, product_type string, pair_baskets_total double, pair_days_since_last double",
+    result = rows("customer_id string, product_type string, pair_baskets_total double, pair_days_since_last double",
                  ("ann", "MILK", 1.0, 9.0), ("bob", "MILK", 2.0, 1.0), ("kim", "MILK", 1.0, 4.0),
                  ("kim", "TV", None, None))  # fmt: skip
-    told, plain = (
+    actual, plain = (
         {
             (row["customer_id"], row["product_type"]): row.asDict()
-            for row in with_repeats(found, types, 7, *more).collect()
+            for row in with_repeats(result, types, 7, *more).collect()
         }
         for more in ([last], [])
     )
     # bob's newest milk is of no cluster
-    assert {key: row["type_interval_days"] for key, row in told.items()} == {
+    assert {key: row["type_interval_days"] for key, row in actual.items()} == {
         ("ann", "MILK"): 30.0, ("bob", "MILK"): 7.0, ("kim", "MILK"): 30.0, ("kim", "TV"): 9.0,
     }  # fmt: skip
-    assert told["ann", "MILK"]["renewal_probability"] < plain["ann", "MILK"]["renewal_probability"]
-    assert told["bob", "MILK"] == plain["bob", "MILK"]
+    assert actual["ann", "MILK"]["renewal_probability"] < plain["ann", "MILK"]["renewal_probability"]
+    assert actual["bob", "MILK"] == plain["bob", "MILK"]
 
 
 def test_renewal_rises_to_the_interval_and_is_null_for_what_was_never_bought(intervals, rows):
     ages = rows("product_type string, pair_baskets_total double, pair_days_since_last double",
                 ("MILK", 1.0, 0.0), ("MILK", 1.0, 12.0), ("WINDOWS", 1.0, 12.0), ("MILK", 0.0, None),
                 ("X", 1.0, 3.0))  # fmt: skip
-    found = {
+    result = {
         (row["product_type"], row["pair_days_since_last"]): row["renewal_probability"]
         for row in with_repeats(ages, intervals, 7).orderBy(F.col("product_type")).collect()
     }
-    assert found["MILK", None] is found["X", 3.0] is None
-    assert found["MILK", 0.0] < 0.1 < found["MILK", 12.0]
-    assert found["WINDOWS", 12.0] < 0.05
+    assert result["MILK", None] is result["X", 3.0] is None
+    assert result["MILK", 0.0] < 0.1 < result["MILK", 12.0]
+    assert result["WINDOWS", 12.0] < 0.05

@@ -49,8 +49,8 @@ def kinds(spark):
         "default": RestrictedGoods(),
         "allowed": RestrictedGoods(allow=["alcohol"], words=["ham"], exceptions=["water"]),
     }
-    found = frame.select("text", *(restricted_kind(F.col("text"), rule).alias(name) for name, rule in asked.items()))
-    return {row["text"]: row for row in found.collect()}
+    result = frame.select("text", *(restricted_kind(F.col("text"), rule).alias(name) for name, rule in asked.items()))
+    return {row["text"]: row for row in result.collect()}
 
 
 @pytest.mark.parametrize("text", CASES)
@@ -88,8 +88,8 @@ def test_a_coupon_with_restricted_goods_is_removed(frame, rows):
     half = with_restricted_scope(coupons, scope, restricted, 0.5)
     assert not any(row["restricted_scope"] for row in half.collect())
     offers, targets = frame("offers"), frame("campaign_targets")
-    found = mark_coupons(marked, offers, targets, None, Policy(control_salt="salt-and-pepper"), date(2017, 12, 3))
-    assert {row["offer_id"]: row["removed_by"] == RESTRICTED for row in found.collect()} == {
+    result = mark_coupons(marked, offers, targets, None, Policy(control_salt="salt-and-pepper"), date(2017, 12, 3))
+    assert {row["offer_id"]: row["removed_by"] == RESTRICTED for row in result.collect()} == {
         "mixed": True,
         "meat": False,
     }

@@ -34,16 +34,16 @@ def test_sums_by_hand(rows):
         ("a", "known", 0.5),
         ("b", "known", 0.5),
     )
-    found = expected_and_realised(offers, types, scopes, redeemed, RULES).collect()
-    told = {
+    result = expected_and_realised(offers, types, scopes, redeemed, RULES).collect()
+    actual = {
         (row["customer_id"], row["offer_kind"], row["slice"]): {
             figure: tuple(row[side] for side in names(figure)[:2]) for figure in FIGURES[row["offer_kind"]]
         }
-        for row in found
+        for row in result
     }
     milk, brought = 8 * 0.25 - 0.02, (10 * 0.5 - 2) + (-2 * 0.5 - 0.5)
     coupons = {"redemptions": near(0.3, 2), "value": near(1.5, brought)}
-    assert told == {
+    assert actual == {
         ("a", "product_type", "all"): {"purchases": near(1.1, 1), "value": near(1.06, milk - 0.02)},
         ("a", "product_type", "repeat"): {"purchases": near(0.9, 1), "value": near(0.88, milk)},
         ("a", "product_type", "discovery"): {"purchases": near(0.2, 0), "value": near(0.18, -0.02)},
@@ -60,5 +60,5 @@ def near(expected: float, realised: float):
 
 def test_every_figure_has_its_metrics_and_a_verdict():
     assert names("value") == ("expected_value", "realised_value", "value_ratio")
-    assert {name for each in FIGURES.values() for figure in each for name in names(figure)} == METRICS
+    assert {name for one in FIGURES.values() for figure in one for name in names(figure)} == METRICS
     assert [verdict(*ends) for ends in ((1.01, 1.2), (0.9, 1.0), (0.8, 0.99))] == ["more", "as expected", "less"]

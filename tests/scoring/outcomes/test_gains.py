@@ -26,10 +26,10 @@ BY_HAND = rows(
 
 def test_the_mean_is_that_of_the_nights_ratios() -> None:
     assert gains(BY_HAND, 200, 1)["popularity"].value == pytest.approx((3 / 4 + 1 / 2) / 2 - (1 / 4 + 0) / 2)
-    each = ratio_values(BY_HAND[BY_HAND["method"] == "nbo"], pd.Index(["a", "b", "c", "d"]))
+    one = ratio_values(BY_HAND[BY_HAND["method"] == "nbo"], pd.Index(["a", "b", "c", "d"]))
     # a: (2 - 3/4 * 2) / 4 + (1 - 1/2) / 2; b: (1 - 3/4 * 2) / 4; c: -1/2 / 2; each over 2 nights, times 4 customers
     moved = np.array([0.125 + 0.25, -0.125, -0.25, 0.0]) / 2 * 4
-    assert each.to_numpy() == pytest.approx(moved + 0.625)
+    assert one.to_numpy() == pytest.approx(moved + 0.625)
 
 
 def test_a_method_counts_on_the_nights_that_both_have() -> None:
@@ -43,19 +43,19 @@ def test_a_night_told_seven_times_is_no_surer_than_told_once() -> None:
     """Redemptions of overlapping horizons are the same redemptions."""
     once = _night(60)
     often = pd.concat([once.assign(offers_of=f"2017-12-0{n}") for n in range(1, 8)])
-    told, again = (gains(found, 500, 3)["popularity"] for found in (once, often))
-    assert (again.value, again.low, again.high) == pytest.approx((told.value, told.low, told.high))
+    actual, again = (gains(result, 500, 3)["popularity"] for result in (once, often))
+    assert (again.value, again.low, again.high) == pytest.approx((actual.value, actual.low, actual.high))
 
 
 def test_intervals_are_those_of_resampled_ratios() -> None:
     night = _night(400)
-    found = gains(night, 2000, 5)["popularity"]
+    result = gains(night, 2000, 5)["popularity"]
     wide = night.pivot(index="customer_id", columns="method", values=["above", "below"])
     drawn = np.random.default_rng(7).integers(0, len(wide), (2000, len(wide)))
     cells = {key: wide[key].to_numpy()[drawn].sum(axis=1) for key in wide.columns}
     shares = {m: cells["above", m] / cells["below", m] for m in ("nbo", "popularity")}
     low, high = np.quantile(shares["nbo"] - shares["popularity"], [0.025, 0.975])
-    assert (found.low, found.high) == pytest.approx((low, high), abs=0.15 * (high - low))
+    assert (result.low, result.high) == pytest.approx((low, high), abs=0.15 * (high - low))
 
 
 def _night(customers: int) -> pd.DataFrame:

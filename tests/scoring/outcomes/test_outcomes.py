@@ -36,16 +36,16 @@ def test_hits_and_gains_by_hand(rows):
         ("popularity", "all", "b", "MILK", 4),
     )  # fmt: skip
     truth = rows(TRUTH, ("a", "MILK", False), ("a", "JAM", True), ("b", "MILK", False))
-    found = as_dict(list_metrics(lists, truth, 3), "hit_rate", "ndcg")
+    result = as_dict(list_metrics(lists, truth, 3), "hit_rate", "ndcg")
     best_of_two = 1 + 1 / math.log2(3)
-    assert found["nbo", "all", "a"] == (1.0, pytest.approx((1 + 1 / math.log2(3)) / best_of_two))
-    assert found["nbo", "repeat", "a"] == (0.0, 0.0)
-    assert found["nbo", "discovery", "a"] == (1.0, 1.0)
-    assert found["nbo", "all", "b"] == (0.0, 0.0)
-    assert found["popularity", "all", "b"] == (0.0, 0.0)  # its rank is beyond the third
+    assert result["nbo", "all", "a"] == (1.0, pytest.approx((1 + 1 / math.log2(3)) / best_of_two))
+    assert result["nbo", "repeat", "a"] == (0.0, 0.0)
+    assert result["nbo", "discovery", "a"] == (1.0, 1.0)
+    assert result["nbo", "all", "b"] == (0.0, 0.0)
+    assert result["popularity", "all", "b"] == (0.0, 0.0)  # its rank is beyond the third
     asked = {(m, s, c) for m, s in COMBINATIONS for c, slices in (("a", "all repeat discovery"), ("b", "all repeat"))
              if s in slices.split()}  # fmt: skip
-    assert set(found) == asked
+    assert set(result) == asked
 
 
 def test_metrics_agree_with_those_of_training(rows):
@@ -53,14 +53,14 @@ def test_metrics_agree_with_those_of_training(rows):
     listed = [("nbo", "all", f"c{c}", f"i{item}", rank + 1) for c in range(30)
               for rank, item in enumerate(rng.permutation(12)[:8])]  # fmt: skip
     bought = [(f"c{c}", f"i{item}", False) for c in range(40) for item in rng.permutation(12)[: rng.integers(0, 7)]]
-    found = as_dict(list_metrics(rows(LIST, *[(*r[:4], int(r[4])) for r in listed]), rows(TRUTH, *bought), 5),
+    result = as_dict(list_metrics(rows(LIST, *[(*r[:4], int(r[4])) for r in listed]), rows(TRUTH, *bought), 5),
                     "hit_rate", "ndcg")  # fmt: skip
     ranked = pd.DataFrame(listed, columns=["method", "slice", "customer_id", "item", "rank"])
     truth = pd.DataFrame(bought, columns=["customer_id", "item", "is_discovery"])
     expected = ranking_metrics(ranked, truth, 5)
-    assert {c for m, s, c in found if (m, s) == ("nbo", "all")} == set(expected.index)
+    assert {c for m, s, c in result if (m, s) == ("nbo", "all")} == set(expected.index)
     for customer, row in expected.iterrows():
-        assert found["nbo", "all", customer] == pytest.approx((row["hit_rate"], row["ndcg"]))
+        assert result["nbo", "all", customer] == pytest.approx((row["hit_rate"], row["ndcg"]))
 
 
 def test_lists_of_the_night_have_ranks_of_their_own_in_each_slice(rows):
@@ -68,8 +68,8 @@ def test_lists_of_the_night_have_ranks_of_their_own_in_each_slice(rows):
         "customer_id string, product_type string, is_discovery boolean, rank int, rank_in_slice int",
         ("a", "MILK", False, 1, 1), ("a", "TEA", True, 2, 1), ("a", "JAM", False, 3, 2),
     )  # fmt: skip
-    found = {(r["slice"], r["item"]): r["rank"] for r in night_lists(ranking, "product_type").collect()}
-    assert found == {("all", "MILK"): 1, ("all", "TEA"): 2, ("all", "JAM"): 3, ("repeat", "MILK"): 1,
+    result = {(r["slice"], r["item"]): r["rank"] for r in night_lists(ranking, "product_type").collect()}
+    assert result == {("all", "MILK"): 1, ("all", "TEA"): 2, ("all", "JAM"): 3, ("repeat", "MILK"): 1,
                      ("discovery", "TEA"): 1, ("repeat", "JAM"): 2}  # fmt: skip
 
 
@@ -83,8 +83,8 @@ def test_baselines_by_hand(frame, rows):
     items = rows("item string, score double", ("JAM", 0.1), ("MILK", 0.3), ("SALT", 0.3), ("TEA", 0.2))
     people = rows("customer_id string", ("a",), ("new",))
     popular = popularity_lists(people, affinity, items, 2).collect()
-    found = {(r["customer_id"], r["slice"], r["rank"]): r["item"] for r in popular}
-    assert found == {
+    result = {(r["customer_id"], r["slice"], r["rank"]): r["item"] for r in popular}
+    assert result == {
         ("a", "all", 1): "MILK", ("a", "all", 2): "SALT", ("a", "repeat", 1): "TEA", ("a", "repeat", 2): "JAM",
         ("a", "discovery", 1): "MILK", ("a", "discovery", 2): "SALT", ("new", "all", 1): "MILK",
         ("new", "all", 2): "SALT", ("new", "discovery", 1): "MILK", ("new", "discovery", 2): "SALT",
@@ -104,8 +104,8 @@ def test_coupons_by_hand(frame, rows):
     pairs = "customer_id string, offer_id string"
     offered = rows(pairs, ("a", "y"), ("b", "x"))
     redeemed = rows(pairs, ("a", "x"), ("a", "z"), ("stranger", "x"))
-    found = as_dict(coupon_metrics(offered, pool, redeemed, 1), "offered", "redeemed", "wanted")
-    assert found == {
+    result = as_dict(coupon_metrics(offered, pool, redeemed, 1), "offered", "redeemed", "wanted")
+    assert result == {
         ("nbo", "a"): (1.0, 0.0, 1.0), ("popularity", "a"): (1.0, 1.0, 1.0),
         ("personal_frequency", "a"): (1.0, 0.0, 1.0),
         ("nbo", "b"): (1.0, 0.0, 0.0), ("popularity", "b"): (1.0, 0.0, 0.0),
@@ -121,5 +121,5 @@ def test_spend_is_net_of_returns_and_zero_for_who_bought_nothing(rows):
         )),
     )  # fmt: skip
     people = rows("customer_id string, treatment string", ("a", "treated"), ("b", "control"), ("c", "control"))
-    found = as_dict(spend_after(people, lines, F.col("inside")), "purchase_rate", "spend")
-    assert found == {("a",): (1.0, 3.0), ("b",): (0.0, -1.0), ("c",): (0.0, 0.0)}
+    result = as_dict(spend_after(people, lines, F.col("inside")), "purchase_rate", "spend")
+    assert result == {("a",): (1.0, 3.0), ("b",): (0.0, -1.0), ("c",): (0.0, 0.0)}

@@ -54,12 +54,12 @@ def settings(**more) -> Segments:
 
 def test_rules_and_partitions():
     parts = [Partition(family="stage", by="stage", least_members=1)]
-    found = {one.slug: one for one in rule_audiences(settings(partitions=parts), SCORES, OFFERS, KEYS)}
+    result = {one.slug: one for one in rule_audiences(settings(partitions=parts), SCORES, OFFERS, KEYS)}
     and_free, or_free = (f"stage_{slug}" for slug in value_slugs(["Young & free", "Young/free"]))
-    assert {slug: KEYS[one.places].tolist() for slug, one in found.items()} == {
+    assert {slug: KEYS[one.places].tolist() for slug, one in result.items()} == {
         "rich": ["c", "d", "e"], "offered": ["b"], "stage_old": ["a", "b"], and_free: ["e"], or_free: ["c"],
     }  # fmt: skip
-    assert (found["rich"].family, found["stage_old"].title) == ("money", "old")
+    assert (result["rich"].family, result["stage_old"].title) == ("money", "old")
     few = [Partition(family="stage", by="stage", least_members=2)]
     assert len(rule_audiences(settings(partitions=few), SCORES, OFFERS, KEYS)) == 3
     for wrong in ("random()", "nothing", "(select 1)"):
@@ -118,14 +118,14 @@ def test_a_seed_is_a_slug_or_a_condition_and_grows_by_its_factor():
         LookAlike(slug="by_lot", seed="n % 7 = 0", **base),
     ]
     rules = [Audience("first", "f", "F", np.arange(30))]
-    found = look_alikes(config, rules, scores, keys, wide, LookAlikeConfig())
-    by_rule, by_slug = found.audiences
+    result = look_alikes(config, rules, scores, keys, wide, LookAlikeConfig())
+    by_rule, by_slug = result.audiences
     assert by_rule.bands[:30] == ("seed",) * 30
     assert (len(by_rule.places), len(by_slug.places)) == (60, 40)
     assert alike[by_rule.places[30:]].mean() > 0.9
-    assert list(found.skipped) == ["tiny", "by_lot"]
-    assert found.skipped["by_lot"] == "hidden members of the seed are ranked no better than at random"
-    assert set(found.curves) == {"by_rule", "by_slug", "by_lot"}
+    assert list(result.skipped) == ["tiny", "by_lot"]
+    assert result.skipped["by_lot"] == "hidden members of the seed are ranked no better than at random"
+    assert set(result.curves) == {"by_rule", "by_slug", "by_lot"}
     with pytest.raises(ConfigError, match="a seed is a condition or the slug of a segment"):
         look_alikes([LookAlike(slug="bad", seed="unknown_slug", **base)], rules, scores, keys, wide, LookAlikeConfig())
 

@@ -18,15 +18,15 @@ def recent(**contacts: int | None) -> pa.Table:
     return pa.table({"customer_id": [*contacts], "recent_contacts": pa.array([*contacts.values()], pa.int32())})
 
 
-def kept(found: dict[str, Selection]) -> dict[str, str]:
-    return {slug: "".join(selection.rows["customer_id"].to_pylist()) for slug, selection in found.items()}
+def kept(result: dict[str, Selection]) -> dict[str, str]:
+    return {slug: "".join(selection.rows["customer_id"].to_pylist()) for slug, selection in result.items()}
 
 
 def test_each_customer_is_in_the_first_files_up_to_the_limit() -> None:
     given = files(second="abcd", first="cab", third="ad")
-    found = within_limit(given, recent(a=0, b=1, c=None), NONE, limit=2, per_night=9)
-    assert kept(found) == {"second": "abcd", "first": "ca", "third": "d"}
-    assert {slug: one.suppressed for slug, one in found.items()} == {
+    result = within_limit(given, recent(a=0, b=1, c=None), NONE, limit=2, per_night=9)
+    assert kept(result) == {"second": "abcd", "first": "ca", "third": "d"}
+    assert {slug: one.suppressed for slug, one in result.items()} == {
         "second": {"no consent": 1},
         "first": {"no consent": 1, OTHER_FILES: 1},
         "third": {"no consent": 1, OTHER_FILES: 1},
@@ -40,8 +40,8 @@ def test_each_customer_is_in_the_first_files_up_to_the_limit() -> None:
 
 def test_a_contact_that_is_made_stays_and_takes_up_room() -> None:
     made = pa.table({"customer_id": ["a", "b"], "segment": ["late", "gone"]})
-    found = within_limit(files(early="abc", late="abc"), recent(a=0, b=0, c=0), made, limit=1, per_night=9)
-    assert kept(found) == {"early": "c", "late": "a"}
+    result = within_limit(files(early="abc", late="abc"), recent(a=0, b=0, c=0), made, limit=1, per_night=9)
+    assert kept(result) == {"early": "c", "late": "a"}
 
 
 def test_a_customer_is_in_one_file_of_the_night_unless_more_are_allowed() -> None:

@@ -74,24 +74,24 @@ def ids(selection: Selection) -> list[str]:
 
 
 def test_control_and_blocked_customers_stay_out_and_are_counted() -> None:
-    found = pick("is_valuable and churn_probability > 0.5")
-    assert ids(found) == ["a", "b"]
-    assert found.suppressed == {"control group": 2, "opted out": 1}
+    result = pick("is_valuable and churn_probability > 0.5")
+    assert ids(result) == ["a", "b"]
+    assert result.suppressed == {"control group": 2, "opted out": 1}
 
 
 def test_the_channels_identifiers_are_in_the_file_and_who_has_none_is_held_back() -> None:
-    known = pa.table({"customer_id": ["a", "b", "f", "c"], "email": ["a@x.example", " ", None, "c@x.example"]})
-    found = pick("true", identified=known)
-    assert found.rows.schema.names[:3] == ["customer_id", "email", "segment"]
-    assert found.rows["email"].to_pylist() == ["a@x.example"]
-    assert found.suppressed == {"contacted too often": 1, "control group": 2, "no email": 2, "opted out": 1}
+    recorded = pa.table({"customer_id": ["a", "b", "f", "c"], "email": ["a@x.example", " ", None, "c@x.example"]})
+    result = pick("true", identified=recorded)
+    assert result.rows.schema.names[:3] == ["customer_id", "email", "segment"]
+    assert result.rows["email"].to_pylist() == ["a@x.example"]
+    assert result.suppressed == {"contacted too often": 1, "control group": 2, "no email": 2, "opted out": 1}
 
 
 def test_an_offer_that_costs_more_than_it_brings_is_in_no_file() -> None:
     place = OFFERS.schema.get_field_index("expected_value")
     losing = OFFERS.set_column(place, "expected_value", pa.array([-3.0, 2.0, 9.0, -5.0, 4.0, 0.0]))
-    found = pick("true", given=losing, offer_where="true")
-    assert list(zip(ids(found), found.rows["expected_value"].to_pylist(), strict=True)) == [("a", 2.0)]
+    result = pick("true", given=losing, offer_where="true")
+    assert list(zip(ids(result), result.rows["expected_value"].to_pylist(), strict=True)) == [("a", 2.0)]
 
 
 def test_a_condition_that_is_null_picks_nobody() -> None:
@@ -99,18 +99,18 @@ def test_a_condition_that_is_null_picks_nobody() -> None:
 
 
 def test_the_best_ranked_offer_that_fits_is_written() -> None:
-    found = pick("true", offer_where="offer_kind = 'coupon'")
-    assert list(zip(ids(found), found.rows["offer_id"].to_pylist(), strict=True)) == [("a", "7"), ("b", "9")]
-    assert found.suppressed == {"control group": 1}
-    assert found.rows["utm_campaign"].to_pylist() == ["some_2017-12-03"] * 2
-    assert found.rows["utm_content"].to_pylist() == ["7", "9"]
+    result = pick("true", offer_where="offer_kind = 'coupon'")
+    assert list(zip(ids(result), result.rows["offer_id"].to_pylist(), strict=True)) == [("a", "7"), ("b", "9")]
+    assert result.suppressed == {"control group": 1}
+    assert result.rows["utm_campaign"].to_pylist() == ["some_2017-12-03"] * 2
+    assert result.rows["utm_content"].to_pylist() == ["7", "9"]
 
 
 def test_a_tag_for_web_analytics_has_no_spaces_and_signs() -> None:
     ids = pa.array(["type:FLUID MILK WHITE ONLY", "7", "Молоко & co.", "type:X", "a", "b"])
     place = OFFERS.schema.get_field_index("offer_id")
-    found = pick("true", given=OFFERS.set_column(place, "offer_id", ids), offer_where="true")
-    assert found.rows["utm_content"].to_pylist() == ["type_fluid_milk_white_only", "type_x", "b"]
+    result = pick("true", given=OFFERS.set_column(place, "offer_id", ids), offer_where="true")
+    assert result.rows["utm_content"].to_pylist() == ["type_fluid_milk_white_only", "type_x", "b"]
     assert pick("true", given=OFFERS.set_column(place, "offer_id", ids), offer_where="offer_id like '%co.'").rows[
         "utm_content"
     ].to_pylist() == ["молоко_co"]
@@ -190,7 +190,7 @@ def test_no_text_starts_a_formula_and_nothing_else_changes(texts: list[str]) -> 
 
 
 def test_a_rule_may_ask_for_what_a_customer_is_likely_to_do():
-    found = pick("list_contains(string_split(likely, ';'), 'fish')")
-    assert found.rows["customer_id"].to_pylist() == ["a", "b"]
-    assert found.suppressed == {"control group": 1}
+    result = pick("list_contains(string_split(likely, ';'), 'fish')")
+    assert result.rows["customer_id"].to_pylist() == ["a", "b"]
+    assert result.suppressed == {"control group": 1}
     assert pick("list_contains(string_split(likely, ';'), 'fis')").rows.num_rows == 0

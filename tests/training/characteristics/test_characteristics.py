@@ -84,8 +84,8 @@ def trained_by(**changes: Any) -> CharacteristicsConfig:
 def test_lists_become_a_matrix() -> None:
     types = pd.Series([["milk", "gin", "beer"], None, [], ["tea"]])
     values = pd.Series([[3, 9, 1], None, [], [2.0]])
-    found = label_matrix(types, values, pd.Index(DICTIONARY))
-    assert found.toarray().tolist() == [[1, 0, 3, 0, 0], [0] * 5, [0] * 5, [0, 0, 0, 2, 0]]
+    result = label_matrix(types, values, pd.Index(DICTIONARY))
+    assert result.toarray().tolist() == [[1, 0, 3, 0, 0], [0] * 5, [0] * 5, [0, 0, 0, 2, 0]]
     assert label_matrix(types, None, pd.Index(DICTIONARY)).sum() == 3
 
 
@@ -187,8 +187,8 @@ def test_regressions_reach_what_a_slow_search_reaches(given: Lessons, start: Fit
     """Of one characteristic, by a general optimiser from nothing: the loss is convex, there is one least."""
     coded, place = given.past.coded, DICTIONARY.index("bread")
     frequency = Network.of(start.model)
-    found = given.begun
-    scaled = standardised(coded.numbers, found.mean, found.variance)
+    result = given.begun
+    scaled = standardised(coded.numbers, result.mean, result.variance)
     own = np.stack([part[:, place] for part in history(coded.recent.toarray(), coded.total.toarray())], axis=1)
     x = np.column_stack([np.ones(len(scaled)), scaled, coded.categories, own])
     held = 1000.0 * np.concatenate([[1e-7], np.ones(x.shape[1] - 5), own.var(axis=0) + 1e-4])
@@ -199,7 +199,7 @@ def test_regressions_reach_what_a_slow_search_reaches(given: Lessons, start: Fit
         odds = x @ weights
         return float((np.logaddexp(0, odds) - label * odds).sum() + 0.5 * (held * (weights - centre) ** 2).sum())
 
-    reached = np.concatenate([[found.bias[place]], found.wide[:, place], found.own[place]])
+    reached = np.concatenate([[result.bias[place]], result.wide[:, place], result.own[place]])
     least = minimize(loss, reached, method="BFGS", options={"maxiter": 300})
     begun = np.concatenate([[frequency.bias[place]], np.zeros(x.shape[1] - 5), frequency.kernel[place]])
     assert loss(begun) - least.fun > 1
@@ -214,9 +214,9 @@ def test_regressions_of_customers_who_buy_alike_stay_with_personal_frequency() -
     nothing = sparse.csr_matrix((4000, 2), dtype="float32")
     bought = sparse.csr_matrix(happened.astype("float32"))
     rows_of = Rows(Encoded(numbers, np.zeros((4000, 0), dtype="float32"), nothing, nothing), bought)
-    found = logistic(rows_of, Linear(np.zeros((2, 4)), np.zeros(2)), 1)
-    assert found.wide[0, 0] > 0.5
-    assert np.abs(found.wide[[0, 1, 1], [1, 0, 1]]).max() < 0.05
+    result = logistic(rows_of, Linear(np.zeros((2, 4)), np.zeros(2)), 1)
+    assert result.wide[0, 0] > 0.5
+    assert np.abs(result.wide[[0, 1, 1], [1, 0, 1]]).max() < 0.05
 
 
 def test_segments_tell_what_their_members_bought() -> None:
@@ -235,12 +235,12 @@ def test_segments_tell_what_their_members_bought() -> None:
 
 def test_a_study_keeps_the_configured_architecture_unless_another_is_beyond_it(given: Lessons) -> None:
     harmless = {"no hidden layer": {"hidden": ()}, "tanh": {"activation": "tanh", "learning_rate": 1e-12}}
-    found = study(given, trained_by(learning_rate=1e-12), 200, changes=harmless)
-    assert found.chosen == STANDING
-    assert found.table["architecture"].tolist() == [STANDING, "no hidden layer", "tanh"]
-    assert found.table["gain"].tolist() == pytest.approx([0, 0, 0])
-    own = found.table.iloc[0]
-    judged = judge(found.fits[STANDING].model, given.validation, DICTIONARY)
+    result = study(given, trained_by(learning_rate=1e-12), 200, changes=harmless)
+    assert result.chosen == STANDING
+    assert result.table["architecture"].tolist() == [STANDING, "no hidden layer", "tanh"]
+    assert result.table["gain"].tolist() == pytest.approx([0, 0, 0])
+    own = result.table.iloc[0]
+    judged = judge(result.fits[STANDING].model, given.validation, DICTIONARY)
     assert own["ndcg_all"] == pytest.approx(judged.by_customer.mean())
     assert own["ndcg_discoveries"] == pytest.approx(judged.metrics["ndcg_at_5_discovery"])
 
@@ -248,11 +248,11 @@ def test_a_study_keeps_the_configured_architecture_unless_another_is_beyond_it(g
 def test_a_study_chooses_what_ranks_clearly_better(given: Lessons) -> None:
     """The configured network is spoilt by a rate at which nothing is learnt but noise."""
     spoilt = trained_by(learning_rate=5.0, epochs=1)
-    found = study(given, spoilt, 200, changes={"calm": {"learning_rate": 1e-3}})
-    assert found.chosen == "calm"
-    assert found.table["gain_low"].iloc[1] > 0
-    assert found.configs["calm"] == changed(spoilt, {"learning_rate": 1e-3})
-    assert found.configs["calm"].hidden == CONFIG.hidden
+    result = study(given, spoilt, 200, changes={"calm": {"learning_rate": 1e-3}})
+    assert result.chosen == "calm"
+    assert result.table["gain_low"].iloc[1] > 0
+    assert result.configs["calm"] == changed(spoilt, {"learning_rate": 1e-3})
+    assert result.configs["calm"].hidden == CONFIG.hidden
 
 
 def test_the_same_data_and_seed_give_the_same_files(start: FittedModel, fitted: FittedModel) -> None:
@@ -297,9 +297,9 @@ def test_the_state_of_another_training_has_another_key(
         (lessons(rows(1), later, DICTIONARY, start, 1), CONFIG), (given, trained_by(loss="focal")),
         (lessons(rows(1), rows(2), DICTIONARY, other, 1), CONFIG), (given, replace(CONFIG, dropout=0.1)),
     ]  # fmt: skip
-    for each in tries:
+    for arguments in tries:
         with pytest.raises(Seen):
-            fit(*each, Checkpoint(tmp_path, "it", ""))
+            fit(*arguments, Checkpoint(tmp_path, "it", ""))
     assert keys[0] == keys[1]
     assert len(set(keys)) == len(keys) - 1
 
@@ -307,10 +307,15 @@ def test_the_state_of_another_training_has_another_key(
 def test_it_learns_by_the_configured_loss_and_optimiser(given: Lessons, fitted: FittedModel) -> None:
     network = NetworkTraining(loss="focal", optimizer="rmsprop", activation="tanh")
     config = CONFIG.configured(network, 3, CONFIG.training.seed)
-    found = fit(given, config)
-    assert found.curves["loss"][-1] < found.curves["loss"][0] != fitted.curves["loss"][0]
-    told = found.params
-    assert (told["loss"], told["optimizer"], told["activation"], told["batch"]) == ("focal", "rmsprop", "tanh", 32)
+    result = fit(given, config)
+    assert result.curves["loss"][-1] < result.curves["loss"][0] != fitted.curves["loss"][0]
+    actual = result.params
+    assert (actual["loss"], actual["optimizer"], actual["activation"], actual["batch"]) == (
+        "focal",
+        "rmsprop",
+        "tanh",
+        32,
+    )
 
 
 def test_unknown_values_cold_customers_and_no_rows_are_scored(fitted: FittedModel) -> None:
@@ -371,27 +376,27 @@ def test_weights_do_not_need_tensorflow(fitted: FittedModel) -> None:
 
 def test_the_prior_of_an_expert_fades_with_the_baskets(given: Lessons, fitted: FittedModel) -> None:
     """After no basket the whole 2, after two the half; other stages and characteristics are left as they are."""
-    told = fit(given, replace(CONFIG, prior=RULES)).model
+    actual = fit(given, replace(CONFIG, prior=RULES)).model
     frame = rows(3).head(3).assign(stage=["first contact", "first contact", "sale"], baskets_total=[0.0, 2.0, 0.0])
-    odds = [np.log(p / (1 - p)) for p in (told.predict(frame), fitted.model.predict(frame))]
+    odds = [np.log(p / (1 - p)) for p in (actual.predict(frame), fitted.model.predict(frame))]
     expected = np.zeros((3, 5))
     expected[:2, DICTIONARY.index("tea")] = 2, 1
     assert odds[0] - odds[1] == pytest.approx(expected, abs=1e-4)
-    assert {"stage", "baskets_total"} <= set(told.meta.inputs)
+    assert {"stage", "baskets_total"} <= set(actual.meta.inputs)
 
 
 def test_who_never_bought_anything_is_told_what_most_bought_last(given: Lessons, fitted: FittedModel) -> None:
     """Whatever else is known of him: the network has learnt from buyers alone."""
-    told = fitted.model.predict(rows(3).head(2).assign(baskets_total=[0.0, np.nan]))
+    actual = fitted.model.predict(rows(3).head(2).assign(baskets_total=[0.0, np.nan]))
     bought = given.valid.bought.toarray()
     expected = (bought.sum(axis=0) + 1) / (len(bought) + 2)
-    assert told == pytest.approx(np.stack([expected, expected]))
+    assert actual == pytest.approx(np.stack([expected, expected]))
 
 
 def test_a_model_is_judged_by_stage_and_as_if_nobody_were_known(given: Lessons, fitted: FittedModel) -> None:
-    told = fit(given, replace(CONFIG, prior=RULES)).model
+    actual = fit(given, replace(CONFIG, prior=RULES)).model
     gate = rows(3).assign(baskets_total=9.0)
-    judged = judge(told, gate, DICTIONARY)
+    judged = judge(actual, gate, DICTIONARY)
     sizes = {name: len(part) for name, part in judged.slices.items()}
     assert sizes["all"] == sizes["first contact"] + sizes["sale"] == len(judged.by_customer)
     plain = judge(fitted.model, gate, DICTIONARY).metrics

@@ -25,10 +25,10 @@ def test_stages_and_words(spark: SparkSession) -> None:
     ]  # fmt: skip
     frame = spark.createDataFrame(rows, "customer_id string, is_cold boolean, overdue_ratio double, recency_days int, "
                                         "new boolean, text string")  # fmt: skip
-    told = frame.withColumn("stage", stage())
-    found = told.select("*", advice(F.lit("TEA"), F.col("new"), F.col("stage")).alias("found")).collect()
-    assert [row["found"] for row in found] == [row["text"] for row in found]
-    assert [row["stage"] for row in found] == ["first contact", "sale", "sale", "retention", "retention", "sale"]
+    actual = frame.withColumn("stage", stage())
+    result = actual.select("*", advice(F.lit("TEA"), F.col("new"), F.col("stage")).alias("found")).collect()
+    assert [row["found"] for row in result] == [row["text"] for row in result]
+    assert [row["stage"] for row in result] == ["first contact", "sale", "sale", "retention", "retention", "sale"]
 
 
 def test_contacts_are_put_together_by_organisation(spark: SparkSession) -> None:
@@ -39,9 +39,9 @@ def test_contacts_are_put_together_by_organisation(spark: SparkSession) -> None:
     customers = spark.createDataFrame(
         [("a", "o1"), ("b", "o1"), ("c", "o2"), ("alone", None)], "customer_id string, organization_id string"
     )
-    found = of_organizations(ranked, customers).select("organization_id", "rank", "characteristic", "probability",
+    result = of_organizations(ranked, customers).select("organization_id", "rank", "characteristic", "probability",
                                                        "contacts").collect()  # fmt: skip
-    assert sorted(tuple(row) for row in found) == [
+    assert sorted(tuple(row) for row in result) == [
         ("o1", 1, "GIN", 0.6, 1),  # equal to TEA's 1 - 0.5 x 0.8: the alphabet decides
         ("o1", 2, "TEA", 0.6, 2),
         ("o2", 1, "TEA", 0.9, 1),
@@ -55,8 +55,8 @@ def test_rules_add_up_and_fade() -> None:
     ]
     matrix = prior_matrix(rules, ["GIN", "TEA", "TEABAG"])
     assert matrix.tolist() == [[1, 1, 0], [1, 1, 0], [-2, 1, 0]]
-    found = prior_log_odds(matrix, pd.Series(["retention", None]), np.array([6.0, np.nan]))
-    assert found.tolist() == [[-0.5, 0.25, 0], [1, 1, 0]]
+    result = prior_log_odds(matrix, pd.Series(["retention", None]), np.array([6.0, np.nan]))
+    assert result.tolist() == [[-0.5, 0.25, 0], [1, 1, 0]]
 
 
 def test_the_shipped_rules_are_read_and_wrong_ones_refused() -> None:

@@ -22,9 +22,9 @@ def window(size: int = 400, seed: int = 0) -> pd.DataFrame:
 def test_active_customers_are_labelled():
     frame = window()
     frame.loc[0, "recency_days"] = 84
-    found = churn_inputs.rows(frame, 84)
-    assert len(found) == int((frame["recency_days"] < 84).sum())
-    assert (found["left"] == ~found["returned"]).all()
+    result = churn_inputs.rows(frame, 84)
+    assert len(result) == int((frame["recency_days"] < 84).sum())
+    assert (result["left"] == ~result["returned"]).all()
 
 
 def test_the_chosen_kind_is_fitted_again_on_the_newest_rows():
@@ -46,18 +46,18 @@ def test_calibration_moves_the_log_odds():
 
 def test_coverage_is_the_longest_list_that_holds_the_precision():
     truth, probability = np.array([1, 1, 0, 1, 0, 0]), np.array([0.9, 0.8, 0.7, 0.6, 0.2, 0.1])
-    told = coverage.coverage(truth, probability, (0.5, 0.7, 0.9)).set_index("precision")
-    assert told["named"].tolist() == [6, 4, 2]
-    assert told.loc[0.9, "found"] == pytest.approx(2 / 3)
+    actual = coverage.coverage(truth, probability, (0.5, 0.7, 0.9)).set_index("precision")
+    assert actual["named"].tolist() == [6, 4, 2]
+    assert actual.loc[0.9, "found"] == pytest.approx(2 / 3)
     assert coverage.coverage(np.zeros(3), np.ones(3), (0.9,))["named"].tolist() == [0]
 
 
 def test_the_gate_tells_how_many_can_be_named():
     train = churn_inputs.rows(window(), 84)
     judged = churn_evaluate.evaluate(churn_evaluate.baseline(train).model, train)
-    told = coverage.coverage(judged.truth, judged.probability).set_index("precision")
-    assert judged.metrics["named_at_50"] == told.loc[0.5, "coverage"]
-    assert judged.metrics["found_at_70"] == told.loc[0.7, "found"]
+    actual = coverage.coverage(judged.truth, judged.probability).set_index("precision")
+    assert judged.metrics["named_at_50"] == actual.loc[0.5, "coverage"]
+    assert judged.metrics["found_at_70"] == actual.loc[0.7, "found"]
 
 
 def test_own_rows_keep_who_is_known_and_within_the_limit():

@@ -65,9 +65,9 @@ class Sets:
 
 def test_the_likelihood_by_hand():
     """Day 1 is everything up to 1.5, day 3 is from 2.5 to 3.5, and who is censored on day 3 came after 3.5."""
-    found = log_likelihoods(np.array([1.0, 3.0, 3.0]), np.array([False, False, True]), np.log([2.0, 2.0, 2.0]), 0.5)
+    result = log_likelihoods(np.array([1.0, 3.0, 3.0]), np.array([False, False, True]), np.log([2.0, 2.0, 2.0]), 0.5)
     edge = {day: norm.cdf((np.log(day) - np.log(2)) / 0.5) for day in (1.5, 2.5, 3.5)}
-    np.testing.assert_allclose(np.exp(found), [edge[1.5], edge[3.5] - edge[2.5], 1 - edge[3.5]])
+    np.testing.assert_allclose(np.exp(result), [edge[1.5], edge[3.5] - edge[2.5], 1 - edge[3.5]])
 
 
 def test_slopes_are_derivatives():
@@ -107,24 +107,24 @@ def test_customers_are_followed_until_the_day_that_may_be_known():
         night=night, visits=lambda: visits, purchase_series=lambda days: series.assign(as_of=days[0])
     )
     for until, expected in ((night, (18.0, 28, False)), (day + timedelta(days=7), (7.0, 7, True))):
-        found = inputs.rows(sets, (day,), 84, until)
-        assert found["customer_id"].tolist() == ["a"]
-        assert tuple(found.loc[0, [inputs.LABEL, inputs.KNOWN, inputs.CENSORED]]) == expected
+        result = inputs.rows(sets, (day,), 84, until)
+        assert result["customer_id"].tolist() == ["a"]
+        assert tuple(result.loc[0, [inputs.LABEL, inputs.OBSERVED, inputs.CENSORED]]) == expected
 
 
 def test_contenders_go_from_visits_to_a_decision():
     sets: Any = Sets(300)
-    found = evaluate.contenders(sets, MODELS)
+    result = evaluate.contenders(sets, MODELS)
     gate_day, days = inputs.gate_and_training(sets.windows, MODELS)
     assert sets.asked == [days, (gate_day,)]
     assert set(inputs.days(sets.windows, MODELS)) == {gate_day, *days}
     assert gate_day + timedelta(days=84) == NIGHT
-    assert leaks(found.split, NIGHT) == []
-    assert leaks(found.split, NIGHT - timedelta(days=1)) != []  # the gate's labels end on the night itself
+    assert leaks(result.split, NIGHT) == []
+    assert leaks(result.split, NIGHT - timedelta(days=1)) != []  # the gate's labels end on the night itself
     plain, of_absence, challenger = (
-        found.evaluate(each.model) for each in (found.baseline, *found.further, found.challenger)
+        result.evaluate(one.model) for one in (result.baseline, *result.further, result.challenger)
     )
-    meta = found.challenger.model.meta
+    meta = result.challenger.model.meta
     assert faults(challenger.probability, challenger.truth, meta.inputs, spec.INPUTS) == []
     assert challenger.by_customer.index.equals(plain.by_customer.index)
     assert decide(of_absence.by_customer, {"gap": plain.by_customer}, rounds=200).promote  # the absence so far counts
@@ -143,7 +143,7 @@ def test_active_customers_are_scored_and_nobody_beyond_the_days_followed():
                           inputs.LABEL: np.repeat([4.0, 40.0], 50), inputs.CENSORED: False})  # fmt: skip
     model = fit.fit(train, ["gap_median"], fit.DaysConfig(penalty=0.0)).model
     frame = pd.DataFrame({"gap_median": [4.0, 4.0, 400.0]})
-    found = score.score(model, frame, np.array([True, False, True])).numbers["days_to_next_purchase"]
-    assert found[0] == pytest.approx(4, abs=0.5)
-    assert np.isnan(found[1:]).all()
+    match = score.score(model, frame, np.array([True, False, True])).numbers["days_to_next_purchase"]
+    assert match[0] == pytest.approx(4, abs=0.5)
+    assert np.isnan(match[1:]).all()
     assert score.score(None, frame, np.array([True] * 3)).numbers == {}

@@ -31,8 +31,8 @@ SEEN = pairs(("a", "milk"), ("a", "wine"), ("b", "milk"))
 
 
 def test_each_source_is_held_against_what_was_bought():
-    found = source_recall(PAIRS, TRUTH, SEEN, RANKS)
-    recall = found.set_index(["source", "slice"])["recall"].to_dict()
+    result = source_recall(PAIRS, TRUTH, SEEN, RANKS)
+    recall = result.set_index(["source", "slice"])["recall"].to_dict()
     assert recall == {
         ("own", "all"): 2 / 5,  # milk and beer of a
         ("popular", "all"): 3 / 5,  # beer of a, soap and milk of b
@@ -44,8 +44,8 @@ def test_each_source_is_held_against_what_was_bought():
         ("popular", "discoveries"): 1.0,
         (UNION, "discoveries"): 1.0,
     }
-    assert found.groupby("source", sort=False)["candidates"].first().to_dict() == {"own": 1, "popular": 2, UNION: 2.5}
-    assert (found["customers"] == 2).all()
+    assert result.groupby("source", sort=False)["candidates"].first().to_dict() == {"own": 1, "popular": 2, UNION: 2.5}
+    assert (result["customers"] == 2).all()
 
 
 def test_figures_are_named_by_source_and_slice():

@@ -30,10 +30,10 @@ def lists(k: int) -> np.ndarray:
 @pytest.mark.parametrize("k", [5, 10])
 def test_metrics_agree_with_rectools(k):
     had = matrix(PEER["had"])
-    found = list_metrics(lists(k), matrix(PEER["took"])).mean().to_dict()
-    found |= variety(lists(k), np.asarray(had.mean(axis=0)).ravel(), had.shape[0])
-    assert {f"{name}@{k}" for name in found} == {name for name in PEER["figures"] if name.endswith(f"@{k}")}
-    assert found == pytest.approx({name: PEER["figures"][f"{name}@{k}"] for name in found})
+    result = list_metrics(lists(k), matrix(PEER["took"])).mean().to_dict()
+    result |= variety(lists(k), np.asarray(had.mean(axis=0)).ravel(), had.shape[0])
+    assert {f"{name}@{k}" for name in result} == {name for name in PEER["figures"] if name.endswith(f"@{k}")}
+    assert result == pytest.approx({name: PEER["figures"][f"{name}@{k}"] for name in result})
 
 
 def test_coverage_counts_each_listed_item_once():
@@ -41,9 +41,9 @@ def test_coverage_counts_each_listed_item_once():
 
 
 def test_a_user_without_truth_is_no_number():
-    found = list_metrics(np.array([[0], [1]]), ones(np.array([0]), np.array([0]), (2, 3)))
-    assert found["ndcg"][0] == 1
-    assert found.iloc[1].isna().all()
+    result = list_metrics(np.array([[0], [1]]), ones(np.array([0]), np.array([0]), (2, 3)))
+    assert result["ndcg"][0] == 1
+    assert result.iloc[1].isna().all()
 
 
 def test_lists_of_items_with_the_same_owners_are_not_diverse():

@@ -17,8 +17,8 @@ def rows(*days: date) -> pd.DataFrame:
 
 def test_labels_that_end_before_the_next_window_begins_are_no_leak() -> None:
     between = date(2017, 9, 30)  # reaches into the validation window: for a last fit alone
-    found = split(rows(TRAINING), rows(GATE), 28, rows(VALIDATION), refit=rows(TRAINING, between, VALIDATION))
-    assert leaks(found, NIGHT) == []
+    result = split(rows(TRAINING), rows(GATE), 28, rows(VALIDATION), refit=rows(TRAINING, between, VALIDATION))
+    assert leaks(result, NIGHT) == []
 
 
 def test_a_single_row_of_a_later_day_is_found_in_each_part() -> None:

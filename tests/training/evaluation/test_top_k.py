@@ -10,12 +10,12 @@ from training.evaluation.top_k import best_columns
 
 def slow(scores: np.ndarray, k: int) -> list[list[int]]:
     """Sort each row: larger first, then further left; what is ``-inf`` or NaN is left out."""
-    found = []
+    result = []
     for row in scores.tolist():
         listed = sorted((-value, column) for column, value in enumerate(row) if value > -np.inf)
         columns = [column for _, column in listed[:k]]
-        found.append(columns + [-1] * (k - len(columns)))
-    return found
+        result.append(columns + [-1] * (k - len(columns)))
+    return result
 
 
 @pytest.mark.parametrize(("columns", "k"), [(1, 1), (5, 3), (5, 9), (16, 16), (100, 7), (37, 1)])

@@ -51,8 +51,8 @@ def test_the_same_data_gives_the_same_bytes_in_another_process(make: str) -> Non
         "t = importlib.util.module_from_spec(spec); spec.loader.exec_module(t);"
         f"sys.stdout.write(digest(t.{make}().to_bytes()))"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert told == artifacts.digest(globals()[make]().to_bytes())
+    actual = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert actual == artifacts.digest(globals()[make]().to_bytes())
 
 
 def test_every_flipped_byte_is_refused(tmp_path: Path) -> None:
@@ -96,10 +96,10 @@ def test_a_type_that_could_run_code_is_refused() -> None:
 def test_contributions_add_up_to_the_log_odds(make: object) -> None:
     model = make()  # type: ignore[operator]
     frame = rows(3)
-    found = model.contributions(frame)
-    assert found.shape == (len(frame), 3)
+    result = model.contributions(frame)
+    assert result.shape == (len(frame), 3)
     probability = model.predict(frame)
-    rest = np.log(probability / (1 - probability)) - found.sum(axis=1)
+    rest = np.log(probability / (1 - probability)) - result.sum(axis=1)
     assert rest == pytest.approx(np.full(len(frame), rest[0]), abs=1e-6)  # the expectation, the same for all
 
 

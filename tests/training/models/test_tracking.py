@@ -57,14 +57,14 @@ def register(registry: Registry, home: Path, name: str, through: str, seed: int)
 def test_a_registered_model_is_a_challenger_with_all_that_is_known_of_it(registry: Registry, home: Path) -> None:
     version = register(registry, home, "churn", "2017-12-03", 1)
     assert registry.champion("churn", date(2018, 1, 1)) is None
-    found = registry.challenger("churn", date(2017, 12, 3))
-    assert found is not None
-    assert found.sha256 == artifacts.digest(home / "models" / "churn-1")
-    assert found.trained_through == date(2017, 12, 3)
-    assert {**found.tags} == {
+    result = registry.challenger("churn", date(2017, 12, 3))
+    assert result is not None
+    assert result.sha256 == artifacts.digest(home / "models" / "churn-1")
+    assert result.trained_through == date(2017, 12, 3)
+    assert {**result.tags} == {
         **TAGS,
         "trained_through": "2017-12-03",
-        "sha256": found.sha256,
+        "sha256": result.sha256,
         "kind": "logistic regression",
         "standing": "challenger",
     }
@@ -72,7 +72,7 @@ def test_a_registered_model_is_a_challenger_with_all_that_is_known_of_it(registr
     run = registry.client.get_run(version.run_id)
     assert run.data.params == {"strength": "0.1"}
     assert run.data.metrics == {"roc_auc": 0.75, "loss": 0.25}
-    assert [each.value for each in registry.client.get_metric_history(version.run_id, "loss")] == [0.5, 0.25]
+    assert [one.value for one in registry.client.get_metric_history(version.run_id, "loss")] == [0.5, 0.25]
 
 
 def test_mlflow_s_own_form_has_a_signature_and_no_customer(registry: Registry, home: Path) -> None:
@@ -104,9 +104,9 @@ def test_trees_and_networks_register_too(registry: Registry, home: Path) -> None
 def test_a_run_within_a_run_is_its_child(registry: Registry) -> None:
     with registry.run("study", {}, {"model": "m"}) as whole, registry.run("one", {"units": 3}, {}) as part:
         part.metrics({"gain": 0.5})
-    found = registry.client.get_run(part.run_id)
-    assert found.data.tags["mlflow.parentRunId"] == whole.run_id
-    assert (found.data.params["units"], found.data.metrics["gain"]) == ("3", 0.5)
+    result = registry.client.get_run(part.run_id)
+    assert result.data.tags["mlflow.parentRunId"] == whole.run_id
+    assert (result.data.params["units"], result.data.metrics["gain"]) == ("3", 0.5)
 
 
 def test_two_models_of_one_run_keep_their_own_files(registry: Registry, home: Path) -> None:
@@ -125,11 +125,11 @@ def test_two_models_of_one_run_keep_their_own_files(registry: Registry, home: Pa
 def test_a_night_never_gets_a_champion_of_its_future(registry: Registry, home: Path) -> None:
     first = registry.promote(register(registry, home, "dated", "2017-11-01", 3))
     second = registry.promote(register(registry, home, "dated", "2017-12-01", 4))
-    found = {
+    result = {
         str(day): registry.champion("dated", day)
         for day in (date(2017, 10, 31), date(2017, 11, 1), date(2017, 11, 30), date(2017, 12, 1), date(2018, 6, 1))
     }
-    assert [each and each.sha256 for each in found.values()] == [
+    assert [one and one.sha256 for one in result.values()] == [
         None,
         first.sha256,
         first.sha256,

@@ -23,9 +23,9 @@ def test_tables_give_what_lightgbm_works_out(leaves, missing, zero):
     booster, x = boosted(leaves, missing, zero)
     held = tables(booster.dump_model()["tree_info"])
     rows = np.vstack([x[:500], np.full((1, 6), np.nan), np.zeros((1, 6))])  # NaN, though training had none
-    found, whole = contributions(held, rows), booster.predict(rows, pred_contrib=True)
-    np.testing.assert_allclose(found, whole[:, :-1], atol=1e-9)
-    np.testing.assert_allclose(found.sum(axis=1) + whole[:, -1], booster.predict(rows, raw_score=True), atol=1e-9)
+    result, whole = contributions(held, rows), booster.predict(rows, pred_contrib=True)
+    np.testing.assert_allclose(result, whole[:, :-1], atol=1e-9)
+    np.testing.assert_allclose(result.sum(axis=1) + whole[:, -1], booster.predict(rows, raw_score=True), atol=1e-9)
 
 
 def test_one_split_adds_the_way_to_the_mean():

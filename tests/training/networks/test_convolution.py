@@ -87,8 +87,8 @@ def test_a_stack_is_read_back_as_it_was(network, frame):
 
 
 def test_attributions_of_a_product_by_hand():
-    found = integrated_gradients(lambda x: x[:, ::-1], np.array([[2.0, 3.0]]), np.zeros(2))
-    np.testing.assert_allclose(found, [[3.0, 3.0]])  # of x y, each takes half
+    result = integrated_gradients(lambda x: x[:, ::-1], np.array([[2.0, 3.0]]), np.zeros(2))
+    np.testing.assert_allclose(result, [[3.0, 3.0]])  # of x y, each takes half
 
 
 @pytest.fixture(scope="module")
@@ -151,8 +151,8 @@ def test_networks_learn_who_leaves_and_how_much_is_spent(customers, monkeypatch)
 def test_the_parts_of_a_stack_are_those_of_the_configuration(customers):
     network = NetworkTraining(loss="focal", optimizer="adagrad", activation="tanh")
     config = ConvolutionConfig(hidden=(4,), epochs=1, batch=64).configured(network)
-    found, _ = churn_networks.classifier("network", (customers,) * 3, churn_spec.INPUTS, "left", config)
-    assert (found.params["loss"], found.params["optimizer"]) == ("focal", "adagrad")
-    assert found.model.stack.activation == "tanh"
+    result, _ = churn_networks.classifier("network", (customers,) * 3, churn_spec.INPUTS, "left", config)
+    assert (result.params["loss"], result.params["optimizer"]) == ("focal", "adagrad")
+    assert result.model.stack.activation == "tanh"
     with pytest.raises(ConfigError, match=r"focal does not fit the value network.*allowed: binary_crossentropy"):
         value_networks.fit_network(customers, 12, network)

@@ -58,8 +58,8 @@ def test_losses_by_hand() -> None:
         "focal": [np.log(2) / 4, np.log(4) * 9 / 16],
     }
     for loss, values in expected.items():
-        found = losses_of(NetworkTraining(loss=loss), truth, odds)  # type: ignore[arg-type]
-        assert np.asarray(found) == pytest.approx(values, abs=1e-6)
+        result = losses_of(NetworkTraining(loss=loss), truth, odds)  # type: ignore[arg-type]
+        assert np.asarray(result) == pytest.approx(values, abs=1e-6)
 
 
 def test_losses_of_a_choice_by_hand() -> None:
@@ -71,8 +71,8 @@ def test_losses_of_a_choice_by_hand() -> None:
         "focal": np.log(4) * (3 / 4) ** 2,
     }
     for loss, value in expected.items():
-        found = choice_losses(NetworkTraining(loss=loss), which, scores)  # type: ignore[arg-type]
-        assert np.asarray(found) == pytest.approx([value, 0], abs=1e-6)
+        result = choice_losses(NetworkTraining(loss=loss), which, scores)  # type: ignore[arg-type]
+        assert np.asarray(result) == pytest.approx([value, 0], abs=1e-6)
 
 
 def test_whatever_a_training_reads_changes_its_key() -> None:

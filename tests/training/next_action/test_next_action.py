@@ -60,24 +60,24 @@ def test_series_are_cut_by_hand() -> None:
             "days_ago": [[1, 10, 20], [40], [2], None],
         }
     )
-    found = windows(whole, 10, 28)
-    assert found["customer_id"].tolist() == ["a", "b"]
-    assert [list(each) for each in found["actions"]] == [["milk", "beer"], ["milk"]]
-    assert [list(each) for each in found["days_ago"]] == [[0, 10], [30]]
-    assert found[["next", "days"]].to_numpy().tolist() == [["tea", 9], [NOTHING, 0]]
+    result = windows(whole, 10, 28)
+    assert result["customer_id"].tolist() == ["a", "b"]
+    assert [list(one) for one in result["actions"]] == [["milk", "beer"], ["milk"]]
+    assert [list(one) for one in result["days_ago"]] == [[0, 10], [30]]
+    assert result[["next", "days"]].to_numpy().tolist() == [["tea", 9], [NOTHING, 0]]
     assert windows(whole, 10, 8)["next"].tolist() == [NOTHING, NOTHING]
     assert len(windows(whole.tail(1), 10, 28)) == 0
 
 
 def test_visits_become_numbers() -> None:
     frame = pd.DataFrame({"actions": [["tea", "gin"], None], "days_ago": [[5, 12], None]})
-    found = visits_of(frame, ["milk", "tea", OTHER], np.array([0.25] * 4), 3)
-    assert found.action.tolist() == [[0, 3, 2], [0, 0, 0]]
-    assert found.gap.tolist() == [[0, 4, 3], [0, 0, 0]]  # 7 days from gin to tea, 5 since
+    result = visits_of(frame, ["milk", "tea", OTHER], np.array([0.25] * 4), 3)
+    assert result.action.tolist() == [[0, 3, 2], [0, 0, 0]]
+    assert result.gap.tolist() == [[0, 4, 3], [0, 0, 0]]  # 7 days from gin to tea, 5 since
     third = 5 / 3  # five visits' worth of everybody's shares; a quarter is left for no purchase
     expected = [0.75 * third / 7, 0.75 * (1 + third) / 7, 0.75 * (1 + third) / 7, 0.25]
-    assert np.exp(found.share[0]) == pytest.approx(expected)
-    assert np.exp(found.share[1]) == pytest.approx([0.25] * 4)
+    assert np.exp(result.share[0]) == pytest.approx(expected)
+    assert np.exp(result.share[1]) == pytest.approx([0.25] * 4)
     with pytest.raises(DataError, match="days_ago"):
         visits_of(frame[["actions"]], ["tea"], np.ones(2), 3)
 
@@ -117,11 +117,11 @@ def test_two_fits_give_the_same_bytes(chain: FittedModel, network: FittedModel) 
 
 
 def test_every_baseline_is_a_model_that_can_serve(bank: list[FittedModel]) -> None:
-    assert [each.model.meta.family for each in bank] == ["Markov chain", "own shares", "shares of all"]
+    assert [one.model.meta.family for one in bank] == ["Markov chain", "own shares", "shares of all"]
     rows = windows(series(3), 8, 28)
-    _, own, everybody = (artifacts.from_bytes(each.model.to_bytes()) for each in bank)
-    base, known = np.asarray(own.meta.extra["base"]), own.meta.outputs[:-1]
-    assert own.predict(rows) == pytest.approx(np.exp(visits_of(rows, known, base, 6).share), abs=1e-6)
+    _, own, everybody = (artifacts.from_bytes(one.model.to_bytes()) for one in bank)
+    base, recorded = np.asarray(own.meta.extra["base"]), own.meta.outputs[:-1]
+    assert own.predict(rows) == pytest.approx(np.exp(visits_of(rows, recorded, base, 6).share), abs=1e-6)
     assert everybody.predict(rows) == pytest.approx(np.tile(base, (len(rows), 1)), abs=1e-6)
 
 
@@ -164,8 +164,8 @@ def test_whatever_it_reads_is_in_the_key_of_its_state(
 @pytest.mark.parametrize("loss", ["mean_squared_error", "focal"])
 def test_it_learns_by_every_loss(chain: FittedModel, loss: Loss) -> None:
     training = CONFIG.training.model_copy(update={"loss": loss, "epochs": 3})
-    found = fit(windows(series(1), 8, 28), windows(series(2), 8, 28), chain, replace(CONFIG, training=training))
+    result = fit(windows(series(1), 8, 28), windows(series(2), 8, 28), chain, replace(CONFIG, training=training))
     usual = fit(windows(series(1), 8, 28), windows(series(2), 8, 28), chain,
                 replace(CONFIG, training=CONFIG.training.model_copy(update={"epochs": 3})))  # fmt: skip
-    assert found.curves["loss"][-1] < found.curves["loss"][0] != usual.curves["loss"][0]
-    assert found.params["loss"] == loss
+    assert result.curves["loss"][-1] < result.curves["loss"][0] != usual.curves["loss"][0]
+    assert result.params["loss"] == loss

@@ -33,13 +33,13 @@ def window(seed: int, size: int = 1500) -> pd.DataFrame:
 def test_the_model_of_an_amount_beats_its_baseline_and_is_right_in_total():
     train, validation, gate = (propensity_inputs.rows(window(seed), FISH) for seed in (1, 2, 3))
     columns = propensity_inputs.inputs(FISH, ["fish"], [])
-    found = amounts.fit(FISH.model, train, validation, columns, CONFIG)
-    ours, base = (amounts.judge(model, gate) for model in (found.model, amounts.baseline(FISH, train).model))
+    result = amounts.fit(FISH.model, train, validation, columns, CONFIG)
+    ours, base = (amounts.judge(model, gate) for model in (result.model, amounts.baseline(FISH, train).model))
     assert ours.by_customer.mean() > base.by_customer.mean()
     assert ours.metrics["rmse"] < base.metrics["rmse"]
     assert ours.metrics["total"] == pytest.approx(1, abs=0.1)
-    assert found.model.to_bytes() == amounts.fit(FISH.model, train, validation, columns, CONFIG).model.to_bytes()
-    any_at_all = amounts.chance_of_any(found.model, found.model.predict(gate)).mean()
+    assert result.model.to_bytes() == amounts.fit(FISH.model, train, validation, columns, CONFIG).model.to_bytes()
+    any_at_all = amounts.chance_of_any(result.model, result.model.predict(gate)).mean()
     assert any_at_all == pytest.approx((gate[LABEL] > 0).mean(), abs=0.05)
 
 
@@ -60,11 +60,11 @@ def test_a_recorded_number_is_guessed_for_the_others():
     rows = propensity_inputs.rows(frame, INCOME)
     assert len(rows) == frame["recorded:income"].notna().sum()
     train, validation, gate = propensity_inputs.folds(rows)
-    found = amounts.fit(INCOME.model, train, validation, propensity_inputs.inputs(INCOME, [], []), CONFIG)
+    result = amounts.fit(INCOME.model, train, validation, propensity_inputs.inputs(INCOME, [], []), CONFIG)
     mean = amounts.baseline(INCOME, train).model
     assert mean.predict(gate) == pytest.approx(train[LABEL].mean(), rel=1e-3)
-    assert amounts.judge(found.model, gate).metrics["rmse"] < 0.7 * amounts.judge(mean, gate).metrics["rmse"]
-    assert amounts.chance_of_any(found.model, found.model.predict(gate)).min() > 0.99
+    assert amounts.judge(result.model, gate).metrics["rmse"] < 0.7 * amounts.judge(mean, gate).metrics["rmse"]
+    assert amounts.chance_of_any(result.model, result.model.predict(gate)).min() > 0.99
 
 
 def test_an_amount_is_of_a_scope_or_recorded():

@@ -31,24 +31,24 @@ def window(seed: int, size: int = 1500) -> pd.DataFrame:
 def test_targets_are_known_where_the_label_can_be_asked():
     frame = window(1, 6).set_index(pd.Index([9, 8, 7, 6, 5, 4]))
     frame["recency_days"] = [0.0, 30.0, 0.0, 30.0, 0.0, 0.0]
-    found = multitask.targets(frame, [FISH, WINE, BACK])
-    truth, known = found[:, :3], found[:, 3:]
-    assert known.tolist() == [[1, 0, 0], [1, 1, 1], [1, 1, 0], [1, 0, 1], [1, 1, 0], [1, 1, 0]]
+    result = multitask.targets(frame, [FISH, WINE, BACK])
+    truth, recorded = result[:, :3], result[:, 3:]
+    assert recorded.tolist() == [[1, 0, 0], [1, 1, 1], [1, 1, 0], [1, 0, 1], [1, 1, 0], [1, 1, 0]]
     assert truth[:, 0].tolist() == frame["bought:fish"].astype(float).tolist()
-    assert (truth <= known).all()
+    assert (truth <= recorded).all()
 
 
 def test_every_head_learns_its_label_and_what_cannot_be_asked_teaches_nothing():
     train, validation, gate = window(1), window(2), window(3)
     config = ConvolutionConfig(hidden=(16,), epochs=12, learning_rate=5e-3, dropout=0.0, batch=128)
     made = multitask.heads(train, validation, [FISH, WINE, BACK], COLUMNS, config)
-    assert {label: found.model.meta.name for label, found in made.items()} == {
+    assert {label: result.model.meta.name for label, result in made.items()} == {
         label: f"propensity_{label}" for label in ("fish", "wine", "back")
     }
     aucs = {}
-    for each in (FISH, WINE, BACK):
-        rows, model = propensity_inputs.rows(gate, each), made[each.label].model
-        aucs[each.label] = binary_metrics(rows[LABEL].to_numpy(), model.predict(rows))["roc_auc"]
+    for one in (FISH, WINE, BACK):
+        rows, model = propensity_inputs.rows(gate, one), made[one.label].model
+        aucs[one.label] = binary_metrics(rows[LABEL].to_numpy(), model.predict(rows))["roc_auc"]
         assert np.array_equal(from_bytes(model.to_bytes()).predict(rows), model.predict(rows))
     assert aucs["fish"] > 0.8
     assert aucs["wine"] > 0.8

@@ -50,14 +50,14 @@ def window(size: int = 900, seed: int = 0, slope: float = 3.0) -> pd.DataFrame:
 
 def test_the_wide_frame_by_hand():
     base = customers(4)
-    found = propensity_inputs.wide(base, np.array([2, 0]), history(2), ["fish", "wine"], ["DELI", "FISH"])
-    assert found["fish:visits_total"].tolist() == [2, 0, 1, 0]
-    assert found["fish:recency_days"].isna().tolist() == [False, True, False, True]
-    assert found["fish:absence_by_rate"].tolist() == [2, 1, 1, 1]  # who never bought stays away for certain
-    assert found["wine:visits_total"].tolist() == [0, 0, 0, 0]
-    assert found["likes:DELI"].tolist() == [0, 2, 2, 0]
-    assert found["likes:FISH"].tolist() == [0, 0, 0.5, 0]
-    assert "likes" not in found
+    result = propensity_inputs.wide(base, np.array([2, 0]), history(2), ["fish", "wine"], ["DELI", "FISH"])
+    assert result["fish:visits_total"].tolist() == [2, 0, 1, 0]
+    assert result["fish:recency_days"].isna().tolist() == [False, True, False, True]
+    assert result["fish:absence_by_rate"].tolist() == [2, 1, 1, 1]  # who never bought stays away for certain
+    assert result["wine:visits_total"].tolist() == [0, 0, 0, 0]
+    assert result["likes:DELI"].tolist() == [0, 2, 2, 0]
+    assert result["likes:FISH"].tolist() == [0, 0, 0.5, 0]
+    assert "likes" not in result
     assert propensity_inputs.departments(base["likes"]) == ["DELI", "FISH"]
     assert propensity_inputs.departments(pd.Series([["DELI"], *([[]] * 30)])) == []
 
@@ -132,25 +132,25 @@ def test_the_simplest_as_good_as_the_best_is_kept():
     rungs = propensity_fit.ladder(FISH.model, train, validation, columns, CONFIG)
     assert list(rungs) == ["own history", "naive Bayes", "logistic regression", "trees"]
     assert set(rungs["own history"].model.meta.inputs) == {f"fish:{name}" for name in HISTORY_INPUTS}
-    each = {name: evaluate_binary(found.model, validation, LABEL).by_customer for name, found in rungs.items()}
-    best = max(each, key=lambda name: each[name].mean())
+    one = {name: evaluate_binary(result.model, validation, LABEL).by_customer for name, result in rungs.items()}
+    best = max(one, key=lambda name: one[name].mean())
     kept = propensity_fit.simplest(rungs, judge)
-    behind = each[best] - each[kept]
+    behind = one[best] - one[kept]
     assert behind.mean() <= behind.std(ddof=0) / np.sqrt(len(behind))
 
 
 def test_the_model_of_a_label_beats_its_baseline_and_repeats_itself():
     train, validation, gate = (propensity_inputs.rows(window(seed=seed), FISH) for seed in (1, 2, 3))
     columns = propensity_inputs.inputs(FISH, ["fish"], ["DELI"])
-    found = propensity_fit.fit(FISH.model, train, validation, columns, CONFIG)
+    result = propensity_fit.fit(FISH.model, train, validation, columns, CONFIG)
     base = propensity_evaluate.baseline(FISH, train.assign(**{"fish:visits_total": 0.0, "fish:visits_decay_56": 0.0}))
     assert (
-        evaluate_binary(found.model, gate, LABEL).by_customer.mean()
+        evaluate_binary(result.model, gate, LABEL).by_customer.mean()
         > evaluate_binary(base.model, gate, LABEL).by_customer.mean() + 0.05
     )
     again = propensity_fit.fit(FISH.model, train, validation, columns, CONFIG)
-    assert found.model.to_bytes() == again.model.to_bytes()
-    assert found.params["rung"] in ("naive Bayes", "own history", "logistic regression", "trees")
+    assert result.model.to_bytes() == again.model.to_bytes()
+    assert result.params["rung"] in ("naive Bayes", "own history", "logistic regression", "trees")
 
 
 def test_bands_are_fixed_by_a_window_and_coverage_is_told():

@@ -18,13 +18,13 @@ SMALL = replace(ResponseConfig().trees, rounds=80, learning_rate=0.15)
 INPUTS = ("scope_frequency", "offer_responses", "scope_lift")
 
 
-def rows(customers: int, seed: int, each: int = 30) -> pd.DataFrame:
+def rows(customers: int, seed: int, one: int = 30) -> pd.DataFrame:
     """Coupons: one in fifty is redeemed, by who buys there often and more than others do; popularity says nothing."""
-    generator, n = np.random.default_rng(seed), customers * each
+    generator, n = np.random.default_rng(seed), customers * one
     frame = pd.DataFrame(
         {
-            "customer_id": np.repeat([f"c{number:04d}" for number in range(customers)], each),
-            "offer_id": [f"o{number:02d}" for number in range(each)] * customers,
+            "customer_id": np.repeat([f"c{number:04d}" for number in range(customers)], one),
+            "offer_id": [f"o{number:02d}" for number in range(one)] * customers,
             "scope_frequency": generator.poisson(2, n).astype(float),
             "offer_responses": generator.poisson(3, n).astype(float),
             "scope_lift": generator.normal(size=n),
@@ -34,7 +34,7 @@ def rows(customers: int, seed: int, each: int = 30) -> pd.DataFrame:
     return frame.assign(redeemed=generator.random(n) < 1 / (1 + np.exp(-odds)))
 
 
-class Told:
+class Fixed:
     """A model that says what it is told to."""
 
     meta = None
@@ -54,21 +54,24 @@ def fitted() -> coupon_response.Candidate:
 def test_trees_beat_the_baselines_and_keep_the_rate_of_what_was_sampled(fitted: coupon_response.Candidate) -> None:
     gate = rows(600, 2)
     judged = judge_response(fitted.model, gate)
-    others = {each.model.meta.family: judge_response(each.model, gate) for each in baselines(RESPONSE, rows(600, 1))}
-    assert list(others) == ["personal frequency in the scope", "coupon popularity"]
+    rest = {
+        baseline.model.meta.family: judge_response(baseline.model, gate)
+        for baseline in baselines(RESPONSE, rows(600, 1))
+    }
+    assert list(rest) == ["personal frequency in the scope", "coupon popularity"]
     assert fitted.params["sampled_share"] < 0.7
     assert judged.probability.mean() == pytest.approx(gate["redeemed"].mean(), rel=0.15)
-    assert decide(judged.by_customer, {name: each.by_customer for name, each in others.items()}).promote
-    assert worse(judged.guards, {name: each.guards for name, each in others.items()}) == []
+    assert decide(judged.by_customer, {name: one.by_customer for name, one in rest.items()}).promote
+    assert worse(judged.guards, {name: one.guards for name, one in rest.items()}) == []
     assert len(judged.slices["redeemers"]) == gate.loc[gate["redeemed"], "customer_id"].nunique()
 
 
 def test_the_baseline_of_frequency_orders_by_frequency() -> None:
-    start, popular = (each.model for each in baselines(RESPONSE, rows(600, 1)))
+    start, popular = (baseline.model for baseline in baselines(RESPONSE, rows(600, 1)))
     asked = rows(1, 3).sort_values("scope_frequency")
     assert (np.diff(start.predict(asked)) >= 0).all()
     assert popular.meta.inputs == ("offer_responses",)
-    assert [each.model.meta.inputs for each in baselines(SCOPE, _with_scope())] == [
+    assert [baseline.model.meta.inputs for baseline in baselines(SCOPE, _with_scope())] == [
         ("scope_baskets_84", "scope_baskets_total")
     ]
 
@@ -83,7 +86,7 @@ def test_lists_by_hand() -> None:
         }
     )
     chance = np.array([0.4, 0.2, 0.3, 0.2, 0.9])  # o2 and o4 are equal: by id
-    judged = judge_response(Told(chance), frame)
+    judged = judge_response(Fixed(chance), frame)
     gained, best = 1 / np.log2(4) + 1 / np.log2(5), 1 + 1 / np.log2(3)
     assert judged.guards["NDCG@5"].to_dict() == {"a": pytest.approx(gained / best)}
     assert judged.metrics["ndcg_at_5"] == pytest.approx(gained / best)
@@ -98,12 +101,12 @@ def test_good_chances_in_a_senseless_order_are_refused(fitted: coupon_response.C
     gate = rows(300, 4)
     judged = judge_response(fitted.model, gate)
     rate = gate.groupby("customer_id")["redeemed"].transform("mean").to_numpy()
-    planted = judge_response(Told(rate + 1e-4 * (1 - judged.probability)), gate)
+    planted = judge_response(Fixed(rate + 1e-4 * (1 - judged.probability)), gate)
     assert decide(planted.by_customer, {"the model": judged.by_customer}).promote
-    found = worse(planted.guards, {"the model": judged.guards})
-    assert len(found) == 1
-    assert found[0].startswith("its NDCG@5 is below that of the model: -")
-    assert not decide(planted.by_customer, {"the model": judged.by_customer}, faults=found).promote
+    result = worse(planted.guards, {"the model": judged.guards})
+    assert len(result) == 1
+    assert result[0].startswith("its NDCG@5 is below that of the model: -")
+    assert not decide(planted.by_customer, {"the model": judged.by_customer}, faults=result).promote
 
 
 def test_the_same_rows_give_the_same_model_and_hardly_any_do_not_crash(fitted: coupon_response.Candidate) -> None:
@@ -111,8 +114,8 @@ def test_the_same_rows_give_the_same_model_and_hardly_any_do_not_crash(fitted: c
     assert again.model.to_bytes() == fitted.model.to_bytes()
     few = rows(5, 1)
     few["redeemed"] = np.arange(len(few)) < 2
-    found = fit_response(few, INPUTS, ResponseConfig(SMALL, negatives=1)).model
-    assert np.isfinite(from_bytes(found.to_bytes()).predict(few)).all()
+    result = fit_response(few, INPUTS, ResponseConfig(SMALL, negatives=1)).model
+    assert np.isfinite(from_bytes(result.to_bytes()).predict(few)).all()
 
 
 def _with_scope() -> pd.DataFrame:

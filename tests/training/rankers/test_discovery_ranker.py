@@ -12,15 +12,15 @@ from training.models.classifiers import TreesConfig, trees, trees_again
 from training.rankers import discovery_ranker, offer_ranker
 
 
-def pairs(customers: int, seed: int, each: int = 12) -> pd.DataFrame:
+def pairs(customers: int, seed: int, one: int = 12) -> pd.DataFrame:
     """Candidates whose first purchase follows the linear model's score, and popularity hardly."""
     generator = np.random.default_rng(seed)
-    n = customers * each
+    n = customers * one
     frame = pd.DataFrame(
         {
-            "customer_id": np.repeat([f"c{number:04d}" for number in range(customers)], each),
-            "product_type": [f"t{number:02d}" for number in range(each)] * customers,
-            **{name: generator.random(n) for told in discovery_ranker.BASELINES.values() for name in told},
+            "customer_id": np.repeat([f"c{number:04d}" for number in range(customers)], one),
+            "product_type": [f"t{number:02d}" for number in range(one)] * customers,
+            **{name: generator.random(n) for actual in discovery_ranker.BASELINES.values() for name in actual},
             **{name: generator.random(n) for name in discovery_ranker.HABITS},
             "ease_score": generator.random(n),
             "pair_baskets_total": np.where(generator.random(n) < 0.25, 3.0, np.nan),
@@ -44,12 +44,12 @@ def test_only_what_was_never_bought_counts():
 def test_the_linear_model_beats_popularity_and_a_shuffled_one_is_refused():
     train, gate = (discovery_ranker.rows(pairs(300, seed)) for seed in (1, 2))
     judged, *rest = (discovery_ranker.judge(b.model, gate, truth(gate)) for b in discovery_ranker.baselines(train))
-    others = dict(zip(list(discovery_ranker.BASELINES)[1:], (each.by_customer for each in rest), strict=True))
-    assert decide(judged.by_customer, others).promote
+    further = dict(zip(list(discovery_ranker.BASELINES)[1:], (one.by_customer for one in rest), strict=True))
+    assert decide(judged.by_customer, further).promote
     assert judged.metrics["ece"] < 0.05
     assert list(judged.slices) == ["discoveries"]
     worse = discovery_ranker.judge_scores(np.random.default_rng(0).random(len(gate)), gate, truth(gate))
-    refused = decide(worse.by_customer, {**others, "linear": judged.by_customer})
+    refused = decide(worse.by_customer, {**further, "linear": judged.by_customer})
     assert not refused.promote
     assert "does not beat linear" in refused.reason
 
@@ -86,15 +86,15 @@ def test_where_the_challenger_fails_the_baseline_that_does_best_serves():
     chance = 0.6 * gate["type_popularity_28"] ** 3
     gate = gate.assign(bought=np.random.default_rng(2).random(len(gate)) < chance)
     bank = discovery_ranker.baselines(train.assign(bought=train["bought"] | (train["type_popularity_28"] > 0.97)))
-    judged = {each.model.meta.family: discovery_ranker.judge(each.model, gate, truth(gate)) for each in bank}
+    judged = {one.model.meta.family: discovery_ranker.judge(one.model, gate, truth(gate)) for one in bank}
     linear, popular = judged["linear item-to-item model"], judged["popularity"]
-    decision = decide(linear.by_customer, {name: each.by_customer for name, each in judged.items()})
+    decision = decide(linear.by_customer, {name: one.by_customer for name, one in judged.items()})
     assert (decision.promote, decision.baseline) == (False, "popularity")
     assert stands_in(popular.by_customer, None, False)
     assert stands_in(popular.by_customer, linear.by_customer, is_baseline=True)
     assert not stands_in(linear.by_customer, popular.by_customer, is_baseline=True)
     assert not stands_in(popular.by_customer, linear.by_customer, is_baseline=False)
-    (served,) = (each.model for each in bank if each.model.meta.family == "popularity")
+    (served,) = (one.model for one in bank if one.model.meta.family == "popularity")
     assert from_bytes(served.to_bytes()).predict(gate) == pytest.approx(served.predict(gate))
 
 

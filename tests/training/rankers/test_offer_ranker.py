@@ -44,47 +44,47 @@ SEEN = pairs(("old", "milk"), ("new", "milk"), ("old", "wine"))
 
 
 def test_cold_customers_have_fewer_than_two_baskets():
-    found = judged(GIVEN, TRUTH, SEEN).slices["cold customers"]
-    assert found["hit_rate"].to_dict() == {"new": 1.0, "silent": 0.0}
-    assert found["ndcg"]["new"] == pytest.approx(1 / np.log2(3))  # beer stands second
+    result = judged(GIVEN, TRUTH, SEEN).slices["cold customers"]
+    assert result["hit_rate"].to_dict() == {"new": 1.0, "silent": 0.0}
+    assert result["ndcg"]["new"] == pytest.approx(1 / np.log2(3))  # beer stands second
 
 
 def test_of_cold_items_only_they_are_listed():
-    found = judged(GIVEN, TRUTH, SEEN).slices["cold items"]
-    assert found.index.tolist() == ["old"]  # soap, and wine, which is not offered
-    row = found.iloc[0]
+    result = judged(GIVEN, TRUTH, SEEN).slices["cold items"]
+    assert result.index.tolist() == ["old"]  # soap, and wine, which is not offered
+    row = result.iloc[0]
     assert row["recall"] == 1 / 2
     assert row["ndcg"] == pytest.approx((1 / np.log2(3)) / (1 + 1 / np.log2(3)))  # tea first, soap second of two
 
 
 def test_without_a_cold_item_on_offer_nothing_is_judged():
-    found = judged(GIVEN, TRUTH, SEEN, ITEMS.assign(offered=ITEMS["buyers"] > 50))
-    assert len(found.slices["cold items"]) == 1
-    assert found.slices["cold items"].isna().all(axis=None)
+    result = judged(GIVEN, TRUTH, SEEN, ITEMS.assign(offered=ITEMS["buyers"] > 50))
+    assert len(result.slices["cold items"]) == 1
+    assert result.slices["cold items"].isna().all(axis=None)
 
 
 def test_slices_of_nobody_are_empty():
     warm = GIVEN[GIVEN["customer_id"] == "old"].reset_index(drop=True)
-    found = judged(warm, pairs(("old", "milk")), SEEN)
-    assert [len(found.slices[name]) for name in ("cold customers", "cold items")] == [0, 0]
-    assert list(found.slices["cold items"]) == list(found.slices["all"])
+    result = judged(warm, pairs(("old", "milk")), SEEN)
+    assert [len(result.slices[name]) for name in ("cold customers", "cold items")] == [0, 0]
+    assert list(result.slices["cold items"]) == list(result.slices["all"])
 
 
 def test_lists_of_those_who_buy_show_what_they_show():
-    found = judged(GIVEN, pairs(("old", "soap")), SEEN).metrics
-    assert found["coverage"] == 3 / 4  # milk, tea and soap of four offered
+    result = judged(GIVEN, pairs(("old", "soap")), SEEN).metrics
+    assert result["coverage"] == 3 / 4  # milk, tea and soap of four offered
     # of two customers with a history both have milk; tea and soap, which none has, count as if one had
-    assert found["novelty"] == pytest.approx((0 + 1 + 1) / 3)
-    assert found["diversity"] == 1.0  # nobody had two of them
+    assert result["novelty"] == pytest.approx((0 + 1 + 1) / 3)
+    assert result["diversity"] == 1.0  # nobody had two of them
     # he had dairy alone; the list is one third dairy
-    assert found["miscalibration"] == pytest.approx(np.log(1 / (0.99 / 3 + 0.01)))
+    assert result["miscalibration"] == pytest.approx(np.log(1 / (0.99 / 3 + 0.01)))
 
 
 def test_what_discoveries_show_is_told_too():
     fresh = discovery_ranker.rows(GIVEN)
-    found = discovery_ranker.judge_scores(np.linspace(1, 0, len(fresh)), fresh, pairs(("old", "soap")), SEEN, ITEMS)
-    assert found.metrics["coverage"] == 2 / 4
-    assert found.metrics["novelty"] == 1
+    result = discovery_ranker.judge_scores(np.linspace(1, 0, len(fresh)), fresh, pairs(("old", "soap")), SEEN, ITEMS)
+    assert result.metrics["coverage"] == 2 / 4
+    assert result.metrics["novelty"] == 1
 
 
 class Fixed:

@@ -74,9 +74,9 @@ def test_an_unusual_training_is_stored_whole() -> None:
 
 def test_bins_count_from_missing() -> None:
     scaling = {"mean": [0.0, 0.0], "deviation": [1.0, 1.0], "borders": [[1.0, 2.0], [5.0, 6.0]]}
-    found = encode(np.array([[np.nan, 5.0], [0.5, 4.0], [2.0, 9.0]]), scaling)
-    assert found["bins"].tolist() == [[0, 6], [1, 5], [3, 7]]
-    assert found["numbers"][0].tolist() == pytest.approx([0, np.arcsinh(5), 1, 0])
+    result = encode(np.array([[np.nan, 5.0], [0.5, 4.0], [2.0, 9.0]]), scaling)
+    assert result["bins"].tolist() == [[0, 6], [1, 5], [3, 7]]
+    assert result["numbers"][0].tolist() == pytest.approx([0, np.arcsinh(5), 1, 0])
 
 
 def test_an_infinite_number_counts_as_missing(fitted: FittedModel) -> None:

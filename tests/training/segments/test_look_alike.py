@@ -32,14 +32,14 @@ def test_hidden_members_are_recovered():
     wide, alike = crowd()
     alone = comparable(sparse.csr_matrix(np.array([[0.0, 5.0], [np.e - 1, 5.0]], dtype="float32")))
     np.testing.assert_allclose(alone.toarray(), [[0, 0], [2, 0]], rtol=1e-5)  # what never varies tells nothing
-    told = alike & (np.random.default_rng(1).random(600) < 0.5)  # half of them never said so
-    likeness = similarity(comparable(wide), told, np.ones(600, dtype=bool), CONFIG)
-    added, bands = extension(likeness, told, 60)
-    assert not told[added].any()
-    assert alike[added].mean() > 0.9 * min(1, (alike & ~told).sum() / 60)
+    actual = alike & (np.random.default_rng(1).random(600) < 0.5)  # half of them never said so
+    likeness = similarity(comparable(wide), actual, np.ones(600, dtype=bool), CONFIG)
+    added, bands = extension(likeness, actual, 60)
+    assert not actual[added].any()
+    assert alike[added].mean() > 0.9 * min(1, (alike & ~actual).sum() / 60)
     assert bands[0] == "closest"
     assert bands[-1] == "wider"
-    point = next(one for one in curve(likeness, told, np.ones(600, dtype=bool)) if one.reach_share == 0.2)
+    point = next(one for one in curve(likeness, actual, np.ones(600, dtype=bool)) if one.reach_share == 0.2)
     assert point.recall > 0.9
     assert point.lift > 4
 
@@ -57,13 +57,13 @@ def test_a_seed_drawn_by_lot_is_not_found_again():
 def test_of_whom_nothing_is_known_teaches_nothing():
     wide, alike = crowd()
     wide = comparable(wide)
-    known = np.arange(600) < 300
-    one = similarity(wide, alike & known, known, CONFIG)
-    other = similarity(wide, alike, known, CONFIG)  # what the unknown are does not matter
+    recorded = np.arange(600) < 300
+    one = similarity(wide, alike & recorded, recorded, CONFIG)
+    other = similarity(wide, alike, recorded, CONFIG)  # what the unknown are does not matter
     np.testing.assert_array_equal(one, other)
-    assert one[~known & alike].mean() > 2 * one[~known & ~alike].mean()
+    assert one[~recorded & alike].mean() > 2 * one[~recorded & ~alike].mean()
     with pytest.raises(ValueError, match="the seed has 3 member"):
-        similarity(wide, np.arange(600) < 3, known, CONFIG)
+        similarity(wide, np.arange(600) < 3, recorded, CONFIG)
 
 
 def test_a_curve_by_hand():

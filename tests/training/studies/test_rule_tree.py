@@ -21,31 +21,31 @@ def window(seed: int, turned: bool = False, size: int = 2000) -> pd.DataFrame:
 
 
 def test_a_rule_that_is_there_is_found_and_held():
-    found = rule_tree(window(1), window(2), INPUTS, "left", CONFIG)
-    assert found is not None
-    assert (found.first, found.stability) == ("recency", 1.0)
-    worst = found.rules[0]
+    result = rule_tree(window(1), window(2), INPUTS, "left", CONFIG)
+    assert result is not None
+    assert (result.first, result.stability) == ("recency", 1.0)
+    worst = result.rules[0]
     assert worst.conditions[0].column == "recency"
     assert worst.conditions[0].low == pytest.approx(20, abs=1)
     assert worst.held
-    assert worst.checked.low > found.checked_base_rate
+    assert worst.checked.low > result.checked_base_rate
     assert worst.checked.low < 0.5 < worst.checked.high  # on fitted rows the highest leaf flatters itself
 
 
 def test_rules_share_the_customers_out():
     fitted, check = window(1), window(2)
-    found = rule_tree(fitted, check, INPUTS, "left", CONFIG)
-    assert found is not None
-    assert sum(rule.rows for rule in found.rules) == len(fitted)
-    assert sum(rule.checked_rows for rule in found.rules) == len(check)
-    assert sum(rule.rows * rule.rate for rule in found.rules) == pytest.approx(fitted["left"].sum())
-    assert [rule.rate for rule in found.rules] == sorted((rule.rate for rule in found.rules), reverse=True)
+    result = rule_tree(fitted, check, INPUTS, "left", CONFIG)
+    assert result is not None
+    assert sum(rule.rows for rule in result.rules) == len(fitted)
+    assert sum(rule.checked_rows for rule in result.rules) == len(check)
+    assert sum(rule.rows * rule.rate for rule in result.rules) == pytest.approx(fitted["left"].sum())
+    assert [rule.rate for rule in result.rules] == sorted((rule.rate for rule in result.rules), reverse=True)
 
 
 def test_a_rule_that_turns_round_does_not_hold():
-    found = rule_tree(window(1), window(2, turned=True), INPUTS, "left", CONFIG)
-    assert found is not None
-    assert not any(rule.held for rule in found.rules)
+    result = rule_tree(window(1), window(2, turned=True), INPUTS, "left", CONFIG)
+    assert result is not None
+    assert not any(rule.held for rule in result.rules)
 
 
 def test_without_a_difference_there_is_no_rule_and_noise_is_unstable():
@@ -54,10 +54,10 @@ def test_without_a_difference_there_is_no_rule_and_noise_is_unstable():
     rng = np.random.default_rng(3)
     noise = pd.DataFrame(rng.random((2000, 8)), columns=list("abcdefgh")).assign(customer_id=np.arange(2000))
     noise["left"] = rng.random(2000) < 0.3
-    found = rule_tree(noise, noise.assign(left=rng.permutation(noise["left"])), list("abcdefgh"), "left", RuleConfig())
-    assert found is not None
-    assert found.stability < 0.7
-    assert sum(rule.held for rule in found.rules) <= 1
+    result = rule_tree(noise, noise.assign(left=rng.permutation(noise["left"])), list("abcdefgh"), "left", RuleConfig())
+    assert result is not None
+    assert result.stability < 0.7
+    assert sum(rule.held for rule in result.rules) <= 1
 
 
 def test_an_unknown_value_counts_as_lowest():

@@ -19,16 +19,16 @@ def test_every_learner_finds_whom_the_offer_moves(name):
     x, treated, outcome = trial()
     effect = out_of_fold(LEARNERS[name], x, treated, outcome, 1)
     assert effect[x[:, 0] > 0.5].mean() > effect[x[:, 0] < -0.5].mean() + 0.1
-    found = judge(effect, treated, outcome, rounds=50)
-    assert found.uplift.value == pytest.approx(0.3, abs=0.08)
-    assert found.verdict.startswith("target the best 30%")
+    result = judge(effect, treated, outcome, rounds=50)
+    assert result.uplift.value == pytest.approx(0.3, abs=0.08)
+    assert result.verdict.startswith("target the best 30%")
 
 
 def test_a_shuffled_treatment_gives_nothing_to_target():
     x, treated, outcome = trial()
     shuffled = np.random.default_rng(5).permutation(treated)
-    found = judge(out_of_fold(LEARNERS["T-learner"], x, shuffled, outcome, 1), shuffled, outcome, rounds=100)
-    assert found.verdict.startswith("nothing to target here")
+    result = judge(out_of_fold(LEARNERS["T-learner"], x, shuffled, outcome, 1), shuffled, outcome, rounds=100)
+    assert result.verdict.startswith("nothing to target here")
 
 
 def test_figures_by_hand():
@@ -44,7 +44,7 @@ def test_arms_that_were_chosen_are_told_apart():
     x, treated, _ = trial(2000)
     assert overlap(x, treated).is_random or overlap(x, treated).roc_auc < 0.55
     chosen = (x[:, 0] > 0).astype(int)
-    told = overlap(x, chosen)
-    assert told.roc_auc > 0.99
-    assert not told.is_random
-    assert told.outside > 0.3
+    actual = overlap(x, chosen)
+    assert actual.roc_auc > 0.99
+    assert not actual.is_random
+    assert actual.outside > 0.3

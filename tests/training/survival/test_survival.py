@@ -30,11 +30,11 @@ def customers() -> pd.DataFrame:
 
 
 def test_only_what_is_known_by_the_day_is_told(customers):
-    found = survival_inputs.rows(customers, 30, 28, DAY + timedelta(days=28 + 35))
-    assert (found["recency_days"] < 30).all()
-    known = found.groupby("as_of")["weeks_observed"].unique()
-    assert [int(known[day][0]) for day in (DAY, DAY - timedelta(days=42))] == [6, 12]
-    early = found[found["as_of"] == DAY]
+    result = survival_inputs.rows(customers, 30, 28, DAY + timedelta(days=28 + 35))
+    assert (result["recency_days"] < 30).all()
+    recorded = result.groupby("as_of")["weeks_observed"].unique()
+    assert [int(recorded[day][0]) for day in (DAY, DAY - timedelta(days=42))] == [6, 12]
+    early = result[result["as_of"] == DAY]
     assert early["leaves_in_week"].max() == 6
     assert survival_inputs.rows(customers, 30, 28, DAY - timedelta(days=20)).empty
 
@@ -44,12 +44,12 @@ def test_hazards_are_found_again_though_half_of_the_weeks_are_unknown(customers)
     model = survival_fit.fit(
         train, INPUTS, survival_fit.SurvivalConfig(strength=10.0, changing=("visit_rate_56",))
     ).model
-    found = model.predict(pd.DataFrame({"recency_days": [30, 30], "visit_rate_56": [0.1, 0.9]}))
+    result = model.predict(pd.DataFrame({"recency_days": [30, 30], "visit_rate_56": [0.1, 0.9]}))
     weeks = np.arange(1, 13)
-    np.testing.assert_allclose(found, [0.84**weeks, 0.96**weeks], atol=0.07)
-    assert (np.diff(found, axis=1) < 0).all()
-    assert survival_score.weeks_to_leave(found).tolist()[0] == pytest.approx(4, abs=1)
-    assert np.isnan(survival_score.weeks_to_leave(found)[1])
+    np.testing.assert_allclose(result, [0.84**weeks, 0.96**weeks], atol=0.07)
+    assert (np.diff(result, axis=1) < 0).all()
+    assert survival_score.weeks_to_leave(result).tolist()[0] == pytest.approx(4, abs=1)
+    assert np.isnan(survival_score.weeks_to_leave(result)[1])
 
 
 def test_the_gate_sees_what_recency_alone_does_not(customers):
@@ -67,8 +67,8 @@ def test_the_gate_sees_what_recency_alone_does_not(customers):
 def test_log_likelihood_by_hand():
     frame = pd.DataFrame({"leaves_in_week": [2.0, np.nan], "weeks_observed": [12, 2]})
     hazards = np.tile([0.1, 0.2, 0.5], (2, 1))
-    found = survival_evaluate.log_likelihoods(frame, hazards)
-    np.testing.assert_allclose(found, [np.log(0.9 * 0.2), np.log(0.9 * 0.8)])
+    result = survival_evaluate.log_likelihoods(frame, hazards)
+    np.testing.assert_allclose(result, [np.log(0.9 * 0.2), np.log(0.9 * 0.8)])
 
 
 def test_contributions_add_up_to_the_mean_log_odds(customers):

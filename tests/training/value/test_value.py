@@ -31,17 +31,17 @@ def cdnow(data):
 
 def test_the_published_fits_of_cdnow_come_out(data):
     x, t_x, seen, mean = cdnow(data)
-    found = bg_nbd(x, t_x, seen)
-    assert (round(found.r, 3), round(found.alpha, 3)) == (0.243, 4.414)
-    assert (round(found.a, 3), round(found.b, 3)) == (0.793, 2.426)
-    assert found.log_likelihood == pytest.approx(-9582.4, abs=0.1)
+    result = bg_nbd(x, t_x, seen)
+    assert (round(result.r, 3), round(result.alpha, 3)) == (0.243, 4.414)
+    assert (round(result.a, 3), round(result.b, 3)) == (0.793, 2.426)
+    assert result.log_likelihood == pytest.approx(-9582.4, abs=0.1)
     money = gamma_gamma(x, mean)
     assert (round(money.p, 2), round(money.q, 2), round(money.v, 1)) == (6.25, 3.74, 15.4)
 
 
 def test_the_published_customer_of_the_paper():
-    found = BgNbd(0.243, 4.414, 0.793, 2.426).expected(39, np.array([2.0]), np.array([30.43]), np.array([38.86]))
-    assert found[0] == pytest.approx(1.226, abs=0.001)
+    result = BgNbd(0.243, 4.414, 0.793, 2.426).expected(39, np.array([2.0]), np.array([30.43]), np.array([38.86]))
+    assert result[0] == pytest.approx(1.226, abs=0.001)
 
 
 def test_who_came_often_and_long_ago_is_gone():
@@ -92,11 +92,11 @@ def test_every_form_is_read_back_as_it_was_and_brackets_what_comes(customers, fo
 
 def test_steps_follow_the_value_beyond_their_simple_peers(customers):
     train, held = customers[:1000], customers[1000:]
-    found = {form: value_evaluate.evaluate(fit(train).model, held).metrics for form, fit in FITS.items()}
-    assert found["steps"]["deviance"] < found["purchases"]["deviance"]
+    result = {form: value_evaluate.evaluate(fit(train).model, held).metrics for form, fit in FITS.items()}
+    assert result["steps"]["deviance"] < result["purchases"]["deviance"]
     attainable = np.corrcoef(held["spend_84"], held["spend_after"])[0, 1]
-    assert found["steps"]["correlation"] > 0.85 * attainable
-    assert found["steps"]["total"] == pytest.approx(1, abs=0.15)
+    assert result["steps"]["correlation"] > 0.85 * attainable
+    assert result["steps"]["total"] == pytest.approx(1, abs=0.15)
 
 
 def test_steps_are_shares_whose_reasons_are_exact(customers):
@@ -119,7 +119,7 @@ def test_what_a_forecast_of_purchases_adds_adds_up(customers):
 
 def test_the_interval_of_steps_is_even_within_a_step_and_fades_beyond_the_last():
     money = value_fit.gamma_gamma(np.array([2.0, 3.0]), np.array([5.0, 9.0]))
-    found = value_models.packed(
+    result = value_models.packed(
         value_models.Meta("value", "value", "", (), (), {"form": "steps"}),
         {
             "inputs": [], "purchases": value_models.purchases_form(PurchaseForecast(BgNbd(1, 1, 2, 1), money, 12)),
@@ -128,15 +128,15 @@ def test_the_interval_of_steps_is_even_within_a_step_and_fades_beyond_the_last()
         },
     )  # fmt: skip
     over = np.array([[0.8, 0.5, 0.2]])
-    assert found._exceeded(over, 0.9)[0] == 0  # one in five spends nothing
-    assert found._exceeded(over, 0.65)[0] == pytest.approx(5)  # half way from 0.8 to 0.5
-    assert found._exceeded(over, 0.2)[0] == pytest.approx(30)
-    assert found._exceeded(over, 0.1)[0] == pytest.approx(30 + 20 * np.log(2))  # 50 - 30 is the mean beyond the last
+    assert result._exceeded(over, 0.9)[0] == 0  # one in five spends nothing
+    assert result._exceeded(over, 0.65)[0] == pytest.approx(5)  # half way from 0.8 to 0.5
+    assert result._exceeded(over, 0.2)[0] == pytest.approx(30)
+    assert result._exceeded(over, 0.1)[0] == pytest.approx(30 + 20 * np.log(2))  # 50 - 30 is the mean beyond the last
 
 
 def test_deviance_by_hand():
-    found = amounts.deviances(np.array([0.0, 4.0, 9.0]), np.array([4.0, 4.0, 1.0]))
-    np.testing.assert_allclose(found, [8.0, 0.0, 16.0])  # 4 (sqrt(y) - sqrt(m))^2 / sqrt(m)
+    result = amounts.deviances(np.array([0.0, 4.0, 9.0]), np.array([4.0, 4.0, 1.0]))
+    np.testing.assert_allclose(result, [8.0, 0.0, 16.0])  # 4 (sqrt(y) - sqrt(m))^2 / sqrt(m)
 
 
 def test_bands_hold_the_share_they_promise():
