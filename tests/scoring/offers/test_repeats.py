@@ -78,10 +78,10 @@ def house(frame, rows):
         "ordered_on": DAY})  # fmt: skip
     clusters = rows("product_id string, cluster_id string", ("w1", "w"), ("w2", "w"), ("m1", "m"), ("m2", "m"))
     more = products.unionByName(frame("products", {"product_id": "m0", "product_type": "MILK", "offerable": True}))
-    given = "interval_days double, interval_spread double, repeat_ever double, repeat_year double, renewable boolean"
-    types = rows(f"product_type string, {given}", ("GLASS", 9.0, 0.5, 0.9, 0.9, True), ("TV", 9.0, 0.5, 0.0, 0.0, False),
+    kind = "interval_days double, interval_spread double, repeat_ever double, repeat_year double, renewable boolean"
+    types = rows(f"product_type string, {kind}", ("GLASS", 9.0, 0.5, 0.9, 0.9, True), ("TV", 9.0, 0.5, 0.0, 0.0, False),
                  ("MILK", 7.0, 0.5, 0.9, 0.9, True))  # fmt: skip
-    glued = rows(f"cluster_id string, {given}", ("w", 9.0, 0.5, 0.0, 0.0, False), ("m", 30.0, 0.5, 0.9, 0.9, True))
+    glued = rows(f"cluster_id string, {kind}", ("w", 9.0, 0.5, 0.0, 0.0, False), ("m", 30.0, 0.5, 0.9, 0.9, True))
     return more, lines, clusters, types, glued
 
 
