@@ -157,7 +157,7 @@ def test_returns_may_be_negative_and_a_note_rejects_nothing(checkpoints: Checkpo
     assert broken == {"amount_without_quantity": ("note", (1,))}
 
 
-@pytest.mark.parametrize(("known", "rejected"), [(["w1", "w3"], (1,)), ([], (0, 1))])
+@pytest.mark.parametrize(("recorded", "rejected"), [(["w1", "w3"], (1,)), ([], (0, 1))])
 def test_what_is_found_nowhere_is_rejected_and_nothing_refers_to_nothing(
     checkpoints: Checkpoints, recorded: list[str], rejected: tuple[int, ...]
 ) -> None:
