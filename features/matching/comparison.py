@@ -11,6 +11,9 @@ from features.matching.chances import log_odds
 from features.matching.evidence import evidence
 from features.matching.records import Candidates, Records, candidates
 
+#: of log-odds
+DECIMALS = 6
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -23,8 +26,8 @@ class Comparison:
 
     @property
     def odds(self) -> np.ndarray:
-        """Log-odds of each candidate pair by its evidence; (m,)."""
-        return log_odds(self.evidence)
+        """Log-odds of each candidate pair by its evidence, rounded so that all machines order them alike; (m,)."""
+        return log_odds(self.evidence).round(DECIMALS)
 
 
 def compare(records: Records) -> Comparison:

@@ -17,6 +17,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 #: letters of the n-grams
 SHORTEST, LONGEST = 3, 5
+#: cosines closer than this are taken as equal: float32 sums differ by less from one processor to another
+EVEN = 1e-5
 #: records that are touched for one record, and records of which the exact cosine is taken for each neighbour wanted
 BUDGET, RESCORED = 30_000, 4
 
@@ -65,6 +67,16 @@ def nearest(left: csr_matrix, right: csr_matrix, most: int, apart: bool = True) 
 
 
 @numba.njit(nogil=True, cache=True)
+def _order(scores, rows):  # type: ignore[no-untyped-def]
+    """Return the order of the highest score first, even ones by row."""
+    by_row = np.argsort(rows)
+    steps = np.empty(len(scores), np.int64)
+    for place in range(len(scores)):
+        steps[place] = -int(scores[by_row[place]] / EVEN + 0.5)
+    return by_row[np.argsort(steps, kind="mergesort")]
+
+
+@numba.njit(nogil=True, cache=True)
 def _nearest(starts, columns, values, ends, rows, weights, r_starts, r_columns, r_values, most, same, budget):  # type: ignore[no-untyped-def]
     n, m = len(starts) - 1, len(r_starts) - 1
     out, cosines = np.full((n, most), -1, np.int32), np.zeros((n, most), np.float32)
@@ -91,7 +103,7 @@ def _nearest(starts, columns, values, ends, rows, weights, r_starts, r_columns, 
         kept = touched[:count]
         if last < starts[row + 1]:
             if count > most * RESCORED:
-                kept = kept[np.argsort(-scores)[: most * RESCORED]]
+                kept = kept[_order(scores, kept)[: most * RESCORED]]
             for place in range(starts[row], starts[row + 1]):
                 dense[columns[place]] = values[place]
             scores = np.empty(len(kept), np.float32)
@@ -102,7 +114,7 @@ def _nearest(starts, columns, values, ends, rows, weights, r_starts, r_columns, 
                 scores[i] = -1.0 if same and kept[i] == row else total
             for place in range(starts[row], starts[row + 1]):
                 dense[columns[place]] = 0.0
-        order = np.argsort(-scores.astype(np.float64) + kept * 1e-12)
+        order = _order(scores, kept)
         for i in range(min(most, len(order))):
             if scores[order[i]] > 0.0:
                 out[row, i], cosines[row, i] = kept[order[i]], scores[order[i]]
