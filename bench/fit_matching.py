@@ -73,6 +73,7 @@ def compared(given: LabelledSet) -> dict[str, Any]:
     return {
         "name": given.name, "family": given.family, "split": given.split, "pairs": pairs, "total": len(given.gold),
         "evidence": near.evidence, "truth": given.truth(pairs), "n": len(given.table),
+        "own": near.odds if near.by_columns else None,
     }  # fmt: skip
 
 

@@ -53,14 +53,16 @@ def _levels(values: np.ndarray, left: np.ndarray, right: np.ndarray, kind: Kind)
     one, other = values[left].tolist(), values[right].tolist()
     empty = np.array([value == "" for value in values], bool)
     if kind in IDENTIFIERS or kind in (Kind.DATE, Kind.NUMBER):
-        edits = np.asarray(process.cpdist(one, other, scorer=OSA.distance, score_cutoff=3))
+        edits = np.asarray(process.cpdist(one, other, scorer=OSA.distance, score_cutoff=4))
         length = np.array([min(len(a), len(b)) for a, b in zip(one, other, strict=True)])
         near, weak = (edits <= 1) & (length >= 4), (edits <= 2) & (length >= 7)
-        if kind == Kind.EMAIL:
-            same_digits = [re.sub(r"\D", "", a) == re.sub(r"\D", "", b) for a, b in zip(one, other, strict=True)]
-            near = weak & np.array(same_digits, bool)
-            weak = (edits <= 2) | np.array(
-                [a.split("@")[0] == b.split("@")[0] for a, b in zip(one, other, strict=True)]
+        if kind == Kind.EMAIL:  # with another number it is another person's of that name
+            same_digits = np.array(
+                [re.sub(r"\D", "", a) == re.sub(r"\D", "", b) for a, b in zip(one, other, strict=True)], bool
+            )
+            near = weak & same_digits
+            weak = ((edits <= 3) & (length >= 7) & same_digits) | np.array(
+                [a.split("@")[0] == b.split("@")[0] for a, b in zip(one, other, strict=True)], bool
             )
         if kind == Kind.DATE:
             near |= np.array([sorted(a) == sorted(b) for a, b in zip(one, other, strict=True)], bool)

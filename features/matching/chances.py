@@ -74,26 +74,33 @@ def assigned_log_odds(rivals: np.ndarray) -> np.ndarray:
     return rivals @ np.array(ASSIGNED[1:]) + ASSIGNED[0]
 
 
-def settled(odds: np.ndarray, share: float) -> tuple[np.ndarray, float]:
+def settled(odds: np.ndarray, share: float | None) -> tuple[np.ndarray, float]:
     """Return chances moved to the table at hand, and the least of a claimed pair.
 
     Args:
         odds: log-odds of all pairs that might be claimed (m,).
-        share: of such pairs that were one where the coefficients were fitted.
+        share: of such pairs that were one where the coefficients were fitted; None: the log-odds are the table's own.
 
     Returns:
-        Chances (m,), and the threshold with the greatest expected F1, but at least :data:`LEAST_CHANCE`.
+        Chances (m,), and the threshold with the greatest expected F1, midway to the best pair that is not claimed, but
+        at least :data:`LEAST_CHANCE`.
     """
     if not len(odds):
         return odds, LEAST_CHANCE
-    now = share
+    chances = expit(odds if share is None else _moved(odds, share))
+    falling = np.sort(chances)[::-1]
+    sums = np.cumsum(falling)
+    expected = 2 * sums / (np.arange(1, len(sums) + 1) + sums[-1])
+    claimed = int(expected.argmax())
+    return chances, max(LEAST_CHANCE, float(np.append(falling, 0.0)[claimed : claimed + 2].mean()))
+
+
+def _moved(odds: np.ndarray, share: float) -> np.ndarray:
+    """Return log-odds moved to the share of pairs that are one among these, by expectation maximisation."""
+    now, moved = share, odds
     for _ in range(STEPS):
         moved = odds + np.clip(logit(now) - logit(share), LEAST_SHIFT, MOST_SHIFT)
         before, now = now, float(np.clip(expit(moved).mean(), 1e-6, 1 - 1e-6))
         if abs(now - before) < 1e-7:
             break
-    chances = expit(moved)
-    falling = np.sort(chances)[::-1]
-    sums = np.cumsum(falling)
-    expected = 2 * sums / (np.arange(1, len(sums) + 1) + sums[-1])
-    return chances, max(LEAST_CHANCE, float(falling[int(expected.argmax())]))
+    return moved

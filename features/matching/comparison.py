@@ -9,25 +9,27 @@ import numpy as np
 from features.matching.agreement import Weights, levels_of
 from features.matching.chances import log_odds
 from features.matching.evidence import evidence
+from features.matching.mixture import mixture_log_odds, settling_columns, settling_levels
 from features.matching.records import Candidates, Records, candidates
 
-#: of log-odds
+#: of log-odds: all machines order pairs alike
 DECIMALS = 6
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Candidates, the level of agreement of each compared column, its weights, and evidence (m, d)."""
+    """Candidates, the level of agreement of each compared column, its weights, evidence (m, d), and log-odds (m,).
+
+    ``by_columns``: the log-odds are of this table's own columns (:mod:`features.matching.mixture`), and need not be
+    moved to it; else by all the evidence (:mod:`features.matching.chances`).
+    """
 
     candidates: Candidates
     levels: np.ndarray
     weights: Weights
     evidence: np.ndarray
-
-    @property
-    def odds(self) -> np.ndarray:
-        """Log-odds of each candidate pair by its evidence, rounded so that all machines order them alike; (m,)."""
-        return log_odds(self.evidence).round(DECIMALS)
+    odds: np.ndarray
+    by_columns: bool
 
 
 def compare(records: Records) -> Comparison:
@@ -35,4 +37,7 @@ def compare(records: Records) -> Comparison:
     pairs = candidates(records)
     levels, weights = levels_of(records, pairs.pairs), Weights(records)
     weights.learn(levels, pairs.pairs)
-    return Comparison(pairs, levels, weights, evidence(records, pairs, levels, weights))
+    seen = evidence(records, pairs, levels, weights)
+    places = settling_columns(records, weights.names)
+    odds = mixture_log_odds(settling_levels(records, levels, seen, places)) if places else log_odds(seen)
+    return Comparison(pairs, levels, weights, seen, odds.round(DECIMALS), bool(places))

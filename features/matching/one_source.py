@@ -50,7 +50,7 @@ def group(given: pd.DataFrame | Sequence[str], kinds: dict[str, Kind] | None = N
         return Groups(_first(rows), np.ones(n), 1.0)
     comparison = compare(prepare(table.iloc[distinct].reset_index(drop=True), kinds=kinds))
     pairs = comparison.candidates.pairs
-    chances, threshold = settled(comparison.odds, SHARE_OF_CANDIDATES)
+    chances, threshold = settled(comparison.odds, None if comparison.by_columns else SHARE_OF_CANDIDATES)
     held = np.clip(chances, 1e-9, 1 - 1e-9)
     clusters = linked(len(distinct), pairs, logit(held) - logit(threshold))
     within = clusters[pairs[:, 0]] == clusters[pairs[:, 1]]

@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix
 from features.catalogue.tokens import tokenize
 from features.catalogue.vocabulary import Vocabulary, slots_of, stand_for, vocabulary
 from features.matching.columns import IDENTIFIERS, LEFT_OUT, Kind, kinds_of
+from features.matching.embedded import with_embedded
 from features.matching.neighbours import cosines_of, grams, nearest, normal
 
 #: neighbours of a record that may be one with it, and of those whose mean cosine corrects for hubs
@@ -68,15 +69,16 @@ def prepare(table: pd.DataFrame, split: int | None = None, kinds: dict[str, Kind
         split: rows of the left table; None: there is one.
         kinds: kind of each column, where they are known.
     """
-    kinds = kinds or kinds_of(table)
+    opened = with_embedded(table)
+    kinds = kinds_of(opened) | (kinds or {})
     compared = {name: kind for name, kind in kinds.items() if kind not in LEFT_OUT} or kinds
-    normalised = pd.DataFrame({name: normalised_column(table[name], kind) for name, kind in compared.items()})
+    normalised = pd.DataFrame({name: normalised_column(opened[name], kind) for name, kind in compared.items()})
     order = sorted(compared, key=lambda name: compared[name] != Kind.TITLE)
     texts = normalised[order].agg(" ".join, axis=1).tolist()
     titles = [name for name in compared if compared[name] == Kind.TITLE][:1]
     titles = titles or [name for name in compared if compared[name] in _WORDY] or list(compared)
     wordy = [name for name in order if compared[name] in _WORDY] or list(compared)
-    raw = table.astype(str)
+    raw = opened.astype(str)
     return Records(
         normalised,
         compared,

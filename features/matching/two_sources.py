@@ -70,9 +70,13 @@ def match(
     pairs = pairs - np.array([0, len(sides[0])])
     chosen = assigned(pairs, odds, len(sides[0]), len(sides[1]))
     chances = np.zeros(len(pairs))
-    chances[chosen], threshold = settled(assigned_log_odds(against_rivals(pairs, odds)[chosen]), SHARE_OF_ASSIGNED)
+    if comparison.by_columns:
+        alone, _ = settled(odds, None)
+        chances[chosen], threshold = settled(odds[chosen], None)
+    else:
+        alone, _ = settled(odds, SHARE_OF_CANDIDATES)
+        chances[chosen], threshold = settled(assigned_log_odds(against_rivals(pairs, odds)[chosen]), SHARE_OF_ASSIGNED)
     kept = chosen & (chances >= threshold)
-    alone, _ = settled(odds, SHARE_OF_CANDIDATES)
     repeats = []
     for name, side in (("left", 0), ("right", 1)):
         more = _left_over(pairs, np.where(alone >= LEFT_OVER, alone, 0.0), kept, side)

@@ -70,7 +70,6 @@ def _explained(args: argparse.Namespace) -> list[str]:
     Raises:
         ConfigError: a record is not there, or is there several times.
     """
-    from features.matching.chances import log_odds
     from features.matching.comparison import compare
     from features.matching.explain import explain, row_of
     from features.matching.records import prepare
@@ -87,7 +86,7 @@ def _explained(args: argparse.Namespace) -> list[str]:
     place = row_of(comparison, *rows)
     if place is None:
         return ["the two records were not compared: each has many nearer ones, or they have nothing in common"]
-    chance = 1 / (1 + np.exp(-log_odds(comparison.evidence[[place]])[0]))
+    chance = 1 / (1 + np.exp(-comparison.odds[place]))
     return [*explain(records, comparison, place), f"chance by this evidence alone: {chance:.2f}"]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.matching.agreement import DIFFERENT, EQUAL, M_PRIOR, MISSING, NEAR, PRIOR_PAIRS, WEAK, Weights, levels_of
+from features.matching.agreement import DIFFERENT, EQUAL, M_PRIOR, MISSING, NEAR, PRIOR_PAIRS, Weights, levels_of
 from features.matching.columns import Kind
 from features.matching.records import prepare
 
@@ -27,8 +27,8 @@ def levels(one: int, other: int) -> list[int]:
 def test_levels_of_names_phones_mails_and_dates() -> None:
     assert levels(0, 1) == [NEAR, EQUAL, EQUAL, NEAR]
     assert levels(0, 2) == [NEAR, NEAR, NEAR, NEAR]
-    # another number in an e-mail is another person until the rest says otherwise
-    assert levels(0, 3) == [DIFFERENT, MISSING, WEAK, DIFFERENT]
+    # another number in an e-mail is another person
+    assert levels(0, 3) == [DIFFERENT, MISSING, DIFFERENT, DIFFERENT]
 
 
 def test_equal_values_weigh_by_their_rarity_and_m_follows_the_pairs() -> None:
