@@ -9,7 +9,7 @@ import numpy as np
 from features.matching.agreement import Weights, levels_of
 from features.matching.chances import log_odds
 from features.matching.evidence import evidence
-from features.matching.mixture import mixture_log_odds, settling_columns, settling_levels
+from features.matching.mixture import settling_odds
 from features.matching.records import Candidates, Records, candidates
 
 #: of log-odds: all machines order pairs alike
@@ -38,6 +38,6 @@ def compare(records: Records) -> Comparison:
     levels, weights = levels_of(records, pairs.pairs), Weights(records)
     weights.learn(levels, pairs.pairs)
     seen = evidence(records, pairs, levels, weights)
-    places = settling_columns(records, weights.names)
-    odds = mixture_log_odds(settling_levels(records, levels, seen, places)) if places else log_odds(seen)
-    return Comparison(pairs, levels, weights, seen, odds.round(DECIMALS), bool(places))
+    own = settling_odds(records, weights.names, levels, seen)
+    odds = log_odds(seen) if own is None else own
+    return Comparison(pairs, levels, weights, seen, odds.round(DECIMALS), own is not None)

@@ -1,9 +1,9 @@
 """The chance of a pair by its columns alone: Fellegi and Sunter's mixture of pairs that are one and pairs that are not.
 
-Where records have several columns that say which thing they are, these settle it without anything learnt elsewhere. Both
+Where records have several columns that say which thing they are, these settle it; nothing is learnt elsewhere. Both
 classes are fitted by expectation maximisation among the candidate pairs of the table at hand: nearest neighbours that
-are not one agree far more often than pairs at random, and it is these that a pair has to differ from. A table without
-doubles has no pairs to keep the first class alive, whose share then falls to nothing.
+are not one agree far more often than pairs at random, and true pairs have to differ from these. A table without doubles
+has no pairs to keep the first class alive, whose share then falls to nothing.
 
 m = pairs, c = columns.
 """
@@ -29,20 +29,26 @@ SHARE, LEAST_SHARE, MOST_SHARE, TURNS = 0.05, 1e-6, 0.5, 30
 
 
 def settling_columns(records: Records, names: list[str]) -> list[int]:
-    """Return the places of the compared columns that settle it; none where there are too few.
+    """Return the places of the compared columns, categories last; none where too few settle it.
 
-    A category only says of what kind a thing is, and agrees wherever others do.
+    A category only says of what kind a thing is, and does not count among those that settle it.
     """
     places = [place for place, name in enumerate(names) if records.kinds[name] != Kind.CATEGORY]
     identified = any(records.kinds[names[place]] in IDENTIFIERS for place in places)
     titled = identified and Kind.TITLE in records.kinds.values()
-    return places if len(places) + titled >= ENOUGH else []
+    categories = [place for place in range(len(names)) if place not in places]
+    return places + categories if len(places) + titled >= ENOUGH else []
 
 
-def settling_levels(records: Records, levels: np.ndarray, evidence: np.ndarray, places: list[int]) -> np.ndarray:
-    """Return the levels of the settling columns, and of the title where there is one; uint8 (m, c)."""
-    columns = levels[:, places]
-    return np.column_stack([columns, _title(evidence)]) if Kind.TITLE in records.kinds.values() else columns
+def settling_odds(records: Records, names: list[str], levels: np.ndarray, evidence: np.ndarray) -> np.ndarray | None:
+    """Return the log-odds of each candidate pair by the columns, float64 (m,); None where these do not settle it."""
+    places = settling_columns(records, names)
+    if not places:
+        return None
+    columns, against = levels[:, places], [records.kinds[names[place]] == Kind.CATEGORY for place in places]
+    if Kind.TITLE in records.kinds.values():
+        columns, against = np.column_stack([columns, _title(evidence)]), [*against, False]
+    return mixture_log_odds(columns, np.array(against))
 
 
 def _title(evidence: np.ndarray) -> np.ndarray:
@@ -55,11 +61,12 @@ def _title(evidence: np.ndarray) -> np.ndarray:
     return np.where(apart, np.minimum(level + 1, DIFFERENT), level).astype(np.uint8)
 
 
-def mixture_log_odds(levels: np.ndarray) -> np.ndarray:
+def mixture_log_odds(levels: np.ndarray, against: np.ndarray) -> np.ndarray:
     """Return the log-odds of each candidate pair to be one; float64 (m,).
 
     Args:
         levels: uint8 (m, c) levels of agreement of all candidate pairs.
+        against: bool (c,) columns that may speak against a pair only: categories agree wherever others do.
     """
     pairs, columns = levels.shape
     hits = [[levels[:, place] == level for level in LEVELS[1:]] for place in range(columns)]
@@ -70,6 +77,7 @@ def mixture_log_odds(levels: np.ndarray) -> np.ndarray:
     for _ in range(TURNS):
         weights = np.column_stack([np.zeros(columns), np.log(one / other)])
         weights[:, MISSING] = 0.0
+        weights[against] = np.minimum(weights[against], 0.0)
         odds = logit(share) + sum(weights[place][levels[:, place]] for place in range(columns))
         chances = expit(odds)
         for place, column in enumerate(hits):
