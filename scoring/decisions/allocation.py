@@ -62,7 +62,7 @@ class Allocation:
         return np.array([use.price for use in self.uses])
 
 
-def allocate(problem: Problem, keys: np.ndarray, tolerance: float = 1e-4) -> Allocation:
+def allocate(problem: Problem, keys: np.ndarray, tolerance: float = 1e-6) -> Allocation:
     """Allocate actions to customers.
 
     Args:

@@ -76,7 +76,7 @@ def best_bundles(problem: Problem, rules: Inside, prices: tuple[np.ndarray, np.n
 
 
 @njit(cache=True)
-def allowed(bundle, groups, allowance, needs):  # noqa: ANN001, ANN201
+def allowed(bundle, groups, allowance, needs):
     """Return whether a customer may get these actions together."""
     for g in range(len(groups)):
         if popcount(bundle & groups[g]) > allowance[g]:
@@ -91,7 +91,7 @@ def allowed(bundle, groups, allowance, needs):  # noqa: ANN001, ANN201
 
 
 @njit(cache=True)
-def popcount(x):  # noqa: ANN001, ANN201
+def popcount(x):
     """Return the number of bits that are set."""
     count = 0
     while x:
@@ -101,7 +101,7 @@ def popcount(x):  # noqa: ANN001, ANN201
 
 
 @njit(cache=True)
-def trailing(x):  # noqa: ANN001, ANN201
+def trailing(x):
     """Return the number of the lowest bit that is set."""
     place = 0
     while not x & np.uint64(1):
@@ -111,7 +111,7 @@ def trailing(x):  # noqa: ANN001, ANN201
 
 
 @njit(cache=True)
-def met(bundle, must, groups, least):  # noqa: ANN001, ANN201
+def met(bundle, must, groups, least):
     """Return how many of the actions that a customer has to get are in the bundle."""
     number = popcount(bundle & must)
     for g in range(len(groups)):
@@ -121,7 +121,7 @@ def met(bundle, must, groups, least):  # noqa: ANN001, ANN201
 
 
 @njit(cache=True)
-def _best(net, order, size, groups, least, allowance, needs, must, best_met, best_net, best_bundle):  # noqa: ANN001, ANN202
+def _best(net, order, size, groups, least, allowance, needs, must, best_met, best_net, best_bundle):
     """Find the best bundles of exactly 0, 1, ... actions by depth-first search with a bound.
 
     ``order`` lists the candidates by falling net value; an entry of ``best_*`` is per number of actions.
@@ -180,8 +180,20 @@ def _best(net, order, size, groups, least, allowance, needs, must, best_met, bes
 
 
 @njit(parallel=True, cache=True)
-def _search(  # noqa: ANN202
-    values, costs, segment, allowance, groups, least, needs, must, starts, household_most, per_count, per_cost, per_value  # noqa: ANN001, E501
+def _search(
+    values,
+    costs,
+    segment,
+    allowance,
+    groups,
+    least,
+    needs,
+    must,
+    starts,
+    household_most,
+    per_count,
+    per_cost,
+    per_value,
 ):
     n, a = values.shape
     s = per_count.shape[0]
@@ -235,7 +247,9 @@ def _search(  # noqa: ANN202
                 best_net[0] = 0.0
                 best_met[0] = 0
                 if most:
-                    _best(net, order, size, groups, least, allowance[i], needs, must[i], best_met, best_net, best_bundle)
+                    _best(
+                        net, order, size, groups, least, allowance[i], needs, must[i], best_met, best_net, best_bundle
+                    )
                 if alone:
                     pick = 0
                     for number in range(1, most + 1):
@@ -255,14 +269,17 @@ def _search(  # noqa: ANN202
                             continue
                         m = dp_met[member, before] + best_met[number]
                         x = dp_net[member, before] + best_net[number]
-                        if m > dp_met[member + 1, after] or (m == dp_met[member + 1, after] and x > dp_net[member + 1, after]):
+                        if m > dp_met[member + 1, after] or (
+                            m == dp_met[member + 1, after] and x > dp_net[member + 1, after]
+                        ):
                             dp_met[member + 1, after], dp_net[member + 1, after] = m, x
                             dp_from[member + 1, after], dp_bundle[member + 1, after] = before, best_bundle[number]
             if not alone:
                 pick = 0
                 for number in range(width):
                     if dp_met[size_of, number] > dp_met[size_of, pick] or (
-                        dp_met[size_of, number] == dp_met[size_of, pick] and dp_net[size_of, number] > dp_net[size_of, pick]
+                        dp_met[size_of, number] == dp_met[size_of, pick]
+                        and dp_net[size_of, number] > dp_net[size_of, pick]
                     ):
                         pick = number
                 net_of[part] += dp_net[size_of, pick]

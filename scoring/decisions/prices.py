@@ -1,7 +1,7 @@
 """Prices of limits: what one more unit of a limit would bring, and a bound that no allocation can exceed.
 
-The limits are charged at prices; at any prices of at least 0, the customers' best choices plus the charged bounds are an
-upper bound of what can be reached. The lowest such bound is searched by cutting planes within a moving box, with
+The limits are charged at prices; at any prices of at least 0, the customers' best choices plus the charged bounds are
+an upper bound of what can be reached. The lowest such bound is searched by cutting planes within a moving box, with
 HiGHS for the linear programs, first on a sample of the customers and then on all.
 
 Reference: Marsten, Hogan and Blankenship (1975), "The BOXSTEP Method for Large-Scale Optimization", Operations Research
@@ -65,7 +65,7 @@ def scales(problem: Problem, rules: Weights) -> np.ndarray:
     return value / np.array(use)
 
 
-def lowest_bound(problem: Problem, rules: Weights, tolerance: float = 1e-4, most_rounds: int = 250) -> Dual:
+def lowest_bound(problem: Problem, rules: Weights, tolerance: float = 1e-6, most_rounds: int = 250) -> Dual:
     """Search the prices with the lowest upper bound.
 
     Args:
@@ -90,7 +90,9 @@ def _sample(problem: Problem, within: Inside, every: int) -> tuple[Problem, floa
     """Return every ``every``-th household, and the share of the customers that they are."""
     units = np.arange(0, len(within.starts) - 1, every)
     sizes = within.starts[units + 1] - within.starts[units]
-    rows = np.repeat(within.starts[units] - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes) + np.arange(sizes.sum())
+    rows = np.repeat(within.starts[units] - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes) + np.arange(
+        sizes.sum()
+    )
     part = replace(
         problem,
         values=problem.values[rows],

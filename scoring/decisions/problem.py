@@ -84,7 +84,9 @@ class Problem:
             "segment": (self.segment.shape, (n,)),
             "allowance": (self.allowance.shape, (n, len(self.groups))),
         }
-        faults = [f"{name} has the shape {have}; expected {want}" for name, (have, want) in shapes.items() if have != want]
+        faults = [
+            f"{name} has the shape {have}; expected {want}" for name, (have, want) in shapes.items() if have != want
+        ]
         if actions > MOST_ACTIONS:
             faults.append(f"{actions} actions; at most {MOST_ACTIONS} are allocated at once")
         if not self.groups or set(self.groups[0].actions) != set(range(actions)):

@@ -21,7 +21,11 @@ MOST_CANDIDATES = 4_000_000
 
 
 def repaired(
-    problem: Problem, within: Inside, rules: Weights, bundles: np.ndarray, net: tuple[np.ndarray, np.ndarray, np.ndarray]
+    problem: Problem,
+    within: Inside,
+    rules: Weights,
+    bundles: np.ndarray,
+    net: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> np.ndarray:
     """Return bundles that keep every limit as far as that is possible; ``net`` holds the charges (s, a)."""
     bundles = bundles.copy()
@@ -68,7 +72,11 @@ def total_use(problem: Problem, rules: Weights, bundles: np.ndarray) -> np.ndarr
         costs, values = problem.costs[rows, action].astype(float), problem.values[rows, action].astype(float)
         for row in range(len(use)):
             use[row] += float(
-                (rules.count[row, k, action] + rules.cost[row, k, action] * costs + rules.value[row, k, action] * values).sum()
+                (
+                    rules.count[row, k, action]
+                    + rules.cost[row, k, action] * costs
+                    + rules.value[row, k, action] * values
+                ).sum()
             )
     return use
 
@@ -105,7 +113,9 @@ def _to_take_back(
     """Return chosen actions that use a limit, and their order by what a unit taken back loses."""
     rows, actions, losses = [], [], []
     for action in range(problem.values.shape[1]):
-        if not (rules.count[row, :, action].any() or rules.cost[row, :, action].any() or rules.value[row, :, action].any()):
+        if not (
+            rules.count[row, :, action].any() or rules.cost[row, :, action].any() or rules.value[row, :, action].any()
+        ):
             continue
         chosen = np.flatnonzero(bundles >> np.uint64(action) & np.uint64(1))
         k = problem.segment[chosen]
@@ -144,7 +154,7 @@ def _to_insert(
 
 
 @njit(cache=True)
-def _change(bundle, sign, i, change, values, costs, segment, count, cost, value):  # noqa: ANN001, ANN202
+def _change(bundle, sign, i, change, values, costs, segment, count, cost, value):
     """Add (or take) what a customer's bundle uses of every limit."""
     rest = bundle
     total = 0.0
@@ -159,9 +169,9 @@ def _change(bundle, sign, i, change, values, costs, segment, count, cost, value)
 
 
 @njit(cache=True)
-def _take_back(  # noqa: ANN202
-    rows, actions, row, bundles, use, slack, values, costs, segment, allowance, groups, least, needs, must, starts,  # noqa: ANN001, E501
-    unit, household_most, count, cost, value,  # noqa: ANN001
+def _take_back(
+    rows, actions, row, bundles, use, slack, values, costs, segment, allowance, groups, least, needs, must, starts,
+    unit, household_most, count, cost, value,
 ):  # fmt: skip
     change = np.zeros(len(use))
     for at in range(len(rows)):
@@ -198,9 +208,9 @@ def _take_back(  # noqa: ANN202
 
 
 @njit(cache=True)
-def _insert(  # noqa: ANN202
-    rows, actions, row, bundles, use, slack, values, costs, segment, allowance, groups, least, needs, must, starts,  # noqa: ANN001, E501
-    unit, household_most, count, cost, value,  # noqa: ANN001
+def _insert(
+    rows, actions, row, bundles, use, slack, values, costs, segment, allowance, groups, least, needs, must, starts,
+    unit, household_most, count, cost, value,
 ):  # fmt: skip
     """Insert actions where limits allow; row >= 0: until that limit holds; -1: for gain, with swaps; -2: without."""
     change = np.zeros(len(use))

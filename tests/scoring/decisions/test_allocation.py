@@ -84,7 +84,9 @@ def test_an_average_and_a_share():
     limit = Limit("average cost", 0, (0, 1), cost=1, count=-2)
     result = allocate(problem(values, [limit], costs), np.arange(3))
     assert result.value == 11  # one expensive one (9), two cheap ones; two expensive ones would average 7 / 3
-    limited = allocate(problem(values, [limit, Limit("report", 0, (0,), count=1, report_only=True)], costs), np.arange(3))
+    limited = allocate(
+        problem(values, [limit, Limit("report", 0, (0,), count=1, report_only=True)], costs), np.arange(3)
+    )
     assert limited.uses[1].broken
     assert limited.value == 11
 
@@ -122,7 +124,12 @@ def best_by_trial(small: Problem) -> float:
         if value <= best:
             continue
         use = [
-            sum(limit.count + limit.cost * float(small.costs[i, j]) for i, b in enumerate(pick) for j in b if j in limit.actions)
+            sum(
+                limit.count + limit.cost * float(small.costs[i, j])
+                for i, b in enumerate(pick)
+                for j in b
+                if j in limit.actions
+            )
             for limit in small.limits
         ]
         if all(u <= limit.bound + 1e-9 for u, limit in zip(use, small.limits, strict=True)):
