@@ -135,11 +135,21 @@ def _to_take_back(
 def _to_insert(
     problem: Problem, bundles: np.ndarray, net: tuple[np.ndarray, np.ndarray, np.ndarray], only: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return actions that are not chosen, and their order by net value, the highest first."""
+    """Return actions that are not chosen, and their order by the net value they bring, the highest first.
+
+    Where a customer has no place left, the action takes that of the chosen one of least net value.
+    """
     rows, actions, gains = [], [], []
+    taken = np.full(len(bundles), np.inf)
+    number = np.zeros(len(bundles), np.int64)
+    for action in range(problem.values.shape[1]):
+        chosen = np.flatnonzero(bundles >> np.uint64(action) & np.uint64(1))
+        taken[chosen] = np.minimum(taken[chosen], net_values(problem, net, action)[chosen])
+        number[chosen] += 1
+    taken = np.where((number < problem.allowance[:, 0]) | ~np.isfinite(taken), 0.0, taken)
     each = MOST_CANDIDATES // problem.values.shape[1] if only is None else MOST_CANDIDATES
     for action in range(problem.values.shape[1]):
-        left = net_values(problem, net, action)
+        left = net_values(problem, net, action) - taken
         wanted = (bundles >> np.uint64(action) & np.uint64(1) == 0) & np.isfinite(left)
         wanted &= problem.values[:, action] > 0 if only is None else only[problem.segment, action]
         free = np.flatnonzero(wanted)
