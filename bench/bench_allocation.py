@@ -218,9 +218,7 @@ def main() -> None:
     parser.add_argument("--alone", action="store_true", help="leave the three other ways out")
     options = parser.parse_args()
     if options.customers:
-        print(
-            "| customers | value | gap | time | memory | rounds | broken rules | greedy | first come | chunks |"
-        )
+        print("| customers | value | gap | time | memory | rounds | broken rules | greedy | first come | chunks |")
         print("|---|---|---|---|---|---|---|---|---|---|")
     for n in options.customers:
         run_size(n, not options.alone)
