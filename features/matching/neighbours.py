@@ -20,7 +20,7 @@ SHORTEST, LONGEST = 3, 5
 #: cosines closer than this are taken as equal: float32 sums differ by less from one processor to another
 EVEN = 1e-5
 #: records that are touched for one record, and records of which the exact cosine is taken for each neighbour wanted
-BUDGET, RESCORED = 30_000, 4
+BUDGET, RESCORED = 8_000, 4
 
 
 def normal(text: str) -> str:
@@ -67,13 +67,17 @@ def nearest(left: csr_matrix, right: csr_matrix, most: int, apart: bool = True) 
 
 
 @numba.njit(nogil=True, cache=True)
-def _order(scores, rows):  # type: ignore[no-untyped-def]
-    """Return the order of the highest score first, even ones by row."""
-    by_row = np.argsort(rows)
-    steps = np.empty(len(scores), np.int64)
-    for place in range(len(scores)):
+def _best(scores, rows, most):  # type: ignore[no-untyped-def]
+    """Return the places of the ``most`` highest scores, the highest first, even ones by row."""
+    places = np.arange(len(scores))
+    if len(scores) > most:
+        least = np.partition(scores, len(scores) - most)[len(scores) - most]
+        places = places[scores >= least - np.float32(2 * EVEN)]
+    by_row = places[np.argsort(rows[places])]
+    steps = np.empty(len(by_row), np.int64)
+    for place in range(len(by_row)):
         steps[place] = -int(scores[by_row[place]] / EVEN + 0.5)
-    return by_row[np.argsort(steps, kind="mergesort")]
+    return by_row[np.argsort(steps, kind="mergesort")][:most]
 
 
 @numba.njit(nogil=True, cache=True)
@@ -103,7 +107,7 @@ def _nearest(starts, columns, values, ends, rows, weights, r_starts, r_columns, 
         kept = touched[:count]
         if last < starts[row + 1]:
             if count > most * RESCORED:
-                kept = kept[_order(scores, kept)[: most * RESCORED]]
+                kept = kept[_best(scores, kept, most * RESCORED)]
             for place in range(starts[row], starts[row + 1]):
                 dense[columns[place]] = values[place]
             scores = np.empty(len(kept), np.float32)
@@ -114,8 +118,8 @@ def _nearest(starts, columns, values, ends, rows, weights, r_starts, r_columns, 
                 scores[i] = -1.0 if same and kept[i] == row else total
             for place in range(starts[row], starts[row + 1]):
                 dense[columns[place]] = 0.0
-        order = _order(scores, kept)
-        for i in range(min(most, len(order))):
+        order = _best(scores, kept, most)
+        for i in range(len(order)):
             if scores[order[i]] > 0.0:
                 out[row, i], cosines[row, i] = kept[order[i]], scores[order[i]]
         for i in range(count):

@@ -74,7 +74,7 @@ def prepare(table: pd.DataFrame, split: int | None = None, kinds: dict[str, Kind
     compared = {name: kind for name, kind in kinds.items() if kind not in LEFT_OUT} or kinds
     normalised = pd.DataFrame({name: normalised_column(opened[name], kind) for name, kind in compared.items()})
     order = sorted(compared, key=lambda name: compared[name] != Kind.TITLE)
-    texts = normalised[order].agg(" ".join, axis=1).tolist()
+    texts = _joined(normalised[order])
     titles = [name for name in compared if compared[name] == Kind.TITLE][:1]
     titles = titles or [name for name in compared if compared[name] in _WORDY] or list(compared)
     wordy = [name for name in order if compared[name] in _WORDY] or list(compared)
@@ -84,8 +84,8 @@ def prepare(table: pd.DataFrame, split: int | None = None, kinds: dict[str, Kind
         compared,
         len(table) if split is None else split,
         grams(texts),
-        _words(raw[titles].agg(" ".join, axis=1).tolist()),
-        _words(raw[wordy].agg(" ".join, axis=1).tolist()),
+        _words(_joined(raw[titles])),
+        _words(_joined(raw[wordy])),
     )
 
 
@@ -98,6 +98,12 @@ def normalised_column(column: pd.Series, kind: Kind) -> pd.Series:
     if kind == Kind.CODE:
         return column.str.lower().str.replace(r"[\W_]", "", regex=True)
     return column.map(normal)
+
+
+def _joined(table: pd.DataFrame) -> list[str]:
+    """Return each row's values as one text."""
+    first, *rest = (table[name].astype(str) for name in table.columns)
+    return first.str.cat(rest, sep=" ").tolist() if rest else first.tolist()
 
 
 def _words(texts: Sequence[str]) -> Words:
