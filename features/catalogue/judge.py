@@ -4,7 +4,9 @@
   "WH-1000XM3" is not "WH-1000XM4". So do two of which one has a word that names another model: "Pro", "Mini", "+".
 * Two titles that each have a word the other lacks differ: "strawberry" against "vanilla" is one word in ten. Only
   where they share a rare model code, and two words or more differ on both sides, they describe one product
-  differently. Words one edit apart, one of them rare, are one word; so are two long forms of a stem.
+  differently; where that code names a product by its length and digits, one word on one side and two on the other
+  will do, and what else they have is description, unless plain numbers differ and words do not. Words one edit apart,
+  one of them rare, are one word; so are two long forms of a stem.
 * What only one of them has is an omission; it costs its weight.
 
 A title is its tokens, rows of the :class:`~features.catalogue.vocabulary.Vocabulary`, ascending.
@@ -27,6 +29,9 @@ _WORDS, _NUMBERS, _MODELS = np.uint64(1), np.uint64(2), np.uint64(1) << np.uint6
 _EXACT = ~np.uint64(3)
 #: two titles that share a rare code are one from this similarity on, and count as this similar at least
 _LEAST_WITH_CODE, _WITH_CODE = np.float32(0.25), np.float32(0.6)
+#: shapes of codes, the letters of a unit at most, and the length of a code that names a product at least
+MEASURE, OTHER_CODE, NAME = range(3)
+_UNIT, _NAMING = 4, 5
 
 
 @numba.njit(nogil=True, cache=True)
@@ -50,7 +55,7 @@ def judge(a, b, counts, groups, values, weights, texts, text_offsets, rare):  # 
     """
     left, right = np.empty(_MOST, np.int32), np.empty(_MOST, np.int32)
     lefts = rights = 0
-    common, i, j, code = np.float32(0.0), 0, 0, False
+    common, i, j, code, names = np.float32(0.0), 0, 0, False, False
     while i < len(a) or j < len(b):
         if j == len(b) or (i < len(a) and a[i] < b[j]):
             if lefts == _MOST:
@@ -66,7 +71,9 @@ def judge(a, b, counts, groups, values, weights, texts, text_offsets, rare):  # 
             j += 1
         else:
             common += weights[a[i]]
-            code = code or (groups[a[i]] == _CODE and counts[a[i]] <= rare)
+            if groups[a[i]] == _CODE and counts[a[i]] <= rare:
+                shape = shape_of_code(a[i], texts, text_offsets)
+                code, names = code or shape != MEASURE, names or shape == NAME
             i += 1
             j += 1
     flags = SHARED_CODE if code else 0
@@ -86,15 +93,16 @@ def judge(a, b, counts, groups, values, weights, texts, text_offsets, rare):  # 
             ) and values[s] == values[t]:
                 common += min(weights[s], weights[t])
                 left[x] = right[y] = -1
-    seen_left, words_left, apart = _missed(left, lefts, groups, weights, apart)
-    seen_right, words_right, apart = _missed(right, rights, groups, weights, apart)
+    seen_left, words_left, apart = _missed(left, lefts, groups, weights, texts, text_offsets, apart)
+    seen_right, words_right, apart = _missed(right, rights, groups, weights, texts, text_offsets, apart)
     one = seen_left | seen_right
-    if one & _MODELS:
+    if one & _MODELS and not names:
         return np.float32(-1.0), 0
     if seen_left & ~_WORDS and seen_right & ~_WORDS and (not code or seen_left & seen_right & _EXACT):
         return np.float32(-1.0), 0
     if words_left and words_right:
-        if not code or min(words_left, words_right) < 2:
+        fewer, more = min(words_left, words_right), max(words_left, words_right)
+        if not code or (fewer < 2 and not (names and more >= 2)):
             return np.float32(-1.0), 0
         flags |= OTHER_WORDS
     elif one & _WORDS:
@@ -103,19 +111,35 @@ def judge(a, b, counts, groups, values, weights, texts, text_offsets, rare):  # 
         flags |= OMITTED_NUMBER
     score = common / max(common + apart, np.float32(1e-9))
     numbers_apart = seen_left & seen_right & _NUMBERS  # "HD9350/90" is not "HD9350/92"
-    if code and not numbers_apart and score >= _LEAST_WITH_CODE:  # shops share hardly more than the code
+    described = names and (not numbers_apart or (words_left and words_right))
+    if described or (code and not numbers_apart and score >= _LEAST_WITH_CODE):  # shops share hardly more than the code
         score = _WITH_CODE + (np.float32(1.0) - _WITH_CODE) * score
     return score, flags
 
 
 @numba.njit(nogil=True, cache=True)
-def _missed(rest, size, groups, weights, apart):  # type: ignore[no-untyped-def]
+def shape_of_code(token, texts, offsets):  # type: ignore[no-untyped-def]
+    """Tell the shape of a code: a measure ("1400rpm", "4k"), one that names a product ("ue49nu7500"), or another."""
+    size, digits = offsets[token + 1] - offsets[token], 0
+    for place in range(offsets[token], offsets[token + 1]):
+        digits += 48 <= texts[place] <= 57
+    lead = 0
+    while lead < size and (48 <= texts[offsets[token] + lead] <= 57):
+        lead += 1
+    if lead == digits and size - lead <= _UNIT:
+        return MEASURE
+    return NAME if size >= _NAMING and digits >= 2 and digits < size else OTHER_CODE
+
+
+@numba.njit(nogil=True, cache=True)
+def _missed(rest, size, groups, weights, texts, text_offsets, apart):  # type: ignore[no-untyped-def]
     """Return which groups the tokens of ``rest`` are of, how many are words, and ``apart`` with their weight."""
     seen, words = np.uint64(0), 0
     for place in range(size):
         token = rest[place]
         if token >= 0:
-            seen |= np.uint64(1) << np.uint64(groups[token])
+            measure = groups[token] == _CODE and shape_of_code(token, texts, text_offsets) == MEASURE
+            seen |= np.uint64(1) << np.uint64(_NUMBER if measure else groups[token])
             words += groups[token] == _WORD
             apart += weights[token]
     return seen, words, apart

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from features.catalogue.alphabet import CYRILLIC
-from features.catalogue.judge import judge
+from features.catalogue.judge import MEASURE, judge, shape_of_code
 from features.catalogue.tokens import MODEL, mix
 from features.catalogue.vocabulary import Vocabulary
 
@@ -55,7 +55,9 @@ def masks_of(tokens, offsets, element, counts, groups, values, texts, text_offse
     for doc in range(len(out)):
         for place in range(offsets[doc], offsets[doc + 1]):
             token = tokens[place]
-            if groups[token] == _CODE:
+            if groups[token] == _CODE and shape_of_code(token, texts, text_offsets) == MEASURE:
+                out[doc, 1] |= np.uint64(1) << (mix(element[token]) >> np.uint64(58))
+            elif groups[token] == _CODE:
                 out[doc, 0] |= np.uint64(1) << (mix(element[token]) >> np.uint64(58))
             elif groups[token] == _NUMBER or _CODE < groups[token] < MODEL:
                 value = np.uint64(np.int64(values[token] * 1000.0 + 0.5))
