@@ -12,6 +12,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -47,9 +48,7 @@ def check(settings: Settings, args: argparse.Namespace) -> int:
     source = settings.source
     check_source(source, CANONICAL)
     day = args.ds or newest_day(settings, datetime.now(ZoneInfo(source.timezone)).date())
-    for name in ("nbo", "conf", "root", "jobs"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    with tempfile.TemporaryDirectory(prefix="nbo-check-") as scratch:
+    with _only_warnings(), tempfile.TemporaryDirectory(prefix="nbo-check-") as scratch:
         folder = Path(scratch, "exports")
         folder.mkdir()
         first, taken = copy_sample(settings, day, args.rows, folder)
@@ -63,6 +62,20 @@ def check(settings: Settings, args: argparse.Namespace) -> int:
     for fault in faults:
         print(f"  - {fault}")
     return DataError.exit_code if faults else 0
+
+
+@contextmanager
+def _only_warnings() -> Iterator[None]:
+    """Keep the progress of the stages out of the output, and give the loggers back as they were."""
+    loggers = [logging.getLogger(name) for name in ("nbo", "conf", "root", "jobs")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def report(
