@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,10 @@ from conf.settings.schema import Settings, Spark
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+# pyspark takes a worker of pytest-xdist, whose main module has no file, for its own doctests and ends the process
+if not hasattr(sys.modules["__main__"], "__file__"):
+    sys.modules["__main__"].__file__ = __file__
 
 #: public data sets for tests and benchmarks; tests that need one are skipped, and say so, where it is absent
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
