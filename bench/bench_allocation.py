@@ -168,7 +168,8 @@ def exact(problem: Problem, seconds: float) -> tuple[float, float]:
         constraints.append(LinearConstraint(matrix, -np.inf, problem.allowance[:, g].astype(float)))
     options = {"time_limit": seconds, "mip_rel_gap": 1e-5}
     result = milp(-gains, constraints=constraints, integrality=np.ones(size), bounds=Bounds(0, 1), options=options)
-    return -result.fun if result.x is not None else float("nan"), -result.mip_dual_bound
+    best = float("nan") if result.x is None else -result.fun
+    return best, float("nan") if result.mip_dual_bound is None else -result.mip_dual_bound
 
 
 def price_errors(problem: Problem, result: Allocation, keys: np.ndarray) -> None:

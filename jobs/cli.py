@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "show": ("jobs.commands.show", "print where a night's results are, its key figures and some offers"),
     "offers": ("jobs.commands.show", "print one customer's offers with their reasons"),
+    "why": ("jobs.commands.why", "say why a customer gets an action or offer tonight, or does not"),
     "preview": ("jobs.commands.preview_segments", "print what the segment files hold and why customers are left out"),
     "evaluate": ("jobs.commands.evaluate", "measure the nights of a range against the 28 days after them, as a table"),
     "days": ("jobs.commands.evaluate", "print the days of a range, one a line"),
@@ -96,6 +97,10 @@ def parser() -> argparse.ArgumentParser:
     offers = add("offers", COMMANDS["offers"][1], shared)
     offers.add_argument("customer", metavar="CUSTOMER", help="the CRM's key of the customer")
     offers.add_argument("--ds", type=date.fromisoformat, metavar="YYYY-MM-DD", help="the night (default: the newest)")
+    why = add("why", COMMANDS["why"][1], shared)
+    why.add_argument("customer", metavar="CUSTOMER", help="the CRM's key of the customer")
+    why.add_argument("offer", nargs="?", metavar="OFFER", help="an offer's key or an action's name (default: all)")
+    why.add_argument("--ds", type=date.fromisoformat, metavar="YYYY-MM-DD", help="the night (default: the newest)")
     add("status", COMMANDS["status"][1], shared)
     airflow = add("airflow", COMMANDS["airflow"][1], shared)
     airflow.add_argument("--with-parent", action="store_true", help="stop when the process that started it ends")

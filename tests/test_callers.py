@@ -12,6 +12,7 @@ ROOMS = ("conf", "expectations", "features", "jobs", "scoring", "training")
 ENTRY_POINTS: dict[str, str] = {
     "jobs.cli.main": "the command `nbo` of setup.py",
     "features.catalogue.titles.cluster": "the clusters in one process, which tests and benches hold Spark's against",
+    "scoring.decisions.repair.filled": "the greedy ways that the bench compares with",
     "training.rankers.repeat_rates.probability": "the formula that tests hold the Spark expression against",
 }
 Definition = tuple[str, str]  # module, name

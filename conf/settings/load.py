@@ -14,7 +14,7 @@ from conf.errors import ConfigError
 from conf.settings.schema import Settings
 
 DEFAULT = Path(__file__).parents[1] / "nbo.yml"
-INCLUDED = ("source", "offers", "policy", "segments", "propensities", "models", "catalogue")
+INCLUDED = ("source", "offers", "policy", "decisions", "segments", "propensities", "models", "catalogue")
 #: of these an installation needs one, its own or the shipped one
 REQUIRED = ("offers", "policy", "segments", "models")
 PATHS = ("home", "lake", "exports", "database", "mlflow")

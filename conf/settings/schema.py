@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from conf.settings.decisions import Decisions
 from conf.settings.propensities import Propensities
 from conf.settings.schedule import Schedule
 from conf.settings.source import Source
@@ -280,6 +281,7 @@ class Settings(Strict):
     source: Source
     offers: Offers
     policy: Policy
+    decisions: Decisions = Decisions()
     segments: Segments
     propensities: Propensities = Propensities()
     models: Models

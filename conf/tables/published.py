@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from conf.tables.catalogue import CLUSTER_JOURNAL as JOURNAL, PRODUCT_CLUSTERS as CLUSTERS
 from conf.tables.customers import CUSTOMER_PROPENSITIES, NEXT_ACTIONS
+from conf.tables.decisions import DECISION_TABLES
 from conf.tables.interests import FEATURE_COVERAGE as FEATURES_KNOWN
 from conf.tables.items import ITEMS_PUBLISHED
 from conf.tables.needs import NEED_TABLES
@@ -77,6 +78,7 @@ def publications(customer_scores: Table) -> tuple[Publication, ...]:
     return (
         Publication(NEXT_BEST_OFFER, "scores/next_best_offer", large=True),
         Publication(customer_scores, "scores/customer_scores", large=True),
+        *(Publication(t, f"scores/{t.name}", large=t.name != "decision_limits") for t in DECISION_TABLES),
         Publication(SEGMENTS, "scores/segments"),
         Publication(SEGMENT_MEMBERS, "scores/segment_members", large=True),
         Publication(PRODUCT_CLUSTERS, "catalogue/shared_clusters"),

@@ -96,6 +96,7 @@ class ScoreFacts(Facts):
     offers: dict[str, Any] = field(default_factory=dict)
     characteristics: list[str] = field(default_factory=list)
     needs: dict[str, Any] = field(default_factory=dict)
+    decisions: dict[str, Any] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     skipped_look_alikes: dict[str, str] = field(default_factory=dict)
 

@@ -39,8 +39,8 @@ READS = {
     Stage.SCORE: StageReads(
         "jobs.score.score_offers",
         (
-            "horizon_days", "models.churn_active_days", "models.seed", "offers", "policy", "propensities", "segments",
-            "source.consent", "source.tables", "source.timezone",
+            "decisions", "horizon_days", "models.churn_active_days", "models.seed", "offers", "policy", "propensities",
+            "segments", "source.consent", "source.tables", "source.timezone",
         ),
         runs_models=True,
     ),

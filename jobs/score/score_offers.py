@@ -28,6 +28,7 @@ from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest, TableVersion
 from jobs.lake.night import publish
 from jobs.lake.reads import settings_of
+from jobs.score.score_decisions import write_decisions
 from jobs.score.score_inputs import deliveries, load_models, scoring_pins
 from jobs.score.score_needs import write_need_tables
 from jobs.score.score_segments import write_segment_tables
@@ -133,6 +134,8 @@ class _Night:
                 other.result()
         kept = self.within_ceilings(coupons.result())
         self.offers(ranking.result(), kept)
+        customers = self.written(SCORES["customer_scores"])
+        write_decisions(self.settings, self.day, self.draft, ranking.result(), kept, customers)
         self.check()
         scored = (self.written(SCORES[name]) for name in ("customer_scores", "next_best_offer"))
         population = write_segment_tables(self.settings, self.lake, self.day, self.draft, *scored)
