@@ -84,7 +84,7 @@ mlflow: env ## serve MLflow's UI on 127.0.0.1:5000
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///$(NBO_HOME)/mlflow.db --host 127.0.0.1 --port 5000
 
 test: env ## set up and run the tests of all parts
-	$(BIN)/pytest -m "not night"
+	$(BIN)/pytest -m "not night" -n 2 --dist loadfile
 
 test-night: env ## kill every stage of a night on a slice and run it again (some ten minutes)
 	$(BIN)/pytest -m night

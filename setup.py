@@ -53,6 +53,7 @@ setup(
             "pyarrow-stubs",
             "pytest",
             "pytest-timeout",
+            "pytest-xdist",
             "ruff",
             "types-PyYAML",
         ],
