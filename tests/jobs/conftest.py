@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from conf.settings.propensities import Propensities
 from conf.settings.schema import Settings
+from conf.tables.decisions import DECISION_TABLES
 from conf.tables.interests import FEATURE_COVERAGE
 from conf.tables.types import arrow_schema
 from jobs.lake.lake import Lake
@@ -453,6 +454,8 @@ def lay_out(settings: Settings, day: date = DAY, customers: int = 40, seed: int 
         made = offers(day, customers, seed)
         draft.arrow("scores/next_best_offer", made)
         draft.arrow("scores/customer_scores", scored)
+        for table in DECISION_TABLES:
+            draft.arrow(f"scores/{table.name}", arrow_schema(table).empty_table())
         draft.arrow("scores/characteristic_recommendations", characteristics(day, customers))
         draft.arrow("scores/customer_propensities", propensities(day, customers))
         draft.arrow("scores/next_actions", next_actions(day, customers))
