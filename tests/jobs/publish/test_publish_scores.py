@@ -30,6 +30,9 @@ def test_all_tables_of_the_night_are_published(settings: Settings, night: Lake) 
     assert manifest.facts["rows"] == {
         "next_best_offer": 200,
         "customer_scores": 40,
+        "decisions": 0,
+        "decision_ledger": 0,
+        "decision_limits": 0,
         "segments": 4 + rules,
         "segment_members": 40 + picked,
         "segment_affinities": 0,
