@@ -20,9 +20,9 @@ import pyarrow as pa
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from scoring.decisions.allocation import Allocation, allocate, customer_order, reordered
+from scoring.decisions.allocation import Allocation, allocate, customer_order
 from scoring.decisions.bundles import inside
-from scoring.decisions.problem import Group, Limit, Problem, weights
+from scoring.decisions.problem import Group, Limit, Problem
 from scoring.decisions.repair import filled, total_value
 
 OFFERS = 50
@@ -136,7 +136,7 @@ def greedy(problem: Problem, by_customer: bool) -> float:
     rows, actions = np.nonzero(useful)
     gains = problem.values[rows, actions]
     order = np.lexsort((-gains, rows)) if by_customer else np.lexsort((actions, rows, -gains))
-    rules = weights(problem.binding, SEGMENTS, OFFERS)
+    rules = problem.weights(problem.binding)
     bundles = filled(problem, inside(problem), rules, (rows[order], actions[order]))
     return total_value(problem, bundles)
 
@@ -149,7 +149,7 @@ def in_chunks(problem: Problem, most: int = 100) -> float:
     for rows in pieces[:most]:
         share = len(rows) / n
         limits = tuple(replace(limit, bound=limit.bound * share) for limit in problem.limits)
-        total += allocate(replace(reordered(problem, rows), limits=limits), rows).value
+        total += allocate(replace(problem.rows(rows), limits=limits), rows).value
     return total * len(pieces) / len(pieces[:most])
 
 
@@ -159,7 +159,7 @@ def exact(problem: Problem, seconds: float) -> tuple[float, float]:
     size, n = len(rows), len(problem.values)
     gains = problem.values[rows, actions].astype(float)
     k, c = problem.segment[rows], problem.costs[rows, actions].astype(float)
-    rules = weights(problem.binding, SEGMENTS, OFFERS)
+    rules = problem.weights(problem.binding)
     use = rules.count[:, k, actions] + rules.cost[:, k, actions] * c + rules.value[:, k, actions] * gains
     constraints = [LinearConstraint(sparse.csr_matrix(use), -np.inf, rules.bound)]
     for g, group in enumerate(problem.groups):
@@ -192,7 +192,7 @@ def run_size(n: int, others: bool) -> None:
     """Print one row of the table."""
     problem = made_problem(n)
     keys = np.arange(n)
-    problem = reordered(problem, customer_order(problem, keys))
+    problem = problem.rows(customer_order(problem, keys))
     start = time.perf_counter()
     result = allocate(problem, keys)
     seconds = time.perf_counter() - start

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from conf.errors import ConfigError, DataError
+from conf.errors import ConfigError
 from conf.settings.schema import Settings
 from jobs.database import database
 from jobs.lake.facts import ValidateFacts
@@ -72,13 +72,8 @@ def show_offers(console: Console, settings: Settings, customer: str, day: date |
         ConfigError: that night has no such customer.
         DataError: no night is published, or not that one.
     """
-    newest = database.newest(settings.database)
-    day = day or newest
-    if day is None or newest is None:
-        raise DataError(f"{database.describe(settings.database)} holds no night; run `nbo nightly --ds ...` first")
+    day = database.published_night(settings.database, day)
     scores = database.rows(settings.database, "customer_scores", ds=day, customer_id=customer)
-    if not scores and not database.count(settings.database, "nightly_runs", ds=day):
-        raise DataError(f"the night {day} is not published; the newest that is: {newest}")
     if not scores:
         raise ConfigError(f"there is no customer {customer!r} on the night {day}; look the key up in the CRM")
     (score,) = scores

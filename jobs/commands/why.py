@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from conf.errors import ConfigError, DataError
+from conf.errors import ConfigError
 from conf.settings.schema import Settings
 from jobs.database import database
 from scoring.decisions.sentences import sentence
@@ -21,11 +21,9 @@ def command(settings: Settings, args: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: nothing was considered for the customer, or not that offer.
-        DataError: no night is published.
+        DataError: no night is published, or not that one.
     """
-    day = args.ds or database.newest(settings.database)
-    if day is None:
-        raise DataError(f"{database.describe(settings.database)} holds no night; run `nbo nightly --ds ...` first")
+    day = database.published_night(settings.database, args.ds)
     who = {"ds": day, "customer_id": args.customer}
     rows = database.rows(settings.database, "decision_ledger", **who)
     if args.offer:

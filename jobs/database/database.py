@@ -117,6 +117,20 @@ def newest(url: str) -> date | None:
     return date.fromisoformat(max(nights)) if nights else None
 
 
+def published_night(url: str, day: date | None) -> date:
+    """Return ``day``, or the newest published night where none is given.
+
+    Raises:
+        DataError: no night is published, or not that one.
+    """
+    latest = newest(url)
+    if latest is None:
+        raise DataError(f"{describe(url)} holds no night; run `nbo nightly --ds ...` first")
+    if day is not None and not count(url, "nightly_runs", ds=day):
+        raise DataError(f"the night {day} is not published; the newest that is: {latest}")
+    return day or latest
+
+
 def describe(url: str) -> str:
     """Return what the database is and where, without a password."""
     parsed = _parse(url)

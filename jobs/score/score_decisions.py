@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, functions as F
 
 from conf.errors import DataError
 from conf.settings.schema import Settings
-from conf.tables.decisions import DECISION_LEDGER, DECISION_LIMITS, DECISIONS
+from conf.tables.decisions import DECISION_TABLES
 from conf.tables.table import Table
 from conf.tables.types import arrow_schema
 from jobs.lake.lake import Draft
@@ -42,7 +42,7 @@ def write_decisions(
         DataError: a decided action has no readable reason.
     """
     if not settings.decisions.actions:
-        for table in (DECISIONS, DECISION_LEDGER, DECISION_LIMITS):
+        for table in DECISION_TABLES:
             draft.arrow(SCORES[table.name], arrow_schema(table).empty_table())
         return
     decided = decide(
@@ -54,11 +54,7 @@ def write_decisions(
             f"{int(unexplained.sum()):,} decision(s) of {day} have no reason, and nothing is published; "
             "look at the actions of conf/decisions.yml and at the scores of the night"
         )
-    for table, rows in (
-        (DECISIONS, decided.decisions),
-        (DECISION_LEDGER, decided.ledger),
-        (DECISION_LIMITS, decided.limits),
-    ):
+    for table, rows in zip(DECISION_TABLES, (decided.decisions, decided.ledger, decided.limits), strict=True):
         draft.arrow(SCORES[table.name], _arrow(table, rows))
     certificate = decided.limits.set_index("name").to_dict("index")[ALL_DECISIONS]
     counted = decided.decisions["action"].value_counts().sort_index().to_dict()

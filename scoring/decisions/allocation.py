@@ -12,7 +12,7 @@ import numpy as np
 
 from scoring.decisions.bundles import inside
 from scoring.decisions.prices import charges, lowest_bound
-from scoring.decisions.problem import Limit, Problem, Weights, weights
+from scoring.decisions.problem import Limit, Problem, Weights
 from scoring.decisions.repair import repaired, total_use, total_value
 
 #: limits are searched a little tighter than they are, so that what is taken back at the end is little
@@ -74,14 +74,13 @@ def allocate(problem: Problem, keys: np.ndarray, tolerance: float = 1e-6) -> All
         ValueError: a key stands twice.
     """
     order = customer_order(problem, keys)
-    sorted_problem = reordered(problem, order)
-    segments = int(problem.segment.max(initial=0)) + 1
-    rules = weights(problem.binding, segments, problem.values.shape[1])
+    sorted_problem = problem.rows(order)
+    rules = problem.weights(problem.binding)
     dual = lowest_bound(sorted_problem, tightened(rules), tolerance)
     bound = dual.bound + float(dual.prices @ (rules.bound - tightened(rules).bound))
     bundles = repaired(sorted_problem, inside(sorted_problem), rules, dual.choice.bundles, charges(dual.prices, rules))
     value = total_value(sorted_problem, bundles)
-    use = total_use(sorted_problem, weights(problem.limits, segments, problem.values.shape[1]), bundles)
+    use = total_use(sorted_problem, problem.weights(problem.limits), bundles)
     prices = iter(dual.prices)
     uses = tuple(
         LimitUse(limit, float(amount), 0.0 if limit.report_only else float(next(prices)))
@@ -104,19 +103,6 @@ def customer_order(problem: Problem, keys: np.ndarray) -> np.ndarray:
     if problem.household is not None:
         order = order[np.argsort(problem.household[order], kind="stable")]
     return order
-
-
-def reordered(problem: Problem, order: np.ndarray) -> Problem:
-    """Return the problem with its customers in another order."""
-    return replace(
-        problem,
-        values=np.ascontiguousarray(problem.values[order]),
-        costs=np.ascontiguousarray(problem.costs[order]),
-        segment=problem.segment[order],
-        allowance=np.ascontiguousarray(problem.allowance[order]),
-        must=None if problem.must is None else problem.must[order],
-        household=None if problem.household is None else problem.household[order],
-    )
 
 
 def tightened(rules: Weights) -> Weights:

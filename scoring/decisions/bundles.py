@@ -78,9 +78,21 @@ def best_bundles(problem: Problem, rules: Inside, prices: tuple[np.ndarray, np.n
 @njit(cache=True)
 def allowed(bundle, groups, allowance, needs):
     """Return whether a customer may get these actions together."""
-    for g in range(len(groups)):
+    return within_groups(bundle, groups, allowance) and has_needs(bundle, needs)
+
+
+@njit(cache=True)
+def within_groups(bundle, groups, allowance):
+    """Return whether no group has more actions in the bundle than the customer may get of it."""
+    for g in range(len(groups)):  # noqa: SIM110 - numba compiles no generator
         if popcount(bundle & groups[g]) > allowance[g]:
             return False
+    return True
+
+
+@njit(cache=True)
+def has_needs(bundle, needs):
+    """Return whether every action in the bundle has what it needs with it."""
     rest = bundle
     while rest:
         action = trailing(rest)
@@ -154,23 +166,10 @@ def _best(net, order, size, groups, least, allowance, needs, must, best_met, bes
                 depth -= 1
                 continue
         bundle = bundles[depth] | (np.uint64(1) << np.uint64(action))
-        fits = True
-        for g in range(len(groups)):
-            if popcount(bundle & groups[g]) > allowance[g]:
-                fits = False
-                break
-        if not fits:
+        if not within_groups(bundle, groups, allowance):
             continue
         total = sums[depth] + net[action]
-        closed = True
-        rest = bundle
-        while rest:
-            one = trailing(rest)
-            if needs[one] & ~bundle:
-                closed = False
-                break
-            rest &= rest - np.uint64(1)
-        if closed:
+        if has_needs(bundle, needs):
             duty = met(bundle, must, groups, least) if has_duty else 0
             better = duty > best_met[depth + 1] or (duty == best_met[depth + 1] and total > best_net[depth + 1])
             if better:

@@ -12,7 +12,7 @@ from conf.settings.decisions import DecisionLimit, Decisions
 from scoring.decisions.allocation import Allocation, allocate
 from scoring.decisions.options import Options
 from scoring.decisions.prices import charges
-from scoring.decisions.problem import Group, Limit, Problem, weights
+from scoring.decisions.problem import Group, Limit, Problem
 
 NOTHING = "nothing"
 ALL_DECISIONS = "all decisions"
@@ -126,8 +126,7 @@ def _ledger(considered: Options, problem: Problem, result: Allocation, day: date
 
 def _net(problem: Problem, result: Allocation) -> tuple[np.ndarray, np.ndarray]:
     """Return values (n, a) after the charges of the limits, and the number of the limit that charges most."""
-    segments = int(problem.segment.max(initial=0)) + 1
-    rules = weights(problem.limits, segments, problem.values.shape[1])
+    rules = problem.weights(problem.limits)
     count, cost, value = charges(result.prices, rules)
     values, k = problem.values.astype(float), problem.segment
     charge = count[k] + cost[k] * problem.costs + value[k] * np.where(np.isfinite(values), values, 0.0)

@@ -93,16 +93,7 @@ def _sample(problem: Problem, within: Inside, every: int) -> tuple[Problem, floa
     rows = np.repeat(within.starts[units] - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes) + np.arange(
         sizes.sum()
     )
-    part = replace(
-        problem,
-        values=problem.values[rows],
-        costs=problem.costs[rows],
-        segment=problem.segment[rows],
-        allowance=problem.allowance[rows],
-        must=None if problem.must is None else problem.must[rows],
-        household=None if problem.household is None else problem.household[rows],
-    )
-    return part, len(rows) / len(problem.values)
+    return problem.rows(rows), len(rows) / len(problem.values)
 
 
 def _search(

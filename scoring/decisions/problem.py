@@ -5,7 +5,7 @@ n = customers, a = actions (an offer on a channel, at most 64), r = limits, g = 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -98,6 +98,22 @@ class Problem:
     def binding(self) -> tuple[Limit, ...]:
         """The limits that are kept; the others are only reported."""
         return tuple(limit for limit in self.limits if not limit.report_only)
+
+    def weights(self, limits: tuple[Limit, ...]) -> Weights:
+        """Return limits over this problem's segments and actions as arrays."""
+        return weights(limits, int(self.segment.max(initial=0)) + 1, self.values.shape[1])
+
+    def rows(self, rows: np.ndarray) -> Problem:
+        """Return the problem of some customers, in the order of ``rows``; the limits stay as they are."""
+        return replace(
+            self,
+            values=np.ascontiguousarray(self.values[rows]),
+            costs=np.ascontiguousarray(self.costs[rows]),
+            segment=self.segment[rows],
+            allowance=np.ascontiguousarray(self.allowance[rows]),
+            must=None if self.must is None else self.must[rows],
+            household=None if self.household is None else self.household[rows],
+        )
 
 
 @dataclass(frozen=True)

@@ -67,17 +67,9 @@ def total_use(problem: Problem, rules: Weights, bundles: np.ndarray) -> np.ndarr
     """Return what bundles use of every limit (r,)."""
     use = np.zeros(len(rules.bound))
     for action in range(problem.values.shape[1]):
-        rows = np.flatnonzero(bundles >> np.uint64(action) & np.uint64(1))
-        k = problem.segment[rows]
-        costs, values = problem.costs[rows, action].astype(float), problem.values[rows, action].astype(float)
+        rows = _chosen(bundles, action)
         for row in range(len(use)):
-            use[row] += float(
-                (
-                    rules.count[row, k, action]
-                    + rules.cost[row, k, action] * costs
-                    + rules.value[row, k, action] * values
-                ).sum()
-            )
+            use[row] += float(_use_of(problem, rules, row, rows, action).sum())
     return use
 
 
@@ -85,9 +77,24 @@ def total_value(problem: Problem, bundles: np.ndarray) -> float:
     """Return the sum of values of bundles."""
     total = 0.0
     for action in range(problem.values.shape[1]):
-        rows = np.flatnonzero(bundles >> np.uint64(action) & np.uint64(1))
+        rows = _chosen(bundles, action)
         total += float(problem.values[rows, action].astype(float).sum())
     return total
+
+
+def _chosen(bundles: np.ndarray, action: int) -> np.ndarray:
+    """Return the rows of the customers that get an action."""
+    return np.flatnonzero(bundles >> np.uint64(action) & np.uint64(1))
+
+
+def _use_of(problem: Problem, rules: Weights, row: int, rows: np.ndarray, action: int) -> np.ndarray:
+    """Return what an action of the customers ``rows`` uses of the limit ``row``."""
+    k = problem.segment[rows]
+    costs, values = problem.costs[rows, action].astype(float), problem.values[rows, action].astype(float)
+    use: np.ndarray = (
+        rules.count[row, k, action] + rules.cost[row, k, action] * costs + rules.value[row, k, action] * values
+    )
+    return use
 
 
 def _arguments(problem: Problem, within: Inside, rules: Weights) -> tuple[object, ...]:
@@ -117,13 +124,8 @@ def _to_take_back(
             rules.count[row, :, action].any() or rules.cost[row, :, action].any() or rules.value[row, :, action].any()
         ):
             continue
-        chosen = np.flatnonzero(bundles >> np.uint64(action) & np.uint64(1))
-        k = problem.segment[chosen]
-        weight = (
-            rules.count[row, k, action]
-            + rules.cost[row, k, action] * problem.costs[chosen, action]
-            + rules.value[row, k, action] * problem.values[chosen, action]
-        )
+        chosen = _chosen(bundles, action)
+        weight = _use_of(problem, rules, row, chosen, action)
         uses = weight > 0
         rows.append(chosen[uses])
         actions.append(np.full(uses.sum(), action))
@@ -143,7 +145,7 @@ def _to_insert(
     taken = np.full(len(bundles), np.inf)
     number = np.zeros(len(bundles), np.int64)
     for action in range(problem.values.shape[1]):
-        chosen = np.flatnonzero(bundles >> np.uint64(action) & np.uint64(1))
+        chosen = _chosen(bundles, action)
         taken[chosen] = np.minimum(taken[chosen], net_values(problem, net, action)[chosen])
         number[chosen] += 1
     taken = np.where((number < problem.allowance[:, 0]) | ~np.isfinite(taken), 0.0, taken)
