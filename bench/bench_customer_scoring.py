@@ -37,7 +37,7 @@ from training.models.classifiers import trees
 from training.overdue import fit as overdue_fit, inputs as overdue_inputs, spec as overdue_spec
 from training.propensity import amounts, fit as propensity_fit, inputs as propensity_inputs
 from training.propensity.amounts import AmountConfig
-from training.propensity.fit import LadderConfig
+from training.propensity.fit import PropensityConfig
 from training.propensity.frames import WideFrames
 from training.propensity.inputs import HISTORY_INPUTS, LABEL, LISTS, PROFILE_INPUTS, SERIES_INPUTS
 from training.sets import TrainingSets
@@ -94,7 +94,7 @@ def propensity_works(sets: TrainingSets, frames: WideFrames) -> dict[str, Work]:
         if isinstance(asked, Amount):
             trained = amounts.fit(asked.model, train, validation, columns, AmountConfig())
         else:
-            trained = propensity_fit.fit(asked.model, train, validation, columns, LadderConfig())
+            trained = propensity_fit.fit(asked.model, train, validation, columns, PropensityConfig())
         fitted = propensity_fit.with_bands(trained, validation)
         models[asked.label] = fitted.model, fitted.model.meta.family
     asked_of = [label for label in load().propensities.labels if label.label in models]

@@ -1,7 +1,7 @@
-"""The ladder of propensities on labels it was not made for, next to LightGBM with early stopping; five folds.
+"""The candidates of propensities on labels they were not made for, next to LightGBM with early stopping; five folds.
 
 Telco: 7,043 customers of a telephone company. The generated sets hold interactions that no linear model sees. Printed:
-log loss, ROC AUC and calibration error of the held-out folds together, and the rung that each fold chose.
+log loss, ROC AUC and calibration error of the held-out folds together, and the candidate that each fold chose.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
 from training.evaluation.metrics import calibration_error
-from training.propensity.fit import LadderConfig, fit
+from training.propensity.fit import PropensityConfig, fit
 from training.propensity.inputs import LABEL
 
 DATA = Path(os.environ.get("NBO_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -30,23 +30,23 @@ FOLDS, HELD_OUT, ROUNDS, PATIENCE = 5, 0.2, 3000, 50
 def main() -> None:
     """Print one line a set and method."""
     for name, (inputs, truth) in sets():
-        ours, peer, rungs = np.zeros(len(truth)), np.zeros(len(truth)), []
+        ours, peer, candidates = np.zeros(len(truth)), np.zeros(len(truth)), []
         rows = inputs.assign(**{LABEL: truth, "customer_id": [str(n) for n in range(len(truth))]})
         started = time.perf_counter()
         for fold, (seen, asked) in enumerate(folds(truth)):
             held_out = np.random.default_rng(fold).random(len(seen)) < HELD_OUT
             train, validation = rows.iloc[seen[~held_out]], rows.iloc[seen[held_out]]
-            fitted = fit("propensity_bench", train, validation, list(inputs.columns), LadderConfig())
-            rungs.append(fitted.params["rung"])
+            fitted = fit("propensity_bench", train, validation, list(inputs.columns), PropensityConfig())
+            candidates.append(fitted.params["candidate"])
             ours[asked] = fitted.model.predict(rows.iloc[asked])
             peer[asked] = boosted(train, validation, list(inputs.columns), inputs.iloc[asked])
-        for method, probability in (("ladder", ours), ("LightGBM", peer)):
+        for method, probability in (("nbo", ours), ("LightGBM", peer)):
             figures = (log_loss(truth, probability), roc_auc_score(truth, probability))
             error = calibration_error(truth, probability, 10)
             print(
                 f"{name:24} {method:9} log loss {figures[0]:.4f}  AUC {figures[1]:.4f}  calibration error {error:.4f}"
             )
-        print(f"{'':24} rungs {sorted(set(rungs))}, {time.perf_counter() - started:.0f} s for both")
+        print(f"{'':24} kept {sorted(set(candidates))}, {time.perf_counter() - started:.0f} s for both")
 
 
 def sets() -> Iterator[tuple[str, tuple[pd.DataFrame, np.ndarray]]]:

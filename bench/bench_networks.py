@@ -146,16 +146,16 @@ def networks(cut: WindowCut, side: Side) -> dict[str, tuple[Any, Fit]]:
 
 
 @dataclass(frozen=True)
-class Records:
+class TrainingRecords:
     """The runs of this command in MLflow: one for every fit of a network."""
 
     registry: Registry
     data_version: str
 
     @staticmethod
-    def of(data: Journey) -> Records:
+    def of(data: Journey) -> TrainingRecords:
         """Open the installation's registry."""
-        return Records(open_registry(load()), key_of(data.user, data.item, data.day, data.basket)[:16])
+        return TrainingRecords(open_registry(load()), key_of(data.user, data.item, data.day, data.basket)[:16])
 
     @contextmanager
     def run(self, name: str, as_of: str, config: Any) -> Iterator[Run]:
@@ -176,7 +176,7 @@ def logged(run: Run, judged: dict[str, pd.DataFrame], curves: dict[str, list[flo
 
 
 def rankers(
-    cut: WindowCut, earlier: list[WindowCut], discoveries: bool, records: Records, as_of: str
+    cut: WindowCut, earlier: list[WindowCut], discoveries: bool, records: TrainingRecords, as_of: str
 ) -> dict[str, Recommender]:
     """Fit LightGBM and wide & deep on the candidates of earlier windows and rank those of this one."""
     learnt = [(window.pairs(discoveries), window.truth) for window in earlier]
@@ -216,7 +216,7 @@ def _wide_deep(files: dict[str, bytes], pairs: Pairs, cut: WindowCut) -> Recomme
     return only_own("wide & deep", sparse.csr_matrix(cells, shape=cut.truth.shape))
 
 
-def fitted(data: Journey, as_of: str, wanted: list[str], kept: Path, records: Records) -> dict[str, np.ndarray]:
+def fitted(data: Journey, as_of: str, wanted: list[str], kept: Path, records: TrainingRecords) -> dict[str, np.ndarray]:
     """Return the scores (u, i) of models, fitted now or, in an earlier run, put into ``kept``."""
     cut, side, made = WindowCut(data, day_of(as_of)), side_of(data), {}
     nets, task = networks(cut, side), RankingTask(cut.truth, cut.seen, K)
@@ -258,7 +258,7 @@ def judge_networks(data: Journey, as_of: str, probabilities: dict[str, np.ndarra
     return judged
 
 
-def judge_rankers(data: Journey, as_of: str, records: Records) -> dict[str, pd.DataFrame]:
+def judge_rankers(data: Journey, as_of: str, records: TrainingRecords) -> dict[str, pd.DataFrame]:
     """Judge the rankers of candidates: for discoveries those that learnt from discoveries alone."""
     day = day_of(as_of)
     cut, *earlier = (WindowCut(data, day - HORIZON * back) for back in range(3))
@@ -287,7 +287,7 @@ def report(judged: dict[str, pd.DataFrame]) -> None:
                 print(f"  {part}: {name} over " + "; ".join(lines), flush=True)
 
 
-def ablation(data: Journey, days: list[str], records: Records) -> None:
+def ablation(data: Journey, days: list[str], records: TrainingRecords) -> None:
     """Print the hybrid without each of its branches: windows together, customers resampled with all of theirs."""
     side, parts, windows = side_of(data), ("all", "discoveries"), []
     offs = {"all branches": BRANCHES} | {
@@ -404,7 +404,7 @@ def main() -> None:
         print(f"next action after {arguments.as_of}", flush=True)
         return next_actions(arguments.as_of)
     data = journey(False)
-    records = Records.of(data)
+    records = TrainingRecords.of(data)
     print(f"{data.shape[0]:,} customers x {data.shape[1]:,} product types, top {K}", flush=True)
     if arguments.ablation:
         return ablation(data, list(ABLATION), records)
@@ -420,7 +420,9 @@ def main() -> None:
     return None
 
 
-def _judged(data: Journey, as_of: str, wanted: list[str], kept: Path, records: Records) -> dict[str, pd.DataFrame]:
+def _judged(
+    data: Journey, as_of: str, wanted: list[str], kept: Path, records: TrainingRecords
+) -> dict[str, pd.DataFrame]:
     """Judge what is fitted now, and what an earlier run has kept."""
     judged = judge_networks(data, as_of, fitted(data, as_of, wanted, kept, records))
     ranked_before = kept / as_of / f"{RANKERS}.pkl"

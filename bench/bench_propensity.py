@@ -37,7 +37,7 @@ from training.propensity import (
     inputs as propensity_inputs,
 )
 from training.propensity.amounts import AmountConfig
-from training.propensity.fit import LadderConfig
+from training.propensity.fit import PropensityConfig
 from training.propensity.frames import WideFrames
 from training.propensity.inputs import LABEL
 from training.propensity.multitask import heads
@@ -85,11 +85,11 @@ def splits(
 def fitted(
     asked: Propensity, train: pd.DataFrame, validation: pd.DataFrame, columns: list[str]
 ) -> dict[str, FittedModel]:
-    """Fit the baseline, every rung, and what the ladder keeps."""
+    """Fit the baseline, every candidate, and what is kept."""
     models = {"baseline": propensity_evaluate.baseline(asked, train)}
-    rungs = propensity_fit.ladder(asked.model, train, validation, columns, LadderConfig())
-    chosen = propensity_fit.fit(asked.model, train, validation, columns, LadderConfig())
-    return models | rungs | {f"kept: {chosen.params['rung']}": chosen}
+    candidates = propensity_fit.candidate_models(asked.model, train, validation, columns, PropensityConfig())
+    chosen = propensity_fit.fit(asked.model, train, validation, columns, PropensityConfig())
+    return models | candidates | {f"kept: {chosen.params['candidate']}": chosen}
 
 
 def networks(frames: WideFrames, sets: TrainingSets, count: int) -> dict[date, dict[str, FittedModel]]:
@@ -155,11 +155,11 @@ def show_amount(asked: Amount, frames: WideFrames, sets: TrainingSets, count: in
     for day, train, validation, gate in splits(frames, sets, asked, count):
         chosen = amounts.fit(asked.model, train, validation, columns, config)
         models = {"baseline": amounts.baseline(asked, train)}
-        models |= amounts.ladder(asked.model, train, validation, columns, config) | {"kept": chosen}
+        models |= amounts.candidate_models(asked.model, train, validation, columns, config) | {"kept": chosen}
         judged = {name: amounts.judge(fitted.model, gate) for name, fitted in models.items()}
         some = (gate[LABEL] > 0).mean()
         print(f"{asked.label}: {day}, {len(gate):,} customers, mean {gate[LABEL].mean():.2f}, {some:.1%} above zero, "
-              f"kept: {chosen.params['rung']}")  # fmt: skip
+              f"kept: {chosen.params['candidate']}")  # fmt: skip
         for name, evaluation in judged.items():
             parts[name].append((evaluation, judged["baseline"]))
     used = time.process_time() - started
@@ -174,7 +174,7 @@ def show_amount(asked: Amount, frames: WideFrames, sets: TrainingSets, count: in
 
 
 def curves(asked: Propensity, frames: WideFrames, sets: TrainingSets) -> None:
-    """Print the log loss of every rung on the newest gate window by the share of customers that it was fitted on."""
+    """Print the log loss of every candidate on the newest gate window by the share of customers that it was fitted on."""
     _, train, validation, gate = next(iter(splits(frames, sets, asked, 1)))
     columns = propensity_inputs.inputs(asked, frames.hints, frames.liked(sets))
     place = pd.util.hash_array(train["customer_id"].to_numpy(dtype=object)) % 16
@@ -182,9 +182,9 @@ def curves(asked: Propensity, frames: WideFrames, sets: TrainingSets) -> None:
         part = train[place < count]
         if min(part[LABEL].sum(), (~part[LABEL]).sum()) < 3:
             continue
-        rungs = propensity_fit.ladder(asked.model, part, validation, columns, LadderConfig())
+        candidates = propensity_fit.candidate_models(asked.model, part, validation, columns, PropensityConfig())
         losses = [
-            f"{name} {-evaluate_binary(r.model, gate, LABEL).by_customer.mean():.4f}" for name, r in rungs.items()
+            f"{name} {-evaluate_binary(r.model, gate, LABEL).by_customer.mean():.4f}" for name, r in candidates.items()
         ]
         print(f"  {part['customer_id'].nunique():>6,} customers: {', '.join(losses)}")
 

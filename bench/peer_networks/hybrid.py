@@ -265,12 +265,12 @@ def _recommender(
     if "linear" in kernels:
         kernels["linear"] = kernels["linear"] / scales.linear
     out = model.out.kernel.numpy()[:, 0]
-    pairs = _Pairs(rows, row_of, kernels, out, ACTIVATIONS[config.training.activation])
+    pairs = _PairInputs(rows, row_of, kernels, out, ACTIVATIONS[config.training.activation])
     return _PairNetwork(name, left, np.ascontiguousarray(right), pairs=pairs)
 
 
 @dataclass(frozen=True)
-class _Pairs:
+class _PairInputs:
     """What of a pair enters the first dense layer besides its two sides: kernels by branch; and the rest of the net."""
 
     rows: ExampleRows
@@ -294,7 +294,7 @@ class _Pairs:
 class _PairNetwork(Recommender):
     """Scores = activation(left + right + what the pair says) . out, a block of users at a time."""
 
-    pairs: _Pairs | None = None
+    pairs: _PairInputs | None = None
 
     def scores(self, rows: slice | np.ndarray) -> np.ndarray:
         """Return the scores (b, i), float32, of some users."""

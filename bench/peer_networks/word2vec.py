@@ -27,7 +27,7 @@ class Word2VecConfig:
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class WordList:
     """Words by number, from 1; 0 is no word."""
 
     words: tuple[str, ...]
@@ -51,20 +51,20 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"[^\W\d_]+|\d+", text.lower())
 
 
-def vocabulary(texts: Sequence[str], least: int = 1) -> Vocabulary:
+def vocabulary(texts: Sequence[str], least: int = 1) -> WordList:
     """Return the words that come at least ``least`` times, by the alphabet."""
     counts: dict[str, int] = {}
     for text in texts:
         for word in words_of(text):
             counts[word] = counts.get(word, 0) + 1
-    return Vocabulary(tuple(sorted(word for word, count in counts.items() if count >= least)))
+    return WordList(tuple(sorted(word for word, count in counts.items() if count >= least)))
 
 
 def word_vectors(encoded: np.ndarray, words: int, config: Word2VecConfig) -> np.ndarray:
     """Train vectors; O(epochs x texts x most^2 x negatives x size).
 
     Args:
-        encoded: result of :meth:`Vocabulary.encode`.
+        encoded: result of :meth:`WordList.encode`.
         words: size of the vocabulary.
         config: sizes, rate, seed.
 

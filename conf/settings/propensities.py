@@ -1,4 +1,4 @@
-"""Settings of what is foretold of customers: a propensity is a few lines."""
+"""Settings of what is predicted of customers: a propensity is a few lines."""
 
 from __future__ import annotations
 

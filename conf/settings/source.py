@@ -65,7 +65,7 @@ class LifeStage(Strict):
 
     title: str
     where: str = Field(
-        description="Spark SQL condition on age_band, income_band, household_size, attributes (a map) and leans: "
+        description="Spark SQL condition on age_band, income_band, household_size, attributes (a map) and lifts: "
         "category -> share of the customer's purchases over the base's share"
     )
     basis: Literal["recorded", "baskets"] = "recorded"

@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, functions as F, types as T
 from conf.errors import ConfigError
 from conf.settings.source import LifeStage
 from conf.tables.interests import INTERESTS, WIDE
-from features.customers.interests import LEAST_BASKETS, LEAST_LEAN, group_units, interests, leans
+from features.customers.interests import LEAST_BASKETS, LEAST_LIFT, group_units, interests, lifts
 from features.customers.purchases import Base, grouped, held
 from features.customers.wide import sparse_rows, wide_columns, wide_matrix
 from features.schemas import conform, struct, typed_batch
@@ -22,7 +22,7 @@ from features.schemas import conform, struct, typed_batch
 Batches = Iterator[pa.RecordBatch]
 #: columns that rules add to what the pass finds
 _ADDED = ("life_stage", "life_stage_basis", "price_tier")
-_LEANS = T.StructField("leans", T.MapType(T.StringType(), T.DoubleType()))
+_LIFTS = T.StructField("lifts", T.MapType(T.StringType(), T.DoubleType()))
 #: customers whose matrix is in memory at a time
 _BLOCK = 2048
 TIERS = ("low", "middle", "high")
@@ -38,11 +38,11 @@ def customer_features(lists: DataFrame, base: Base, as_of: date, timezone: str) 
         timezone: IANA zone of the business day.
 
     Returns:
-        The columns of ``INTERESTS`` that purchases give, those of ``WIDE``, and ``leans``: department or category ->
+        The columns of ``INTERESTS`` that purchases give, those of ``WIDE``, and ``lifts``: department or category ->
         affinity index by long decay, those that are clear. O(lines x random orders).
     """
     fields = [field for field in struct(INTERESTS).fields if field.name not in _ADDED]
-    schema = T.StructType([*fields, *struct(WIDE).fields[1:], _LEANS])
+    schema = T.StructType([*fields, *struct(WIDE).fields[1:], _LIFTS])
     columns = wide_columns(base)
 
     def apply(batches: Batches) -> Batches:
@@ -58,7 +58,7 @@ def customer_features(lists: DataFrame, base: Base, as_of: date, timezone: str) 
                 offsets, places, cells = sparse_rows(wide_matrix(seen, units), columns)
                 ends = pa.array(offsets, pa.int32())
                 lists = [pa.ListArray.from_arrays(ends, pa.array(flat)) for flat in (places, cells)]  # type: ignore
-                yield typed_batch([part.column(0), *values, *lists, _clear_leans(units, base)], schema)
+                yield typed_batch([part.column(0), *values, *lists, _clear_lifts(units, base)], schema)
 
     return lists.mapInArrow(apply, schema)
 
@@ -88,7 +88,7 @@ def interest_table(
     tier = F.when(price < low, TIERS[0]).when(price < high, TIERS[1]).when(price.isNotNull(), TIERS[2])
     declared = customers.select("customer_id", "age_band", "income_band", "household_size", "attributes")
     everyone = profile.select("customer_id").join(features, "customer_id", "left").join(declared, "customer_id", "left")
-    everyone = everyone.withColumn("leans", F.coalesce("leans", F.create_map().cast(_LEANS.dataType)))
+    everyone = everyone.withColumn("lifts", F.coalesce("lifts", F.create_map().cast(_LIFTS.dataType)))
     stage = basis = F.lit(None).cast("string")
     for rule in reversed(rules):
         holds = F.coalesce(F.expr(rule.where), F.lit(False))
@@ -101,14 +101,14 @@ def interest_table(
     return conform(rows, INTERESTS)
 
 
-def _clear_leans(units: dict[str, np.ndarray], base: Base) -> pa.MapArray:
-    lean = leans(units["long"], units["long_total"], base.shares[2])
-    clear = (lean >= LEAST_LEAN) & (units["year"] >= LEAST_BASKETS)
+def _clear_lifts(units: dict[str, np.ndarray], base: Base) -> pa.MapArray:
+    lift = lifts(units["long"], units["long_total"], base.shares[2])
+    clear = (lift >= LEAST_LIFT) & (units["year"] >= LEAST_BASKETS)
     row, group = np.nonzero(clear)
-    ends = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(lean)))]).astype("int32")
+    ends = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(lift)))]).astype("int32")
     keys = pa.array(base.kinds.names, pa.string()).take(group)
     offsets: Any = pa.array(ends, pa.int32())
-    return pa.MapArray.from_arrays(offsets, keys, pa.array(np.round(lean[clear], 9), pa.float64()))
+    return pa.MapArray.from_arrays(offsets, keys, pa.array(np.round(lift[clear], 9), pa.float64()))
 
 
 def _plain(values: np.ndarray, kind: T.DataType) -> np.ndarray:

@@ -16,7 +16,7 @@ from features.customers.purchases import LEVELS, LONG_DAYS, SHORT_DAYS, Base, Gr
 #: units that a group is credited with beyond what was bought and beyond what was to be expected
 PRIOR_UNITS = 5
 #: an interest: at least this affinity, from so many baskets; so many are named
-LEAST_LEAN, LEAST_BASKETS, NAMED = 1.5, 2, 3
+LEAST_LIFT, LEAST_BASKETS, NAMED = 1.5, 2, 3
 #: drift: further than all of so many other orders of the same baskets (5 % by chance), and at least this far
 ORDERS, LEAST_DRIFT, DRIFT_BASKETS = 19, 0.2, 8
 DAY_PARTS = (("night", 0), ("morning", 6), ("midday", 11), ("afternoon", 15), ("evening", 18))
@@ -25,7 +25,7 @@ RECENT = 84
 _LEAST_HABIT = 5
 
 
-def leans(units: np.ndarray, totals: np.ndarray, shares: np.ndarray) -> np.ndarray:
+def lifts(units: np.ndarray, totals: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return affinity indices: the customer's share over the base's, shrunk to 1.
 
     ``(n s + k) / (n p + k)``: n the customer's units, s the group's share of them, p its share of the base's units and
@@ -94,13 +94,13 @@ def named(units: np.ndarray, totals: np.ndarray, year: np.ndarray, base: Base, d
     """
     own = _finest(base)
     names = np.array(base.kinds.names, dtype=object)[own]
-    lean = leans(units, totals, base.shares[decay])[:, own]
-    lean = np.where((year[:, own] >= LEAST_BASKETS) & (lean >= LEAST_LEAN), np.round(lean, 9), 0)
+    lift = lifts(units, totals, base.shares[decay])[:, own]
+    lift = np.where((year[:, own] >= LEAST_BASKETS) & (lift >= LEAST_LIFT), np.round(lift, 9), 0)
     texts = np.full(len(units), None, dtype=object)
     if not len(own):
         return texts
-    best = np.argsort(-lean, axis=1, kind="stable")[:, :NAMED]
-    strong = np.take_along_axis(lean, best, axis=1) > 0
+    best = np.argsort(-lift, axis=1, kind="stable")[:, :NAMED]
+    strong = np.take_along_axis(lift, best, axis=1) > 0
     for row in np.flatnonzero(strong.any(axis=1)):
         texts[row] = "; ".join(names[best[row][strong[row]]])
     return texts

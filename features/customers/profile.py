@@ -67,9 +67,9 @@ def profile(
 
 
 def liked_departments(profile: DataFrame) -> DataFrame:
-    """Return ``department_affinity`` of ``PROFILE`` as the aligned lists ``likes`` (departments) and ``lean``."""
-    lean = F.map_values("department_affinity").cast("array<double>")
-    return profile.select("customer_id", F.map_keys("department_affinity").alias("likes"), lean.alias("lean"))
+    """Return ``department_affinity`` of ``PROFILE`` as the aligned lists ``likes`` (departments) and ``lift``."""
+    lift = F.map_values("department_affinity").cast("array<double>")
+    return profile.select("customer_id", F.map_keys("department_affinity").alias("likes"), lift.alias("lift"))
 
 
 def _with_zeros(joined: DataFrame) -> DataFrame:
@@ -95,8 +95,8 @@ def _variety(bought: DataFrame, as_of: date) -> DataFrame:
 def _departments(year: DataFrame) -> DataFrame:
     """Find each customer's main department, and the affinity index of each.
 
-    The lean is (n s + k) / (n p + k): n the customer's lines, s the department's share of their spend, p its share
-    of all spend, k = ``PRIOR_LINES``, so that few lines or a rare department lean little. Products not counted in
+    The lift is (n s + k) / (n p + k): n the customer's lines, s the department's share of their spend, p its share
+    of all spend, k = ``PRIOR_LINES``, so that few lines or a rare department say little. Products not counted in
     pieces (fuel) have no part in it; ties go to the first department by name.
     """
     spent = (
@@ -109,8 +109,8 @@ def _departments(year: DataFrame) -> DataFrame:
     base = base.crossJoin(base.agg(F.sum("base_amount").alias("base_total")))
     own = spent.groupBy("customer_id").agg(F.sum("amount").alias("own_total"), F.sum("lines").alias("own_lines"))
     share, base_share = F.col("amount") / F.col("own_total"), F.col("base_amount") / F.col("base_total")
-    lean = (F.col("own_lines") * share + PRIOR_LINES) / (F.col("own_lines") * base_share + PRIOR_LINES)
-    entry = F.struct("department", lean.cast("decimal(12,2)").cast("string"))
+    lift = (F.col("own_lines") * share + PRIOR_LINES) / (F.col("own_lines") * base_share + PRIOR_LINES)
+    entry = F.struct("department", lift.cast("decimal(12,2)").cast("string"))
     return (
         spent.join(F.broadcast(base), "department")
         .join(own, "customer_id")

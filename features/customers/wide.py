@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.customers.interests import DAY_PARTS, WEEKDAYS, day_part, leans
+from features.customers.interests import DAY_PARTS, WEEKDAYS, day_part, lifts
 from features.customers.purchases import LEVELS, LONG_DAYS, SHORT_DAYS, Base, Grouped, PurchaseBlock
 from features.lines import MONEY_UNIT
 
@@ -69,8 +69,8 @@ def wide_matrix(seen: Grouped, units: dict[str, np.ndarray]) -> np.ndarray:
         parts += [bought_in[:, levels == level].sum(axis=1)[:, None] for level in LEVELS]
     there, list_value = baskets[-1] > 0, spends[-1] + discounts
     share = np.divide(discounts, list_value, out=np.full_like(discounts, np.nan), where=there & (list_value > 0))
-    lean = np.log(leans(units["year"], units["year_total"], base.shares[0])) * (units["year"] > 0)
-    measures = [*spends, *baskets, share, units["short"], units["long"], lean, _fresh(seen)]
+    lift = np.log(lifts(units["year"], units["year_total"], base.shares[0])) * (units["year"] > 0)
+    measures = [*spends, *baskets, share, units["short"], units["long"], lift, _fresh(seen)]
     by_group = np.stack(measures, axis=2)  # one group's measures stand together, as in the dictionary
     parts.append(by_group.reshape(bought.customers, -1))
     return np.concatenate(parts, axis=1).astype("float32")

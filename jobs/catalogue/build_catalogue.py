@@ -58,7 +58,7 @@ def run(settings: Settings, day: date, force: bool = False, recluster: bool = Fa
         "reclustered": str(recluster),
         "earlier": lake.need(Stage.CATALOGUE, earlier).content if earlier else "none",
     }
-    night = _Night(settings, lake, day, earlier, decisions)
+    night = _CatalogueNight(settings, lake, day, earlier, decisions)
     return publish(settings, Stage.CATALOGUE, day, inputs, partial(_build, night, inputs, recluster), force)
 
 
@@ -93,7 +93,7 @@ def read_decisions(file: Path) -> tuple[Decisions, str]:
 
 
 @dataclass(frozen=True)
-class _Night:
+class _CatalogueNight:
     """What the clusters of one night are made of."""
 
     settings: Settings
@@ -109,7 +109,7 @@ class _Night:
         return f"case when trim({first}) <> '' then concat_ws(' ', {', '.join(columns)}) end"
 
 
-def _build(night: _Night, inputs: dict[str, str], recluster: bool, draft: Draft) -> None:
+def _build(night: _CatalogueNight, inputs: dict[str, str], recluster: bool, draft: Draft) -> None:
     before = night.lake.need(Stage.CATALOGUE, night.earlier) if night.earlier else None
     config = method_of(night.settings)
     method = f"{night.text}; {config}; hashes of DuckDB {duckdb.__version__}"
@@ -133,7 +133,7 @@ def _build(night: _Night, inputs: dict[str, str], recluster: bool, draft: Draft)
 
 
 def _join(
-    night: _Night,
+    night: _CatalogueNight,
     engine: duckdb.DuckDBPyConnection,
     draft: Draft,
     before: Manifest,
@@ -166,7 +166,7 @@ def _join(
     return True
 
 
-def _cluster(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, config: CatalogueConfig) -> None:
+def _cluster(night: _CatalogueNight, engine: duckdb.DuckDBPyConnection, draft: Draft, config: CatalogueConfig) -> None:
     """Cluster all products."""
     from jobs.catalogue.cluster_products import add_untitled, cluster_all
     from jobs.catalogue.index import write_index
@@ -178,7 +178,7 @@ def _cluster(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, con
     draft.facts["index"] = write_index(engine, draft, words, config)
 
 
-def _say_untitled(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft) -> None:
+def _say_untitled(night: _CatalogueNight, engine: duckdb.DuckDBPyConnection, draft: Draft) -> None:
     """Make each product a cluster of its own, and say why."""
     why = f"{night.settings.source.name} has no titles; each product is a cluster of its own"
     log.warning("product_clusters: %s", why)
@@ -200,7 +200,7 @@ def _carry(draft: Draft, before: Manifest) -> None:
 
 
 @contextmanager
-def _engine(night: _Night) -> Iterator[duckdb.DuckDBPyConnection]:
+def _engine(night: _CatalogueNight) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open DuckDB with tonight's ``products``, the clusters of the night ``before`` and an empty ``proposed``."""
     spill = Path(night.settings.home, "spill")
     with duckdb.connect(config={"temp_directory": str(spill)}) as engine:
@@ -226,7 +226,7 @@ def _attach(engine: duckdb.DuckDBPyConnection, name: str, lake: Lake, files: tup
         engine.register(name, lake.arrow_files(files))
 
 
-def _write(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, first: bool) -> None:
+def _write(night: _CatalogueNight, engine: duckdb.DuckDBPyConnection, draft: Draft, first: bool) -> None:
     """Settle what is proposed and write it; the first night has no journal, since everything is new in it."""
     tables.decide(engine, night.decisions)
     tables.mend_clusteroids(engine)
@@ -238,7 +238,7 @@ def _write(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, first
     draft.facts |= {"clusters": clusters, "sharing": shared.rows}
 
 
-def _append(night: _Night, engine: duckdb.DuckDBPyConnection, draft: Draft, before: Manifest) -> None:
+def _append(night: _CatalogueNight, engine: duckdb.DuckDBPyConnection, draft: Draft, before: Manifest) -> None:
     """Add new products to the tables of the night before, whose files are taken over as they are."""
     tables.name_additions(engine, night.day)
     for name in (CLUSTERS, SHARED_CLUSTERS, KNOWN):

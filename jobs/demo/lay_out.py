@@ -54,14 +54,14 @@ def lay_out(settings: Settings, households: int | None = None) -> dict[str, Any]
         raise ConfigError(f"--households must be at least 1; it is {households}")
     spec = demo(settings.source.name)
     data = _package_folder(spec)
-    causes = [
+    inputs = [
         spec.model_dump_json(),
         settings.source.model_dump_json(include={"exports", "closed_days"}),
         str(households),
         importlib.metadata.version(spec.package),
         Path(drops.__file__).read_text(encoding="utf-8"),
     ]
-    wanted = hashlib.sha256("\n".join(causes).encode()).hexdigest()
+    wanted = hashlib.sha256("\n".join(inputs).encode()).hexdigest()
     target = Path(settings.exports)
     facts = _laid_out(target)
     if facts.get("hash") == wanted:

@@ -64,7 +64,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     before = lake.manifest(Stage.INGEST, since) if since else None
 
     def build(draft: Draft) -> None:
-        _Night(settings, draft, drops, since, list(faults)).ingest()
+        _IngestNight(settings, draft, drops, since, list(faults)).ingest()
         draft.facts |= {"since": since and str(since), "ingested_at": datetime.now(UTC).isoformat(timespec="seconds")}
         _warn_of_repeats(settings, drops, draft.facts["files"], before)
 
@@ -72,7 +72,7 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
 
 
 @dataclass
-class _Night:
+class _IngestNight:
     """The exports of a night on their way into the lake."""
 
     settings: Settings

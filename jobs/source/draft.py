@@ -11,7 +11,7 @@ from pathlib import Path
 
 from conf.settings.exports import Csv
 from conf.settings.expressions import quote
-from jobs.source.look import ISO, PATTERNS, Column, Look
+from jobs.source.look import ISO, PATTERNS, Look, SampleColumn
 from jobs.source.roles import CANCELLED, is_personal, plain, roles, table_of
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -127,7 +127,7 @@ def _table(export: ExportDraft) -> Iterator[str]:
         yield f"    # seem personal: {', '.join(personal)}"
 
 
-def _conditions(export: ExportDraft, fill: dict[str, Column]) -> Iterator[str]:
+def _conditions(export: ExportDraft, fill: dict[str, SampleColumn]) -> Iterator[str]:
     """Yield what lines are left out: those taken back, and those of days to come."""
     state, conditions = _state(export.look), []
     if state:
@@ -140,7 +140,7 @@ def _conditions(export: ExportDraft, fill: dict[str, Column]) -> Iterator[str]:
         yield f"        where: {_quoted(' and '.join(conditions))}"
 
 
-def _columns(table: str, fill: dict[str, Column], look: Look) -> Iterator[tuple[str, str]]:
+def _columns(table: str, fill: dict[str, SampleColumn], look: Look) -> Iterator[tuple[str, str]]:
     """Yield canonical columns with their expressions, as YAML writes them."""
     text = {role: _name(column.name) for role, column in fill.items()}
     if table == "order_lines":
@@ -160,7 +160,7 @@ def _columns(table: str, fill: dict[str, Column], look: Look) -> Iterator[tuple[
         yield canonical, expression if _PLAIN.fullmatch(expression) else _quoted(expression)
 
 
-def _state(look: Look) -> tuple[str, Column] | None:
+def _state(look: Look) -> tuple[str, SampleColumn] | None:
     """Return the condition on which a line is taken back, with its column."""
     names = re.compile(r"status|state|stage|статус|стадия|этап")
     few = [column for column in look.columns if column.kind == "text" and column.distinct <= STATES]
@@ -173,7 +173,7 @@ def _state(look: Look) -> tuple[str, Column] | None:
     return None
 
 
-def _money(fill: dict[str, Column], look: Look) -> str:
+def _money(fill: dict[str, SampleColumn], look: Look) -> str:
     """Return the expression of a line's amount: its column, or quantity x price where that is an order's total."""
     product = "coalesce({quantity}, 1) * {price}" if "quantity" in fill else "{price}"
     if "discount" in fill:
@@ -201,7 +201,7 @@ def as_number(value: str, look: Look) -> float:
         return 0.0
 
 
-def _today(column: Column) -> str:
+def _today(column: SampleColumn) -> str:
     name, pattern = _name(column.name), column.pattern
     read = f"to_date({name})" if pattern in ISO else f"to_date({name}, '{pattern}')"
     return f"{read} <= _ds"
@@ -237,7 +237,7 @@ def _dialect(form: Csv) -> str:
     return ", ".join(f"{name}: {value}" for name, value in parts.items() if value != usual[name])
 
 
-def _hours(column: Column) -> str:
+def _hours(column: SampleColumn) -> str:
     """Say at which hours most and least happens, which shows whether the zone is right."""
     hours = Counter(match.group(1) for value in column.values if (match := re.search(r"[ T](\d\d):", value)))
     if len(hours) < 5:

@@ -53,7 +53,7 @@ _PHONE = re.compile(r"\+?[\d\s().-]{10,20}")
 
 
 @dataclass(frozen=True)
-class Column:
+class SampleColumn:
     """What a column of the sample seems to hold; ``kind`` is number, date, moment, mail, phone, text or nothing."""
 
     name: str
@@ -74,12 +74,12 @@ class Look:
 
     format: str
     csv: Csv
-    columns: list[Column]
+    columns: list[SampleColumn]
     rows: int
     records: str | None = None
     numbers: dict[str, str] | None = None
 
-    def column(self, name: str | None) -> Column | None:
+    def column(self, name: str | None) -> SampleColumn | None:
         """Return the column of that name."""
         return next((column for column in self.columns if column.name == name), None)
 
@@ -223,10 +223,10 @@ def _plain(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
 
 
-def _column(name: str, values: list[str]) -> Column:
+def _column(name: str, values: list[str]) -> SampleColumn:
     there = [value.strip() for value in values if value.strip()]
     kind, pattern = _kind(there)
-    return Column(name, kind, pattern, there, len(set(there)))
+    return SampleColumn(name, kind, pattern, there, len(set(there)))
 
 
 def _kind(values: list[str]) -> tuple[str, str | None]:
@@ -259,7 +259,7 @@ def _is_day(value: str, form: str) -> bool:
         return False
 
 
-def _number_form(columns: list[Column]) -> dict[str, str] | None:
+def _number_form(columns: list[SampleColumn]) -> dict[str, str] | None:
     """Return how decimals and thousands are written, where it is not the plain way."""
     values = [value for column in columns if column.kind == "number" for value in column.values[:500]]
     if any(_COMMA.fullmatch(value) and len(value.rpartition(",")[2]) != 3 for value in values):

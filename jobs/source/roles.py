@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from jobs.source.look import Column, Look
+from jobs.source.look import Look, SampleColumn
 
 #: canonical column -> pattern of the names; more telling ones first
 _ORDER_LINES = {
@@ -101,9 +101,9 @@ PERSONAL = re.compile(
 )
 
 
-def roles(looked: Look, table: str) -> dict[str, Column]:
+def roles(looked: Look, table: str) -> dict[str, SampleColumn]:
     """Return which column seems to fill which canonical one, of a table or of those that help to fill it."""
-    by_role: dict[str, Column] = {}
+    by_role: dict[str, SampleColumn] = {}
     taken: set[str] = set()
     for role, pattern in ROLES[table].items():
         fits = [
@@ -120,7 +120,7 @@ def roles(looked: Look, table: str) -> dict[str, Column]:
     return by_role
 
 
-def _fitness(role: str, column: Column) -> tuple[bool, ...]:
+def _fitness(role: str, column: SampleColumn) -> tuple[bool, ...]:
     """Return what speaks for a column where several fit: a moment, a key, a value of the line; then the first one."""
     words = plain(column.name)
     key = role.endswith("_id") and bool(re.search(r"\b(id|no|number|code|sku|код|номер|ид|nr)\b", words))
@@ -148,7 +148,7 @@ def plain(name: str) -> str:
     return " ".join(re.sub(r"[^\w№]+|_", " ", words).lower().split())
 
 
-def is_personal(column: Column) -> bool:
+def is_personal(column: SampleColumn) -> bool:
     """Return whether a column seems to hold personal data, by its name or its values."""
     name = plain(column.name)
     is_key = bool(re.search(r"\b(id|no|code|код|номер|sku)\b", name))

@@ -73,7 +73,7 @@ def studies(
     return {name: pa.Table.from_pylist(rows, schema=arrow_schema(STUDIES[name])) for name, rows in tables.items()}
 
 
-# --- causes
+# --- rules
 
 
 def _kpis(settings: Settings, sets: StoredSets, frames: WideFrames, built: set[str]) -> Iterator[Kpi]:

@@ -32,7 +32,7 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
     ``facts["pins"]`` holds for each model ``uri`` (folder), ``sha256``, ``version``, ``kind``,
     ``standing``, ``trained_through``, ``metric``, ``value``, ``baseline_value`` and ``metrics``;
     ``facts["skipped"]`` says why a model is not there, ``facts["tried"]`` since which night,
-    ``facts["foreseen"]`` which inputs of which sets know later days (``leakage_check``), where sets were built,
+    ``facts["leaking"]`` which inputs of which sets know later days (``leakage_check``), where sets were built,
     ``facts["awaiting"]`` which models passed the gate and wait for `nbo approve`: with ``hold``, all that do.
 
     Raises:
@@ -52,7 +52,7 @@ def run(settings: Settings, day: date, force: bool = False, retrain: bool = Fals
             from jobs.train.training_run import TrainingRun
 
             results = TrainingRun(settings, models, draft.lake, day, clean.content, hold).run(untrained, retrain)
-            draft.facts["foreseen"] = results.leaking
+            draft.facts["leaking"] = results.leaking
         tried |= {name: {"on": str(day), "why": why} for name, why in results.skipped.items()}
         serving = pins(settings, models, wanted, day)
         tried = {name: attempt for name, attempt in tried.items() if name in wanted and name not in serving}

@@ -107,7 +107,7 @@ def test_a_night_leaves_scores_files_and_a_report(reference: Installation) -> No
     assert current == offers == 5 * customers
     assert fewest == 5
     assert (reference.home / "reports" / str(NIGHT) / "index.html").stat().st_size > 20_000
-    assert reference.manifest(Stage.TRAIN, NIGHT).facts["foreseen"] == {}  # no input knows later days
+    assert reference.manifest(Stage.TRAIN, NIGHT).facts["leaking"] == {}  # no input knows later days
 
 
 def test_no_file_holds_a_customer_who_may_not_be_contacted(reference: Installation) -> None:

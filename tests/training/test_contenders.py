@@ -65,7 +65,7 @@ def sets() -> Sets:
     return Sets(400)
 
 
-@pytest.mark.parametrize("name", ["own_rhythm", "survival", "value", "value_purchases"])
+@pytest.mark.parametrize("name", ["overdue", "survival", "value", "value_purchases"])
 def test_contenders_go_from_labels_to_a_decision(sets: Sets, name: str) -> None:
     spec, models = declared(name), Models(churn_windows=12)
     fitted = contenders(spec, sets, models)  # type: ignore[arg-type]
@@ -90,7 +90,7 @@ def test_no_training_row_knows_anything_of_the_gate(sets: Sets) -> None:
     assert gate + timedelta(days=28 + 7 * 11) == NIGHT
 
 
-@pytest.mark.parametrize("name", ["own_rhythm", "survival", "value", "value_purchases"])
+@pytest.mark.parametrize("name", ["overdue", "survival", "value", "value_purchases"])
 def test_five_customers_are_too_few_to_learn_from(name: str) -> None:
     with pytest.raises(NotEnoughData):
         contenders(declared(name), Sets(5), Models(churn_windows=12))  # type: ignore[arg-type]

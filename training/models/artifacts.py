@@ -30,6 +30,8 @@ from training.spec import Format, loaded
 META = "meta.json"
 #: where skops and Keras write the address of an object
 _ADDRESS = r'("__id__": |"file": "|"shared_object_id": )(\d+)'
+#: kinds that models registered before bear
+_FORMER_KINDS = {"stack": "convolution"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Meta:
     def from_json(text: str) -> Meta:
         """Read what :meth:`to_json` wrote."""
         raw = json.loads(text)
+        raw["kind"] = _FORMER_KINDS.get(raw["kind"], raw["kind"])
         return Meta(**{**raw, "inputs": tuple(raw["inputs"]), "outputs": tuple(raw["outputs"])})
 
 

@@ -6,7 +6,7 @@ from training.spec import Format
 
 LINEAR = Format("sklearn", "model.skops", "training.models.tabular:read_linear", ("scikit-learn", "skops", "numpy"))
 TREES = Format("lightgbm", "model.txt", "training.models.tabular:read_trees", ("lightgbm", "numpy"))
-NETWORK = Format("stack", "model.npz", "training.networks.convolution:read", ("scipy", "pandas", "numpy"))
+NETWORK = Format("convolution", "model.npz", "training.networks.convolution:read", ("scipy", "pandas", "numpy"))
 BLEND = Format(
     "blend",
     "members.zip",

@@ -26,7 +26,7 @@ def read_trees(meta: Meta, files: dict[str, bytes]) -> Model:
     return TreesModel(meta, files)
 
 
-class _Base:
+class _TabularModel:
     """What both have in common: files, calibration, and the meaning of a score."""
 
     def __init__(self, meta: Meta, files: dict[str, bytes]) -> None:
@@ -45,7 +45,7 @@ class _Base:
         return 1 / (1 + np.exp(-(self.slope * score + self.intercept)))
 
 
-class LinearModel(_Base):
+class LinearModel(_TabularModel):
     """A scikit-learn pipeline: imputer first, logistic regression last."""
 
     def __init__(self, meta: Meta, files: dict[str, bytes]) -> None:
@@ -85,7 +85,7 @@ class LinearModel(_Base):
         return total
 
 
-class TreesModel(_Base):
+class TreesModel(_TabularModel):
     """A LightGBM booster."""
 
     def __init__(self, meta: Meta, files: dict[str, bytes]) -> None:

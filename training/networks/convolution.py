@@ -1,6 +1,6 @@
 """Small networks as NumPy: convolutions over weeks, joined with all inputs, then dense layers.
 
-n = rows, d = inputs, t = weeks, c = channels a week, h = hidden units, o = outputs. A stack is
+n = rows, d = inputs, t = weeks, c = channels a week, h = hidden units, o = outputs. A network is
 
     outputs (n, o) = dense(... f(dense([inputs, f(conv(... weeks (n, t, c)))])))
 
@@ -124,7 +124,7 @@ class ConvolutionNetwork:
 class _OfStack:
     def __init__(self, meta: Meta, files: dict[str, bytes]) -> None:
         self.meta, self.files = meta, files
-        self.stack = ConvolutionNetwork.of_bytes(files[WEIGHTS_FILE])
+        self.network = ConvolutionNetwork.of_bytes(files[WEIGHTS_FILE])
 
     def to_bytes(self) -> dict[str, bytes]:
         return self.files
@@ -140,18 +140,18 @@ class _OfStack:
         """Return what each input adds (n, d), against the mean row, by integrated gradients."""
         z, zero = self._scaled(frame), np.zeros(len(self.meta.inputs))
         parts = [
-            integrated_gradients(lambda row: self.stack.gradient(row, self.slopes), z[start : start + _BATCH], zero)
+            integrated_gradients(lambda row: self.network.gradient(row, self.slopes), z[start : start + _BATCH], zero)
             for start in range(0, len(z), _BATCH)
         ]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.meta.inputs)))
 
     def _scaled(self, frame: pd.DataFrame) -> np.ndarray:
-        return self.stack.scaled(matrix(frame, self.meta.inputs, self.meta.name))
+        return self.network.scaled(matrix(frame, self.meta.inputs, self.meta.name))
 
     def _outputs(self, frame: pd.DataFrame) -> np.ndarray:
         z = self._scaled(frame)
-        parts = [self.stack.outputs(z[start : start + _BATCH]) for start in range(0, len(z), _BATCH)]
-        return np.concatenate(parts) if parts else np.zeros((0, len(self.stack.dense[-1][1])))
+        parts = [self.network.outputs(z[start : start + _BATCH]) for start in range(0, len(z), _BATCH)]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.network.dense[-1][1])))
 
 
 class Classifier(_OfStack):
@@ -203,11 +203,11 @@ def read(meta: Meta, files: dict[str, bytes]) -> Model:
 
 
 def packed(
-    name: str, family: str, form: str, inputs: tuple[str, ...], stack: ConvolutionNetwork, **extra: Any
+    name: str, family: str, form: str, inputs: tuple[str, ...], network: ConvolutionNetwork, **extra: Any
 ) -> Model:
-    """Return the model that this stack makes."""
-    meta = Meta(name, "stack", family, inputs, ("probability",), {"form": form, **extra})
-    return read(meta, {"meta.json": meta.to_json().encode(), WEIGHTS_FILE: stack.to_bytes()})
+    """Return the model that this network makes."""
+    meta = Meta(name, "convolution", family, inputs, ("probability",), {"form": form, **extra})
+    return read(meta, {"meta.json": meta.to_json().encode(), WEIGHTS_FILE: network.to_bytes()})
 
 
 def _parts(outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

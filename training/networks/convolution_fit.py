@@ -120,12 +120,12 @@ def fit(
         return -float(np.concatenate([np.asarray(loss(truth[1][part], network(x[1][part]))) for part in parts]).mean())
 
     curves = train(network, _batches(x[0], truth[0], config), _whole(loss), config.training, score, checkpoint)
-    chosen = _stack(network, scaler, of_week, config.activation)
+    chosen = _as_arrays(network, scaler, of_week, config.activation)
     network = _built(x[0].shape[1], of_week, shape.outputs, config)
     as_long = config.training.model_copy(update={"epochs": int(np.argmax(curves[SCORE])) + 1})
     last = checkpoint and replace(checkpoint, name=f"{checkpoint.name}-last")
     train(network, _batches(x[2], truth[2], config), _whole(loss), as_long, None, last)
-    return FittedNetwork(chosen, _stack(network, scaler, of_week, config.activation), curves)
+    return FittedNetwork(chosen, _as_arrays(network, scaler, of_week, config.activation), curves)
 
 
 def _batches(x: np.ndarray, truth: np.ndarray, config: ConvolutionConfig) -> Callable[[int], Iterator[Batch]]:
@@ -148,7 +148,7 @@ def _whole(loss: Callable[[Any, Any], Any]) -> Callable[[Any, dict[str, Any]], A
     return whole
 
 
-def _stack(network: Any, scaler: Scaler, weeks: np.ndarray, activation: str) -> ConvolutionNetwork:
+def _as_arrays(network: Any, scaler: Scaler, weeks: np.ndarray, activation: str) -> ConvolutionNetwork:
     """Take the weights out of a network of Keras."""
     layers: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {"convolution": [], "dense": []}
     for layer in network.layers:
@@ -181,4 +181,4 @@ def _built(width: int, weeks: np.ndarray, outputs: int, config: ConvolutionConfi
         )
         row = keras.layers.Dropout(config.dropout, seed=config.seed + number)(row)
     row = keras.layers.Dense(outputs, name=f"dense-{len(config.hidden)}")(row)
-    return keras.Model(inputs, row, name="stack")
+    return keras.Model(inputs, row, name="convolution")

@@ -1,4 +1,4 @@
-"""Overdue: an absence longer than 95 % of the customer's own inter-purchase times (``own_rhythm`` in the registry)."""
+"""Overdue: an absence longer than 95 % of the customer's own inter-purchase times."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from conf.tables.table import Column
 from training.spec import ModelSpec
 
 #: name in the registry
-NAME = "own_rhythm"
+NAME = "overdue"
 #: numeric columns of the purchase series
 INPUTS: tuple[str, ...] = PURCHASE_SERIES.names[1:]
 
 OVERDUE = ModelSpec(
     name=NAME,
-    family="overdue",
+    family=NAME,
     title="Overdue by the customer's own habit",
     sets=("purchase_series",),
     metric="log_likelihood",

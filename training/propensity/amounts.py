@@ -1,6 +1,6 @@
 """Amounts: what a customer will spend in a scope, or a number that is recorded for some customers.
 
-The ladder is a generalised linear model on the own history, one on everything, and gradient-boosted trees, all of
+The candidates are a generalised linear model on the own history, one on everything, and gradient-boosted trees, all of
 Tweedie's family (power 1.5: many nothings, and positive amounts that scatter the more the larger they are) with a
 logarithmic link. Columns are those of :mod:`training.propensity.inputs`; n = customers.
 
@@ -52,14 +52,16 @@ def baseline(asked: Amount, train: pd.DataFrame) -> FittedModel:
     return FittedModel(linear(asked.model, train, [f"{asked.label}:spend_84"], 0.0, "own spend alone"))
 
 
-def ladder(
+def candidate_models(
     name: str, train: pd.DataFrame, validation: pd.DataFrame, columns: Sequence[str], config: AmountConfig
 ) -> dict[str, FittedModel]:
-    """Fit every rung, the simplest first; the validation window says how many trees there are."""
+    """Fit every candidate, the simplest first; the validation window says how many trees there are."""
     own = [column for column in columns if column.startswith(f"{name.removeprefix('propensity_')}:")]
     penalty = {"penalty": config.penalty}
-    rungs = {OWN: FittedModel(linear(name, train, own, config.penalty, f"linear on the {OWN}"), penalty)} if own else {}
-    return rungs | {
+    candidates = {}
+    if own:
+        candidates[OWN] = FittedModel(linear(name, train, own, config.penalty, f"linear on the {OWN}"), penalty)
+    return candidates | {
         "linear": FittedModel(linear(name, train, columns, config.penalty, "generalised linear model"), penalty),
         "trees": FittedModel(boosted(name, train, validation, columns, config.trees), asdict(config.trees)),
     }
@@ -68,7 +70,7 @@ def ladder(
 def fit(
     name: str, train: pd.DataFrame, validation: pd.DataFrame, columns: Sequence[str], config: AmountConfig
 ) -> FittedModel:
-    """Fit the ladder, keep the simplest rung within one standard error of the least deviance, and fit it again.
+    """Fit the candidates, keep the simplest within one standard error of the least deviance, and fit it again.
 
     Args:
         name: of the model.
@@ -77,19 +79,19 @@ def fit(
         columns: inputs.
         config: penalty and sizes.
     """
-    rungs = ladder(name, train, validation, columns, config)
-    rung = simplest(rungs, lambda model: judge(model, validation))
-    chosen, both = rungs[rung].model, pd.concat([train, validation], ignore_index=True)
+    candidates = candidate_models(name, train, validation, columns, config)
+    candidate = simplest(candidates, lambda model: judge(model, validation))
+    chosen, both = candidates[candidate].model, pd.concat([train, validation], ignore_index=True)
     if chosen.meta.kind == "sklearn":
         again = linear(name, both, chosen.meta.inputs, config.penalty, chosen.meta.family)
     else:
         rounds = max(1, chosen.booster.num_trees())  # type: ignore[attr-defined]
         again = boosted(name, both, None, columns, replace(config.trees, rounds=rounds))
     scores = {
-        f"validation {rung}": float(judge(fitted.model, validation).by_customer.mean())
-        for rung, fitted in rungs.items()
+        f"validation {candidate}": float(judge(fitted.model, validation).by_customer.mean())
+        for candidate, fitted in candidates.items()
     }
-    return FittedModel(again, {"rung": rung, **rungs[rung].params, **scores})
+    return FittedModel(again, {"candidate": candidate, **candidates[candidate].params, **scores})
 
 
 def linear(name: str, train: pd.DataFrame, inputs: Sequence[str], penalty: float, family: str) -> Model:

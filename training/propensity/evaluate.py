@@ -15,7 +15,7 @@ from training.evaluation.fitted import Evaluation, FittedModel, evaluate_binary
 from training.evaluation.leakage import SplitDays, split
 from training.models.classifiers import LogisticConfig, logistic
 from training.propensity import amounts
-from training.propensity.fit import LadderConfig, fit, with_bands
+from training.propensity.fit import PropensityConfig, fit, with_bands
 from training.propensity.frames import WideFrames
 from training.propensity.inputs import LABEL, folds, inputs, rows
 from training.sets import TrainingSets
@@ -54,11 +54,11 @@ def contenders(frames: WideFrames, asked: Propensity, sets: TrainingSets, models
     if isinstance(asked, Amount):
         return _amount_contenders(frames, asked, sets)
 
-    def fit_ladder(train: pd.DataFrame, validation: pd.DataFrame) -> FittedModel:
+    def fit_propensity(train: pd.DataFrame, validation: pd.DataFrame) -> FittedModel:
         columns = inputs(asked, frames.hints, frames.liked(sets))
-        return fit(asked.model, train, validation, columns, LadderConfig())
+        return fit(asked.model, train, validation, columns, PropensityConfig())
 
-    return _contenders(frames, asked, sets, fit_ladder)
+    return _contenders(frames, asked, sets, fit_propensity)
 
 
 def network_contenders(frames: WideFrames, asked: Propensity, sets: TrainingSets, models: Models) -> Contenders:

@@ -43,8 +43,8 @@ LARGE_TREES = TreesConfig(leaves=31, learning_rate=0.05, rounds=3000, patience=5
 
 
 @dataclass(frozen=True)
-class LadderConfig:
-    """Everything that changes the fitted models; of the alternatives of a rung the validation window chooses."""
+class PropensityConfig:
+    """Everything that changes the fitted models; of the alternatives of a candidate the validation window chooses."""
 
     logistic: tuple[LogisticConfig, ...] = (
         LogisticConfig(strength=0.01),
@@ -55,10 +55,10 @@ class LadderConfig:
     trees: tuple[TreesConfig, ...] = (SMALL_TREES, LARGE_TREES)
 
 
-def ladder(
-    name: str, train: pd.DataFrame, validation: pd.DataFrame, columns: Sequence[str], config: LadderConfig
+def candidate_models(
+    name: str, train: pd.DataFrame, validation: pd.DataFrame, columns: Sequence[str], config: PropensityConfig
 ) -> dict[str, FittedModel]:
-    """Fit every rung, all calibrated on validation, the simplest first.
+    """Fit every candidate, all calibrated on validation, the simplest first.
 
     They are logistic regression on the history in the own scope (where there is one), naive Bayes and logistic
     regression on everything, and trees.
@@ -67,36 +67,39 @@ def ladder(
 
     def line(taken: Sequence[str], family: str) -> FittedModel:
         fitted = [logistic(name, train, taken, LABEL, settings, family) for settings in config.logistic]
-        candidates = zip(fitted, config.logistic, strict=True)
-        return better([FittedModel(model, asdict(settings)) for model, settings in candidates], validation, LABEL)
+        tried = [FittedModel(m, asdict(settings)) for m, settings in zip(fitted, config.logistic, strict=True)]
+        return better(tried, validation, LABEL)
 
-    rungs = {OWN: line(own, f"logistic regression on the {OWN}")} if own else {}
-    rungs |= {
+    candidates = {OWN: line(own, f"logistic regression on the {OWN}")} if own else {}
+    candidates |= {
         "naive Bayes": FittedModel(naive_bayes(name, train, columns, LABEL)),
         "logistic regression": line(columns, "logistic regression"),
         "trees": better(
             [boosted(name, train, validation, columns, LABEL, sizes) for sizes in config.trees], validation, LABEL
         ),
     }
-    return {rung: replace(fitted, model=calibrated(fitted.model, validation, LABEL)) for rung, fitted in rungs.items()}
+    return {
+        candidate: replace(fitted, model=calibrated(fitted.model, validation, LABEL))
+        for candidate, fitted in candidates.items()
+    }
 
 
-def simplest(rungs: dict[str, FittedModel], judge: Callable[[Model], Evaluation]) -> str:
-    """Return the first rung that ``judge`` finds within one standard error of the best, paired by customer."""
-    by_customer = {rung: judge(fitted.model).by_customer for rung, fitted in rungs.items()}
-    best = by_customer[max(by_customer, key=lambda rung: float(by_customer[rung].mean()))]
+def simplest(candidates: dict[str, FittedModel], judge: Callable[[Model], Evaluation]) -> str:
+    """Return the first candidate that ``judge`` finds within one standard error of the best, paired by customer."""
+    by_customer = {candidate: judge(fitted.model).by_customer for candidate, fitted in candidates.items()}
+    best = by_customer[max(by_customer, key=lambda candidate: float(by_customer[candidate].mean()))]
 
     def is_as_good(values: pd.Series) -> bool:
         behind = best - values
         return float(behind.mean()) <= float(behind.std(ddof=0)) / np.sqrt(len(behind))
 
-    return next(rung for rung, values in by_customer.items() if is_as_good(values))
+    return next(candidate for candidate, values in by_customer.items() if is_as_good(values))
 
 
 def fit(
-    name: str, train: pd.DataFrame, validation: pd.DataFrame, columns: Sequence[str], config: LadderConfig
+    name: str, train: pd.DataFrame, validation: pd.DataFrame, columns: Sequence[str], config: PropensityConfig
 ) -> FittedModel:
-    """Fit the ladder, keep the simplest rung as good as the best, and fit it again with the validation window.
+    """Fit the candidates, keep the simplest as good as the best, and fit it again with the validation window.
 
     Args:
         name: of the model.
@@ -105,16 +108,17 @@ def fit(
         columns: inputs.
         config: penalties and sizes.
     """
-    rungs = ladder(name, train, validation, columns, config)
-    rung = simplest(rungs, lambda model: evaluate_binary(model, validation, LABEL))
-    again = _again(rungs[rung], pd.concat([train, validation], ignore_index=True))
-    calibration: Any = rungs[rung].model.meta.extra.get("calibration")
+    candidates = candidate_models(name, train, validation, columns, config)
+    candidate = simplest(candidates, lambda model: evaluate_binary(model, validation, LABEL))
+    again = _again(candidates[candidate], pd.concat([train, validation], ignore_index=True))
+    calibration: Any = candidates[candidate].model.meta.extra.get("calibration")
     scores = {
-        f"validation {rung}": float(evaluate_binary(fitted.model, validation, LABEL).by_customer.mean())
-        for rung, fitted in rungs.items()
+        f"validation {candidate}": float(evaluate_binary(fitted.model, validation, LABEL).by_customer.mean())
+        for candidate, fitted in candidates.items()
     }
-    params = {"rung": rung, **rungs[rung].params, **scores}
-    return FittedModel(with_calibration(again, *calibration) if calibration else again, params, rungs[rung].curves)
+    params = {"candidate": candidate, **candidates[candidate].params, **scores}
+    model = with_calibration(again, *calibration) if calibration else again
+    return FittedModel(model, params, candidates[candidate].curves)
 
 
 def with_bands(fitted: FittedModel, frame: pd.DataFrame) -> FittedModel:

@@ -28,7 +28,7 @@ PROFILE_INPUTS = (
     "discount_share_28", "discount_share_84", "discount_share_365", "weekend_share_84", "evening_share_84",
     "campaigns_total", "responses_total", "responses_84",
 )  # fmt: skip
-LISTS = ("likes", "lean")
+LISTS = ("likes", "lift")
 HISTORY_INPUTS = tuple(column.name for column in HISTORY)
 #: what customers without a purchase in a scope have none of
 _ZEROS = (
@@ -75,7 +75,7 @@ def wide(
     for name, values in cells.items():
         values[never] = 0.0 if name in _ZEROS else 1.0 if name == "absence_by_rate" else np.nan
         parts |= {f"{label}:{name}": values[:, number] for number, label in enumerate(labels)}
-    affinity = label_matrix(customers["likes"], customers["lean"], pd.Index(pd.Series(liked, dtype=object))).toarray()
+    affinity = label_matrix(customers["likes"], customers["lift"], pd.Index(pd.Series(liked, dtype=object))).toarray()
     parts |= {f"likes:{department}": affinity[:, number] for number, department in enumerate(liked)}
     kept = customers.drop(columns=list(LISTS))
     return kept.join(pd.DataFrame(parts, index=customers.index)) if parts else kept

@@ -52,8 +52,8 @@ def heads(
     made = {}
     for place, label in enumerate(asked):
         first, last = (
-            packed(label.model, FAMILY, "classifier", tuple(columns), _head(stack, place))
-            for stack in (network.chosen, network.last)
+            packed(label.model, FAMILY, "classifier", tuple(columns), _head(whole, place))
+            for whole in (network.chosen, network.last)
         )
         settled = calibrated(first, rows(validation, label), LABEL).meta.extra.get("calibration")
         model = with_calibration(last, *settled) if settled else last
@@ -88,6 +88,6 @@ def masked_loss(config: ConvolutionConfig, truth: Any, outputs: Any) -> Any:
     return ops.sum(losses, axis=1) / ops.maximum(ops.sum(observed, axis=1), 1)
 
 
-def _head(stack: ConvolutionNetwork, place: int) -> ConvolutionNetwork:
-    kernel, bias = stack.dense[-1]
-    return replace(stack, dense=(*stack.dense[:-1], (kernel[:, place : place + 1], bias[place : place + 1])))
+def _head(network: ConvolutionNetwork, place: int) -> ConvolutionNetwork:
+    kernel, bias = network.dense[-1]
+    return replace(network, dense=(*network.dense[:-1], (kernel[:, place : place + 1], bias[place : place + 1])))

@@ -1,4 +1,4 @@
-"""Studies that a person reads: rules on causes, and effects of treatments.
+"""Studies that a person reads: rules on who differs, and effects of treatments.
 
 Reads labelled customers; leaves tables for the report.
 """

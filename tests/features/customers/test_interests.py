@@ -11,7 +11,7 @@ from conf.errors import ConfigError
 from conf.settings.source import LifeStage
 from conf.tables.interests import INTERESTS, WIDE
 from features.customers.customer_features import customer_features, interest_table
-from features.customers.interests import ORDERS, drift, group_units, interests, leakage, leans, named
+from features.customers.interests import ORDERS, drift, group_units, interests, leakage, lifts, named
 from features.customers.purchases import Base, Kinds, PurchaseBlock, base, grouped, kinds, purchase_lists
 from features.customers.wide import sparse_rows, wide_columns, wide_matrix
 from features.lines import lines
@@ -46,7 +46,7 @@ EVEN = market([[100, 50, 50]] * 3)
 
 
 def test_an_affinity_index_is_shrunk_by_hand():
-    assert leans(np.array([[10.0]]), np.array([[20.0]]), np.array([0.1]))[0, 0] == pytest.approx((10 + 5) / (2 + 5))
+    assert lifts(np.array([[10.0]]), np.array([[20.0]]), np.array([0.1]))[0, 0] == pytest.approx((10 + 5) / (2 + 5))
 
 
 def test_interests_of_two_speeds_differ():
@@ -172,7 +172,7 @@ def test_life_stages_come_from_rules_and_bear_what_is_missing(spark, crm, shop, 
     result = customer_features(lists, base(lists, recorded, NIGHT, ZONE), NIGHT, ZONE)
     rules = [
         LifeStage(title="Family", where="attributes['kids'] = '1'"),
-        LifeStage(title="Infant", where="leans['NAPPIES'] >= 1.5", basis="baskets"),
+        LifeStage(title="Infant", where="lifts['NAPPIES'] >= 1.5", basis="baskets"),
         LifeStage(title="Young", where="age_band = '19-24'"),
     ]
     customers = crm.table("customers", [

@@ -58,10 +58,10 @@ class Sets:
         frame = pd.DataFrame(rng.random((SIZE, len(PROFILE_INPUTS))), columns=list(PROFILE_INPUTS))
         frame["returned"] = rng.random(SIZE) > np.where(recency > 40, 0.7, 0.1)
         lists = [["DELI"] if n % 2 else None for n in range(SIZE)]
-        lean = [[2.0] if n % 2 else None for n in range(SIZE)]
+        lift = [[2.0] if n % 2 else None for n in range(SIZE)]
         recorded = pd.array([None if n % 8 == 0 else n % 3 == 0 for n in range(SIZE)], dtype="object")
         self.kept = recency, visits
-        return frame.assign(customer_id=keys, likes=lists, lean=lean, **{"recorded:parent": recorded})
+        return frame.assign(customer_id=keys, likes=lists, lift=lift, **{"recorded:parent": recorded})
 
     def purchase_series(self, day: date) -> pd.DataFrame:
         self.read("customers", day)

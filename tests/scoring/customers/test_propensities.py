@@ -53,10 +53,10 @@ def model(column: str, label: str, kind: str = "line") -> Model:
 
 def batch(*rows: dict[str, Any]) -> pa.RecordBatch:
     """Customers with the given inputs, the rest 1."""
-    base = {**dict.fromkeys((*SERIES_INPUTS, *PROFILE_INPUTS), 1.0), "likes": [], "lean": [], "history": None}
+    base = {**dict.fromkeys((*SERIES_INPUTS, *PROFILE_INPUTS), 1.0), "likes": [], "lift": [], "history": None}
     table = [{**base, "recorded:parent": None, "customer_id": f"c{n}", **row} for n, row in enumerate(rows)]
     history = pa.struct([("label", pa.string()), *((name, pa.float64()) for name in HISTORY_INPUTS)])
-    types = {"customer_id": pa.string(), "likes": pa.list_(pa.string()), "lean": pa.list_(pa.float64()),
+    types = {"customer_id": pa.string(), "likes": pa.list_(pa.string()), "lift": pa.list_(pa.float64()),
              "history": pa.list_(history), "recorded:parent": pa.bool_()}  # fmt: skip
     fields = [pa.field(name, types.get(name, pa.float64())) for name in table[0]]
     return pa.Table.from_pylist(table, schema=pa.schema(fields)).to_batches()[0]
@@ -70,7 +70,7 @@ CUSTOMERS = (
         ]
     },
     {"history": [{**NOTHING, "label": "fish", "visits_total": 1.0}], "recorded:parent": True},
-    {"likes": ["DELI"], "lean": [2.5], "visits_total": None},
+    {"likes": ["DELI"], "lift": [2.5], "visits_total": None},
 )
 MODELS = {"fish": "fish:visits_total", "wine": "fish:visits_decay_112", "parent": "recency_days"}
 
@@ -105,7 +105,7 @@ def test_each_customer_is_asked_what_he_can_be_asked(kind: str):
 
 def test_reasons_are_what_raises_the_probability():
     models = {"fish": (model("fish:visits_total", "fish"), "fish:1")}
-    customers = batch({"history": CUSTOMERS[0]["history"]}, {"likes": ["DELI"], "lean": [9.0], "spend_84": 1.0})
+    customers = batch({"history": CUSTOMERS[0]["history"]}, {"likes": ["DELI"], "lift": [9.0], "spend_84": 1.0})
     result = score_batch(customers, models, {"fish": "champion"}, [FISH], DAY).to_pylist()
     assert result[0]["reasons"].startswith("12 visits with such a purchase")
     assert "such a purchase" not in result[1]["reasons"]  # never bought fish: that lowers it

@@ -76,7 +76,7 @@ def test_attributions_are_complete_and_gradients_are_derivatives(network, frame,
     np.testing.assert_allclose((score(moved) - score(frame)) / step, cut.gradient(z, model.slopes)[:, 4], atol=1e-3)
 
 
-def test_a_stack_is_read_back_as_it_was(network, frame):
+def test_a_network_is_read_back_as_it_was(network, frame):
     model = convolution.packed("toy", "network", "log_normal", INPUTS, network)
     again = from_bytes(model.to_bytes())
     np.testing.assert_array_equal(again.predict(frame), model.predict(frame))
@@ -104,7 +104,7 @@ def customers() -> pd.DataFrame:
 
 @pytest.mark.parametrize("activation", get_args(Activation))
 def test_keras_and_numpy_give_the_same_network(customers, activation):
-    from training.networks.convolution_fit import _built, _scaled, _stack
+    from training.networks.convolution_fit import _as_arrays, _built, _scaled
 
     config = replace(SMALL, activation=activation)
     scaler = Scaler.of(customers[list(churn_spec.INPUTS)].to_numpy())
@@ -112,7 +112,7 @@ def test_keras_and_numpy_give_the_same_network(customers, activation):
     weeks = np.array([[place[name] for name in week] for week in networks_series.SERIES])
     network = _built(len(churn_spec.INPUTS), weeks, 1, config)
     x = _scaled(scaler, customers, churn_spec.INPUTS)
-    ours = ConvolutionNetwork.of_bytes(_stack(network, scaler, weeks, activation).to_bytes())
+    ours = ConvolutionNetwork.of_bytes(_as_arrays(network, scaler, weeks, activation).to_bytes())
     np.testing.assert_allclose(ours.outputs(x.astype("float64")), np.asarray(network(x)), atol=1e-4)
     z, step = x[:5].astype("float64"), 1e-5
     for column in (place["visits_week_3"], place["recency_days"]):
@@ -148,11 +148,11 @@ def test_networks_learn_who_leaves_and_how_much_is_spent(customers, monkeypatch)
     assert judged.metrics["coverage"] > 0.6
 
 
-def test_the_parts_of_a_stack_are_those_of_the_configuration(customers):
+def test_the_parts_of_a_network_are_those_of_the_configuration(customers):
     network = NetworkTraining(loss="focal", optimizer="adagrad", activation="tanh")
     config = ConvolutionConfig(hidden=(4,), epochs=1, batch=64).configured(network)
     result, _ = churn_networks.classifier("network", (customers,) * 3, churn_spec.INPUTS, "left", config)
     assert (result.params["loss"], result.params["optimizer"]) == ("focal", "adagrad")
-    assert result.model.stack.activation == "tanh"
+    assert result.model.network.activation == "tanh"
     with pytest.raises(ConfigError, match=r"focal does not fit the value network.*allowed: binary_crossentropy"):
         value_networks.fit_network(customers, 12, network)

@@ -43,14 +43,16 @@ def test_the_model_of_an_amount_beats_its_baseline_and_is_right_in_total():
     assert any_at_all == pytest.approx((gate[LABEL] > 0).mean(), abs=0.05)
 
 
-@pytest.mark.parametrize("rung", ["own history", "linear", "trees"])
-def test_every_rung_explains_its_expectation_exactly_and_comes_back_from_its_files(rung: str):
+@pytest.mark.parametrize("candidate", ["own history", "linear", "trees"])
+def test_every_candidate_explains_its_expectation_exactly_and_comes_back_from_its_files(candidate: str):
     train, gate = (propensity_inputs.rows(window(seed), FISH) for seed in (1, 3))
-    rungs = amounts.ladder(FISH.model, train, train, propensity_inputs.inputs(FISH, ["fish"], []), CONFIG)
-    model: Model = from_bytes(rungs[rung].model.to_bytes())
+    candidates = amounts.candidate_models(
+        FISH.model, train, train, propensity_inputs.inputs(FISH, ["fish"], []), CONFIG
+    )
+    model: Model = from_bytes(candidates[candidate].model.to_bytes())
     expected = model.predict(gate)
     assert np.ptp(np.log(expected) - model.contributions(gate).sum(axis=1)) < 1e-6  # exact up to a constant
-    np.testing.assert_array_equal(expected, rungs[rung].model.predict(gate))
+    np.testing.assert_array_equal(expected, candidates[candidate].model.predict(gate))
     assert expected.min() > 0
     assert model.predict(gate[:0]).shape == (0,)
 

@@ -20,7 +20,7 @@ NEW_FISH = FISH.model_copy(update={"kind": "adopts"})
 BACK = Return(kind="returns", label="back", title="comes back", lapse_days=28)
 FIRST = FirstPurchase(kind="first_purchase", label="first", title="buys for the first time")
 PARENT = Attribute(kind="attribute", label="parent", title="has children", attribute="kids", values=["1"])
-CONFIG = propensity_fit.LadderConfig(trees=(TreesConfig(leaves=3, rounds=20, patience=5, min_rows=20),))
+CONFIG = propensity_fit.PropensityConfig(trees=(TreesConfig(leaves=3, rounds=20, patience=5, min_rows=20),))
 
 
 def customers(size: int, seed: int = 0) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def customers(size: int, seed: int = 0) -> pd.DataFrame:
     names = [*SERIES_INPUTS, *PROFILE_INPUTS]
     frame = pd.DataFrame(rng.gamma(2, 5, (size, len(names))), columns=names)
     frame["likes"] = [["DELI", "FISH"][: n % 3] for n in range(size)]
-    frame["lean"] = [[2.0, 0.5][: n % 3] for n in range(size)]
+    frame["lift"] = [[2.0, 0.5][: n % 3] for n in range(size)]
     return frame.assign(customer_id=[f"{n:05d}" for n in range(size)], as_of=date(2017, 10, 1))
 
 
@@ -129,12 +129,12 @@ def test_the_simplest_as_good_as_the_best_is_kept():
     judge = partial(evaluate_binary, frame=validation, label=LABEL)
     assert propensity_fit.simplest({"poor": poor, "good": good, "same": good}, judge) == "good"
     assert propensity_fit.simplest({"first": good, "second": good}, judge) == "first"
-    rungs = propensity_fit.ladder(FISH.model, train, validation, columns, CONFIG)
-    assert list(rungs) == ["own history", "naive Bayes", "logistic regression", "trees"]
-    assert set(rungs["own history"].model.meta.inputs) == {f"fish:{name}" for name in HISTORY_INPUTS}
-    one = {name: evaluate_binary(result.model, validation, LABEL).by_customer for name, result in rungs.items()}
+    candidates = propensity_fit.candidate_models(FISH.model, train, validation, columns, CONFIG)
+    assert list(candidates) == ["own history", "naive Bayes", "logistic regression", "trees"]
+    assert set(candidates["own history"].model.meta.inputs) == {f"fish:{name}" for name in HISTORY_INPUTS}
+    one = {name: evaluate_binary(result.model, validation, LABEL).by_customer for name, result in candidates.items()}
     best = max(one, key=lambda name: one[name].mean())
-    kept = propensity_fit.simplest(rungs, judge)
+    kept = propensity_fit.simplest(candidates, judge)
     behind = one[best] - one[kept]
     assert behind.mean() <= behind.std(ddof=0) / np.sqrt(len(behind))
 
@@ -150,7 +150,7 @@ def test_the_model_of_a_label_beats_its_baseline_and_repeats_itself():
     )
     again = propensity_fit.fit(FISH.model, train, validation, columns, CONFIG)
     assert result.model.to_bytes() == again.model.to_bytes()
-    assert result.params["rung"] in ("naive Bayes", "own history", "logistic regression", "trees")
+    assert result.params["candidate"] in ("naive Bayes", "own history", "logistic regression", "trees")
 
 
 def test_bands_are_fixed_by_a_window_and_coverage_is_told():
