@@ -174,7 +174,7 @@ def show_amount(asked: Amount, frames: WideFrames, sets: TrainingSets, count: in
 
 
 def curves(asked: Propensity, frames: WideFrames, sets: TrainingSets) -> None:
-    """Print the log loss of every candidate on the newest gate window by the share of customers that it was fitted on."""
+    """Print the log loss of every candidate on the newest gate window by the share of customers it was fitted on."""
     _, train, validation, gate = next(iter(splits(frames, sets, asked, 1)))
     columns = propensity_inputs.inputs(asked, frames.hints, frames.liked(sets))
     place = pd.util.hash_array(train["customer_id"].to_numpy(dtype=object)) % 16
