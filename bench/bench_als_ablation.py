@@ -26,7 +26,7 @@ from conf.settings.load import load
 from conf.tables.features import ALS_ITEMS, ALS_USERS
 from features.items.als import AlsConfig, factorize
 from features.schemas import struct
-from jobs.train import customer_sets
+from jobs.train.sets import customer_sets
 from training.characteristics.examples import seen_of, truth_of
 from training.evaluation.fitted import Evaluation
 from training.evaluation.metrics import paired_bootstrap, split_truth

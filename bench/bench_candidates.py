@@ -29,8 +29,8 @@ from conf.settings.load import load
 from jobs.spark import session
 from peers.best_products import best_products
 from scoring.predictions import Packed
+from training.classifiers.trees import TreesConfig, trees
 from training.models.artifacts import from_bytes
-from training.models.classifiers import TreesConfig, trees
 
 FACTORS, CANDIDATES, BEST = 64, 100, 5
 PLAIN = 30_000

@@ -25,7 +25,7 @@ from conf.settings.load import load
 from conf.settings.schema import Models, Settings
 from jobs.lake.lake import Lake
 from jobs.spark import session
-from jobs.train.training_sets import training_sets
+from jobs.train.sets.training_sets import training_sets
 from measures.tables import threshold_sweep
 from peers.characteristics import by_segment, regressions
 from training.characteristics.architectures import compared, study

@@ -24,12 +24,13 @@ from features.customers.purchase_series import Series, describe
 from features.customers.series_labels import MOST_LIMIT, Horizons, after, labels
 from training.churn import evaluate as churn_evaluate, fit as churn_fit, inputs as churn_inputs, spec as churn_spec
 from training.churn.networks import classifier
+from training.classifiers.linear import LogisticConfig, logistic
+from training.classifiers.trees import TreesConfig, trees
 from training.evaluation import coverage
 from training.evaluation.fitted import FittedModel
 from training.evaluation.metrics import binary_metrics, paired_bootstrap
 from training.evaluation.windows import windows
 from training.models.blends import blend
-from training.models.classifiers import LogisticConfig, TreesConfig, logistic, trees
 from training.networks.series import CONVOLUTION, FORWARD
 from training.overdue import inputs as overdue_inputs
 from training.survival import evaluate as survival_evaluate, fit as survival_fit, inputs as survival_inputs

@@ -25,7 +25,7 @@ from conf.settings.load import load
 from conf.settings.schema import Offers, Settings
 from jobs.lake.lake import Lake
 from jobs.spark import session
-from jobs.train.training_sets import training_sets
+from jobs.train.sets.training_sets import training_sets
 from scoring.offers.arbitration import value_coupons
 from scoring.outcomes.gains import gains
 from scoring.outcomes.outcomes import NBO

@@ -32,8 +32,8 @@ from features.segments.traits import TRAITS
 from scoring.customers.propensities import score_batch
 from scoring.customers.series_scores import scored_batch
 from training.churn import fit as churn_fit, inputs as churn_inputs, spec as churn_spec
+from training.classifiers.trees import trees
 from training.models.artifacts import Model, matrix
-from training.models.classifiers import trees
 from training.overdue import fit as overdue_fit, inputs as overdue_inputs, spec as overdue_spec
 from training.propensity import amounts, fit as propensity_fit, inputs as propensity_inputs
 from training.propensity.amounts import AmountConfig

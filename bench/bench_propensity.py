@@ -26,8 +26,8 @@ from conf.settings.load import load
 from conf.settings.propensities import Amount, Propensity, Purchase, is_recorded
 from conf.settings.schema import Settings
 from jobs.lake.lake import Lake
-from jobs.train.stored_sets import StoredSets
-from jobs.train.training_sets import training_sets
+from jobs.train.sets.stored_sets import StoredSets
+from jobs.train.sets.training_sets import training_sets
 from training.evaluation.fitted import Evaluation, FittedModel, evaluate_binary
 from training.evaluation.metrics import Interval
 from training.propensity import (

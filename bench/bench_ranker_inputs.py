@@ -30,7 +30,7 @@ from conf.settings.schema import Settings
 from conf.tables.runs import COLD, SHOWN
 from jobs.lake.lake import Lake
 from jobs.spark import session
-from jobs.train.training_sets import training_sets
+from jobs.train.sets.training_sets import training_sets
 from training.characteristics.examples import seen_of, truth_of
 from training.evaluation.candidate_recall import source_recall
 from training.evaluation.fitted import Evaluation

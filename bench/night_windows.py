@@ -6,7 +6,7 @@ from datetime import date
 
 from conf.settings.schema import Settings
 from jobs.lake.lake import Lake
-from jobs.train.training_sets import laid_out
+from jobs.train.sets.training_sets import laid_out
 from training.evaluation.windows import Windows
 
 

@@ -16,7 +16,9 @@ from typing import Any
 
 from airflow.sdk import Asset, CronTriggerTimetable, dag, get_current_context, task
 
-from jobs.stages import Stage, installation, night_of, run_task, task_defaults
+from jobs.dag_runs import night_of, run_task, task_defaults
+from jobs.installation import installation
+from jobs.stages import Stage
 
 HERE = installation()
 CATALOGUE = Asset(**HERE.asset("catalogue_anew"), extra={"stage": str(Stage.CATALOGUE)})

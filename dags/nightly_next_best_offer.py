@@ -29,7 +29,9 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowFailException
 from pendulum import timezone
 
-from jobs.stages import Stage, installation, night_of, run_task, task_defaults
+from jobs.dag_runs import night_of, run_task, task_defaults
+from jobs.installation import installation
+from jobs.stages import Stage
 
 HERE = installation()
 ZONE = timezone(HERE.standard_offset or "UTC")

@@ -17,7 +17,9 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, get_current_context, task
 
-from jobs.stages import Stage, installation, night_of, run_task, task_defaults
+from jobs.dag_runs import night_of, run_task, task_defaults
+from jobs.installation import installation
+from jobs.stages import Stage
 
 HERE = installation()
 CHAMPIONS = Asset(**HERE.asset("champions"))

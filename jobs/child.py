@@ -17,16 +17,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from jobs.stages import AFRESH, Stage, shortened
+from jobs.stages import AFRESH, Stage
 
 log = logging.getLogger(__name__)
 #: exit codes after which a retry makes no sense: configuration, data
 FINAL = (2, 3)
+#: characters of an error that go into Airflow's records and the alerts; the task's log has all of it
+MOST_CHARACTERS = 2000
 #: seconds a child gets to stop after SIGTERM
 GRACE = 10
 #: what a line of a stage's log begins with (``jobs.cli``), or one of Spark's
 LINE = re.compile(r"(?:\d\d[:/]\S+ )+(DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL)[: ]+(.*)", re.DOTALL)
 LEVELS = {"DEBUG": logging.DEBUG, "INFO": logging.INFO, "WARN": logging.WARNING, "WARNING": logging.WARNING}
+
+
+def shortened(text: str) -> str:
+    """Return ``text`` cut to ``MOST_CHARACTERS``, with how long it was."""
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    return f"{text[:MOST_CHARACTERS]} ... ({len(text):,} characters in all; the task's log has them)"
 
 
 class StageFailed(Exception):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, types as T
 
-from scoring.offers.candidate_blocks import ranks_of
+from training.evaluation.top_k import ranks_of
 from training.models.artifacts import META, Meta, Model, from_bytes
 
 Batches = Iterator[pa.RecordBatch]

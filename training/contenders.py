@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import pandas as pd
 
 from training.evaluation.fitted import Evaluation, FittedModel
 from training.evaluation.leakage import SplitDays
-
-if TYPE_CHECKING:
-    from training.characteristics.architectures import Study
 
 #: rows of either class without which nothing is learnt, in training and in a held-out window
 LEAST_TRAINING, LEAST_HELD_OUT = 30, 3
@@ -20,6 +17,26 @@ LEAST_TRAINING, LEAST_HELD_OUT = 30, 3
 
 class NotEnoughData(Exception):
     """There is too little to learn the model from; the message says what is missing."""
+
+
+class ComparedArchitectures(Protocol):
+    """Architectures that were compared, as a training logs them."""
+
+    @property
+    def configs(self) -> Mapping[str, Any]:
+        """Name of an architecture -> its configuration, with ``params``."""
+
+    @property
+    def fits(self) -> Mapping[str, Any]:
+        """Name of an architecture -> its fit, with ``curves``."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row per architecture: ``architecture`` and its figures."""
+
+    @property
+    def chosen(self) -> str:
+        """Name of the architecture that is to be trained."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +61,7 @@ class Contenders:
     further: Sequence[FittedModel] = ()
     declared: tuple[str, ...] = ()
     recall: pd.DataFrame | None = None
-    study: Study | None = None
+    study: ComparedArchitectures | None = None
     split: SplitDays | None = None
 
 

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 
 from conf.errors import DataError
 from conf.tables.table import Column
-from training.models import formats
+from training import formats
 from training.spec import Format, ModelSpec
 
 if TYPE_CHECKING:
     from conf.settings.propensities import Propensities
-    from training.propensity.frames import WideFrames
 
 #: the name under which a challenger is pinned next to a champion that is a baseline
 CHALLENGER_OF = "{}:challenger"
@@ -33,6 +32,8 @@ FAMILIES = (
     "training.next_action.spec",
     "training.characteristics.spec",
 )
+#: where those of the configured propensities are declared
+PROPENSITIES = "training.propensity.spec"
 
 
 @cache
@@ -45,16 +46,14 @@ def specs() -> tuple[ModelSpec, ...]:
     return checked(spec for family in FAMILIES for spec in import_module(family).MODELS)
 
 
-def all_specs(propensities: Propensities, frames: WideFrames | None = None) -> tuple[ModelSpec, ...]:
+def all_specs(propensities: Propensities, frames: object | None = None) -> tuple[ModelSpec, ...]:
     """Return the declarations of all models, those of the configured propensities last.
 
     Args:
         propensities: what ``conf/propensities.yml`` asks for.
         frames: the wide frames that the propensities of one training share; None: their own.
     """
-    from training.propensity.spec import configured
-
-    return checked((*specs(), *configured(propensities, frames)))
+    return checked((*specs(), *import_module(PROPENSITIES).configured(propensities, frames)))
 
 
 def checked(declared: Iterable[ModelSpec]) -> tuple[ModelSpec, ...]:

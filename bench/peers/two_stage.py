@@ -18,7 +18,7 @@ from scipy import sparse
 from measures.top_lists import top_lists
 from peers.pair_features import Pairs
 from peers.recommender import Recommender, only_own
-from training.models.classifiers import TreesConfig
+from training.classifiers.trees import TreesConfig
 
 #: what the ranker is fitted with where nothing else is said
 RANKER = TreesConfig(leaves=31, rounds=150, learning_rate=0.08, min_rows=200, inputs_share=0.5)

@@ -1,4 +1,4 @@
-"""When the DAGs run, in the source's time zone; ``jobs.stages.installation`` reads the same for Airflow."""
+"""When the DAGs run, in the source's time zone; ``jobs.installation`` reads the same for Airflow."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ from conf.tables.table import Column, Table
 
 MONEY = "decimal(18,4)"
 QUANTITY = "decimal(18,3)"
+#: kind of a response: the customer took the coupon
+REDEEMED = "redeemed"
 
 CUSTOMERS = Table(
     "customers",
@@ -185,7 +187,7 @@ RESPONSES = Table(
         Column("response_id", "string", "key of the response", nullable=False),
         Column("customer_id", "string", "customer", nullable=False),
         Column("offer_id", "string", "offer", nullable=False),
-        Column("kind", "string", "redeemed, clicked, refused, ...", nullable=False),
+        Column("kind", "string", f"{REDEEMED}, clicked, refused, ...", nullable=False),
         Column("responded_on", "date", "local day", nullable=False),
     ),
     partition="responded_on",

@@ -7,13 +7,9 @@ from datetime import date
 from pyspark.sql import DataFrame, functions as F
 
 from conf.tables.features import AFFINITY
-from features.lines import basket_types, money, until, within
+from features.lines import money
 from features.schemas import conform
-
-#: age at which a basket counts half among the faded ones
-HALF_LIFE_DAYS = 120
-#: faded baskets are summed in whole millionths: exact whatever the order of rows
-_FADED_UNIT = 1_000_000
+from features.type_pairs import FADED_UNIT, type_pairs
 
 
 def affinity(order_lines: DataFrame, products: DataFrame, as_of: date) -> DataFrame:
@@ -27,7 +23,7 @@ def affinity(order_lines: DataFrame, products: DataFrame, as_of: date) -> DataFr
     Returns:
         ``AFFINITY``; one row per customer and product type with at least one basket. O(lines), one shuffle.
     """
-    bought = pairs(order_lines, products, as_of)
+    bought = type_pairs(order_lines, products, as_of)
     span = F.datediff("last_on", "first_on")
     return conform(
         bought.select(
@@ -41,35 +37,7 @@ def affinity(order_lines: DataFrame, products: DataFrame, as_of: date) -> DataFr
             F.datediff(F.lit(as_of), "last_on").alias("days_since_last"),
             F.datediff(F.lit(as_of), "first_on").alias("days_since_first"),
             F.when(F.col("baskets_total") > 1, span / (F.col("baskets_total") - 1)).alias("interval_days"),
-            (F.col("faded") / F.lit(float(_FADED_UNIT))).alias("faded_baskets"),
+            (F.col("faded") / F.lit(float(FADED_UNIT))).alias("faded_baskets"),
         ),
         AFFINITY,
-    )
-
-
-def pairs(order_lines: DataFrame, products: DataFrame, as_of: date) -> DataFrame:
-    """Count baskets and sum amounts (ten-thousandths, returns taken off) by customer and product type.
-
-    Returns:
-        One row per customer and product type with at least one basket by ``as_of``: ``baskets_<window>``,
-        ``amount_<window>`` for 28 and 84 days and ``total``, ``first_on`` and ``last_on``; ``faded``: baskets in
-        millionths, each halved for every :data:`HALF_LIFE_DAYS` of its age.
-    """
-    bought = F.col("bought")
-    age = F.datediff(F.lit(as_of), "ordered_on")
-    faded = F.rint(F.pow(F.lit(0.5), age / F.lit(float(HALF_LIFE_DAYS))) * F.lit(float(_FADED_UNIT))).cast("long")
-    return (
-        basket_types(order_lines, products)
-        .where(until(as_of))
-        .groupBy("customer_id", "product_type")
-        .agg(
-            *(F.count_if(bought & within(as_of, d)).alias(f"baskets_{d}") for d in (28, 84)),
-            F.count_if(bought).alias("baskets_total"),
-            F.sum(F.when(bought, faded).otherwise(0)).alias("faded"),
-            *(F.sum(F.when(within(as_of, d), F.col("amount")).otherwise(0)).alias(f"amount_{d}") for d in (28, 84)),
-            F.sum("amount").alias("amount_total"),
-            F.min(F.when(bought, F.col("ordered_on"))).alias("first_on"),
-            F.max(F.when(bought, F.col("ordered_on"))).alias("last_on"),
-        )
-        .where("baskets_total > 0")
     )

@@ -12,9 +12,8 @@ from datetime import date
 from pyspark.sql import DataFrame, functions as F
 
 from conf.settings.propensities import Amount, Attribute
+from conf.tables.canonical import REDEEMED
 from features.lines import after, basket_types, money, signed
-
-REDEEMED = "redeemed"
 
 
 def type_purchases(order_lines: DataFrame, products: DataFrame, as_of: date, horizon_days: int) -> DataFrame:

@@ -11,8 +11,8 @@ from functools import reduce
 
 from pyspark.sql import Column, DataFrame, functions as F
 
+from conf.tables.canonical import REDEEMED
 from conf.tables.features import PROFILE
-from features.customers.labels import REDEEMED
 from features.customers.orders import habits, orders
 from features.lines import basket_types, lines, until, within
 from features.schemas import conform

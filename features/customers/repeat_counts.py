@@ -10,8 +10,8 @@ from datetime import date, timedelta
 
 from pyspark.sql import DataFrame, functions as F
 
-from features.customers.affinity import pairs
 from features.customers.labels import type_purchases
+from features.type_pairs import type_pairs
 
 #: larger counts and ages are counted as these: the table stays small whatever the history
 MOST_BASKETS, MOST_WEEKS = 20, 52
@@ -44,7 +44,7 @@ def repeat_counts(order_lines: DataFrame, products: DataFrame, as_of: date, days
     again = type_purchases(order_lines, products, cut, days).select(
         "customer_id", "product_type", F.lit(1).alias("_again")
     )
-    history = pairs(order_lines, products, cut).join(again, ["customer_id", "product_type"], "left")
+    history = type_pairs(order_lines, products, cut).join(again, ["customer_id", "product_type"], "left")
     weeks = {
         f"weeks_since_{which}": F.least(F.floor(F.datediff(F.lit(cut), f"{which}_on") / 7), F.lit(MOST_WEEKS)).cast(
             "int"

@@ -6,8 +6,8 @@ from datetime import date, timedelta
 
 from pyspark.sql import DataFrame, functions as F
 
+from conf.tables.canonical import REDEEMED
 from conf.tables.features import COUPON_AFFINITY
-from features.customers.labels import REDEEMED
 from features.lines import lines, money, until, within
 from features.schemas import conform
 

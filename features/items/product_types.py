@@ -7,9 +7,9 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, functions as F
 
 from conf.tables.features import PRODUCT_TYPES
-from features.customers.affinity import pairs
 from features.lines import lines, money, until, within
 from features.schemas import conform
+from features.type_pairs import type_pairs
 
 
 def product_types(order_lines: DataFrame, products: DataFrame, as_of: date, min_buyers: int = 1) -> DataFrame:
@@ -27,7 +27,7 @@ def product_types(order_lines: DataFrame, products: DataFrame, as_of: date, min_
     sold = lines(order_lines, products).where(until(as_of) & F.col("is_sale"))
     active = sold.where(within(as_of, 84)).agg(F.count_distinct("customer_id").alias("active_84"))
     described = (
-        _demand(pairs(order_lines, products, as_of))
+        _demand(type_pairs(order_lines, products, as_of))
         .where(F.col("buyers") >= min_buyers)
         .join(_range(sold), "product_type")
         .crossJoin(F.broadcast(active))

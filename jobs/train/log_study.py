@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from jobs.inputs.newest_study import ARCHITECTURES
 
 if TYPE_CHECKING:
-    from training.characteristics.architectures import Study
+    from training.contenders import ComparedArchitectures
     from training.models.tracking import Registry, Run
 
 log = logging.getLogger(__name__)
 
 
-def log_study(registry: Registry, run: Run, name: str, tags: Mapping[str, str], study: Study) -> None:
+def log_study(registry: Registry, run: Run, name: str, tags: Mapping[str, str], study: ComparedArchitectures) -> None:
     """Log parameters, curves and figures of every architecture: in a run of its own, and as a table with ``run``.
 
     Args:
@@ -38,7 +38,7 @@ def log_study(registry: Registry, run: Run, name: str, tags: Mapping[str, str], 
             own.metrics({str(key): float(value) for key, value in row.items() if key != "architecture"})
 
 
-def study_facts(study: Study, day: date) -> dict[str, Any]:
+def study_facts(study: ComparedArchitectures, day: date) -> dict[str, Any]:
     """Return what a report shows of a study: ``on``, and ``rows``; a gain is None where there was nothing to gain."""
     rows = study.table.astype(object).where(study.table.notna(), None).to_dict("records")
     return {"on": str(day), "rows": rows}

@@ -19,7 +19,7 @@ import pyarrow.dataset as pads
 from conf.settings.propensities import Amount, Attribute, Purchase
 from conf.settings.schema import Settings
 from conf.tables.types import arrow_schema
-from jobs.train.stored_sets import StoredSets
+from jobs.train.sets.stored_sets import StoredSets
 from jobs.train.study_tables import STUDIES
 from scoring.customers.rule_sentences import sentence, subject
 from training.propensity.frames import WideFrames

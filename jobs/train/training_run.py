@@ -32,7 +32,7 @@ from training.models.tracking import AWAITS, Registry, Run, Version
 from training.spec import ModelSpec, loaded
 
 if TYPE_CHECKING:
-    from jobs.train.stored_sets import StoredSets
+    from jobs.train.sets.stored_sets import StoredSets
 
 log = logging.getLogger(__name__)
 #: why a night trains no model of the weekly training; repeated, not tried again
@@ -70,7 +70,7 @@ class TrainingRun:
             names: models.
             weekly: train also what only the weekly training trains.
         """
-        from jobs.train.training_sets import laid_out, training_sets
+        from jobs.train.sets.training_sets import laid_out, training_sets
 
         windows = laid_out(self.settings, self.lake, self.day)
         if windows is None:

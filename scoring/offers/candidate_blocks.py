@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
-from training.evaluation.top_k import best_columns
+from training.evaluation.top_k import UNRANKED, ranks_of
 from training.rankers.inputs import HISTORY, SOURCES
 
 PERSONAL = 3
@@ -32,7 +32,6 @@ EXTRA = (
     "customer_new_types_84",
     "type_new_share_28",
 )
-UNRANKED = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
@@ -176,15 +175,6 @@ def _rows(customers: pa.Array, names: list[str], ranks: np.ndarray, values: dict
         **{name: pa.array(cell, mask=missing, type=pa.float64()) for name, (cell, missing) in cells.items()},
     }
     return pa.RecordBatch.from_pydict(columns)
-
-
-def ranks_of(score: np.ndarray, allowed: np.ndarray, most: int) -> np.ndarray:
-    """Rank the ``most`` best allowed cells of every row from 1; ties go to the type that sorts first."""
-    ranks = np.full(score.shape, UNRANKED, dtype=np.int32)
-    lists = best_columns(np.where(allowed, score, -np.inf), min(most, score.shape[1]))
-    row, place = np.nonzero(lists >= 0)
-    ranks[row, lists[row, place]] = place + 1
-    return ranks
 
 
 def _history(lists: Any, names: list[str]) -> dict[str, np.ndarray]:

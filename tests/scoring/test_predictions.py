@@ -9,8 +9,9 @@ import pytest
 
 from conf.settings.schema import NetworkTraining
 from scoring.predictions import Packed, label_batch, with_probabilities, with_split_probability
+from training.classifiers.linear import LogisticConfig, logistic
+from training.classifiers.trees import TreesConfig, trees
 from training.models.blends import blend
-from training.models.classifiers import LogisticConfig, TreesConfig, logistic, trees
 from training.rankers import wide_deep
 from training.rankers.wide_deep import WideDeepConfig
 

@@ -35,8 +35,7 @@ from training.characteristics.logistic import logistic
 from training.characteristics.numpy_network import Network, encode
 from training.evaluation.fitted import FittedModel
 from training.evaluation.metrics import ranking_metrics, top_ranks
-from training.models.artifacts import Meta, Model, from_bytes, to_bytes
-from training.models.classifiers import with_extra
+from training.models.artifacts import Meta, Model, from_bytes, to_bytes, with_extra
 from training.models.lists import label_matrix
 from training.networks.loop import SCORE, Checkpoint, keyed
 

@@ -27,8 +27,8 @@ from scipy.special import expit
 from conf.errors import DataError
 from training.characteristics.columns import BASKETS, LISTS, STAGE
 from training.characteristics.expert_prior import prior_log_odds
+from training.formats import KERAS_FILE
 from training.models.artifacts import Meta, Model, matrix
-from training.models.formats import KERAS_FILE
 from training.models.lists import label_matrix
 from training.networks.keras_files import named_weights
 from training.networks.numpy_layers import ACTIVATIONS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from training.characteristics.columns import DECLARED, NAME
-from training.models.formats import KERAS_FILE, KERAS_PACKAGES
+from training.formats import KERAS_FILE, KERAS_PACKAGES
 from training.spec import Format, ModelSpec
 
 CHARACTERISTICS = ModelSpec(

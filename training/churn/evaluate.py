@@ -11,12 +11,12 @@ from conf.settings.schema import Models
 from training.churn.fit import fit
 from training.churn.inputs import LABEL, rows
 from training.churn.spec import NAME
+from training.classifiers.linear import LogisticConfig, logistic
 from training.contenders import Contenders, require_both_classes
 from training.evaluation.coverage import evaluate_with_coverage
 from training.evaluation.fitted import Evaluation, FittedModel
 from training.evaluation.leakage import split
 from training.models.artifacts import Model
-from training.models.classifiers import LogisticConfig, logistic
 from training.networks.loop import Checkpoint
 from training.sets import TrainingSets
 

@@ -11,18 +11,12 @@ import pandas as pd
 
 from training.churn.inputs import LABEL
 from training.churn.spec import INPUTS, NAME
+from training.classifiers.calibration import calibrated, with_calibration
+from training.classifiers.linear import LogisticConfig, logistic
+from training.classifiers.trees import TreesConfig, boosted, trees
 from training.evaluation.fitted import FittedModel, better
 from training.models.artifacts import Model
 from training.models.blends import Blend, blend
-from training.models.classifiers import (
-    LogisticConfig,
-    TreesConfig,
-    boosted,
-    calibrated,
-    logistic,
-    trees,
-    with_calibration,
-)
 
 
 @dataclass(frozen=True)

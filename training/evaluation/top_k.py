@@ -12,6 +12,8 @@ import numpy as np
 
 #: cells that are held against the bar in one go, so that the processor compares them side by side
 _CHUNK = 16
+#: rank of a cell that is not among the best of its row
+UNRANKED = np.iinfo(np.int32).max
 
 
 def best_columns(scores: np.ndarray, k: int) -> np.ndarray:
@@ -20,6 +22,15 @@ def best_columns(scores: np.ndarray, k: int) -> np.ndarray:
     _merge(np.ascontiguousarray(scores), 0, values, lists)
     _sort(values, lists)
     return lists
+
+
+def ranks_of(score: np.ndarray, allowed: np.ndarray, most: int) -> np.ndarray:
+    """Rank the ``most`` best allowed cells of every row from 1; ties go to the type that sorts first."""
+    ranks = np.full(score.shape, UNRANKED, dtype=np.int32)
+    lists = best_columns(np.where(allowed, score, -np.inf), min(most, score.shape[1]))
+    row, place = np.nonzero(lists >= 0)
+    ranks[row, lists[row, place]] = place + 1
+    return ranks
 
 
 def _empty(rows: int, k: int, kind: np.dtype) -> tuple[np.ndarray, np.ndarray]:

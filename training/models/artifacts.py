@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from conf.errors import DataError
-from training.models.formats import KERAS_FILE
+from training.formats import KERAS_FILE
 from training.registry import format_of
 from training.spec import Format, loaded
 
@@ -110,6 +110,13 @@ def from_bytes(files: dict[str, bytes]) -> Model:
         raise DataError(f"model {meta.name}: no file {meta.format.file}; have {sorted(files)}. Train it again")
     model: Model = loaded(meta.format.reader)(meta, files)
     return model
+
+
+def with_extra(model: Model, **more: Any) -> Model:
+    """Return the model with ``more`` in its ``meta.extra``."""
+    meta = model.meta
+    changed = Meta(meta.name, meta.kind, meta.family, meta.inputs, meta.outputs, {**meta.extra, **more})
+    return from_bytes({**model.to_bytes(), META: changed.to_json().encode()})
 
 
 def _load_pyfunc(path: str) -> Model:

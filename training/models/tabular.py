@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from conf.errors import DataError
+from training.formats import LINEAR, TREES
 from training.models.artifacts import Meta, Model, matrix
-from training.models.formats import LINEAR, TREES
 from training.models.tree_shap import TreeTable, contributions as tree_contributions, tables as tree_tables
 
 #: types beyond skops' own list that a file may hold; all are plain data

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from training.formats import KERAS_FILE
 from training.models.artifacts import Meta
-from training.models.formats import KERAS_FILE
 from training.networks.keras_files import named_weights
 from training.networks.numpy_layers import gru, softmax
 from training.next_action.inputs import MIDDLE, visits_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.models.formats import KERAS_FILE, KERAS_PACKAGES
+from training.formats import KERAS_FILE, KERAS_PACKAGES
 from training.spec import Format, ModelSpec
 
 NAME = "next_action"

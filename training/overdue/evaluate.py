@@ -6,11 +6,11 @@ import pandas as pd
 
 from conf.settings.schema import Models
 from features.customers.series_labels import MOST_LIMIT
+from training.classifiers.linear import LogisticConfig, logistic
 from training.contenders import Contenders, NotEnoughData, require_both_classes
 from training.evaluation.coverage import evaluate_with_coverage
 from training.evaluation.fitted import FittedModel
 from training.evaluation.leakage import split
-from training.models.classifiers import LogisticConfig, logistic
 from training.overdue.fit import fit
 from training.overdue.inputs import LABEL, rows
 from training.overdue.spec import NAME

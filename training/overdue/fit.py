@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import pandas as pd
 
+from training.classifiers.linear import LogisticConfig, logistic
 from training.evaluation.fitted import FittedModel
-from training.models.classifiers import LogisticConfig, logistic
 from training.overdue.inputs import LABEL
 from training.overdue.spec import INPUTS, NAME
 

@@ -19,10 +19,11 @@ import pandas as pd
 from sklearn.linear_model import LinearRegression, TweedieRegressor
 
 from conf.settings.propensities import Amount
+from training.classifiers.linear import prepared
+from training.classifiers.trees import TreesConfig
 from training.evaluation.amounts import deviances, value_metrics
 from training.evaluation.fitted import Evaluation, FittedModel
-from training.models.artifacts import Meta, Model, from_bytes, matrix, to_bytes
-from training.models.classifiers import TreesConfig, prepared, with_extra
+from training.models.artifacts import Meta, Model, from_bytes, matrix, to_bytes, with_extra
 from training.propensity.fit import OWN, simplest
 from training.propensity.inputs import LABEL
 

@@ -9,11 +9,11 @@ import pandas as pd
 
 from conf.settings.propensities import Amount, Propensity, Purchase, Return, is_recorded
 from conf.settings.schema import Models
+from training.classifiers.linear import LogisticConfig, logistic
 from training.contenders import Contenders, require_both_classes
 from training.evaluation.coverage import coverage
 from training.evaluation.fitted import Evaluation, FittedModel, evaluate_binary
 from training.evaluation.leakage import SplitDays, split
-from training.models.classifiers import LogisticConfig, logistic
 from training.propensity import amounts
 from training.propensity.fit import PropensityConfig, fit, with_bands
 from training.propensity.frames import WideFrames

@@ -12,19 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from training.classifiers.calibration import calibrated, with_calibration
+from training.classifiers.linear import LogisticConfig, logistic, naive_bayes
+from training.classifiers.trees import TreesConfig, boosted, trees
 from training.evaluation.fitted import Evaluation, FittedModel, better, evaluate_binary
-from training.models.artifacts import Model
-from training.models.classifiers import (
-    LogisticConfig,
-    TreesConfig,
-    boosted,
-    calibrated,
-    logistic,
-    naive_bayes,
-    trees,
-    with_calibration,
-    with_extra,
-)
+from training.models.artifacts import Model, with_extra
 from training.propensity.inputs import LABEL
 
 #: the model of the history in the label's own scope alone

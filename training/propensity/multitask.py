@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from conf.settings.propensities import Propensity
+from training.classifiers.calibration import calibrated, with_calibration
 from training.evaluation.fitted import FittedModel
-from training.models.classifiers import calibrated, with_calibration
 from training.networks.convolution import ConvolutionNetwork, packed
 from training.networks.convolution_fit import ConvolutionConfig, Data, NetworkShape, fit
 from training.networks.loop import Checkpoint, losses_of

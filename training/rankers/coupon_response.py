@@ -13,18 +13,12 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from training.classifiers.calibration import calibrated, with_calibration
+from training.classifiers.linear import LogisticConfig, logistic
+from training.classifiers.trees import TreesConfig, boosted, trees
 from training.evaluation.fitted import Evaluation, FittedModel, better, likelihood
 from training.evaluation.metrics import binary_metrics, ranking_metrics, ranks
 from training.models.artifacts import Model
-from training.models.classifiers import (
-    LogisticConfig,
-    TreesConfig,
-    boosted,
-    calibrated,
-    logistic,
-    trees,
-    with_calibration,
-)
 
 RESPONSE = "coupon_response"
 SCOPE = "coupon_scope"

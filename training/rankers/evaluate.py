@@ -13,12 +13,12 @@ import pandas as pd
 
 from conf.settings.schema import Models
 from training.characteristics.examples import seen_of, truth_of
+from training.classifiers.calibration import calibrated
 from training.contenders import Contenders, require_both_classes
 from training.evaluation.candidate_recall import source_recall
 from training.evaluation.fitted import FittedModel, evaluate_binary
 from training.evaluation.leakage import split
 from training.evaluation.metrics import split_truth
-from training.models.classifiers import calibrated
 from training.networks.loop import Checkpoint
 from training.rankers import coupon_response, discovery_ranker, offer_ranker
 from training.rankers.inputs import COUPON_INPUTS, RANKER_INPUTS, RESPONSE_INPUTS, SOURCE_RANKS, SOURCES

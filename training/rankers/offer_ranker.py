@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from training.classifiers.linear import LogisticConfig, logistic
+from training.classifiers.trees import TreesConfig, boosted, trees_again
 from training.evaluation.beyond_accuracy import shown_figures
 from training.evaluation.fitted import Evaluation, FittedModel
 from training.evaluation.metrics import binary_metrics, ranking_metrics, ranks, slice_figures, split_truth
 from training.models.artifacts import Model
-from training.models.classifiers import LogisticConfig, TreesConfig, boosted, logistic, trees_again
 
 NAME = "offer_ranker"
 LABEL = "bought"

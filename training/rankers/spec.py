@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.models.formats import KERAS_FILE, KERAS_PACKAGES
+from training.formats import KERAS_FILE, KERAS_PACKAGES
 from training.rankers.inputs import COUPON_INPUTS, RANKER_INPUTS, RESPONSE_INPUTS
 from training.spec import Format, ModelSpec
 

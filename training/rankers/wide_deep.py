@@ -22,8 +22,8 @@ import pandas as pd
 from conf.settings.schema import NetworkTraining
 from training.evaluation.fitted import FittedModel
 from training.evaluation.metrics import log_likelihoods
+from training.formats import KERAS_FILE
 from training.models.artifacts import Meta, from_bytes, matrix, to_bytes
-from training.models.formats import KERAS_FILE
 from training.networks.backend import keras_for
 from training.networks.keras_files import named_weights
 from training.networks.loop import Batch, Checkpoint, keyed, losses_of, shuffled, train

@@ -35,6 +35,8 @@ def fingerprints(tree: Path) -> dict[Stage, str]:
 #: place -> file, a text in it, its replacement, and the stages that run again
 EDITS = {
     "docstring": ("scoring/segments/audiences.py", '    """Return', '    """Give back', set()),
+    "DAGs": ("jobs/dag_runs.py", "\ndef night_of", "\nN = 1\n\n\ndef night_of", set()),
+    "schedule": ("jobs/installation.py", '"nightly": "04:00"', '"nightly": "05:00"', set()),
     "comment": ("features/lines.py", "\ndef lines", "\n# a remark\ndef lines", set()),
     "function": (
         "scoring/segments/segment_files.py", "def columns(", "def columns_(): return 1\n\n\ndef columns(",

@@ -29,8 +29,8 @@ from jobs.score.score_inputs import PinnedModels, deliveries, load_models, scori
 from jobs.score.score_offers import run
 from jobs.stages import Stage
 from scoring.predictions import Packed
+from training.classifiers.linear import LogisticConfig, logistic
 from training.models import artifacts
-from training.models.classifiers import LogisticConfig, logistic
 from training.next_action import evaluate as next_action_evaluate, fit as next_action_fit, inputs as next_action_inputs
 from training.tables import PUBLISHED
 

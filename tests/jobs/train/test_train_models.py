@@ -34,11 +34,11 @@ from jobs.train.training_run import WEEKLY
 from training import registry
 from training.characteristics.architectures import Study
 from training.characteristics.fit import CharacteristicsConfig, FirstFit
+from training.classifiers.linear import LogisticConfig, logistic
 from training.contenders import Contenders, NotEnoughData
 from training.evaluation.fitted import Evaluation, FittedModel
 from training.evaluation.leakage import split
 from training.models import artifacts
-from training.models.classifiers import LogisticConfig, logistic
 from training.spec import ModelSpec
 
 NIGHT = date(2017, 12, 3)
@@ -93,7 +93,7 @@ def tiny(inputs: list[str], seed: int, family: str, name: str = "churn") -> arti
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     from jobs import spark
-    from jobs.train import training_sets
+    from jobs.train.sets import training_sets
 
     result = World()
 

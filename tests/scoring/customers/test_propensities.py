@@ -15,8 +15,9 @@ from features.schemas import struct
 from scoring.customers.phrases import phrases
 from scoring.customers.propensities import likely_labels, propensities, propensity_inputs, score_batch
 from scoring.predictions import Packed
-from training.models.artifacts import Model
-from training.models.classifiers import LogisticConfig, TreesConfig, logistic, trees, with_extra
+from training.classifiers.linear import LogisticConfig, logistic
+from training.classifiers.trees import TreesConfig, trees
+from training.models.artifacts import Model, with_extra
 from training.propensity.amounts import linear
 from training.propensity.inputs import HISTORY_INPUTS, PROFILE_INPUTS, SERIES_INPUTS
 

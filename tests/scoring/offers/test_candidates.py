@@ -4,11 +4,10 @@ import random
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from conf.settings.schema import ProductTypeOffers
-from scoring.offers.candidate_blocks import UNRANKED, CandidateConfig, ranks_of
+from scoring.offers.candidate_blocks import CandidateConfig
 from scoring.offers.candidates import candidates, offerable
 from training.rankers.inputs import RANKER_INPUTS
 
@@ -140,10 +139,3 @@ def test_offerable_keeps_to_the_rules(frame):
     )
     rules = ProductTypeOffers(min_buyers=10, exclude_departments=["FUEL"], margin=0.2, cost=0)
     assert {row["product_type"] for row in offerable(types, rules).collect()} == {"NOWHERE", "BREAD"}
-
-
-def test_ranks_go_to_the_first_column_among_equals():
-    score = np.array([[0.5, 0.9, 0.5, 0.1]])
-    allowed = np.array([[True, True, True, False]])
-    assert ranks_of(score, allowed, 2).tolist() == [[2, 1, UNRANKED, UNRANKED]]
-    assert ranks_of(score, allowed, 9).tolist() == [[2, 1, 3, UNRANKED]]

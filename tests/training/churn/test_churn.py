@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 
 from training.churn import evaluate as churn_evaluate, fit as churn_fit, inputs as churn_inputs, spec as churn_spec
+from training.classifiers.calibration import with_calibration
+from training.classifiers.linear import LogisticConfig
+from training.classifiers.trees import TreesConfig
 from training.evaluation import coverage
-from training.models.classifiers import LogisticConfig, TreesConfig, with_calibration
 from training.overdue import inputs as overdue_inputs
 
 CONFIG = churn_fit.ChurnConfig(LogisticConfig(strength=0.1), TreesConfig(leaves=3, rounds=20, patience=5, min_rows=20))

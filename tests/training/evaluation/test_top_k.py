@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.evaluation.top_k import best_columns
+from training.evaluation.top_k import UNRANKED, best_columns, ranks_of
 
 
 def slow(scores: np.ndarray, k: int) -> list[list[int]]:
@@ -40,3 +40,10 @@ def test_nothing_to_list():
     assert best_columns(np.zeros((0, 5)), 2).shape == (0, 2)
     assert best_columns(np.zeros((2, 0)), 2).tolist() == [[-1, -1], [-1, -1]]
     assert best_columns(np.zeros((2, 3)), 0).shape == (2, 0)
+
+
+def test_ranks_go_to_the_first_column_among_equals():
+    score = np.array([[0.5, 0.9, 0.5, 0.1]])
+    allowed = np.array([[True, True, True, False]])
+    assert ranks_of(score, allowed, 2).tolist() == [[2, 1, UNRANKED, UNRANKED]]
+    assert ranks_of(score, allowed, 9).tolist() == [[2, 1, 3, UNRANKED]]

@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 
 from conf.errors import DataError
+from training.classifiers.calibration import calibrated
+from training.classifiers.linear import LogisticConfig, logistic
+from training.classifiers.trees import POINTS, TreesConfig, trees
 from training.models import artifacts
-from training.models.classifiers import POINTS, LogisticConfig, TreesConfig, calibrated, logistic, trees
 
 INPUTS = ["recency_days", "baskets_84", "spend_84"]
 

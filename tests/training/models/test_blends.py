@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from training.classifiers.calibration import with_calibration
+from training.classifiers.linear import LogisticConfig, logistic
+from training.classifiers.trees import TreesConfig, trees
 from training.models.artifacts import digest, from_bytes
 from training.models.blends import blend
-from training.models.classifiers import LogisticConfig, TreesConfig, logistic, trees, with_calibration
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,9 @@ import pytest
 
 from conf.errors import DataError
 from conf.settings.schema import NetworkTraining
+from training.classifiers.linear import LogisticConfig, logistic
+from training.classifiers.trees import TreesConfig, trees
 from training.models import artifacts
-from training.models.classifiers import LogisticConfig, TreesConfig, logistic, trees
 from training.models.tracking import Registry, Version
 from training.next_action import evaluate as next_action_evaluate, fit as next_action_fit
 from training.rankers import wide_deep

@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from conf.settings.propensities import Amount, Scope
+from training.classifiers.trees import TreesConfig
 from training.models.artifacts import Model, from_bytes
-from training.models.classifiers import TreesConfig
 from training.propensity import amounts, inputs as propensity_inputs
 from training.propensity.amounts import AmountConfig
 from training.propensity.inputs import HISTORY_INPUTS, LABEL, PROFILE_INPUTS, SERIES_INPUTS

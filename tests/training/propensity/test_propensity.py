@@ -9,9 +9,10 @@ import pytest
 from sklearn.naive_bayes import GaussianNB
 
 from conf.settings.propensities import Attribute, FirstPurchase, Propensity, Purchase, Return, Scope
+from training.classifiers.linear import LogisticConfig, logistic, naive_bayes
+from training.classifiers.trees import TreesConfig
 from training.evaluation.fitted import FittedModel, evaluate_binary
 from training.models.artifacts import from_bytes
-from training.models.classifiers import LogisticConfig, TreesConfig, logistic, naive_bayes
 from training.propensity import evaluate as propensity_evaluate, fit as propensity_fit, inputs as propensity_inputs
 from training.propensity.inputs import HISTORY_INPUTS, LABEL, PROFILE_INPUTS, SERIES_INPUTS
 

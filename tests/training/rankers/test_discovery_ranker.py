@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from training.classifiers.trees import TreesConfig, trees, trees_again
 from training.evaluation.gate import decide, stands_in
 from training.models.artifacts import from_bytes
-from training.models.classifiers import TreesConfig, trees, trees_again
 from training.rankers import discovery_ranker, offer_ranker
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from conf.settings.schema import NetworkTraining
+from training.classifiers.calibration import with_calibration
 from training.evaluation.fitted import FittedModel
 from training.models import artifacts
-from training.models.classifiers import with_calibration
 from training.rankers.wide_deep import WideDeepConfig, encode, fit
 
 INPUTS = ["often", "lately", "never"]

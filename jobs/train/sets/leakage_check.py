@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, functions as F
 
 from features.customers.series_labels import NUMBERS
-from jobs.train.stored_sets import StoredSets
+from jobs.train.sets.stored_sets import StoredSets
 from training.next_action.inputs import windows
 from training.propensity.inputs import HISTORY_INPUTS
 

@@ -13,7 +13,7 @@ from features.customers.purchase_series import basket_series, purchase_series
 from features.customers.series_labels import Horizons
 from features.customers.visits import actions
 from features.lines import lines
-from jobs.train.set_source import SetSource
+from jobs.train.sets.set_source import SetSource
 from training import registry
 from training.spec import loaded
 

@@ -22,12 +22,13 @@ from conf.tables.canonical import CANONICAL
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.stages import Stage
-from jobs.train import series_sets, train_models
-from jobs.train.coupon_sets import COUPON_TABLES
-from jobs.train.leakage_check import leaking_inputs, recorded_by
-from jobs.train.set_source import SetSource
-from jobs.train.stored_sets import StoredSets
-from jobs.train.training_sets import NEEDS, write_window
+from jobs.train import train_models
+from jobs.train.sets import series_sets
+from jobs.train.sets.coupon_sets import COUPON_TABLES
+from jobs.train.sets.leakage_check import leaking_inputs, recorded_by
+from jobs.train.sets.set_source import SetSource
+from jobs.train.sets.stored_sets import StoredSets
+from jobs.train.sets.training_sets import NEEDS, write_window
 from training import registry
 from training.churn.spec import CHURN
 from training.evaluation.windows import windows

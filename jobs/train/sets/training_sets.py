@@ -31,12 +31,12 @@ from features.items.product_types import product_types
 from features.lines import basket_types, lines
 from jobs.lake.lake import Lake
 from jobs.lake.tables import LAYERS
-from jobs.train.coupon_sets import COUPON_TABLES, write_coupons, write_redemptions
-from jobs.train.customer_sets import write_customers, write_pairs
-from jobs.train.leakage_check import leaking_inputs, recorded_by
-from jobs.train.series_sets import WRITERS
-from jobs.train.set_source import SetSource, moved_onto_night
-from jobs.train.stored_sets import StoredSets
+from jobs.train.sets.coupon_sets import COUPON_TABLES, write_coupons, write_redemptions
+from jobs.train.sets.customer_sets import write_customers, write_pairs
+from jobs.train.sets.leakage_check import leaking_inputs, recorded_by
+from jobs.train.sets.series_sets import WRITERS
+from jobs.train.sets.set_source import SetSource, moved_onto_night
+from jobs.train.sets.stored_sets import StoredSets
 from training.evaluation.windows import Windows, windows as by_history
 
 log = logging.getLogger(__name__)

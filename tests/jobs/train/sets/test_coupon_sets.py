@@ -13,8 +13,8 @@ from conf.settings.load import load
 from conf.tables.canonical import CANONICAL
 from features.customers.profile import profile
 from features.schemas import struct
-from jobs.train.coupon_sets import write_coupons, write_redemptions
-from jobs.train.set_source import SetSource
+from jobs.train.sets.coupon_sets import write_coupons, write_redemptions
+from jobs.train.sets.set_source import SetSource
 from training.evaluation.windows import windows
 from training.rankers.inputs import COUPON_INPUTS, RESPONSE_INPUTS
 

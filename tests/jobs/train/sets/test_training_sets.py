@@ -11,7 +11,7 @@ import pytest
 from conf.tables.canonical import CUSTOMERS, OFFERS, ORDER_LINES, PRODUCTS
 from features.customers.profile import profile
 from features.schemas import struct
-from jobs.train.set_source import moved
+from jobs.train.sets.set_source import moved
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

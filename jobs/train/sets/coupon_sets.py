@@ -13,7 +13,7 @@ from conf.tables.canonical import COUPON_ENTITIES
 from features.customers.labels import redemptions, scope_purchases
 from features.customers.profile import profile
 from features.items.coupons import coupon_affinity
-from jobs.train.set_source import SetSource
+from jobs.train.sets.set_source import SetSource
 from scoring.offers.coupons import coupon_rows
 from training.rankers.inputs import COUPON_INPUTS, RESPONSE_INPUTS
 

@@ -11,7 +11,7 @@ from features.customers.profile import liked_departments
 from features.items.als import AlsConfig, factorize
 from features.items.bought_together import bought_together
 from features.items.product_types import product_types
-from jobs.train.set_source import SetSource
+from jobs.train.sets.set_source import SetSource
 from scoring.offers.candidates import candidates, is_offerable, offerable
 from training.characteristics.examples import examples, organization_fields
 from training.rankers.inputs import RANKER_INPUTS, SOURCE_RANKS
