@@ -1,11 +1,14 @@
-"""What the documents name is there, their links lead somewhere, and a model has one short page."""
+"""What the documents name is there, files and commands; their links lead somewhere; a model has one short page."""
 
 from __future__ import annotations
 
+import argparse
 import re
 from pathlib import Path
 
 import pytest
+
+from jobs.cli import parser
 
 ROOT = Path(__file__).parents[1]
 #: logs and decisions speak of what was there on their day, and of what was taken out
@@ -47,6 +50,52 @@ def test_names_are_read_from_code_alone() -> None:
 def test_what_a_document_names_is_there(file: Path) -> None:
     missing = [path for path in sorted(named(file.read_text())) if not any(ROOT.glob(path)) and EXAMPLE not in path]
     assert missing == []
+
+
+def commands(text: str) -> list[list[str]]:
+    """Commands of ``make`` and ``nbo`` that a text names in code, by their words; a shell's remarks are left out."""
+    spans = re.findall(r"`([^`\n]+)`", text) + re.findall(r"```.*?```", text, re.DOTALL)
+    lines = [re.split(r"(?<!\S)#", line)[0] for span in spans for line in span.splitlines()]
+    parts = [part.split() for line in lines for part in re.split(r"&&|[;|]", line)]
+    starts = [
+        next((n for n, word in enumerate(part) if word.split("/")[-1] in ("make", "nbo")), None) for part in parts
+    ]
+    return [part[start:] for part, start in zip(parts, starts, strict=True) if start is not None and part[start + 1 :]]
+
+
+def fault(words: list[str]) -> str | None:
+    """Return what ``make`` or ``nbo`` does not know of a command: its target, variable, command or option."""
+    given = words[1:]
+    if words[0].endswith("make"):
+        makefile = (ROOT / "Makefile").read_text()
+        targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+        variables = {word.split("=")[0] for word in given if "=" in word}
+        unknown = sorted({word for word in given if "=" not in word} - targets)
+        unknown += sorted(name for name in variables if f"$({name})" not in makefile and f"{name} ?=" not in makefile)
+        return f"make knows no {', '.join(unknown)}" if unknown else None
+    place: argparse.ArgumentParser = parser()
+    while choices := next((a.choices for a in place._actions if isinstance(a, argparse._SubParsersAction)), None):
+        if given and given[0] == "--help":
+            return None
+        if not given or given[0] not in choices:
+            return f"nbo knows no {given[:1]}"
+        place, given = choices[given[0]], given[1:]
+    unknown = sorted(w for w in given if w.startswith("--") and w.split("=")[0] not in place._option_string_actions)
+    return f"{place.prog} knows no {', '.join(unknown)}" if unknown else None
+
+
+def test_commands_are_read_from_code_alone_and_checked() -> None:
+    text = "`make demo HOUSEHOLDS=300`, make nothing\n```sh\n.venv/bin/nbo show --ds DAY  # nbo nothing\n```"
+    assert commands(text) == [["make", "demo", "HOUSEHOLDS=300"], [".venv/bin/nbo", "show", "--ds", "DAY"]]
+    assert [fault(words) for words in commands(text)] == [None, None]
+    assert fault(["make", "nights", "DAY=1"]) == "make knows no nights, DAY"
+    assert fault(["nbo", "shows"]) == "nbo knows no ['shows']"
+    assert fault(["nbo", "source", "check", "--days", "2"]) == "nbo source check knows no --days"
+
+
+@pytest.mark.parametrize("file", LIVING, ids=name)
+def test_commands_of_a_document_are_there(file: Path) -> None:
+    assert [wrong for words in commands(file.read_text()) if (wrong := fault(words))] == []
 
 
 def anchors(file: Path) -> set[str]:
