@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow.dataset as pads
 
 from conf.settings.decisions import Action, Decisions
-from scoring.segments.segment_files import values as values_of
+from scoring.expressions import values as values_of
 
 CONTROL, NOTHING_ADDED, NOT_FOR, NO_OFFER = "control group", "adds nothing", "not for this customer", "no offer"
 
@@ -71,7 +71,7 @@ def _fill(out: Options, action: Action, candidates: pd.DataFrame, scores: pads.D
     columns = slice(first, first + action.places)
     out.gate[:, columns] = NO_OFFER
     if action.adds is not None:
-        text = values_of(action.adds, scores, f"{action.name}: adds")["value"].to_pandas()
+        text = values_of(action.adds, scores, f"conf/decisions.yml, action {action.name}, adds")["value"].to_pandas()
         added = pd.to_numeric(text, errors="coerce").to_numpy(float) - action.cost
         out.value[:, first] = np.where(np.isfinite(added), added, -np.inf)
         out.cost[:, first] = action.cost
@@ -90,5 +90,8 @@ def _fill(out: Options, action: Action, candidates: pd.DataFrame, scores: pads.D
         out.value[at] = mine["adds"] - action.cost
         out.cost[at] = mine["discount_cost"] + action.cost
         out.gate[at] = mine["removed_by"].fillna("").to_numpy(object)
-    fits = values_of(action.where, scores, f"{action.name}: where")["value"].to_pandas() == "true"
+    fits = (
+        values_of(action.where, scores, f"conf/decisions.yml, action {action.name}, where")["value"].to_pandas()
+        == "true"
+    )
     out.gate[~fits.to_numpy(), columns] = NOT_FOR

@@ -22,7 +22,8 @@ from scipy import sparse
 from conf.errors import ConfigError
 from conf.settings.schema import LookAlike, Partition, Segment, Segments
 from features.segments.names import WORDS, portrait
-from scoring.segments.segment_files import members, values
+from scoring.expressions import values
+from scoring.segments.segment_files import members
 from training.segments.look_alike import (
     CurvePoint,
     LookAlikeConfig,
@@ -206,7 +207,7 @@ def overlaps(audiences: Sequence[Audience], customers: int) -> list[tuple[str, s
 
 def _parted(partition: Partition, scores: pads.Dataset, keys: np.ndarray) -> list[Audience]:
     """Return a segment for every one of the most frequent values."""
-    table = values(partition.by, scores, partition.family)
+    table = values(partition.by, scores, f"conf/segments.yml, segment {partition.family}")
     value, place = _array(table["value"]), np.searchsorted(keys, _array(table["customer_id"]))
     has_value = np.array([one is not None and one != "" for one in value], dtype=bool)
     names, number, sizes = np.unique(value[has_value].astype(str), return_inverse=True, return_counts=True)

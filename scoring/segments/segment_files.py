@@ -5,8 +5,7 @@ A segment costs one scan of the night's customers and offers in DuckDB.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
-from conf.errors import ConfigError
 from conf.settings.schema import Segment
 from conf.tables.table import Column
+from scoring.expressions import closed, condition, plain, refused
 
 #: columns of every file, by the SQL that makes them from the night's customer_scores
 CUSTOMER_COLUMNS: dict[str, Column] = {
@@ -107,13 +106,13 @@ def select(
             wanted = ", ".join(
                 f"{sql.format(slug=segment.slug)} as {column.name}" for sql, column in columns(segment, names).items()
             )
-            _plain(engine, segment.order_by, chosen.columns, many=True)
+            plain(engine, segment.order_by, chosen.columns, many=True)
             rows = chosen.order(f"{segment.order_by}, customer_id").project(wanted).to_arrow_table()
             suppressed = engine.execute(
                 "select why, count(*) from identified where why is not null group by why order by why"
             ).fetchall()
         except (duckdb.Error, ValueError) as error:
-            raise _refused(segment.slug, error) from None
+            raise refused(f"conf/segments.yml, segment {segment.slug}", error) from None
     return Selection(rows, dict(suppressed))
 
 
@@ -128,28 +127,7 @@ def members(segment: Segment, scores: pads.Dataset, offers: pads.Dataset) -> pa.
             _create_members(engine, segment, scores, offers)
             return engine.sql("select customer_id from members order by 1").to_arrow_table()["customer_id"]
         except (duckdb.Error, ValueError) as error:
-            raise _refused(segment.slug, error) from None
-
-
-def values(expression: str, scores: pads.Dataset, where: str) -> pa.Table:
-    """Return ``customer_id`` and ``value`` of an expression on ``CUSTOMER_SCORES``, in the order of customers.
-
-    Args:
-        expression: plain SQL; its value becomes text.
-        scores: ``CUSTOMER_SCORES``.
-        where: what it stands in, for the error.
-
-    Raises:
-        ConfigError: it is no plain expression on the table's columns.
-    """
-    with duckdb.connect() as engine:
-        try:
-            _closed(engine)
-            _plain(engine, expression, scores.schema.names)
-            rows = engine.from_arrow(scores).project(f"customer_id, ({expression})::varchar as value")
-            return rows.order("customer_id").to_arrow_table()
-        except (duckdb.Error, ValueError) as error:
-            raise _refused(where, error) from None
+            raise refused(f"conf/segments.yml, segment {segment.slug}", error) from None
 
 
 def neutralised(rows: pa.Table) -> pa.Table:
@@ -168,12 +146,12 @@ def _create_members(
     engine: duckdb.DuckDBPyConnection, segment: Segment, scores: pads.Dataset, offers: pads.Dataset
 ) -> None:
     """Make the view ``members``: the customers that the rule picks, with their offer where it asks for one."""
-    _closed(engine)
-    _condition(engine, scores, segment.where).create_view("matched")
+    closed(engine)
+    condition(engine, scores, segment.where).create_view("matched")
     if segment.offer_where is None:
         engine.execute("create view members as select * from matched")
         return
-    _condition(engine, offers, segment.offer_where).create_view("proposed")
+    condition(engine, offers, segment.offer_where).create_view("proposed")
     own = ", ".join(name for name in offers.schema.names if name not in _SHARED)
     engine.execute(
         f"create view members as select s.*, o.* exclude (customer_id) from matched s join ("
@@ -194,58 +172,3 @@ def _with_identifiers(engine: duckdb.DuckDBPyConnection, identified: pa.Table | 
         return
     engine.register("contact_data", identified)
     engine.execute(f"create view identified as select *, {why} from members left join contact_data using (customer_id)")
-
-
-def _closed(engine: duckdb.DuckDBPyConnection) -> None:
-    """Close the engine: rules see the registered tables only, no files and no Python variables."""
-    engine.execute("set python_enable_replacements = false")
-    engine.execute("set enable_external_access = false")
-
-
-def _refused(slug: str, error: Exception) -> ConfigError:
-    what = str(error).splitlines()[0]
-    return ConfigError(f"segment {slug}: its rule cannot be used: {what}; see conf/segments.yml")
-
-
-def _condition(engine: duckdb.DuckDBPyConnection, table: pads.Dataset, text: str) -> duckdb.DuckDBPyRelation:
-    """Return the rows of ``table`` for which the condition holds."""
-    _plain(engine, text, table.schema.names)
-    return engine.from_arrow(table).filter(duckdb.SQLExpression(text))
-
-
-def _plain(engine: duckdb.DuckDBPyConnection, text: str, names: list[str], many: bool = False) -> None:
-    """Refuse an expression with other tables, unknown columns, clocks or random numbers.
-
-    Raises:
-        ValueError: names what is not allowed.
-    """
-    query = f"select 1 order by {text}" if many else f"select ({text})"
-    tree = json.loads(engine.execute("select json_serialize_sql(?::varchar)", [query]).fetchall()[0][0])
-    if tree.get("error"):
-        raise ValueError(f"{text!r}: {tree['error_message']}")
-    if len(tree["statements"]) != 1 or tree["statements"][0]["node"]["type"] != "SELECT_NODE":
-        raise ValueError(f"{text!r} is no plain condition")
-    allowed = {name.lower() for name in names}
-    for node in _nodes(tree["statements"][0]["node"]):
-        kind = node.get("class")
-        if kind in ("SUBQUERY", "WINDOW", "STAR"):
-            raise ValueError(f"{text!r} is no plain condition: it holds a {str(kind).lower()}")
-        if kind == "COLUMN_REF" and node["column_names"][-1].lower() not in allowed:
-            raise ValueError(f"{text!r}: there is no column {node['column_names'][-1]}; have {', '.join(names)}")
-        if kind == "FUNCTION" and not _is_repeatable(engine, node["function_name"]):
-            raise ValueError(f"{text!r}: {node['function_name']}() does not give the same result every time")
-
-
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(tree, dict):
-        yield tree
-        for branch in tree.values():
-            yield from _nodes(branch)
-    elif isinstance(tree, list):
-        for branch in tree:
-            yield from _nodes(branch)
-
-
-def _is_repeatable(engine: duckdb.DuckDBPyConnection, function: str) -> bool:
-    query = "select bool_and(stability = 'CONSISTENT') from duckdb_functions() where function_name = ?"
-    return engine.execute(query, [function.lower()]).fetchall()[0][0] is not False
