@@ -1,10 +1,9 @@
-"""ALS of the night against Spark's own and ``implicit``, at equal factors, iterations, penalty and confidence.
+"""ALS of the night (Spark's) against ``implicit``, at equal factors, iterations and confidence.
 
-All weigh a purchase ``1 + alpha x strength`` and everything else 1. Spark's own ALS scales its penalty by the purchases
-of the row, ``implicit`` does not; the night's can do both, so that it meets each at that one's penalty. Each
-kind of penalty gets the value that is best on the *earlier* window. Quality: NDCG@10 on the 28 days after, with the
-paired interval of the difference. CPU: the fit alone, sessions and data ready and the code compiled, the JVM and the
-workers counted; ``implicit`` once with its exact solver, as the others do, and once with its conjugate gradient.
+Both weigh a purchase ``1 + alpha x strength`` and everything else 1. Spark scales its penalty by the purchases of the
+row, ``implicit`` does not; each gets the penalty that is best on the *earlier* window. Quality: NDCG@10 on the 28 days
+after, with the paired interval of the difference. CPU: the fit alone, sessions and data ready and the code compiled,
+the JVM counted; ``implicit`` once with its exact solver, as Spark has it, and once with its conjugate gradient.
 
 ``--large``: 100,000 customers x 20,000 items, 1.6 M purchases drawn at random, 64 factors: CPU alone.
 """
@@ -22,7 +21,6 @@ import numpy as np
 import pyarrow as pa
 from complete_journey import Journey, day_of, journey
 from implicit.cpu.als import AlternatingLeastSquares
-from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 from scipy import sparse
 from timing import Meter
@@ -37,8 +35,7 @@ from peers.recommender import Recommender
 
 CHOSEN_ON, REPORTED = "2017-09-10", "2017-12-03"
 PENALTIES = {"scaled": (0.03, 0.1, 0.3), "fixed": (3.0, 10.0, 30.0, 100.0)}
-NIGHT, NIGHT_FIXED = "nbo", "nbo, penalty not scaled"
-SPARK, EXACT, GRADIENT = "Spark's own", "implicit, exact", "implicit, conjugate gradient"
+NIGHT, EXACT, GRADIENT = "nbo", "implicit, exact", "implicit, conjugate gradient"
 Fit = Callable[[sparse.csr_matrix, AlsConfig], tuple[Recommender, float]]
 
 
@@ -60,28 +57,6 @@ def with_night(spark: SparkSession) -> Fit:
         frame.unpersist()
         keys = zip(("customer_id", "product_type"), factors, counts.shape, strict=True)
         return _recommender(*[_side(rows[key], rows["factors"], size) for key, rows, size in keys]), meter.seconds
-
-    return fit
-
-
-def with_spark(spark: SparkSession) -> Fit:
-    """Return the fit of Spark's own ALS on pairs that are numbered already."""
-
-    def fit(counts: sparse.csr_matrix, config: AlsConfig) -> tuple[Recommender, float]:
-        cells = strengths(counts, config.cap).tocoo()
-        pairs = pa.table({"user": pa.array(cells.row), "item": pa.array(cells.col), "rating": pa.array(cells.data)})
-        frame = spark.createDataFrame(pairs).persist()
-        frame.count()
-        solver = ALS(
-            rank=config.rank, maxIter=config.iterations, regParam=config.regularization, alpha=config.alpha,
-            implicitPrefs=True, numUserBlocks=2, numItemBlocks=2, checkpointInterval=-1, seed=config.seed,
-        )  # fmt: skip
-        with Meter() as meter:
-            model = solver.fit(frame)
-            factors = [model.userFactors.toPandas(), model.itemFactors.toPandas()]
-        frame.unpersist()
-        sides = [_side(rows["id"], rows["features"], size) for rows, size in zip(factors, counts.shape, strict=True)]
-        return _recommender(*sides), meter.seconds
 
     return fit
 
@@ -131,22 +106,19 @@ def quality(spark: SparkSession, config: AlsConfig) -> None:
     """Print NDCG@10 and CPU of all on The Complete Journey."""
     data = journey(False)
     past, task = window(data, CHOSEN_ON)
-    kinds = {"scaled": (with_night(spark), True), "fixed": (with_implicit(exact=True), False)}
+    kinds = {"scaled": with_night(spark), "fixed": with_implicit(exact=True)}
     chosen = {}
-    for name, (fit, scaled) in kinds.items():
-        tried = {value: replace(config, regularization=value, scaled=scaled) for value in PENALTIES[name]}
+    for name, fit in kinds.items():
+        tried = {value: replace(config, regularization=value) for value in PENALTIES[name]}
         judged = compare({str(v): fit(past.counts(), config)[0] for v, config in tried.items()}, task, ("all",))
         values = {value: float(judged[f"{value}/all"]["ndcg"].mean()) for value in tried}
         chosen[name] = tried[max(values, key=values.__getitem__)]
         print(
             f"  {name} penalty: NDCG@10 on {CHOSEN_ON} {values}; {chosen[name].regularization:g} is taken", flush=True
         )
-    with_spark(spark)(past.counts(), chosen["scaled"])  # the JVM has compiled the night's by now: the same for the peer
     past, task = window(data, REPORTED)
     fits = {
         NIGHT: (with_night(spark), "scaled"),
-        SPARK: (with_spark(spark), "scaled"),
-        NIGHT_FIXED: (with_night(spark), "fixed"),
         EXACT: (with_implicit(exact=True), "fixed"),
         GRADIENT: (with_implicit(exact=False), "fixed"),
     }
@@ -157,9 +129,8 @@ def quality(spark: SparkSession, config: AlsConfig) -> None:
     for name, (_, used) in made.items():
         ndcg, ratio = judged[f"{name}/all"]["ndcg"].mean(), made[NIGHT][1] / used
         print(f"  {name:<30} NDCG@10 {ndcg:.4f}  cpu {used:6.1f} s  nbo takes {ratio:5.2f} of it")
-    for one, other in ((NIGHT, SPARK), (NIGHT_FIXED, EXACT), (NIGHT, EXACT)):
-        over = gain(judged, one, other, "all", "ndcg")
-        print(f"  {one} over {other}: NDCG {over.value:+.4f} [{over.low:+.4f}, {over.high:+.4f}]")
+    over = gain(judged, NIGHT, EXACT, "all", "ndcg")
+    print(f"  {NIGHT} over {EXACT}: NDCG {over.value:+.4f} [{over.low:+.4f}, {over.high:+.4f}]")
 
 
 def large(spark: SparkSession, config: AlsConfig) -> None:
@@ -172,7 +143,7 @@ def large(spark: SparkSession, config: AlsConfig) -> None:
     counts = sparse.csr_matrix(cells, shape=shape)
     counts.sum_duplicates()
     print(f"\n{shape[0]:,} x {shape[1]:,}, {counts.nnz:,} pairs, {config.rank} factors, {config.iterations} iterations")
-    fits = {NIGHT: with_night(spark), SPARK: with_spark(spark), EXACT: with_implicit(exact=True)}
+    fits = {NIGHT: with_night(spark), EXACT: with_implicit(exact=True)}
     used = {}
     for fit in fits.values():
         fit(counts[:5000], replace(config, iterations=2))  # compiles

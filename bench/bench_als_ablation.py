@@ -1,7 +1,7 @@
-"""What latent factors bring to the night's offers: the night's ALS, Spark's, and none, as candidates and as an input.
+"""What latent factors bring to the night's offers, as candidates and as an input: the night's ALS beside none.
 
 Reads the clean layer of one night (``NBO_HOME``) and builds the night's own training sets with the night's own code,
-once for each kind of factors; ``none`` leaves ``als_score`` out of the rankers' inputs too, and the candidates of
+once with factors and once without; ``none`` leaves ``als_score`` out of the rankers' inputs too, and the candidates of
 similar customers then come of the linear item-to-item model alone. Rankers are trained as the night does, and lists are
 judged as they are served: all, and discoveries. Intervals are paired over customers. ``--back 1`` judges the window
 before the night's own.
@@ -19,8 +19,7 @@ from unittest import mock
 
 import numpy as np
 from bench_ranker_inputs import Sets, built, sources
-from pyspark.ml.recommendation import ALS
-from pyspark.sql import DataFrame, Window, functions as F
+from pyspark.sql import DataFrame
 
 from conf.settings.load import load
 from conf.tables.features import ALS_ITEMS, ALS_USERS
@@ -37,33 +36,13 @@ Factors = Callable[[DataFrame, AlsConfig], tuple[DataFrame, DataFrame]]
 FIGURES = ("hit_rate_at_5", "ndcg_at_5")
 
 
-def by_spark(affinity: DataFrame, config: AlsConfig) -> tuple[DataFrame, DataFrame]:
-    """Factorise by ``pyspark.ml.recommendation.ALS`` at the same confidence, penalty, factors and iterations."""
-    sides = {"customer_id": "user", "product_type": "item"}
-    frame = affinity.select(*sides, F.log1p(F.least("baskets_total", F.lit(config.cap))).alias("rating"))
-    numbers = {}
-    for key, name in sides.items():
-        keys = frame.select(key).distinct()
-        numbers[key] = keys.withColumn(name, F.row_number().over(Window.orderBy(key)) - 1).persist()
-        frame = frame.join(numbers[key], key)
-    model = ALS(
-        rank=config.rank, maxIter=config.iterations, regParam=config.regularization, alpha=config.alpha,
-        implicitPrefs=True, numUserBlocks=2, numItemBlocks=2, checkpointInterval=-1, seed=config.seed,
-    ).fit(frame)  # fmt: skip
-    frames = []
-    for (key, name), factors in zip(sides.items(), (model.userFactors, model.itemFactors), strict=True):
-        rows = factors.withColumnRenamed("id", name).join(numbers[key], name)
-        frames.append(rows.select(key, F.col("features").cast("array<float>").alias("factors")))
-    return frames[0], frames[1]
-
-
 def none(affinity: DataFrame, config: AlsConfig) -> tuple[DataFrame, DataFrame]:
     """Return no factors at all."""
     spark = affinity.sparkSession
     return spark.createDataFrame([], struct(ALS_USERS)), spark.createDataFrame([], struct(ALS_ITEMS))
 
 
-KINDS: dict[str, Factors] = {"the night's ALS": factorize, "Spark's ALS": by_spark, "no ALS": none}
+KINDS: dict[str, Factors] = {"ALS": factorize, "no ALS": none}
 
 
 def timed(factors: Factors, spent: list[float], affinity: DataFrame, config: AlsConfig) -> tuple[DataFrame, DataFrame]:
@@ -96,7 +75,7 @@ def judged(sets: Sets, inputs: tuple[str, ...]) -> dict[str, Evaluation]:
 
 
 def main() -> None:
-    """Print the figures of each kind of factors, and the gains of the night's over the others."""
+    """Print the figures with factors and without, and what factors gain."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--night", type=date.fromisoformat, default=date(2017, 12, 3))
     parser.add_argument("--back", type=int, default=0, help="windows before the night's own to judge on")

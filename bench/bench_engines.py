@@ -1,7 +1,4 @@
-"""One machine against Spark, for what the night gives to either by its number of rows: where do they cross?
-
-- ALS: all pairs in one block, or in two that meet every iteration (``AlsConfig.block_pairs``);
-- expectations: Great Expectations on pandas, or on Spark (``gx_spark_rows`` of the configuration).
+"""Great Expectations on pandas against Spark (``gx_spark_rows`` of the configuration): where do they cross?
 
 Both do the same work on the same rows, made up, from where the night's own code decides to where it goes on; each size
 has its wall seconds and CPU seconds (the JVM and the workers counted), and how far the results are apart. A small round
@@ -23,17 +20,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame, SparkSession, functions as F
+from pyspark.sql import SparkSession
 from timing import Meter
 
 from conf.settings.load import load
 from expectations.checkpoint import ROW_ID, Checkpoints, plain
 from expectations.suites import SUITES
-from features.items.als import AlsConfig, factorize
 from jobs.spark import session
 
 SIZES, WARM = (10_000, 100_000, 1_000_000, 3_000_000), 5_000
-NIGHT, TYPES, MOST = date(2017, 12, 3), 2_000, 2**62
+NIGHT = date(2017, 12, 3)
 
 
 @dataclass(frozen=True)
@@ -51,36 +47,6 @@ class Engines:
     alone: Callable[[Any], Any]
     spread: Callable[[Any], Any]
     apart: Callable[[Any, Any], str]
-
-
-def pairs(spark: SparkSession, folder: Path, rows: int) -> DataFrame:
-    """Return pairs of customers and product types, forty a customer, popular types more often."""
-    rng = np.random.default_rng(7)
-    chance = 1 / np.arange(20, TYPES + 20) ** 0.7
-    cells = rng.integers(0, max(rows // 40, 1), rows) * TYPES + rng.choice(TYPES, rows, p=chance / chance.sum())
-    cells = np.unique(cells)
-    named = [pa.array(np.char.zfill(part.astype(str), 9)) for part in (cells // TYPES, cells % TYPES)]
-    often = pa.array(rng.integers(1, 20, len(cells)))
-    return _cached(spark, folder, {"customer_id": named[0], "product_type": named[1], "baskets_total": often})
-
-
-def als() -> Engines:
-    """Return the night's ALS: one block, or two, which is what two cores can do at a time."""
-
-    def factors(affinity: DataFrame, blocks: int) -> np.ndarray:
-        size = affinity.count()
-        config = AlsConfig(block_pairs=MOST if blocks == 1 else -(-size // blocks))
-        sides = factorize(affinity, config)
-        users, items = (np.stack(side.toPandas().sort_values(key)["factors"])
-                        for side, key in zip(sides, ("customer_id", "product_type"), strict=True))  # fmt: skip
-        return users[:1000] @ items.T
-
-    return Engines(
-        f"AlsConfig.block_pairs {AlsConfig().block_pairs:,} pairs",
-        lambda affinity: factors(affinity, 1),
-        lambda affinity: factors(affinity, 2),
-        lambda a, b: f"scores {np.abs(a - b).max():.1e}",
-    )
 
 
 def order_lines(folder: Path, rows: int) -> Path:
@@ -137,8 +103,6 @@ def measure(title: str, engines: Engines, make: Callable[[int], Any]) -> None:
             with Meter() as meter:
                 results.append(work(given))
             taken[name] = (time.perf_counter() - wall, meter.seconds)
-        if isinstance(given, DataFrame):
-            given.unpersist()
         if rows == WARM:
             continue
         line = "; ".join(f"{name} wall {wall:6.1f} s, cpu {used:6.1f} s" for name, (wall, used) in taken.items())
@@ -150,33 +114,14 @@ def measure(title: str, engines: Engines, make: Callable[[int], Any]) -> None:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    names = ("als", "expectations")
-    parser.add_argument("--only", nargs="*", choices=names, default=names)
-    arguments = parser.parse_args()
+    parser.parse_args()
     home = Path(tempfile.mkdtemp())
     spark = session(load().model_copy(update={"home": str(home)}), "bench")
-    works: dict[str, Callable[[], None]] = {
-        "als": lambda: measure("ALS, pairs", als(), lambda n: pairs(spark, home, n)),
-        "expectations": lambda: measure(
-            "expectations, order lines", expectations(spark, home), lambda n: order_lines(home, n)
-        ),
-    }
     try:
-        for name in arguments.only:
-            works[name]()
+        measure("expectations, order lines", expectations(spark, home), lambda n: order_lines(home, n))
     finally:
         spark.stop()
         shutil.rmtree(home, ignore_errors=True)
-
-
-def _cached(spark: SparkSession, folder: Path, columns: dict[str, Any]) -> DataFrame:
-    """Return a frame that stands in Spark's cache, as what the night hands on does."""
-    table = pa.table(columns)
-    file = folder / f"{table.num_columns}x{table.num_rows}.parquet"  # another name each: Spark's cache goes by it
-    pq.write_table(table, file, row_group_size=250_000)
-    frame = spark.read.parquet(str(file)).repartition(4, F.col("customer_id")).persist()
-    frame.count()
-    return frame
 
 
 def _money(values: np.ndarray) -> pa.Array:

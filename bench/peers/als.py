@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from features.items.als_half_steps import solved
 from peers.history import History
+from peers.least_squares import solved
 from peers.recommender import Recommender
 
 

@@ -15,11 +15,6 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 
-def width(size: int) -> int:
-    """Return the numbers that :func:`row_sums` packs into a row: a triangle, a right side and a count."""
-    return size * (size + 1) // 2 + size + 1
-
-
 def solved(cells: sparse.csr_matrix, other: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     """Return the factors (n, f) of the rows: ``(Y'Y + Y'CY + penalty) x = Y'(1 + c)``; O(cells x f^2 + n x f^3).
 
@@ -33,25 +28,6 @@ def solved(cells: sparse.csr_matrix, other: np.ndarray, penalty: np.ndarray) -> 
     with threadpool_limits(1, user_api="blas"):  # the systems are small: threads would cost more than they bring
         gram = columns.T @ columns
         _solve(cells.indptr, cells.indices, cells.data.astype("float64"), columns, gram, penalty, factors)
-    return factors
-
-
-def row_sums(cells: sparse.csr_matrix, other: np.ndarray) -> np.ndarray:
-    """Return what the systems of the rows are made of, packed (n, :func:`width`), float32.
-
-    Sums of parts of the columns add up: a row's system may be made on several machines.
-    """
-    sums = np.empty((cells.shape[0], width(other.shape[1])), dtype="float32")
-    with threadpool_limits(1, user_api="blas"):
-        _sums(cells.indptr, cells.indices, cells.data.astype("float64"), other.astype("float64"), sums)
-    return sums
-
-
-def solved_sums(sums: np.ndarray, gram: np.ndarray, penalty: np.ndarray) -> np.ndarray:
-    """Return the factors (n, f) of the rows from their summed :func:`row_sums` and Y'Y (f, f)."""
-    factors = np.empty((len(sums), len(gram)), dtype="float32")
-    with threadpool_limits(1, user_api="blas"):
-        _solve_sums(sums.astype("float64"), gram.astype("float64"), penalty, factors)
     return factors
 
 
@@ -95,28 +71,3 @@ def _solve(
         for place in range(len(right)):
             matrix[place, place] += penalty[row]
         factors[row] = _cholesky(matrix, right)
-
-
-@numba.njit(cache=True)
-def _sums(starts: np.ndarray, index: np.ndarray, extra: np.ndarray, other: np.ndarray, sums_out: np.ndarray) -> None:
-    for row in range(len(sums_out)):
-        part = slice(starts[row], starts[row + 1])
-        matrix, right = _system(index[part], extra[part], other)
-        at = 0
-        for place in range(len(right)):
-            sums_out[row, at : at + place + 1] = matrix[place, : place + 1]
-            at += place + 1
-        sums_out[row, at : at + len(right)] = right
-        sums_out[row, -1] = starts[row + 1] - starts[row]
-
-
-@numba.njit(cache=True)
-def _solve_sums(sums: np.ndarray, gram: np.ndarray, penalty: np.ndarray, factors: np.ndarray) -> None:
-    size = len(gram)
-    for row in range(len(factors)):
-        matrix, at = gram.copy(), 0
-        for place in range(size):
-            matrix[place, : place + 1] += sums[row, at : at + place + 1]
-            matrix[place, place] += penalty[row]
-            at += place + 1
-        factors[row] = _cholesky(matrix, sums[row, at : at + size].copy())

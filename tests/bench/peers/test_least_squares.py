@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from features.items.als_half_steps import row_sums, solved, solved_sums, width
+from peers.least_squares import solved
 
 
 @pytest.fixture
@@ -35,14 +35,3 @@ def test_every_row_solves_its_system(cells, other):
     for row, extra in enumerate(cells.toarray()):
         left = other.T @ ((1 + extra)[:, None] * other) + penalty[row] * np.eye(3)
         np.testing.assert_allclose(result[row], np.linalg.solve(left, other.T @ ((extra > 0) * (1 + extra))), rtol=1e-4)
-
-
-def test_sums_of_parts_solve_as_the_whole_does(cells, other):
-    """What two machines know of a row adds up: its system, and how many purchases it has."""
-    parts = [row_sums(cells[:, part], other[part]) for part in (slice(0, 4), slice(4, 9))]
-    total = sum(parts)
-    assert total.shape == (7, width(3))
-    assert total[:, -1].tolist() == np.diff(cells.indptr).tolist()
-    penalty = np.full(7, 0.7)
-    result = solved_sums(total, other.T @ other, penalty)
-    np.testing.assert_allclose(result, solved(cells, other, penalty), rtol=1e-4, atol=1e-6)
