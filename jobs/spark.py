@@ -58,6 +58,9 @@ def session(settings: Settings, name: str) -> SparkSession:
         "spark.sql.shuffle.partitions": str(settings.spark.shuffle_partitions),
         "spark.default.parallelism": str(settings.spark.shuffle_partitions),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+        # long iterations are cut here: a lineage of a dozen of them overflows the stack
+        "spark.checkpoint.dir": str(scratch / "checkpoints"),
+        "spark.cleaner.referenceTracking.cleanCheckpoints": "true",
         # Hadoop has a umask of its own, which would let others read what Spark writes
         "spark.hadoop.fs.permissions.umask-mode": f"{_umask():03o}",
         "spark.driver.extraJavaOptions": f"-XX:+UseParallelGC -Dlog4j2.configurationFile={LOGGING.as_uri()}",

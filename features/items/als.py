@@ -19,6 +19,8 @@ from features.schemas import conform, struct
 #: pairs of a block; customers' and types' blocks meet every iteration, so few large ones are ahead of many small ones
 _BLOCK_PAIRS = 1_000_000
 _BLOCKS = 64
+#: iterations after which the lineage is cut, where the session has a directory for it
+_CHECKPOINT = 4
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def factorize(affinity: DataFrame, config: AlsConfig) -> tuple[DataFrame, DataFr
     model = ALS(
         rank=config.rank, maxIter=config.iterations, regParam=config.regularization, alpha=config.alpha,
         implicitPrefs=True, userCol="customer_id_number", itemCol="product_type_number", ratingCol="strength",
-        numUserBlocks=blocks, numItemBlocks=blocks, checkpointInterval=-1, seed=config.seed,
+        numUserBlocks=blocks, numItemBlocks=blocks, checkpointInterval=_CHECKPOINT, seed=config.seed,
     ).fit(ordered)  # fmt: skip
     pairs.unpersist()
     return _named(model.userFactors, customers, ALS_USERS), _named(model.itemFactors, types, ALS_ITEMS)
