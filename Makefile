@@ -103,7 +103,7 @@ fmt: env ## format the code
 	$(BIN)/ruff check --fix .
 
 bench: env demo ## compare with peers in the same run; prints ratios
-	@for file in bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in bench/*/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 lock: env ## resolve the versions anew into requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --no-annotate --no-header \

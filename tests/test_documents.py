@@ -125,7 +125,7 @@ def test_a_model_has_one_short_page_that_is_listed(file: Path) -> None:
         return
     for part in ("**Says**|**Say**", r"**For**", "**How.**", "**How good.**", "**When not to trust it.**"):
         assert any(word in text for word in part.split("|")), part
-    assert re.search(r"`(NBO_HOME=\.\.\. )?(bench/bench_|nbo |make |select )", text), "no command shows its figures"
+    assert re.search(r"`(NBO_HOME=\.\.\. )?(bench/\w+/bench_|nbo |make |select )", text), "no command shows its figures"
     assert f"({file.name})" in (file.parent / "README.md").read_text()
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from measures.splits import repeats_and_discoveries
-from measures.top_lists import top_lists
-from peers.recommender import Recommender
+from bench.measures.splits import repeats_and_discoveries
+from bench.measures.top_lists import top_lists
+from bench.peers.recommender import Recommender
 from training.evaluation.full_ranking import diversity, list_metrics, miscalibration, variety
 from training.evaluation.metrics import Interval, paired_bootstrap
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from peers.history import History, history
+from bench.peers.history import History, history
 from training.evaluation.full_ranking import ones
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from peers.recommender import Recommender, blocks
+from bench.peers.recommender import Recommender, blocks
 from training.evaluation.top_k import best_columns
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from peers.ease import ease
-from peers.history import History
-from peers.pair_features import item_habits, user_habits
+from bench.peers.ease import ease
+from bench.peers.history import History
+from bench.peers.pair_features import item_habits, user_habits
 from training.evaluation.full_ranking import list_metrics, ones
 from training.evaluation.top_k import best_columns
 from training.next_action.inputs import age_class

@@ -22,11 +22,11 @@ from typing import Any
 
 import numpy as np
 
+from bench.peer_networks.examples import ExampleRows, ExampleWindows, Shape, Side, learnt, ndcg, rows_of
+from bench.peer_networks.word2vec import Word2VecConfig, word_vectors
+from bench.peers.history import History
+from bench.peers.recommender import Recommender
 from conf.settings.schema import NetworkTraining
-from peer_networks.examples import ExampleRows, ExampleWindows, Shape, Side, learnt, ndcg, rows_of
-from peer_networks.word2vec import Word2VecConfig, word_vectors
-from peers.history import History
-from peers.recommender import Recommender
 from training.networks.backend import keras_for
 from training.networks.loop import Batch, Checkpoint, keyed, losses_of, shuffled, train
 from training.networks.numpy_layers import ACTIVATIONS

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from bench.peer_networks.examples import baskets_of, kept_users
+from bench.peers.history import History
+from bench.peers.recommender import Recommender
 from conf.settings.schema import NetworkTraining
-from peer_networks.examples import baskets_of, kept_users
-from peers.history import History
-from peers.recommender import Recommender
 from training.networks.backend import keras_for
 from training.networks.loop import Batch, Checkpoint, choice_losses, keyed, shuffled, train
 from training.next_action.inputs import AGES

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from bench.peer_networks.examples import ExampleWindows, Side, bags_of, habits, held_out, kept_users, ndcg, rewound
+from bench.peers.history import History
+from bench.peers.recommender import Recommender
 from conf.settings.schema import NetworkTraining
-from peer_networks.examples import ExampleWindows, Side, bags_of, habits, held_out, kept_users, ndcg, rewound
-from peers.history import History
-from peers.recommender import Recommender
 from training.networks.backend import keras_for
 from training.networks.loop import Batch, Checkpoint, choice_losses, keyed, shuffled, train
 

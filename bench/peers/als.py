@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from peers.history import History
-from peers.least_squares import solved
-from peers.recommender import Recommender
+from bench.peers.history import History
+from bench.peers.least_squares import solved
+from bench.peers.recommender import Recommender
 
 
 @dataclass(frozen=True)

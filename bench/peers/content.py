@@ -12,8 +12,8 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
-from peers.history import History
-from peers.recommender import Recommender
+from bench.peers.history import History
+from bench.peers.recommender import Recommender
 
 
 def content_tags(past: History, texts: Sequence[str], half_life: float | None = None) -> Recommender:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from peers.history import History
-from peers.recommender import Recommender
+from bench.peers.history import History
+from bench.peers.recommender import Recommender
 from training.recommenders.ease import ease_weights
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from peers.history import History
-from peers.recommender import Recommender, only_own
+from bench.peers.history import History
+from bench.peers.recommender import Recommender, only_own
 
 #: breaks ties among equals by recency or popularity: never worth a basket
 _TIE = 1e-3

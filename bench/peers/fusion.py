@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from measures.top_lists import top_lists
-from peers.recommender import Recommender, only_own
+from bench.measures.top_lists import top_lists
+from bench.peers.recommender import Recommender, only_own
 
 #: the paper's constant: how little the first places count more than those after them
 _CONSTANT = 60

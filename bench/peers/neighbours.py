@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from bench.peers.history import History
+from bench.peers.recommender import Recommender
 from features.items.nearest import Cells, NearestConfig, nearest
-from peers.history import History
-from peers.recommender import Recommender
 
 
 def item_neighbours(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from peers.history import History
-from peers.recommender import Recommender
+from bench.peers.history import History
+from bench.peers.recommender import Recommender
 
 WINDOWS = (7, 28, 84)
 HALF_LIVES = (20, 60, 120)

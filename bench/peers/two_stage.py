@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from measures.top_lists import top_lists
-from peers.pair_features import Pairs
-from peers.recommender import Recommender, only_own
+from bench.measures.top_lists import top_lists
+from bench.peers.pair_features import Pairs
+from bench.peers.recommender import Recommender, only_own
 from training.classifiers.trees import TreesConfig
 
 #: what the ranker is fitted with where nothing else is said

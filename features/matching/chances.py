@@ -1,9 +1,9 @@
 """The chance of a pair of records to be one: a logistic model of the evidence, moved to the table at hand.
 
 The coefficients (:mod:`features.matching.coefficients`) were fitted on labelled sets of products, publications, persons
-and places by ``bench/fit_matching.py --write``, which also shows each on sets that it was not fitted on. How many pairs
-are one differs from table to table: the log-odds are moved by what expectation maximisation says of that (Saerens,
-Latinne and Decaestecker 2002, "Adjusting the outputs of a classifier to new a priori probabilities"), within
+and places by ``bench/matching/fit_matching.py --write``, which also shows each on sets that it was not fitted on. How
+many pairs are one differs from table to table: the log-odds are moved by what expectation maximisation says of that
+(Saerens, Latinne and Decaestecker 2002, "Adjusting the outputs of a classifier to new a priori probabilities"), within
 :data:`LEAST_SHIFT` and :data:`MOST_SHIFT`, so that a table without doubles yields none and one with few keeps them.
 """
 

@@ -1,4 +1,4 @@
-"""Coefficients of the chances of pairs; written by ``bench/fit_matching.py --write``, not by hand."""
+"""Coefficients of the chances of pairs; written by ``fit_matching.py --write``, not by hand."""
 
 #: between which values each kind of evidence is taken as it is; beyond them as the nearest of them
 LIMITS: dict[str, tuple[float, float]] = {

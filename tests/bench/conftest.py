@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from peer_networks.examples import Side
-from peers.history import History, history
+from bench.peer_networks.examples import Side
+from bench.peers.history import History, history
 
 USERS, ITEMS, DAYS = 60, 24, 160
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from compare_homes import Intended, compare
+
+from bench.night.compare_homes import Intended, compare
 
 PROFILE = {"customer_id": ["1", "2", "3"], "spend": [1.5, None, 2.0], "tags": [["a"], [], None]}
 RUNS = {"ds": ["2017-12-03"], "customers": [3], "published_at": ["2026-01-01 00:00:00"]}

@@ -14,7 +14,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from training.recommenders.ease import ease_weights
 
-#: L2 on the weights of the item-to-item model: what `bench/bench_networks.py` has for whether, not how often
+#: L2 on the weights of the item-to-item model: that of `bench_networks.py` for whether, not how often
 PENALTY = 1000.0
 #: inner size of the item-to-item model: as good as the whole matrix, and its file grows with l, not with its square
 _RANK = 64

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from measures.comparison import FEW, SLICES, RankingTask, compare, shown, together
-from peers.recommender import Recommender
+from bench.measures.comparison import FEW, SLICES, RankingTask, compare, shown, together
+from bench.peers.recommender import Recommender
 from training.evaluation.comparison import summary
 
 #: three users, four items; the last item has no buyer yet, the last user no purchase

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from measures.splits import last_window, next_basket, repeats_and_discoveries, stratified
+from bench.measures.splits import last_window, next_basket, repeats_and_discoveries, stratified
 from training.evaluation.full_ranking import ones
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from measures.tables import deciles, threshold_sweep
+from bench.measures.tables import deciles, threshold_sweep
 
 
 def test_deciles_hold_everybody_once():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from measures.top_lists import top_lists
-from peers.recommender import Recommender
+from bench.measures.top_lists import top_lists
+from bench.peers.recommender import Recommender
 from training.evaluation.full_ranking import ones
 
 

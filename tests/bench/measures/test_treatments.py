@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from measures.treatments import best_treatment, groups, policy_value
+from bench.measures.treatments import best_treatment, groups, policy_value
 
 
 def test_groups_and_treatments_follow_the_money():

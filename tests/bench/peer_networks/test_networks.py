@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.peer_networks.examples import ExampleWindows, Side, rewound
+from bench.peer_networks.hybrid import HybridConfig, hybrid
+from bench.peer_networks.self_attention import SelfAttentionConfig, self_attention
+from bench.peer_networks.two_tower import TwoTowerConfig, two_tower
+from bench.peers.history import History
+from bench.peers.recommender import Recommender
 from conf.settings.schema import NetworkTraining
-from peer_networks.examples import ExampleWindows, Side, rewound
-from peer_networks.hybrid import HybridConfig, hybrid
-from peer_networks.self_attention import SelfAttentionConfig, self_attention
-from peer_networks.two_tower import TwoTowerConfig, two_tower
-from peers.history import History
-from peers.recommender import Recommender
 from training.networks import loop
 from training.networks.loop import Checkpoint
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from peers.basket_lift import Baskets, first_of, resampled, without_anchor
+from bench.peers.basket_lift import Baskets, first_of, resampled, without_anchor
 
 TEA, MILK, BREAD, SALT = range(4)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from peers.best_products import best_products
+from bench.peers.best_products import best_products
 from training.evaluation.top_k import best_columns
 
 

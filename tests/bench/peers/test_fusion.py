@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from peers.fusion import rank_fusion
-from peers.recommender import Recommender
+from bench.peers.fusion import rank_fusion
+from bench.peers.recommender import Recommender
 
 
 def ranking(*scores: float) -> Recommender:

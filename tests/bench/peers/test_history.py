@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from peers.history import history
+from bench.peers.history import history
 
 #: user, item, day, basket
 LINES = np.array(

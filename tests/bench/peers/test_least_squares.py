@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from peers.least_squares import solved
+from bench.peers.least_squares import solved
 
 
 @pytest.fixture

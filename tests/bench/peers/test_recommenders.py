@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from peers.als import FactorsConfig, factorize
-from peers.content import content_tags
-from peers.ease import ease
-from peers.frequency import decayed_frequency, personal_frequency, popularity
-from peers.history import History, history
-from peers.neighbours import item_neighbours, user_neighbours
-from peers.recommender import blocks
-from peers.tifu import TifuConfig, personal_vectors, tifu
+from bench.peers.als import FactorsConfig, factorize
+from bench.peers.content import content_tags
+from bench.peers.ease import ease
+from bench.peers.frequency import decayed_frequency, personal_frequency, popularity
+from bench.peers.history import History, history
+from bench.peers.neighbours import item_neighbours, user_neighbours
+from bench.peers.recommender import blocks
+from bench.peers.tifu import TifuConfig, personal_vectors, tifu
 from training.recommenders.ease import ease_weights
 
 ALL = np.arange(3)

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from measures.comparison import RankingTask, compare, gain, shown, table
-from measures.splits import last_window
-from peers.frequency import personal_frequency, popularity
-from peers.history import history
-from peers.pair_features import pair_features
-from peers.two_stage import (
+from bench.measures.comparison import RankingTask, compare, gain, shown, table
+from bench.measures.splits import last_window
+from bench.peers.frequency import personal_frequency, popularity
+from bench.peers.history import history
+from bench.peers.pair_features import pair_features
+from bench.peers.two_stage import (
     RANKER,
     candidate_pairs,
     candidate_recall,

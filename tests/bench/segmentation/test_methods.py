@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.methods import DENSITY, METHODS, OURS, MethodsConfig, compare
+from bench.segmentation.methods import DENSITY, METHODS, OURS, MethodsConfig, compare
 
 CONFIG = MethodsConfig(bootstraps=2, sample=600, most=4)
 QUICK = {name: way for name, way in METHODS.items() if not name.startswith("autoencoder")}

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from bench.segmentation.methods import METHODS, MethodsConfig, compare
+from bench.segmentation.points import AXES, axes, traits
 from conf.settings.schema import Settings
 from conf.tables.interests import FEATURE_COVERAGE
 from conf.tables.types import arrow_schema
@@ -15,8 +17,6 @@ from features.segments.traits import TRAITS
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import Manifest
 from jobs.stages import Stage
-from segmentation.methods import METHODS, MethodsConfig, compare
-from segmentation.points import AXES, axes, traits
 
 DAY = date(2017, 12, 3)
 

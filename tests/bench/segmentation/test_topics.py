@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from segmentation.topics import TopicsConfig, judge_topics
+from bench.segmentation.topics import TopicsConfig, judge_topics
 
 CONFIG = TopicsConfig(topics=(3,), rounds=15)
 

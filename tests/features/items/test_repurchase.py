@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
+from bench.peers.repurchase import due
 from features.items.repurchase import cluster_repurchase, renewed, repurchase
 from features.items.repurchase_fit import EDGES, RepurchasePrior, bins_of, fit, learnt_prior, learnt_under, under
-from peers.repurchase import due
 
 AS_OF = date(2017, 12, 3)
 

@@ -14,9 +14,9 @@ import pytest
 from scipy import sparse
 from scipy.optimize import minimize
 
+from bench.peers.characteristics import by_segment, regressions
 from conf.errors import DataError
 from conf.settings.schema import Activation, NetworkTraining, PriorRule
-from peers.characteristics import by_segment, regressions
 from training.characteristics import fit as network_fit
 from training.characteristics.architectures import STANDING, changed, study
 from training.characteristics.baselines import baseline, popularity

@@ -11,9 +11,9 @@ import pytest
 from pydantic import ValidationError
 from scipy import sparse
 
+from bench.peers.history import History
 from conf.settings.load import load
 from conf.settings.schema import NetworkTraining
-from peers.history import History
 from training.networks.backend import keras_for
 from training.networks.loop import Checkpoint, choice_losses, key_of, losses_of, shuffled, train
 
