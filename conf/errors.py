@@ -1,4 +1,4 @@
-"""Errors that end a stage, each with the exit code that tells a scheduler whether a retry makes sense."""
+"""Errors that end a stage, each with the exit code by which a scheduler knows whether a retry makes sense."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def not_before(later: str, earlier: str) -> Rule:
 
 
 def not_after_drop(column: str) -> Rule:
-    """Return the rule that nothing is dated after the drop that tells of it.
+    """Return the rule that nothing is dated after the drop that holds it.
 
     The drop's day is never after the night, and unlike the night it stays the same when a history is read at once.
     """

@@ -3,7 +3,7 @@
 The Complete Journey. Complements are counted by the night's kernel and settings in the 365 days up to a day, and
 judged on the baskets of the 28 days after it: one item of a basket is known, lists of 5 and 10 others are held against
 the rest. In which order the night's neighbours are listed was free: the best on 2017-09-10 is reported on three later
-days. Beside it stand the best-sellers by baskets and what the customer himself buys most; then the same for what the
+days. Beside it stand the best-sellers by baskets and what the customer buys most; then the same for what the
 customer never bought. Intervals are of customers, resampled with all baskets and days of a customer.
 """
 

@@ -39,7 +39,7 @@ INTERESTS = Table(
 
 WIDE = Table(
     "wide",
-    "one customer with a purchase in 365 days: hundreds of features, sparse; feature_coverage tells what they mean",
+    "one customer with a purchase in 365 days: hundreds of features, sparse; feature_coverage says what they mean",
     ("customer_id",),
     (
         Column("customer_id", "string", "customer"),

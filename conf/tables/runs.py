@@ -140,7 +140,7 @@ UPLIFT_VERDICTS = Table(
         Column("qini", "double", "area between the Qini curve and the diagonal, per customer"),
         Column("qini_low", "double", "lower end of its 95 % bootstrap interval"),
         Column("qini_high", "double", "upper end of its 95 % bootstrap interval"),
-        Column("overlap_roc_auc", "double", "how well a model tells the arms apart on held-out folds; 0.5: not at all"),
+        Column("overlap_roc_auc", "double", "how well a model separates the arms on held-out folds; 0.5: not at all"),
         Column("outside", "double", "share of customers without anybody alike in the other arm"),
         Column("verdict", "string", "what follows, in words", nullable=False),
         Column("caveat", "string", "why it may be trusted or not", nullable=False),

@@ -22,7 +22,7 @@ from features.canonical.mapping import DELIVERY, ROW
 MONTH = "_part"
 #: where rows of one key and one moment contradict each other, false in this column wins over any later drop
 REFUSAL_WINS = {"consents": "granted"}
-#: what tells the lines of one key apart in ``line_id``
+#: what keeps the lines of one key apart in ``line_id``
 _MARKED = r"(~~return)?(~~\d+)?$"
 #: deliveries in their order: rows that come back from quarantine, what the night before left, this night's
 _HEALED, _BASE = "", "0"

@@ -1,7 +1,7 @@
 """MinHash signatures, their bands, SimHash, and the shingles they are made of.
 
 ``Pr[h(A) = h(B)] = J(A, B)`` (Broder 1997). A token may count several times: copies 1..w of it are w elements, so
-that J is the weighted Jaccard similarity, and a token that tells more is drawn more often. A signature of b bands of r
+that J is the weighted Jaccard similarity, and a token that weighs more is drawn more often. A signature of b bands of r
 rows makes a pair a candidate with probability ``1 - (1 - J^r)^b`` (Leskovec, Rajaraman and Ullman, ch. 3).
 
 For long texts :func:`one_permutation` needs one hash per element instead of k (Li, Owen and Zhang 2012; densified as

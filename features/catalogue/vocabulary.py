@@ -1,4 +1,4 @@
-"""The words of a catalogue: how many titles have each, what each stands for, and how much it tells.
+"""The words of a catalogue: how many titles have each, what each stands for, and how much it weighs.
 
 A misspelling is healed where the catalogue itself shows it: a rare word one letter away from a word at least twenty
 times as frequent stands for that word (candidates by deletion neighbourhoods: Garbe's symmetric delete, after Mor and

@@ -43,7 +43,7 @@ def log_odds(evidence: np.ndarray) -> np.ndarray:
 
 
 def against_rivals(pairs: np.ndarray, odds: np.ndarray) -> np.ndarray:
-    """Return what tells an assigned pair from its rivals: log-odds, and by how much they exceed the next best.
+    """Return what separates an assigned pair from its rivals: log-odds, and by how much they exceed the next best.
 
     Args:
         pairs: int64 (m, 2) of left and right rows.

@@ -1,6 +1,6 @@
 """The demonstration CRM: a public data set, laid out day by day as a CRM would drop it.
 
-It is written aside and put in place whole; a marker tells what it was made of, so that a second call does nothing.
+It is written aside and put in place whole; a marker says what it was made of, so that a second call does nothing.
 """
 
 from __future__ import annotations

@@ -340,7 +340,7 @@ class _Night:
             )
 
     def facts(self, coupons: DataFrame | None) -> None:
-        """Count what the report tells: customers, control group, offers by kind and source, what was removed."""
+        """Count what the report shows: customers, control group, offers by kind and source, what was removed."""
         counted = summary(
             self.written(SCORES["next_best_offer"]),
             self.written(SCORES["customer_scores"]),

@@ -1,6 +1,6 @@
 """What a training finds out besides models: rules on what goes with each outcome, and what can be said of campaigns.
 
-They are found when the sets of a training are there; ``study_tables`` tells them again until the next training.
+They are found when the sets of a training are there; ``study_tables`` writes them again until the next training.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ def score_batch(
         score = np.asarray(model.predict(rows), dtype="float64")
         amount = isinstance(label, Amount)
         probability = np.round(chance_of_any(model, score) if amount else score, PLACES)
-        # what stands on a border is below it: a model that tells nobody apart names nobody
+        # what stands on a border is below it: a model that separates nobody names nobody
         band = np.searchsorted(np.round(model.meta.extra["bands"], PLACES), np.round(score, PLACES), side="left")
         columns = {
             "customer_id": rows["customer_id"].to_numpy(dtype=object),

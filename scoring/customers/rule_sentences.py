@@ -31,7 +31,7 @@ def sentence(rule: TreeRule, label: str = "", titles: dict[str, str] | None = No
 
 
 def subject(column: str, label: str = "", titles: dict[str, str] | None = None) -> str:
-    """Return what a column tells of customers, without a value.
+    """Return what a column says of customers, without a value.
 
     >>> subject("baskets_84"), subject("spend_84"), subject("recency_days")
     ('baskets in the last 84 days', 'spent in the last 84 days', 'last basket')

@@ -79,7 +79,7 @@ def test_contenders_go_from_labels_to_a_decision(sets: Sets, name: str) -> None:
     decision = decide(challenger.by_customer, {meta.family: baseline.by_customer}, rounds=100)
     assert np.isfinite([decision.value, decision.low, decision.high]).all()
     if name == "survival":
-        assert decision.promote  # rates differ sixfold, which recency alone tells badly
+        assert decision.promote  # rates differ sixfold, which recency alone predicts badly
 
 
 def test_no_training_row_knows_anything_of_the_gate(sets: Sets) -> None:
@@ -97,7 +97,7 @@ def test_five_customers_are_too_few_to_learn_from(name: str) -> None:
 
 
 class Coupons:
-    """Coupons of a few windows: who buys in the scope often redeems, above all where he buys more than others do."""
+    """Coupons of a few windows: who buys in the scope often redeems, above all where they buy more than others do."""
 
     def __init__(self, customers: int) -> None:
         result = windows(NIGHT, 28, 2, START, 84)

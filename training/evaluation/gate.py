@@ -130,7 +130,7 @@ def faults(
     else:
         t = np.asarray(truth, dtype=bool).ravel()
         if 0 < t.sum() < t.size and (auc := roc_auc_score(t, p)) >= TOO_GOOD:
-            reasons.append(f"ROC AUC {auc:.4f} is too good to be true: an input tells the label")
+            reasons.append(f"ROC AUC {auc:.4f} is too good to be true: an input gives the label away")
     return reasons
 
 

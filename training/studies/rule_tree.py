@@ -94,7 +94,7 @@ def rule_tree(
         config: size of the tree.
 
     Returns:
-        None where no question tells customers apart.
+        None where no question separates customers.
     """
     x, truth = _matrix(fitted, inputs), fitted[label].to_numpy(dtype=bool)
     tree = _tree(config).fit(x, truth)

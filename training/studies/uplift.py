@@ -160,7 +160,7 @@ class Overlap:
 
     @property
     def is_random(self) -> bool:
-        """Return whether no model tells the arms apart better than chance does."""
+        """Return whether no model separates the arms better than chance does."""
         return self.roc_auc < self.chance
 
 

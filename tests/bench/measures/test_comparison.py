@@ -21,7 +21,7 @@ MODEL = Recommender("first", np.ones((3, 1), "float32"), np.array([[4.0, 3.0, 2.
 @pytest.mark.parametrize(
     ("part", "users", "hits"),
     [
-        ("all", [0, 1], [1.0, 0.0]),  # the third has no purchase before: he is in the slice of few items alone
+        ("all", [0, 1], [1.0, 0.0]),  # the third has no purchase before: they are in the slice of few items alone
         ("repeats", [0], [1.0]),
         ("discoveries", [0, 1], [1.0, 1.0]),  # only what is new to them is listed: item 3, and item 1
         ("customers with few items", [1, 2], [0.0, 1.0]),  # with at most one item before

@@ -93,7 +93,7 @@ def test_the_state_of_other_purchases_is_not_taken_up(
     monkeypatch: pytest.MonkeyPatch,
     killed_after: Callable[..., None],
 ) -> None:
-    """One purchase a day earlier, which no label and no product tells."""
+    """One purchase a day earlier, which no label and no product shows."""
     with pytest.raises(KeyboardInterrupt):
         killed_after(2, lambda: FITS[name](past, side, Checkpoint(tmp_path, name, "")))
     age = past.age.copy()

@@ -34,7 +34,7 @@ def test_frequency_counts_recent_baskets_three_times(past):
     scores = personal_frequency(past).scores(ALL)
     assert scores[0].round(2).tolist() == [7, 3, 0]
     assert scores[2, 2] == pytest.approx(1, abs=0.01)
-    assert scores[2, 0] > 0  # what he never bought goes by popularity
+    assert scores[2, 0] > 0  # what they never bought goes by popularity
 
 
 def test_baskets_fade_by_half(past):
@@ -47,7 +47,7 @@ def test_baskets_fade_by_half(past):
 def test_neighbours_bring_what_the_like_minded_bought(past):
     users = user_neighbours(past, 1).scores(ALL)
     assert users[1].argmax() == 0
-    assert users[2].tolist() == [0, 0, 0]  # nobody is like him
+    assert users[2].tolist() == [0, 0, 0]  # nobody is like them
     assert item_neighbours(past, 1).scores(ALL)[2].tolist() == [0, 0, 0]
 
 
@@ -57,7 +57,7 @@ def test_who_has_much_says_less_of_what_goes_together():
     past = history(*lines.T, 0, (3, 4))
     alike = item_neighbours(past, 3, rare=False).scores(ALL)[2]
     actual = item_neighbours(past, 3, fewer=1, rare=False).scores(ALL)[2]
-    once = np.log(2)  # he had A once
+    once = np.log(2)  # the customer had A once
     assert alike[1] == pytest.approx(once / np.sqrt(3))
     a, b, c = np.array([1 / 4, 1 / 2, 1]), np.array([1 / 4, 0, 0]), np.array([1 / 4, 1 / 2, 0])
     assert actual[1] == pytest.approx(once * a @ b / np.linalg.norm(a) / np.linalg.norm(b))
@@ -72,7 +72,11 @@ def test_tags_bring_what_is_described_alike(past):
     common = 1 / np.sqrt((1 + rare**2) * (1 + (1 + np.log(4 / 2)) ** 2))
     assert scores[1].tolist() == pytest.approx([1, 1, common])
     assert scores[2].tolist() == pytest.approx([common, common, 1])
-    assert content_tags(past, ["a", "a", ""]).scores(ALL)[2].tolist() == [0, 0, 0]  # nothing is known of what he bought
+    assert content_tags(past, ["a", "a", ""]).scores(ALL)[2].tolist() == [
+        0,
+        0,
+        0,
+    ]  # nothing is known of what they bought
 
 
 def test_ease_is_the_closed_form():

@@ -26,7 +26,7 @@ def test_history_up_to_a_day_and_purchases_after_it(crm: Any):
     fish, tuna, new = result["a", "fish"], result["a", "tuna"], result["b", "fish"]
     assert (fish["visits_total"], fish["recency_days"], fish["spend_84"], fish["interval_days"]) == (2, 1, 14, 10)
     assert (tuna["visits_total"], tuna["recency_days"], tuna["spend_84"], tuna["interval_days"]) == (1, 11, 5, None)
-    assert [new[column.name] for column in HISTORY] == [None] * len(HISTORY)  # nothing tells that b will buy
+    assert [new[column.name] for column in HISTORY] == [None] * len(HISTORY)  # nothing says that b will buy
     assert [(row["bought"], row["spent"]) for row in (fish, tuna, new)] == [(True, 4), (True, 4), (True, 3)]
     later = label_history(scope_series(lines, products, SCOPES), [date(2017, 11, 1)], 28).collect()
     assert {(r["customer_id"], r["label"]): r["bought"] for r in later} == {

@@ -47,7 +47,7 @@ def crm(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 def facts(crm: Settings) -> dict[str, Any]:
-    """What the layout tells of itself."""
+    """What the layout says of itself."""
     return json.loads(Path(crm.exports, lay_out.MARKER).read_text())
 
 

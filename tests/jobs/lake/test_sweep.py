@@ -1,4 +1,4 @@
-"""The sweep removes what is old and tells how much."""
+"""The sweep removes what is old and says how much."""
 
 from __future__ import annotations
 

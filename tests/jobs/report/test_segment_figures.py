@@ -1,4 +1,4 @@
-"""What the page tells of segments: families, drift, and look-alikes with their curves."""
+"""What the page shows of segments: families, drift, and look-alikes with their curves."""
 
 from __future__ import annotations
 

@@ -386,7 +386,7 @@ def test_the_prior_of_an_expert_fades_with_the_baskets(given: Lessons, fitted: F
 
 
 def test_who_never_bought_anything_is_told_what_most_bought_last(given: Lessons, fitted: FittedModel) -> None:
-    """Whatever else is known of him: the network has learnt from buyers alone."""
+    """Whatever else is known of them: the network has learnt from buyers alone."""
     actual = fitted.model.predict(rows(3).head(2).assign(baskets_total=[0.0, np.nan]))
     bought = given.valid.bought.toarray()
     expected = (bought.sum(axis=0) + 1) / (len(bought) + 2)

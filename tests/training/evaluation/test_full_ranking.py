@@ -11,7 +11,7 @@ from scipy import sparse
 
 from training.evaluation.full_ranking import diversity, list_metrics, miscalibration, ones, variety
 
-#: lists, what was taken and what was had before, drawn at random, and what RecTools says of them; ``made`` tells how
+#: lists, what was taken and what was had before, drawn at random, and what RecTools says of them; ``made`` says how
 PEER = json.loads((Path(__file__).parent / "rectools_figures.json").read_text())
 
 

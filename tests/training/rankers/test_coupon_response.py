@@ -97,7 +97,7 @@ def test_lists_by_hand() -> None:
 
 
 def test_good_chances_in_a_senseless_order_are_refused(fitted: coupon_response.Candidate) -> None:
-    """Who redeems at all is told well here, which of his coupons is told upside down."""
+    """Who redeems at all is predicted well here, which of their coupons is predicted upside down."""
     gate = rows(300, 4)
     judged = judge_response(fitted.model, gate)
     rate = gate.groupby("customer_id")["redeemed"].transform("mean").to_numpy()

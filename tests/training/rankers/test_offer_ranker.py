@@ -20,7 +20,7 @@ ITEMS = pd.DataFrame(
 
 
 def candidates(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
-    """Rows of customer, item, his baskets before and those with the item; the first listed has the highest score."""
+    """Rows of customer, item, baskets before and those with the item; the first listed has the highest score."""
     frame = pd.DataFrame(rows, columns=["customer_id", "product_type", "customer_baskets_total", "pair_baskets_total"])
     return offer_ranker.rows(frame.assign(bought=False))
 
@@ -76,7 +76,7 @@ def test_lists_of_those_who_buy_show_what_they_show():
     # of two customers with a history both have milk; tea and soap, which none has, count as if one had
     assert result["novelty"] == pytest.approx((0 + 1 + 1) / 3)
     assert result["diversity"] == 1.0  # nobody had two of them
-    # he had dairy alone; the list is one third dairy
+    # the customer had dairy alone; the list is one third dairy
     assert result["miscalibration"] == pytest.approx(np.log(1 / (0.99 / 3 + 0.01)))
 
 

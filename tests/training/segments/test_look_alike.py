@@ -1,4 +1,4 @@
-"""Look-alikes find hidden members, nobody is scored by a model that saw him, and the curve is told by hand."""
+"""Look-alikes find hidden members, nobody is scored by a model that saw them, and the curve is computed by hand."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def crowd(seed: int = 0, size: int = 600) -> tuple[sparse.csr_matrix, np.ndarray
 def test_hidden_members_are_recovered():
     wide, alike = crowd()
     alone = comparable(sparse.csr_matrix(np.array([[0.0, 5.0], [np.e - 1, 5.0]], dtype="float32")))
-    np.testing.assert_allclose(alone.toarray(), [[0, 0], [2, 0]], rtol=1e-5)  # what never varies tells nothing
+    np.testing.assert_allclose(alone.toarray(), [[0, 0], [2, 0]], rtol=1e-5)  # what never varies says nothing
     actual = alike & (np.random.default_rng(1).random(600) < 0.5)  # half of them never said so
     likeness = similarity(comparable(wide), actual, np.ones(600, dtype=bool), CONFIG)
     added, bands = extension(likeness, actual, 60)

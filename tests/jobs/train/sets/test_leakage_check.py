@@ -144,7 +144,7 @@ def test_a_model_without_a_leak_is_promoted(night: Settings) -> None:
 
 
 def test_the_same_model_with_a_planted_leak_is_refused(night: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weak enough to be believed: an input that is declared tells of one leaver in three."""
+    """Weak enough to be believed: an input that is declared marks one leaver in three."""
     from pyspark.sql import functions as F
 
     def planted(rows: DataFrame) -> DataFrame:
