@@ -54,6 +54,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rollback": ("jobs.commands.roll_back", "take a model's newest champion back; the one before it serves again"),
     "approve": ("jobs.commands.approve", "let models serve that passed the gate and were held for approval"),
     "quarantine": ("jobs.commands.quarantine", "list what validation set aside, or show the rows of a table"),
+    "erase": ("jobs.privacy.erase", "take customers out of every layer, table and file, and keep them out"),
     "sweep": ("jobs.lake.sweep", "remove old versions from the lake"),
     "dictionary": ("jobs.commands.write_dictionary", "write the data dictionary from the declarations"),
 }
@@ -126,6 +127,10 @@ def parser() -> argparse.ArgumentParser:
     aside.add_argument("table", nargs="?", metavar="TABLE", help="canonical table whose rows to show")
     aside.add_argument("--ds", type=date.fromisoformat, metavar="YYYY-MM-DD", help="the night (default: the newest)")
     aside.add_argument("--rule", metavar="RULE", help="show the rows of this rule alone")
+    erase = add("erase", COMMANDS["erase"][1], shared)
+    erase.add_argument(
+        "customers", nargs="*", metavar="ID", help="the CRM's keys of customers (default: finish earlier erasures)"
+    )
     add("sweep", COMMANDS["sweep"][1], shared)
     dictionary = add("dictionary", COMMANDS["dictionary"][1], shared)
     dictionary.add_argument("--check", action="store_true", help="only tell whether the written file is up to date")

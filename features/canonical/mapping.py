@@ -11,7 +11,7 @@ ending the job, and :func:`canonical_rows` turns that NULL into a fault of its r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -35,6 +35,8 @@ MARKS = ("_fault", "_out", "_hash")
 #: why a row is no row of the table: its condition leaves it out, it withdraws what earlier deliveries brought under
 #: its key, or it withdraws whatever came before it
 DROPPED, DELIVERY, ROW = "dropped", "delivery", "row"
+#: of all these, what withdraws others; and the row of a customer who was erased, which is none whatever it says
+WITHDRAWING, ERASED = (DELIVERY, ROW), "erased"
 #: what a fault is called before the column it was found in
 CAST, NO_CUSTOMER, TOTAL, MANGLED = "cast", "placeholder", "total_line", "mangled_key"
 _NULLIF = re.compile(r"nullif\(\s*(`(?:[^`]|``)+`|\w+)\s*,[^()]*\)", re.IGNORECASE)
@@ -118,6 +120,33 @@ def canonical_rows(raw: DataFrame, part: Part, table: Table, reading: Reading | 
         for name, value in ((name, F.col(f"_typed_{name}")) for name in table.names)
     ]
     return frame.select(*kept, *ORIGIN, F.when(live, fault).alias("_fault"), "_out", "_hash")
+
+
+def customer_keys(raw: DataFrame, part: Part, ids: Ids) -> DataFrame:
+    """Return ``ORIGIN`` and ``customer_id`` of an export's rows, the key as :func:`canonical_rows` writes it.
+
+    Args:
+        raw: the export as ingest left it; its session has ANSI off.
+        part: how it feeds a table, ``customer_id`` among its columns.
+        ids: how keys are unified.
+    """
+    value = F.expr(strict_stamps(part.columns["customer_id"])).alias("_value")
+    frame = _with_plain_values(raw).select(*ORIGIN, value)
+    text = trimmed(as_text(F.col("_value"), frame.schema["_value"].dataType)).alias("_text")
+    return frame.select(*ORIGIN, text).select(*ORIGIN, written(F.col("_text"), "customer_id", ids).alias("customer_id"))
+
+
+def without_erased(rows: DataFrame, secret: str, hashes: Collection[str]) -> DataFrame:
+    """Mark mapped rows of erased customers as ``erased``, so that they are counted and become rows of no table.
+
+    Args:
+        rows: mapped rows with ``customer_id`` and ``MARKS``.
+        secret: what goes before a key when its hash is made.
+        hashes: hexadecimal SHA-256 of ``<secret>:<key>`` of the erased customers.
+    """
+    hashed = F.sha2(F.concat(F.lit(f"{secret}:"), F.col("customer_id")), 256)
+    gone = F.coalesce(hashed.isin(*sorted(hashes)), F.lit(False))
+    return rows.withColumn("_out", F.when(gone, ERASED).otherwise(F.col("_out")))
 
 
 def fault_words(fault: str, table: Table) -> str:

@@ -22,11 +22,14 @@ import duckdb
 
 from conf.errors import DataError
 from conf.settings.exports import Export
+from conf.settings.expressions import referenced
 from conf.settings.schema import Settings
 from jobs.ingest.check_exports import Checked, check
 from jobs.ingest.databases import extract, fingerprint, grouped, queries
 from jobs.ingest.exports import Drop, find, refuse_changed
-from jobs.ingest.read_exports import Count, good, load, nothing, refused
+from jobs.ingest.read_exports import Count, good, leave_out_erased, load, nothing, refused
+from jobs.inputs import erased
+from jobs.inputs.erased import Erased
 from jobs.inputs.export_calendar import due
 from jobs.lake.facts import IngestFacts
 from jobs.lake.lake import Draft, Lake
@@ -60,11 +63,13 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     for name in settings.source.exports:
         listed = "\n".join(f"{drop.name} {drop.bytes} {drop.sha256}" for drop in drops if drop.export == name)
         inputs[name] = hashlib.sha256(listed.encode()).hexdigest()
+    gone = erased.read(settings)
+    inputs |= {"erased": gone.content} if gone.hashes else {}
     inputs |= {name: fingerprint(export, since, day) for name, export in queries(settings.source).items()}
     before = lake.manifest(Stage.INGEST, since) if since else None
 
     def build(draft: Draft) -> None:
-        _IngestNight(settings, draft, drops, since, list(faults)).ingest()
+        _IngestNight(settings, draft, drops, since, list(faults), gone).ingest()
         draft.facts |= {"since": since and str(since), "ingested_at": datetime.now(UTC).isoformat(timespec="seconds")}
         _warn_of_repeats(settings, drops, draft.facts["files"], before)
 
@@ -80,6 +85,7 @@ class _IngestNight:
     drops: list[Drop]
     since: date | None = None
     faults: list[str] = field(default_factory=list)
+    erased: Erased = field(default_factory=Erased)
 
     def ingest(self) -> None:
         """Write all tables and facts.
@@ -88,7 +94,7 @@ class _IngestNight:
             DataError: files are not as agreed.
             TransientError: a file changed meanwhile.
         """
-        self.draft.facts |= {"files": {}, "rejected": {}}
+        self.draft.facts |= {"files": {}, "rejected": {}, "erased": {}}
         Path(self.settings.home).mkdir(parents=True, exist_ok=True)
         for name, export in self.settings.source.exports.items():
             drops = [drop for drop in self.drops if drop.export == name]
@@ -151,6 +157,7 @@ class _IngestNight:
                     self.faults += str(fault).splitlines()
                 self._judge(export, counts)
                 if not self.faults:
+                    self._leave_out_erased(engine, name, export)
                     self._write(engine, export, table, sum(count.rejected for count in counts.values()))
         elif not self.faults:
             self.draft.arrow(table, nothing(export))
@@ -166,6 +173,18 @@ class _IngestNight:
                 )
             elif not count.rows and not count.rejected and not export.may_be_empty:
                 self.faults.append(f"{name}: is empty (no row); ask for the file, or declare may_be_empty")
+
+    def _leave_out_erased(self, engine: duckdb.DuckDBPyConnection, name: str, export: Export) -> None:
+        """Keep rows of erased customers out of the raw layer; where a key is put together, validation does it."""
+        parts = [part for table in self.settings.source.tables.values() for part in table.parts]
+        keys = [part.columns["customer_id"] for part in parts if part.export == name and "customer_id" in part.columns]
+        holding = {column for key in keys for column in referenced(key, export.columns)}
+        if not self.erased.hashes or not holding:
+            return
+        rows = leave_out_erased(engine, export, sorted(holding), self.settings.source.ids, self.erased)
+        if rows:
+            self.draft.facts["erased"][name] = rows
+            log.warning("ingest %s: %s row(s) of erased customers came again and were refused", name, f"{rows:,}")
 
     def _write(self, engine: duckdb.DuckDBPyConnection, export: Export, table: str, rejected: int) -> None:
         self.draft.arrow(table, good(engine, export))

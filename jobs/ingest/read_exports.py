@@ -17,8 +17,10 @@ import duckdb
 import pyarrow as pa
 
 from conf.errors import DataError
+from conf.settings.consent import Ids
 from conf.settings.exports import Export, numbered
 from jobs.ingest.check_exports import Checked, compare, dialect, places, stand_ins
+from jobs.inputs.erased import Erased
 
 #: rows that are held as Arrow at a time
 BATCH = 1 << 20
@@ -52,6 +54,44 @@ def load(engine: duckdb.DuckDBPyConnection, export: Export, files: list[Checked]
     if export.format not in ("parquet", "sql") and any(file.has_nul for file in files):
         _refuse_nul(engine, export)
     return _counts(engine)
+
+
+def leave_out_erased(
+    engine: duckdb.DuckDBPyConnection, export: Export, keys: list[str], ids: Ids, erased: Erased
+) -> int:
+    """Take the rows of erased customers out of the well-formed ones, and return how many there were.
+
+    Args:
+        engine: with the loaded export.
+        export: its contract.
+        keys: columns that hold a customer's key as it is.
+        ids: how keys are unified.
+        erased: who is erased.
+    """
+    engine.execute("create table erased (hash varchar)")
+    engine.executemany("insert into erased values (?)", [[made] for made in sorted(erased.hashes)])
+    written = [_written(f"c{export.columns.index(key)}", ids) for key in keys]
+    gone = " or ".join(f"sha256({_text(erased.secret + ':')} || {key}) in (from erased)" for key in written)
+    engine.execute(f"alter {'view' if _is_view(engine) else 'table'} good rename to all_good")
+    engine.execute(f"create view good as select * from all_good where not coalesce({gone}, false)")
+    query = "select (select count(*) from all_good) - (select count(*) from good)"
+    return int(engine.execute(query).fetchall()[0][0])
+
+
+def _written(column: str, ids: Ids) -> str:
+    """Return SQL for a customer's key as the source's rule writes it; features.canonical.ids has the same for Spark."""
+    ends = r"[\s\p{Z}\x{200B}-\x{200D}\x{2060}\x{FEFF}]"
+    key = f"regexp_replace({column}::varchar, '^({ends}|'')+|{ends}+$', '', 'g')"
+    key = rf"regexp_replace({key}, '^([+-]?\d+)\.0+$', '\1')"
+    if "customer_id" in ids.columns:
+        key = {"lower": f"lower({key})", "upper": f"upper({key})"}.get(ids.case, key)
+        if ids.leading_zeros == "strip":
+            key = rf"regexp_replace({key}, '^0+(.)', '\1')"
+    return key
+
+
+def _is_view(engine: duckdb.DuckDBPyConnection) -> bool:
+    return bool(engine.execute("select 1 from duckdb_views() where view_name = 'good'").fetchall())
 
 
 def good(engine: duckdb.DuckDBPyConnection, export: Export) -> pa.RecordBatchReader:

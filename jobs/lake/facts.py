@@ -26,12 +26,13 @@ class Facts:
 
 @dataclass(frozen=True)
 class IngestFacts(Facts):
-    """``since``: the night before, None on the first; ``files``, ``rejected``: by export."""
+    """``since``: the night before, None on the first; ``files``, ``rejected``, ``erased`` (rows refused): by export."""
 
     since: str | None = None
     ingested_at: str = ""
     files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     rejected: dict[str, Any] = field(default_factory=dict)
+    erased: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

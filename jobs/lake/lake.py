@@ -159,6 +159,21 @@ class Lake:
             raise
         _sync(folder)
 
+    def audit(self, path: str) -> File:
+        """Read the Parquet file at ``path`` within the lake whole, and return it as a manifest names it."""
+        place = f"{self.base}/{path}"
+        with _engine(os.getpid()).cursor() as engine:
+            if self.local:  # DuckDB's own reader is several times faster than through Arrow
+                source = f"read_parquet('{place.replace(chr(39), chr(39) * 2)}', hive_partitioning = false)"
+            else:
+                files = pads.dataset(place, filesystem=self.fs, format="parquet", partitioning=None)
+                engine.register("files", files)
+                source = "files"
+            query = f"select count(*), coalesce(sum(hash(data)), 0) from {source} data"
+            rows, total = engine.execute(query).fetchall()[0]
+        part = next((p.split("=", 1)[1] for p in path.split("/")[:-1] if p.startswith("_part=")), None)
+        return File(path, int(rows), self.fs.get_file_info(place).size, int(total) % 2**64, part)
+
     def withdraw(self, stage: Stage, day: date) -> None:
         """Remove the manifest of a night; its files stay until nothing names them and they are swept."""
         self.fs.delete_file(self._pointer(stage, day))
@@ -231,7 +246,7 @@ class Draft:
         files = []
         for info in sorted(infos, key=lambda info: info.path):
             if info.type == pafs.FileType.File and info.path.endswith(".parquet"):
-                files.append(self._audit(info))
+                files.append(self.lake.audit(info.path[len(self.lake.base) + 1 :]))
         # a Spark task without rows leaves an empty file; one is kept where there is nothing else, for the schema
         files = [file for file in files if file.rows] or files[:1]
         if not files:
@@ -267,19 +282,6 @@ class Draft:
             folder = f"{self.lake.base}/{self._folder(table)}"
             if self.lake.fs.get_file_info(folder).type == pafs.FileType.Directory:
                 self.lake.fs.delete_dir(folder)
-
-    def _audit(self, info: pafs.FileInfo) -> File:
-        with _engine(os.getpid()).cursor() as engine:
-            if self.lake.local:  # DuckDB's own reader is several times faster than through Arrow
-                source = f"read_parquet('{info.path.replace(chr(39), chr(39) * 2)}', hive_partitioning = false)"
-            else:
-                files = pads.dataset(info.path, filesystem=self.lake.fs, format="parquet", partitioning=None)
-                engine.register("files", files)
-                source = "files"
-            query = f"select count(*), coalesce(sum(hash(data)), 0) from {source} data"
-            rows, total = engine.execute(query).fetchall()[0]
-        part = next((p.split("=", 1)[1] for p in info.path.split("/")[:-1] if p.startswith("_part=")), None)
-        return File(info.path[len(self.lake.base) + 1 :], int(rows), info.size, int(total) % 2**64, part)
 
     def _check(self, table: str) -> None:
         if stage_of(table) is not self.stage:

@@ -1,7 +1,7 @@
 """What became of every row that came, and of its money: counts close in each night's facts and quality table.
 
-rows before + rows that came = rows after + merged + quarantined + left out + withdrawing. ``merged`` are rows that
-agree with another, that a newer one replaces, or that are withdrawn.
+rows before + rows that came = rows after + merged + quarantined + left out + withdrawing + erased. ``merged`` are rows
+that agree with another, that a newer one replaces, or that are withdrawn.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from conf.tables.canonical import ORDER_LINES
-from features.canonical.mapping import DELIVERY, DROPPED, ROW
+from features.canonical.mapping import DROPPED, ERASED, WITHDRAWING
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import File
 from jobs.validate.measure_tables import engine_of
@@ -23,7 +23,7 @@ class Account:
     """Rows of one table, and the same of its money (of order lines; what cannot be read counts as none).
 
     ``left_out``: by ``where``; ``withdrawing``: rows that take others back, by ``deleted_when`` or, since a later
-    state no longer meets ``where``, by themselves.
+    state no longer meets ``where``, by themselves. ``erased``: of customers who were erased.
     """
 
     before: int
@@ -32,6 +32,7 @@ class Account:
     quarantined: int
     left_out: int
     withdrawing: int
+    erased: int
     after: int
     money: dict[str, str]
 
@@ -43,7 +44,8 @@ class Account:
         """Say in a sentence what became of the rows."""
         said = (
             f"{self.before:,} rows before, {self.came:,} came: {self.merged:,} merged, {self.quarantined:,} "
-            f"quarantined, {self.left_out:,} left out, {self.withdrawing:,} withdrawing, {self.after:,} after"
+            f"quarantined, {self.left_out:,} left out, {self.withdrawing:,} withdrawing, "
+            f"{f'{self.erased:,} of erased customers, ' if self.erased else ''}{self.after:,} after"
         )
         if not self.money:
             return said
@@ -67,7 +69,8 @@ def account(lake: Lake, staged: Staged, before: tuple[File, ...], after: tuple[F
         merged=held + staged.rows - len(staged.rejected) - now,
         quarantined=len(staged.rejected) + staged.malformed,
         left_out=out.get(DROPPED, 0),
-        withdrawing=out.get(DELIVERY, 0) + out.get(ROW, 0),
+        withdrawing=sum(out.get(mark, 0) for mark in WITHDRAWING),
+        erased=out.get(ERASED, 0),
         after=now,
         money=_money(lake, staged, before, after) if staged.table.name == ORDER_LINES.name else {},
     )
@@ -86,17 +89,18 @@ def _money(lake: Lake, staged: Staged, before: tuple[File, ...], after: tuple[Fi
             select coalesce(sum(amount) filter (where _out is null), 0),
                    coalesce(sum(amount) filter (where _out = 'dropped'), 0),
                    coalesce(sum(amount) filter (where _out in ('delivery', 'row')), 0),
+                   coalesce(sum(amount) filter (where _out = 'erased'), 0),
                    (select coalesce(sum(amount), 0) from accepted)
             from mapped"""
-        live, left_out, withdrawing, accepted = (Decimal(cell) for cell in engine.execute(query).fetchall()[0])
+        live, left_out, withdrawing, erased, accepted = (Decimal(cell) for cell in engine.execute(query).fetchall()[0])
     held, now = total(before), total(after)
     sums = {
         "before": held,
-        "came": live + left_out + withdrawing,
+        "came": live + left_out + withdrawing + erased,
         "merged": held + accepted - now,
         "quarantined": live - accepted,
         "left out": left_out,
         "withdrawing": withdrawing,
         "after": now,
-    }
+    } | ({"erased": erased} if erased else {})
     return {what: f"{money:.2f}" for what, money in sums.items()}

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from conf.tables.table import Table
 from conf.tables.types import arrow_schema
-from features.canonical.mapping import DROPPED
+from features.canonical.mapping import WITHDRAWING
 from jobs.lake.lake import Lake
 from jobs.lake.manifest import File, TableVersion
 from jobs.validate.stage_rows import LIVE, Staged, dataset
@@ -62,7 +62,7 @@ def _months_of_keys(lake: Lake, engine: duckdb.DuckDBPyConnection, table: Table,
     """Return the months in which the table already has rows of a key that came."""
     key = _name(table.key[0])
     engine.execute(
-        f"create temp table came as select distinct {key} from mapped where _out is distinct from '{DROPPED}'"
+        f"create temp table came as select distinct {key} from mapped where _out is null or _out in {WITHDRAWING}"
     )
     months = set()
     for month in sorted({file.part for file in base if file.part}):

@@ -16,7 +16,7 @@ from conf.settings.source import Part, Source
 from conf.tables.canonical import CANONICAL
 from conf.tables.table import Column, Table
 from conf.tables.types import arrow_schema
-from features.canonical.mapping import DROPPED, shown_columns
+from features.canonical.mapping import WITHDRAWING, shown_columns
 from features.canonical.merge import MONTH, Replacing, merged
 from features.schemas import conform
 from jobs.lake.lake import Draft, Lake
@@ -111,7 +111,7 @@ def write_quarantine(
 
 def without_rejected(session: SparkSession, lake: Lake, draft: Draft, staged: Staged) -> DataFrame:
     """Return the staged rows that broke no rule and those that withdraw others; values set aside are null."""
-    rows = _staged(session, lake, staged).where(f"_out is null or _out <> '{DROPPED}'")
+    rows = _staged(session, lake, staged).where(f"_out is null or _out in {WITHDRAWING}")
     if staged.blank:
         asides = [(row, column) for column, failed in staged.blank.items() for row in failed]
         ids, columns = pa.array([row for row, _ in asides], pa.int64()), pa.array([name for _, name in asides])

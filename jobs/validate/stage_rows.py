@@ -27,6 +27,7 @@ from features.canonical.mapping import (
     CAST,
     DELIVERY,
     DROPPED,
+    ERASED,
     ROW,
     TOTAL,
     Reading,
@@ -34,7 +35,9 @@ from features.canonical.mapping import (
     check_expressions,
     fault_words,
     missing_columns,
+    without_erased,
 )
+from jobs.inputs.erased import Erased
 from jobs.lake.lake import Draft, Lake
 from jobs.lake.manifest import Manifest
 from jobs.validate.number_signs import doubtful_columns
@@ -84,7 +87,9 @@ class Staged:
         return self.out.get(ROW, 0) + self.out.get(DELIVERY, 0)
 
 
-def stage_rows(session: SparkSession, source: Source, lake: Lake, raw: Manifest, draft: Draft) -> dict[str, Staged]:
+def stage_rows(
+    session: SparkSession, source: Source, lake: Lake, raw: Manifest, draft: Draft, erased: Erased
+) -> dict[str, Staged]:
     """Map every table that got new rows.
 
     Args:
@@ -93,6 +98,7 @@ def stage_rows(session: SparkSession, source: Source, lake: Lake, raw: Manifest,
         lake: where the raw tables are.
         raw: what ingest published for the night.
         draft: where the mapped rows are staged.
+        erased: customers whose rows are no rows any more.
 
     Returns:
         The tables of the source that got rows this night.
@@ -104,7 +110,7 @@ def stage_rows(session: SparkSession, source: Source, lake: Lake, raw: Manifest,
     lenient = session.newSession()
     lenient.conf.set("spark.sql.ansi.enabled", "false")
     lenient.conf.set("spark.sql.session.timeZone", "UTC")
-    mapper = _Mapper(lenient, source, lake, raw)
+    mapper = _Mapper(lenient, source, lake, raw, erased)
     with ThreadPoolExecutor(JOBS) as pool:
         mapped = list(pool.map(lambda name: mapper.map(CANONICAL[name], draft), source.tables))
     return {staged.table.name: staged for staged in mapped if staged.rows or staged.malformed or staged.out}
@@ -178,6 +184,7 @@ class _Mapper:
     source: Source
     lake: Lake
     raw: Manifest
+    erased: Erased
 
     def map(self, table: Table, draft: Draft) -> Staged:
         """Map and write the rows of ``table``; with no rows nothing is written."""
@@ -199,7 +206,7 @@ class _Mapper:
         rows.withColumn("_id", F.monotonically_increasing_id()).write.parquet(place)
         staged = replace(staged, folder=place.removeprefix(f"{self.lake.uri}/"))
         mapped = dataset(self.lake, staged)
-        out = {mark: mapped.count_rows(filter=pc.field("_out") == mark) for mark in (DROPPED, DELIVERY, ROW)}
+        out = {mark: mapped.count_rows(filter=pc.field("_out") == mark) for mark in (DROPPED, DELIVERY, ROW, ERASED)}
         return replace(
             staged,
             rows=mapped.count_rows() - sum(out.values()),
@@ -207,7 +214,13 @@ class _Mapper:
         )
 
     def _mapped(self, part: Part, table: Table, snapshot: date | None) -> DataFrame:
-        """Map one export; what the newest snapshot replaces is left out."""
+        """Map one export; what the newest snapshot replaces is left out, and erased customers are marked."""
+        mapped = self._canonical(part, table, snapshot)
+        if self.erased.hashes and "customer_id" in table.names:
+            return without_erased(mapped, self.erased.secret, self.erased.hashes)
+        return mapped
+
+    def _canonical(self, part: Part, table: Table, snapshot: date | None) -> DataFrame:
         rows = self.lake.spark_files(self.session, self.raw.tables[raw_table(self.source, part)].files)
         if missing := missing_columns(rows, self.source.exports[part.export]):
             raise DataError(

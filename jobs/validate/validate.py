@@ -10,7 +10,7 @@ import importlib
 import logging
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ from conf.tables.runs import DATA_QUALITY
 from conf.tables.types import arrow_schema
 from features.canonical.consents import channel_of
 from features.canonical.mapping import NO_CUSTOMER, TOTAL, check_source
+from jobs.inputs import erased
+from jobs.inputs.erased import Erased
 from jobs.inputs.export_calendar import due
 from jobs.lake.facts import IngestFacts, ValidateFacts
 from jobs.lake.lake import Draft, Lake
@@ -62,6 +64,7 @@ class Night:
     raw: Manifest
     base: Manifest | None
     draft: Draft
+    erased: Erased = field(default_factory=Erased)
 
     def before(self, name: str) -> tuple[File, ...]:
         """Return the files of ``clean/<name>`` as the night before left it."""
@@ -86,12 +89,14 @@ def run(settings: Settings, day: date, force: bool = False) -> Manifest:
     lake = Lake(settings.lake)
     raw = lake.need(Stage.INGEST, day)
     base = _base(lake, raw)
+    gone = erased.read(settings)
+    inputs = {"raw": raw.content, "base": base.content if base else "none"}
     return publish(
         settings,
         Stage.VALIDATE,
         day,
-        {"raw": raw.content, "base": base.content if base else "none"},
-        lambda draft: _build(Night(settings, lake, day, raw, base, draft)),
+        inputs | ({"erased": gone.content} if gone.hashes else {}),
+        lambda draft: _build(Night(settings, lake, day, raw, base, draft, gone)),
         force,
         still_there=lambda manifest: Path(settings.home, ValidateFacts.of(manifest).data_docs).exists(),
     )
@@ -105,7 +110,9 @@ def docs_index(day: date) -> str:
 def _build(night: Night) -> None:
     spark = session(night.settings, f"validate {night.day}")
     with ThreadPoolExecutor(1) as pool:  # Spark maps while Great Expectations takes its seconds to import
-        mapping = pool.submit(stage_rows, spark, night.settings.source, night.lake, night.raw, night.draft)
+        mapping = pool.submit(
+            stage_rows, spark, night.settings.source, night.lake, night.raw, night.draft, night.erased
+        )
         importlib.import_module("expectations.suites")
         checkpoint = importlib.import_module("expectations.checkpoint")
         staged = mapping.result()
