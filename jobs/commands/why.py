@@ -14,6 +14,8 @@ from conf.errors import ConfigError
 from conf.settings.schema import Settings
 from jobs.database import database
 from scoring.decisions.sentences import sentence
+from scoring.offers.arbitration import TYPE_PREFIX
+from scoring.offers.titles import readable, sentence as capitalised
 
 
 def command(settings: Settings, args: argparse.Namespace) -> int:
@@ -31,18 +33,45 @@ def command(settings: Settings, args: argparse.Namespace) -> int:
     if not rows:
         what = f"{args.offer!r} was not considered" if args.offer else "nothing was considered"
         raise ConfigError(f"{what} for customer {args.customer!r} on the night {day}; see `nbo offers {args.customer}`")
-    console = Console(width=120, highlight=False)
+    console = Console(width=100, highlight=False)
+    titles = _Titles(settings, database.rows(settings.database, "next_best_offer", **who))
     for decision in database.rows(settings.database, "decisions", **who):
-        offer = f" {decision['offer_id']}" if decision["offer_id"] else ""
-        console.print(escape(f"{day}: {decision['action']}{offer}: {decision['reason']}"))
-    console.print(_table(rows, settings.source.currency))
+        console.print(escape(f"{day}: {titles.of(decision)}: {decision['reason']}"))
+    console.print(_table(rows, settings.source.currency, titles))
     return 0
 
 
-def _table(rows: list[dict[str, Any]], currency: str) -> Table:
+class _Titles:
+    """Titles that a person reads, of actions and of the offers they carry."""
+
+    def __init__(self, settings: Settings, listed: list[dict[str, Any]]) -> None:
+        self._words = settings.offers.title_words
+        self._actions = {action.name: action.title for action in settings.decisions.actions}
+        self._offers = {row["offer_id"]: row["offer_title"] for row in listed}
+
+    def action(self, name: str) -> str:
+        return self._actions.get(name, capitalised(name))
+
+    def offer(self, row: dict[str, Any]) -> str:
+        """Return the offer's title as the customer's list has it, else its product type's name, else its key."""
+        offer = row["offer_id"] or ""
+        if offer in self._offers:
+            return self._offers[offer]
+        if offer.startswith(TYPE_PREFIX):
+            return capitalised(readable(offer.removeprefix(TYPE_PREFIX), self._words))
+        return offer
+
+    def of(self, row: dict[str, Any]) -> str:
+        action = self.action(row["action"])
+        return f"{action}, {self.offer(row)}" if row["offer_id"] else action
+
+
+def _table(rows: list[dict[str, Any]], currency: str, titles: _Titles) -> Table:
     table = Table(box=box.SIMPLE)
-    for name in ("action", "offer", "why"):
-        table.add_column(name)
+    for name, width in (("action", 22), ("offer", 28), ("why", 40)):
+        table.add_column(name, max_width=width)
     for row in sorted(rows, key=lambda row: (not row["decided"], bool(row["gate"]), -(row["value"] or 0.0))):
-        table.add_row(row["action"], escape(row["offer_id"] or ""), escape(sentence(row, currency)))
+        rival = row["displaced_by"] and f'"{titles.action(row["displaced_by"])}"'
+        said = sentence(row | {"displaced_by": rival}, currency)
+        table.add_row(escape(titles.action(row["action"])), escape(titles.offer(row)), escape(said))
     return table

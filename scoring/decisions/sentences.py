@@ -15,6 +15,8 @@ def sentence(row: Mapping[str, Any], currency: str) -> str:
 
     >>> sentence({"decided": True, "value": 0.5, "probability": 0.6, "anyway": 0.1}, "USD")
     'yes: it adds 0.50 USD; 60 % buy with it, 10 % anyway'
+    >>> sentence({"decided": False, "gate": "adds nothing", "value": -0.001, "probability": None}, "USD")
+    'no: it adds 0.00 USD'
     >>> sentence({"decided": False, "gate": "control group"}, "USD")
     'no: control group'
     >>> sentence({"decided": False, "gate": None, "value": 0.2, "probability": None, "bound_by": "budget",
@@ -35,7 +37,8 @@ def sentence(row: Mapping[str, Any], currency: str) -> str:
 
 
 def _adds(row: Mapping[str, Any], currency: str) -> str:
-    text = f"it adds {row['value']:.2f} {currency}"
+    value = round(row["value"], 2) + 0.0  # no minus before a zero
+    text = f"it adds {value:.2f} {currency}"
     if row["probability"] is None:
         return text
     return f"{text}; {row['probability']:.0%} buy with it, {row['anyway']:.0%} anyway".replace("%", " %")
