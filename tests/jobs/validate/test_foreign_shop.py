@@ -186,7 +186,8 @@ def test_counts_and_money_close(shop: Settings) -> None:
     lake = Lake(shop.lake)
     first, second = (lake.need(Stage.VALIDATE, day).facts["accounts"]["order_lines"] for day in (D1, D2))
     assert {name: rows for name, rows in first.items() if name != "money"} == {
-        "before": 0, "came": 10, "merged": 0, "quarantined": 5, "left_out": 0, "withdrawing": 1, "erased": 0, "after": 4,
+        "before": 0, "came": 10, "merged": 0, "quarantined": 5, "left_out": 0, "withdrawing": 1, "erased": 0,
+        "after": 4,
     }  # fmt: skip
     assert first["money"] == {
         "before": "0.00", "came": "155.50", "merged": "0.00", "quarantined": "107.00", "left out": "0.00",
