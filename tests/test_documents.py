@@ -134,3 +134,13 @@ def test_an_entry_of_the_changelog_is_one_line() -> None:
     entries = [line for line in lines if line.startswith("- ")]
     assert [line for line in lines if not line.startswith(("- ", "#", "The format"))] == []
     assert [line for line in entries if len(line) > 150] == []
+
+
+def test_every_hostile_input_has_its_test() -> None:
+    """The table names a file of tests, and in it a function or a case."""
+    text = (ROOT / "docs" / "hostile-input.md").read_text()
+    rows = re.findall(r"\| `(tests/[\w./]+)`: (.+?) \|$", text, re.MULTILINE)
+    assert len(rows) == text.count("\n| ") - 1
+    for file, case in rows:
+        content = (ROOT / file).read_text()
+        assert f"def {case}(" in content or f'"{case}": (' in content, (file, case)

@@ -242,3 +242,35 @@ def test_cp1251_text_is_not_taken_for_utf8(shop: Callable[..., Any]) -> None:
     crm = shop({"orders": {"path": "{date}/o.csv", "columns": ["id", "town"], "csv": {"encoding": "cp1251"}}})
     crm.put("2026-03-02/o.csv", "id,town\n1,ТЁПЛЫЙ СТАН\n2,В» ЕЁ\n3,Орёл\n".encode("cp1251"))
     assert [row["town"] for row in crm.night()] == ["ТЁПЛЫЙ СТАН", "В» ЕЁ", "Орёл"]
+
+
+#: what cannot be a row among rows that are, and the ids of those
+SET_ASIDE = {
+    "CSV": ("o.csv", b"id,town\n1,x\n2,%s\n3,y\n4,z\n"),
+    "JSON Lines": (
+        "o.jsonl",
+        b'{"id":"1","town":"x"}\n{"id":"2","town":"%s"}\n{"id":"3","town":"y"}\n{"id":"4","town":"z"}\n',
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SET_ASIDE)
+def test_a_line_without_end_is_set_aside(shop: Callable[..., Any], kind: str) -> None:
+    """The line of 100 MB is malformed, and all others are read."""
+    name, content = SET_ASIDE[kind]
+    crm = shop({"orders": {"path": "{date}/" + name, "columns": ["id", "town"]}})
+    crm.put(f"2026-03-02/{name}", content % (b"x" * 100_000_000))
+    assert [row["id"] for row in crm.night()] == ["1", "3", "4"]
+
+
+def test_a_row_with_nul_bytes_is_set_aside(shop: Callable[..., Any]) -> None:
+    crm = shop({"orders": {"path": "{date}/o.csv", "columns": ["id", "town"]}})
+    crm.put("2026-03-02/o.csv", SET_ASIDE["CSV"][1] % b"a\x00b")
+    assert [row["id"] for row in crm.night()] == ["1", "3", "4"]
+
+
+def test_sql_in_a_column_name_is_a_name(shop: Callable[..., Any]) -> None:
+    name = 'x"; drop table good; --'
+    crm = shop({"orders": {"path": "{date}/o.csv", "columns": ["id", name]}})
+    crm.put("2026-03-02/o.csv", b'id,"x""; drop table good; --"\n1,a\n')
+    assert crm.night() == [{"id": "1", name: "a"}]
