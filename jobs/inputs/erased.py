@@ -74,7 +74,7 @@ def add(settings: Settings, customers: list[str]) -> Erased:
     secret = before.secret or os.environ.get(VARIABLE) or _stored(folder) or _made(folder)
     listed = Erased(secret)
     hashes = before.hashes | {listed.hash_of(customer) for customer in customers}
-    _write(folder / "erased.json", json.dumps(sorted(hashes), indent=1))
+    write(folder / "erased.json", json.dumps(sorted(hashes), indent=1))
     return Erased(secret, frozenset(hashes))
 
 
@@ -89,11 +89,11 @@ def _stored(folder: Path) -> str:
 
 def _made(folder: Path) -> str:
     secret = secrets.token_hex(32)
-    _write(folder / "secret", secret)
+    write(folder / "secret", secret)
     return secret
 
 
-def _write(place: Path, text: str) -> None:
+def write(place: Path, text: str) -> None:
     """Write a file for the owner alone, whole or not at all."""
     temporary = place.with_suffix(".tmp")
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:

@@ -80,6 +80,8 @@ def command(settings: Settings, args: argparse.Namespace) -> int:
         f"lines in {len(receipt.outbox_lines)} delivered files; {len(receipt.reports_written_again)} report(s) written "
         f"again\nreceipt: {place}"
     )
+    if not (rows or receipt.database_rows or receipt.outbox_lines):
+        console.print("nothing of them was here: erased before, or never a customer; what comes of them is refused")
     for file in receipt.still_in:
         console.print(f"still in: {file}; remove it by hand")
     console.print("the exports themselves are the CRM's: have it erase there too; what it sends again is refused here")
@@ -103,11 +105,14 @@ def erase(settings: Settings, customers: list[str]) -> Receipt:
         listed = erased.add(settings, _written(settings, customers)) if customers else erased.read(settings)
         if not listed.hashes:
             raise DataError("nobody is erased yet; name a customer: nbo erase ID")
-        keys = {*_written(settings, customers), *scrub_lake.customers_of(lake, listed)}
+        begun = _begun(settings)
+        keys = {*_written(settings, customers), *scrub_lake.customers_of(lake, listed), *begun["keys"]}
         receipt = Receipt(
             uuid.uuid4().hex, sorted(listed.hash_of(key) for key in keys), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         )
-        marks = scrub_files.Marks(keys, _contacts(lake, keys))
+        contacts = {*_contacts(lake, keys), *begun["contacts"]}
+        erased.write(_pending(settings), json.dumps({"keys": sorted(keys), "contacts": sorted(contacts)}))
+        marks = scrub_files.Marks(keys, contacts)
         sweep(lake, keep=10**6, spare_seconds=0)  # of drafts that died nothing stays
         done = scrub_lake.scrub(lake, keys, raw_rows(settings, lake, keys))
         receipt.lake_rows, receipt.lake_files_rewritten = dict(done.rows), done.files
@@ -121,6 +126,7 @@ def erase(settings: Settings, customers: list[str]) -> Receipt:
     receipt.still_in = _search(settings, marks)
     receipt.seconds = round(time.monotonic() - started, 1)
     _keep(settings, receipt)
+    _pending(settings).unlink()
     return receipt
 
 
@@ -131,6 +137,20 @@ def _all_nights(settings: Settings, lake: Lake) -> Iterator[None]:
         for day in sorted({day for stage in Stage for day in lake.days(stage)}):
             stack.enter_context(lock(settings, day))
         yield
+
+
+def _pending(settings: Settings) -> Path:
+    """Return the file of whom an erasure has begun to remove; it is gone when the receipt is written.
+
+    The lake is cleaned first, and after a crash nothing else would say what to look for in the database and in files.
+    """
+    return Path(settings.home, "privacy", "pending.json")
+
+
+def _begun(settings: Settings) -> dict[str, list[str]]:
+    """Return keys and contact values of an erasure that did not come to its end."""
+    file = _pending(settings)
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"keys": [], "contacts": []}
 
 
 def _written(settings: Settings, customers: list[str]) -> list[str]:
@@ -171,11 +191,14 @@ def _reports(settings: Settings, keys: set[str], marks: scrub_files.Marks) -> li
 
 def _search(settings: Settings, marks: scrub_files.Marks) -> list[str]:
     """Return files of the home in which a contact value of the customers stands after all; the CRM's own are left."""
-    home, exports = Path(settings.home), Path(settings.exports).resolve()
+    home, exports, pending = Path(settings.home), Path(settings.exports).resolve(), _pending(settings)
     return [
         str(file.relative_to(home))
         for file in sorted(home.rglob("*"))
-        if file.is_file() and not file.resolve().is_relative_to(exports) and marks.in_bytes(file.read_bytes())
+        if file.is_file()
+        and file != pending
+        and not file.resolve().is_relative_to(exports)
+        and (marks.in_parquet(file) if file.suffix == ".parquet" else marks.in_bytes(file.read_bytes()))
     ]
 
 

@@ -16,6 +16,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 #: headers of columns that hold a customer's key; a short key such as 12 says nothing in any other column
 KEYS = re.compile(r"(^|_|\b)(id|customer|key)$", re.IGNORECASE)
 
@@ -39,6 +42,18 @@ class Marks:
         """Return whether a contact value stands in a file of any kind."""
         lowered = content.lower()
         return any(value.encode() in lowered for value in self.contacts)
+
+    def in_parquet(self, file: Path) -> bool:
+        """Return whether a contact value stands in a text of a Parquet file, whose bytes are compressed."""
+        pages = pq.ParquetFile(file)
+        texts = [field.name for field in pages.schema_arrow if pa.types.is_string(field.type)]
+        batches = pages.iter_batches(columns=texts) if texts and self.contacts else iter(())
+        wanted = re.compile("|".join(map(re.escape, sorted(self.contacts)))) if self.contacts else None
+        return any(
+            wanted is not None and wanted.search("\n".join(filter(None, column.to_pylist())).lower()) is not None
+            for batch in batches
+            for column in batch.columns
+        )
 
 
 def scrub(outbox: Path, marks: Marks) -> dict[str, int]:

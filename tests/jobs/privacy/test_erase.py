@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -21,7 +22,6 @@ from conf.settings.source import Source
 from jobs.ingest import ingest
 from jobs.inputs import erased
 from jobs.lake.lake import Lake
-from jobs.privacy import scrub_lake
 from jobs.privacy.erase import Receipt, erase
 from jobs.stages import Stage
 from jobs.validate import validate
@@ -217,6 +217,7 @@ def test_nothing_of_the_customer_stays_and_a_receipt_counts_what_went(home: Sett
     assert receipt.lake_rows["clean/order_lines"] == 3  # one of the first night, both of the second, which holds all
     assert receipt.database_rows == {"customer_scores": 1}
     assert receipt.outbox_lines == {f"{D2}/some.csv": 1}
+    assert not Path(home.home, "privacy", "pending.json").exists()
     kept = Path(home.home, "privacy", "receipts", f"{receipt.receipt}.json").read_text()
     assert Receipt(**json.loads(kept)) == receipt
     assert not any(value in kept for value in GONE)
@@ -241,16 +242,29 @@ def test_the_next_delivery_does_not_bring_the_customer_back_and_counts_close(
     assert accounts["consents"]["erased"] == 1  # its key is put together, so that validation refused it
 
 
-def test_an_erasure_that_died_half_way_is_finished_by_the_next(home: Settings, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("where", ["scrub_lake._switch", "scrub_database.scrub", "scrub_files.scrub"])
+def test_an_erasure_that_died_half_way_is_finished_by_the_next(
+    home: Settings, where: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever was cleaned before, the next one without an ID still knows whom to look for, then forgets it."""
+
     def dies(*_: Any) -> None:
         raise OSError("no space left")
 
+    # a file of contact values alone: its customer is known by the clean layer, which is cleaned first
+    hashed = hashlib.sha256(GONE[1].encode()).hexdigest()
+    Path(home.home, "outbox", str(D2), "hashed.csv").write_text(f"email\n{hashed}\n")
     with monkeypatch.context() as patch:
-        patch.setattr(scrub_lake, "_switch", dies)
+        patch.setattr(f"jobs.privacy.{where}", dies)
         with pytest.raises(OSError, match="no space"):
             erase(home, [GONE[0]])
-    erase(home, [])
+    assert Path(home.home, "privacy", "pending.json").stat().st_mode & 0o777 == 0o600
+    receipt = erase(home, [])
     assert stands_in(home) == []
+    assert receipt.outbox_lines == {f"{D2}/some.csv": 1, f"{D2}/hashed.csv": 1}
+    with sqlite3.connect(Path(home.home, "nbo.db")) as connection:
+        assert connection.execute("select customer_id from customer_scores").fetchall() == [("C2",)]
+    connection.close()
 
 
 def test_again_the_same_customer_changes_nothing(home: Settings):
