@@ -1,4 +1,4 @@
-"""Says in a sentence why a customer gets an action or does not, and what would make it yes."""
+"""Says in a sentence why a customer gets an action or does not, and how much value it lacks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sentence(row: Mapping[str, Any], currency: str) -> str:
     'no: control group'
     >>> sentence({"decided": False, "gate": None, "value": 0.2, "probability": None, "bound_by": "budget",
     ...     "displaced_by": None, "missing_value": 0.3}, "USD")
-    'no: it adds 0.20 USD, less than the limit "budget" charges for it; 0.30 USD more would make it yes'
+    'no: it adds 0.20 USD, less than the limit "budget" charges for it; at the prices of this night it lacks 0.30 USD'
     """
     if row["decided"]:
         return f"yes: {_adds(row, currency)}"
@@ -33,7 +33,8 @@ def sentence(row: Mapping[str, Any], currency: str) -> str:
         against = f"the customer gets {row['displaced_by']} instead"
     else:
         against = f'less than the limit "{row["bound_by"]}" charges for it'
-    return f"no: {_adds(row, currency)}, {against}; {row['missing_value']:.2f} {currency} more would make it yes"
+    lacking = f"{row['missing_value']:.2f} {currency}"
+    return f"no: {_adds(row, currency)}, {against}; at the prices of this night it lacks {lacking}"
 
 
 def _adds(row: Mapping[str, Any], currency: str) -> str:

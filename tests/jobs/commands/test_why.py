@@ -67,7 +67,7 @@ def test_one_offer_alone(decided: Settings, capsys: pytest.CaptureFixture[str]) 
     table = capsys.readouterr().out.split("action", 1)[1]
     assert "Hot drinks" in table
     assert "fluid milk" not in table
-    for part in ("20 % buy with it", "instead", "0.30 USD more"):
+    for part in ("20 % buy with it", "instead", "it lacks 0.30 USD"):
         assert part in words(table), part
 
 
